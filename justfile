@@ -1,0 +1,63 @@
+# `just` alone runs everything CI runs. Each recipe sets up what it needs.
+
+python := if os_family() == "windows" { ".venv/Scripts/python" } else { ".venv/bin/python" }
+
+# lint, types, layers, tests
+default: lint types layers test
+
+# .venv with exactly what requirements.lock names, made anew only when that or pyproject.toml changed
+setup:
+    #!/usr/bin/env python3
+    import hashlib, pathlib, subprocess, sys, venv
+    stamp = pathlib.Path(".venv/tape-setup")
+    want = hashlib.sha256(pathlib.Path("requirements.lock").read_bytes() + pathlib.Path("pyproject.toml").read_bytes()).hexdigest()
+    if stamp.exists() and stamp.read_text() == want:
+        sys.exit()
+    print("setting up .venv from requirements.lock (some minutes the first time) ...", flush=True)
+    venv.create(".venv", with_pip=True)
+    pip = [next(str(p) for p in map(pathlib.Path, (".venv/bin/python", ".venv/Scripts/python.exe")) if p.exists()), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, "--require-hashes", "-r", "requirements.lock"], check=True)
+    subprocess.run([*pip, "--no-deps", "--no-build-isolation", "-e", "."], check=True)
+    stamp.write_text(want)
+
+# the main job in a minute: record a generated day, replay it, prove it identical, ask it with SQL
+demo: setup
+    {{python}} -m pipeline.cli demo
+
+# the tests; arguments go to pytest: just test -k frames
+test *args: setup
+    {{python}} -m pytest {{args}}
+
+# the long runs that the normal test run leaves out
+soak *args: setup
+    {{python}} -m pytest -m soak --timeout 7200 {{args}}
+
+# style, as errors
+lint: setup
+    {{python}} -m ruff check .
+    {{python}} -m ruff format --check .
+
+# rewrite what the formatter and the safe fixes can
+format: setup
+    {{python}} -m ruff check --fix .
+    {{python}} -m ruff format .
+
+# mypy, strict
+types: setup
+    {{python}} -m mypy
+
+# imports point one way
+layers: setup
+    {{parent_directory(python)}}/lint-imports
+
+# ratios against limits measured in the same run
+bench *args: setup
+    {{python}} -m benchmarks {{args}}
+
+# the pages that are written from the code: event layouts, commands
+docs: setup
+    {{python}} -m pipeline.cli docs docs
+
+# requirements.lock from pyproject.toml, with hashes and without addresses
+lock: setup
+    {{python}} -m uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --quiet --output-file requirements.lock

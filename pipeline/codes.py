@@ -1,0 +1,399 @@
+"""Codes: every closed set an event can name, as integers that never change their meaning.
+
+A code is written into logs that outlive this version: add at the end, never renumber, never reuse.
+`tests/test_events.py` pins all of them.
+"""
+
+from enum import IntEnum, IntFlag
+
+
+class Kind(IntEnum):
+    """What an event is: one Arrow schema each."""
+
+    INSTRUMENT = 1
+    QUOTE = 2
+    PRINT = 3
+    BAR = 4
+    STATUS = 5
+    FEED = 6
+    RAW = 7
+    SESSION = 8
+    TIMER = 9
+    NOTE = 10
+    ACCOUNT = 11
+    REQUEST = 12
+    CANDIDATE = 13
+    UNIVERSE = 14
+    REFERENCE = 15
+    INDICATOR = 16
+    TRANSITION = 17
+    INTENT = 18
+    RISK = 19
+    ORDER = 20
+    FILL = 21
+    POSITION = 22
+    MESSAGE = 23
+    CHECKPOINT = 24
+
+
+class Origin(IntEnum):
+    """How a row came to be. Everything but DERIVED is an input."""
+
+    INPUT = 0
+    BACKFILL = 1
+    """Fetched after a hole; never triggers an entry, reaches only bars and accumulators that accept late data."""
+    WARMUP = 2
+    """History put in front of a session, so that indicators are ready."""
+    DERIVED = 3
+    """Computed by a reducer from the input with the same `seq`."""
+
+
+class Side(IntEnum):
+    """Direction. As an aggressor, NONE means the venue did not say."""
+
+    SELL = -1
+    NONE = 0
+    BUY = 1
+
+
+class Mark(IntFlag):
+    """What is odd about a market row that was kept (column `marks`)."""
+
+    NONE = 0
+    DUPLICATE = 1
+    """Same identity (venue, instrument, trade id or sequence and times) as an earlier row."""
+    OUT_OF_ORDER = 2
+    """Its receive time is before that of the row in front of it in the same source."""
+    LATE = 4
+    """Its event time lies in a bar that was closed already."""
+    CROSSED = 8
+    """Bid above ask."""
+    LOCKED = 16
+    """Bid equals ask."""
+    UNDEFINED_TS = 32
+    """The vendor gave no event time: the receive time stands in."""
+    SNAPSHOT = 64
+    """From a snapshot, not from a change."""
+    ONE_SIDED = 128
+    """Only one side of the quote is there."""
+    NO_LAST = 256
+    """A print that must not move the last price (its conditions say so)."""
+    NO_HIGH_LOW = 512
+    """A print that must not move high or low."""
+    NO_VOLUME = 1024
+    """A print that must not count as volume."""
+    CANCEL = 2048
+    """Takes back the print named by `corrects_trade_id`."""
+    CORRECTION = 4096
+    """Replaces the print named by `corrects_trade_id`."""
+    UNTRUSTED = 8192
+    """The vendor itself marks the row as possibly wrong (a bad timestamp, a maybe-bad book)."""
+
+
+class AssetClass(IntEnum):
+    """What kind of thing an instrument is; capabilities (float, halts, SSR) follow from it."""
+
+    OTHER = 0
+    EQUITY = 1
+    ETF = 2
+    FUTURE = 3
+    OPTION = 4
+    CRYPTO = 5
+    CRYPTO_PERPETUAL = 6
+    FX = 7
+    INDEX = 8
+
+
+class BarUnit(IntEnum):
+    """What a bar's length counts."""
+
+    TIME = 0
+    """Nanoseconds, aligned to the UTC epoch unless the session says otherwise."""
+    TICKS = 1
+    VOLUME = 2
+    DOLLARS = 3
+    RANGE = 4
+
+
+class BarBasis(IntEnum):
+    """What a bar was made of."""
+
+    VENDOR = 0
+    """Made by the vendor: an input."""
+    PRINTS = 1
+    """Aggregated here from prints."""
+    QUOTES = 2
+    """Aggregated here from the mid of quotes."""
+
+
+class TradingStatus(IntEnum):
+    """Whether an instrument trades."""
+
+    UNKNOWN = 0
+    PRE_OPEN = 1
+    TRADING = 2
+    HALTED = 3
+    PAUSED = 4
+    """A limit-up limit-down pause."""
+    QUOTING = 5
+    """Quotes only, before a reopening."""
+    CLOSED = 6
+    POST_CLOSE = 7
+    SUSPENDED = 8
+    LIMITS = 9
+    """No change of state: new price bands or a short-sale rule."""
+
+
+class StatusReason(IntEnum):
+    """Why the status changed."""
+
+    NONE = 0
+    SCHEDULED = 1
+    NEWS_PENDING = 2
+    NEWS_RELEASED = 3
+    VOLATILITY = 4
+    LIMIT_STATE = 5
+    REGULATORY = 6
+    ORDER_IMBALANCE = 7
+    TECHNICAL = 8
+    MARKET_WIDE = 9
+    CORPORATE_ACTION = 10
+    OTHER = 11
+
+
+class FeedAction(IntEnum):
+    """What happened to a feed."""
+
+    DECLARED = 0
+    """Gives `source` its name (column `text`); the first event of each feed."""
+    CONNECTED = 1
+    LOST = 2
+    GAP_OPENED = 3
+    GAP_CLOSED = 4
+    MUTE = 5
+    HEARD = 6
+    """Data flows again after MUTE."""
+    REJECTED = 7
+    """A message or row was refused: `position` and `text` say which and why."""
+    SUBSCRIBED = 8
+    UNSUBSCRIBED = 9
+    BACKFILLED = 10
+    SLOW = 11
+    CLOCK_STEP = 12
+    ENDED = 13
+    """The feed said it is over: end of file, end of day."""
+    IGNORED = 14
+    """`count` messages of a type that maps to no event, named in `text`, up to here."""
+
+
+class SessionAction(IntEnum):
+    """What happened to the session itself."""
+
+    STARTED = 0
+    RESUMED = 1
+    ENDED = 2
+    SETTING = 3
+    """One setting: `key`, `text`."""
+    CODE = 4
+    """One source file of the code that reduces: `key` its name, `text` its blake3."""
+    STOPPED = 5
+    """A strategy was stopped: `key` its name, `text` why, the header's cause where."""
+    STATE = 6
+    """Opening state taken over from another session."""
+
+
+class AccountAction(IntEnum):
+    """What an account row states."""
+
+    OPENING_CASH = 0
+    OPENING_POSITION = 1
+    CASH = 2
+    POSITION = 3
+    HALTED = 4
+    REDUCING = 5
+    RESET = 6
+    ORDER_IDS = 7
+    """Order ids up to `quantity_steps` are used up."""
+    DIFFERENCE = 8
+    """What the broker says and what the log says are not the same."""
+
+
+class RequestAction(IntEnum):
+    """What the operator asks of a running session."""
+
+    ADD_SYMBOL = 0
+    DROP_SYMBOL = 1
+    FLATTEN = 2
+    HALT = 3
+    RESET = 4
+    NOTE = 5
+    START_STRATEGY = 6
+    STOP_STRATEGY = 7
+    END = 8
+
+
+class CandidateVerdict(IntEnum):
+    """What a scanner made of an instrument."""
+
+    DROPPED = 0
+    PICKED = 1
+    NEAR_MISS = 2
+    NOT_RANKED = 3
+
+
+class UniverseAction(IntEnum):
+    """A change of what is traded."""
+
+    ADDED = 0
+    DROPPED = 1
+
+
+class IntentAction(IntEnum):
+    """What a strategy wishes."""
+
+    ENTER = 0
+    EXIT = 1
+    CANCEL = 2
+    REPLACE = 3
+    FLATTEN = 4
+    NONE = 5
+    """No wish: a gate's verdict changed and this row says which gate refuses."""
+
+
+class IntentOutcome(IntEnum):
+    """What became of a wish in the step that made it."""
+
+    TAKEN = 0
+    GATED = 1
+    """One of the strategy's own gates refused: `gate`, `gate_value`, `gate_threshold`."""
+    LOST = 2
+    """A competing intent won the arbitration: `winner_seq`, `winner_ord`."""
+    EMPTY = 3
+    """Nothing to do: no position to exit, no order to cancel, a size that rounds to zero."""
+    INVALID = 4
+    """NaN, infinite or impossible numbers."""
+    DUPLICATE = 5
+    """The same wish already stands."""
+
+
+class OrderType(IntEnum):
+    """How an order may execute."""
+
+    MARKET = 0
+    LIMIT = 1
+    STOP = 2
+    STOP_LIMIT = 3
+    TRAILING_STOP = 4
+
+
+class TimeInForce(IntEnum):
+    """How long an order stands."""
+
+    DAY = 0
+    GTC = 1
+    IOC = 2
+    FOK = 3
+    GTD = 4
+    OPENING = 5
+    CLOSING = 6
+
+
+class OrderFlag(IntFlag):
+    """Conditions on an order."""
+
+    NONE = 0
+    EXTENDED_HOURS = 1
+    POST_ONLY = 2
+    REDUCE_ONLY = 4
+    BRACKET_ENTRY = 8
+    BRACKET_STOP = 16
+    BRACKET_TARGET = 32
+    ONE_CANCELS_OTHER = 64
+    HELD_BY_US = 128
+    """Not at the venue: the engine sends it when it triggers."""
+
+
+class OrderState(IntEnum):
+    """Where an order stands in its life."""
+
+    INTENDED = 0
+    REFUSED = 1
+    APPROVED = 2
+    SUBMITTED = 3
+    UNKNOWN = 4
+    ACCEPTED = 5
+    PARTIALLY_FILLED = 6
+    FILLED = 7
+    CANCEL_PENDING = 8
+    CANCELLED = 9
+    REJECTED = 10
+    EXPIRED = 11
+    REPLACED = 12
+
+
+class OrderReason(IntEnum):
+    """Why an order moved to its state."""
+
+    NONE = 0
+    INTENT = 1
+    VENUE = 2
+    HALTED = 3
+    NO_SLOT = 4
+    TIME_IN_FORCE = 5
+    OPERATOR = 6
+    STRATEGY_STOPPED = 7
+    SESSION_ENDED = 8
+    WOULD_CROSS = 9
+    UNSUPPORTED = 10
+    NO_REFERENCE_PRICE = 11
+
+
+class RiskRule(IntEnum):
+    """Which rule spoke last in the risk gate; PASSED means all agreed."""
+
+    PASSED = 0
+    NOT_FINITE = 1
+    NO_REFERENCE_PRICE = 2
+    STALE_QUOTE = 3
+    HALTED_INSTRUMENT = 4
+    PRICE_COLLAR = 5
+    ORDER_QUANTITY = 6
+    ORDER_NOTIONAL = 7
+    POSITION_NOTIONAL = 8
+    OPEN_ORDERS = 9
+    DAILY_LOSS = 10
+    BUYING_POWER = 11
+    KILL_SWITCH = 12
+    SESSION_WINDOW = 13
+    LOSS_STREAK = 14
+    DRAWDOWN = 15
+    COOL_DOWN = 16
+    ALLOW_LIST = 17
+    ORDER_RATE = 18
+    CROSSED_QUOTE = 19
+    BACKFILLED = 20
+    SHORT_SALE = 21
+
+
+class RiskVerdict(IntEnum):
+    """What the gate decided."""
+
+    REFUSED = 0
+    APPROVED = 1
+    REDUCED = 2
+
+
+class Liquidity(IntEnum):
+    """Whether a fill took or made."""
+
+    UNKNOWN = 0
+    TAKER = 1
+    MAKER = 2
+
+
+class MessageLevel(IntEnum):
+    """How loud a strategy's message is."""
+
+    INFO = 0
+    WARNING = 1
+    ERROR = 2

@@ -1,0 +1,81 @@
+"""Blocks as Arrow record batches and back, numbers without a copy: the one place that knows both.
+
+A schema is named by its metadata (`tape.kind`, `tape.version`), so that a file tells what it holds and an unknown
+version is refused instead of guessed.
+"""
+
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.codes import Kind
+from pipeline.errors import SchemaError
+from pipeline.events import LAYOUTS, Block, Column, Field, Layout, layout_of
+
+_ARROW_TYPES: Final = {
+    "i1": pa.int8(),
+    "i2": pa.int16(),
+    "i4": pa.int32(),
+    "i8": pa.int64(),
+    "f8": pa.float64(),
+    "str": pa.utf8(),
+    "bytes": pa.binary(),
+}
+
+
+def _schema(layout: Layout) -> pa.Schema:
+    return pa.schema(
+        [pa.field(field.name, _ARROW_TYPES[field.type], nullable=False) for field in layout.fields],
+        metadata={"tape.kind": layout.kind.name.lower(), "tape.version": str(layout.version)},
+    )
+
+
+SCHEMAS: Final[dict[Kind, pa.Schema]] = {kind: _schema(layout) for kind, layout in LAYOUTS.items()}
+
+
+def to_arrow(block: Block) -> pa.RecordBatch:
+    """The block as a record batch; numeric columns share its memory."""
+    schema = SCHEMAS[block.kind]
+    arrays = [pa.array(block.columns[field.name], field.type) for field in schema]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def from_arrow(batch: pa.RecordBatch | pa.Table, kind: Kind) -> Block:
+    """The batch as a block; numeric columns share its memory and are read-only.
+
+    Raises SchemaError when a column of the layout is missing, null or of another type.
+    """
+    return Block(kind, {field.name: _column(batch, field) for field in LAYOUTS[kind].fields})
+
+
+def kind_of(schema: pa.Schema) -> Kind:
+    """The kind a schema says it holds. Raises SchemaError for an unknown kind, version or no such mark."""
+    marks = schema.metadata or {}
+    name, version = marks.get(b"tape.kind"), marks.get(b"tape.version")
+    if name is None or version is None:
+        raise SchemaError("no tape.kind in the schema: this was not written by Tapeworks")
+    try:
+        kind = Kind[name.decode().upper()]
+        layout_of(kind, int(version))
+    except (KeyError, ValueError):
+        raise SchemaError(f"event kind {name!r} version {version!r} is unknown to this version") from None
+    return kind
+
+
+def _column(batch: pa.RecordBatch | pa.Table, field: Field) -> Column:
+    index = batch.schema.get_field_index(field.name)
+    if index < 0:
+        raise SchemaError(f"column {field.name!r} is missing")
+    array = batch.column(index)
+    if array.null_count:
+        raise SchemaError(f"column {field.name!r} holds nulls")
+    if not field.is_fixed:
+        texts: list[str] | list[bytes] = array.to_pylist()
+        return texts
+    if isinstance(array, pa.ChunkedArray):
+        array = array.chunk(0) if array.num_chunks == 1 else array.combine_chunks()
+    values = array.to_numpy(zero_copy_only=isinstance(array, pa.Array) and len(array) > 0)
+    if values.dtype != np.dtype(field.type):
+        raise SchemaError(f"column {field.name!r} is {values.dtype}, not {field.type}")
+    return values  # type: ignore[no-any-return]  # pyarrow is untyped
