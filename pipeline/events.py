@@ -1,33 +1,28 @@
-"""Events: one layout a kind, and `Block`, the form in which rows of one kind travel.
+"""Events: one layout a kind.
 
 Every row starts with the same header. `(seq, ord)` is its place: inputs have `ord` 0 and a `seq` dense from 1;
 a derived row carries the `seq` of the input being reduced and `ord` 1, 2, 3... in dispatch order.
 Columns are never null: an absent integer is `ABSENT` where the field says so, an absent float NaN.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
-from typing import Any, Final
-
-import numpy as np
+from typing import Final
 
 from pipeline import codes
 from pipeline.codes import Kind
 from pipeline.errors import SchemaError
 from pipeline.units import ABSENT
 
-type_names: Final = ("i1", "i2", "i4", "i8", "f8", "str", "bytes")
-
-Column = np.ndarray[Any, np.dtype[Any]] | list[str] | list[bytes]
-"""One column of a block: a numpy array for numbers, a list for text and bytes."""
+Codes = type[IntEnum | IntFlag]
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
     """One column of a layout.
 
-    `type` is one of `type_names`; `absent` the value that means "there is none" (None: always there);
+    `type` is one of i1, i2, i4, i8, f8 (numpy's names), str, bytes; `absent` the value that means "there is none" (None: always there);
     `codes` the closed set an integer is drawn from.
     """
 
@@ -35,7 +30,7 @@ class Field:
     type: str
     doc: str
     absent: int | float | str | bytes | None = None
-    codes: type[IntEnum | IntFlag] | None = None
+    codes: Codes | None = None
 
     @property
     def is_fixed(self) -> bool:
@@ -47,7 +42,8 @@ class Field:
         """What stands in the column when nobody sets it."""
         if self.absent is not None:
             return self.absent
-        return {"str": "", "bytes": b"", "f8": 0.0}.get(self.type, 0)
+        empty: dict[str, int | float | str | bytes] = {"str": "", "bytes": b"", "f8": 0.0}
+        return empty.get(self.type, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +87,7 @@ def _time(name: str, doc: str) -> Field:
     return Field(name, "i8", f"{doc}; UTC nanoseconds", ABSENT)
 
 
-def _code(name: str, codes_: type[IntEnum | IntFlag], doc: str, type_: str = "i1") -> Field:
+def _code(name: str, codes_: Codes, doc: str, type_: str = "i1") -> Field:
     return Field(name, type_, doc, codes=codes_)
 
 
@@ -421,117 +417,3 @@ def layout_of(kind: int, version: int) -> Layout:
             f"{layout.kind.name.lower()} version {version} is unknown; this version knows {layout.version}"
         )
     return layout
-
-
-class Block:
-    """Rows of one kind, as columns of equal length, in (seq, ord) order.
-
-    `columns` holds every column of the layout, header included. Numeric columns are numpy arrays of the
-    layout's type; they may be read-only views of a log file.
-    """
-
-    __slots__ = ("columns", "kind")
-
-    def __init__(self, kind: Kind, columns: dict[str, Column]) -> None:
-        self.kind = kind
-        self.columns = columns
-
-    @classmethod
-    def of(cls, kind: Kind, count: int, **columns: Any) -> "Block":
-        """A block of `count` rows from the columns given; a scalar is repeated, the rest take their default.
-
-        Raises KeyError for a name the layout lacks, ValueError for a column of another length,
-        OverflowError for an integer its column can't hold.
-        """
-        fields = FIELD_BY_NAME[kind]
-        unknown = columns.keys() - fields.keys()
-        if unknown:
-            raise KeyError(f"{kind.name.lower()} has no column {sorted(unknown)[0]!r}")
-        return cls(kind, {name: _column(field, columns.get(name), count) for name, field in fields.items()})
-
-    @classmethod
-    def from_rows(cls, kind: Kind, rows: Sequence[Mapping[str, Any]]) -> "Block":
-        """A block from one mapping a row; missing fields take their default. For the few rows people write."""
-        names = {name for row in rows for name in row}
-        defaults = {name: field.default for name, field in FIELD_BY_NAME[kind].items()}
-        columns = {name: [row.get(name, defaults.get(name)) for row in rows] for name in names}
-        return cls.of(kind, len(rows), **columns)
-
-    def __len__(self) -> int:
-        return len(self.columns["seq"])
-
-    def __repr__(self) -> str:
-        return f"<{len(self)} {self.kind.name.lower()}>"
-
-    def number(self, name: str) -> np.ndarray[Any, np.dtype[Any]]:
-        """The numeric column of that name."""
-        column = self.columns[name]
-        assert isinstance(column, np.ndarray)
-        return column
-
-    def text(self, name: str) -> list[str]:
-        """The text column of that name."""
-        return self.columns[name]  # type: ignore[return-value]  # the layout says str
-
-    def slice(self, start: int, stop: int) -> "Block":
-        """Rows start to stop, without copying numbers."""
-        return Block(self.kind, {name: column[start:stop] for name, column in self.columns.items()})
-
-    def take(self, rows: np.ndarray[Any, np.dtype[Any]]) -> "Block":
-        """The rows named by an index or a mask, copied."""
-        index = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
-        return Block(
-            self.kind,
-            {
-                name: column[index] if isinstance(column, np.ndarray) else [column[i] for i in index]  # type: ignore[misc]
-                for name, column in self.columns.items()
-            },
-        )
-
-    def with_columns(self, **columns: Column) -> "Block":
-        """The same rows with these columns in place of the old ones."""
-        return Block(self.kind, {**self.columns, **columns})
-
-    def rows(self) -> Iterator[dict[str, Any]]:
-        """One dict a row, Python values. For people and tests, not for speed."""
-        lists = [column.tolist() if isinstance(column, np.ndarray) else column for column in self.columns.values()]
-        return (dict(zip(self.columns, values, strict=True)) for values in zip(*lists, strict=True))
-
-
-def _column(field: Field, given: Any, count: int) -> Column:
-    if not field.is_fixed:
-        if isinstance(given, (str, bytes)) or given is None:
-            return [field.default if given is None else given] * count  # type: ignore[return-value]
-        if len(given) != count:
-            raise ValueError(f"column {field.name!r} has {len(given)} rows, not {count}")
-        return list(given)
-    if given is None:
-        return np.full(count, field.default, field.type)
-    column = np.asarray(given)
-    if column.dtype.kind in "iu" and field.type != "f8" and column.size:
-        bounds = np.iinfo(field.type)
-        if column.min() < bounds.min or column.max() > bounds.max:
-            raise OverflowError(f"column {field.name!r} does not fit {field.type}")
-    if column.ndim == 0:
-        return np.full(count, column, field.type)
-    if len(column) != count:
-        raise ValueError(f"column {field.name!r} has {len(column)} rows, not {count}")
-    return np.ascontiguousarray(column, field.type)
-
-
-def concat(blocks: Iterable[Block]) -> list[Block]:
-    """One block a kind, rows in the order given."""
-    by_kind: dict[Kind, list[Block]] = {}
-    for block in blocks:
-        by_kind.setdefault(block.kind, []).append(block)
-    return [_joined(kind, parts) for kind, parts in sorted(by_kind.items())]
-
-
-def _joined(kind: Kind, parts: list[Block]) -> Block:
-    if len(parts) == 1:
-        return parts[0]
-    columns: dict[str, Column] = {}
-    for field in LAYOUTS[kind].fields:
-        pieces = [part.columns[field.name] for part in parts]
-        columns[field.name] = np.concatenate(pieces) if field.is_fixed else [v for piece in pieces for v in piece]  # type: ignore[arg-type]
-    return Block(kind, columns)

@@ -3,11 +3,8 @@
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Protocol
 
-from pipeline.events import Block
+from pipeline.block import Block, Blocks
 from pipeline.intents import CancelRequest, OrderRequest
-
-Blocks = list[Block]
-"""Rows of several kinds that together cover a stretch of `seq`; at most one block a kind."""
 
 
 class Feed(Protocol):

@@ -60,11 +60,11 @@ def nano_from_text(text: str) -> int:
     shift = exponent + 9
     magnitude = int("".join(map(str, digits)))
     if shift < 0:
-        magnitude, rest = divmod(magnitude, 10**-shift)
+        magnitude, rest = divmod(magnitude, int(10**-shift))
         if rest:
             raise UnitError(f"{text[:40]!r} is finer than 1e-9")
     else:
-        magnitude *= 10**shift
+        magnitude *= int(10**shift)
     if magnitude > INT64_MAX:
         raise UnitError(f"{text[:40]!r} is larger than 9.2e9")
     return -magnitude if sign else magnitude

@@ -9,9 +9,10 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
+from pipeline.block import Block, Column
 from pipeline.codes import Kind
 from pipeline.errors import SchemaError
-from pipeline.events import LAYOUTS, Block, Column, Field, Layout, layout_of
+from pipeline.events import LAYOUTS, Field, Layout, layout_of
 
 _ARROW_TYPES: Final = {
     "i1": pa.int8(),
