@@ -1,0 +1,90 @@
+"""Code: the sources that reduce, found by following imports, so that a log can keep the code that made it.
+
+Only our own packages are followed; third-party packages are named by version in the manifest instead.
+"""
+
+import ast
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from blake3 import blake3
+
+from pipeline.errors import ConfigError
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+"""The folder that holds the packages."""
+
+PACKAGES: Final = ("pipeline", "strategies")
+FOLD: Final = "pipeline/run/fold.py"
+"""The entry: what runs in the process that folds recorded code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """Source files by their path below the root, '/' between folders."""
+
+    sources: Mapping[str, bytes]
+
+    @property
+    def hashes(self) -> dict[str, str]:
+        """The blake3 of each file, in order of names."""
+        return {name: blake3(self.sources[name]).hexdigest() for name in sorted(self.sources)}
+
+    @property
+    def hash(self) -> str:
+        """One blake3 over names and contents."""
+        return hash_of(self.hashes)
+
+
+def hash_of(hashes: Mapping[str, str]) -> str:
+    """One blake3 over the names and hashes of files, whatever order they come in."""
+    return blake3("".join(f"{name} {hashes[name]}\n" for name in sorted(hashes)).encode()).hexdigest()
+
+
+def code_of(strategy_files: Iterable[Path]) -> Code:
+    """The fold, the engine, these strategies, and all of ours that they import.
+
+    A strategy from outside the root is kept under `strategies/`. Raises ConfigError when a file can't be parsed.
+    """
+    sources: dict[str, bytes] = {}
+    waiting = [(FOLD, ROOT / FOLD), *((_place(path), path) for path in strategy_files)]
+    while waiting:
+        name, path = waiting.pop()
+        if name not in sources:
+            sources[name] = path.read_bytes()
+            waiting.extend((module, ROOT / module) for module in _imported(path, sources[name]))
+    return Code(sources)
+
+
+def _place(path: Path) -> str:
+    path = path.resolve()
+    return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT / "strategies") else f"strategies/{path.name}"
+
+
+def _imported(path: Path, source: bytes) -> Iterator[str]:
+    """Files of ours that a source imports, its packages' `__init__` included."""
+    try:
+        tree = ast.parse(source, filename=str(path))
+    except SyntaxError as error:
+        raise ConfigError(f"{path}: line {error.lineno}: {error.msg}") from None
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield from _files_of(alias.name)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield from _files_of(node.module)
+            for alias in node.names:
+                yield from _files_of(f"{node.module}.{alias.name}")
+
+
+def _files_of(module: str) -> Iterator[str]:
+    parts = module.split(".")
+    if parts[0] not in PACKAGES:
+        return
+    for count in range(1, len(parts) + 1):
+        stem = "/".join(parts[:count])
+        for name in (f"{stem}.py", f"{stem}/__init__.py"):
+            if (ROOT / name).is_file():
+                yield name

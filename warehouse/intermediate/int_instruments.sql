@@ -1,0 +1,24 @@
+-- grain: one row per instrument of a session, by its last definition
+with definitions as (
+    select
+        session,
+        instrument_id,
+        symbol,
+        venue,
+        asset_class,
+        currency,
+        tick_nano,
+        size_step_nano,
+        multiplier_nano,
+        calendar,
+        row_number() over (partition by session, instrument_id order by seq desc) as age
+    from stg_instruments
+),
+
+latest as (
+    select * exclude (age)
+    from definitions
+    where age = 1
+)
+
+select * from latest

@@ -1,0 +1,23 @@
+-- grain: one row every N inputs: the hash of the whole state after this input
+-- ts_event, ts_recv: UTC
+select
+    -- place
+    session,
+    run,
+    seq,
+    ord,
+    moment(ts_event_ns) as ts_event,
+    moment(ts_recv_ns) as ts_recv,
+    ts_event_ns,
+    ts_recv_ns,
+    instrument_id,
+    source,
+    origin_name(origin) as origin,
+    cause_seq,
+    cause_ord,
+    -- numbers
+    hash_0,
+    hash_1,
+    hash_2,
+    hash_3
+from log_checkpoint

@@ -1,0 +1,25 @@
+-- grain: one row per remark of a person
+-- ts_event, ts_recv: UTC
+select
+    -- place
+    session,
+    run,
+    seq,
+    ord,
+    moment(ts_event_ns) as ts_event,
+    moment(ts_recv_ns) as ts_recv,
+    ts_event_ns,
+    ts_recv_ns,
+    instrument_id,
+    source,
+    origin_name(origin) as origin,
+    cause_seq,
+    cause_ord,
+    -- texts
+    session,
+    tag,
+    text,
+    -- numbers
+    about_seq,
+    about_ord
+from log_note

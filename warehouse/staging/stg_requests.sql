@@ -1,0 +1,23 @@
+-- grain: one row per request of the operator
+-- ts_event, ts_recv: UTC
+select
+    -- place
+    session,
+    run,
+    seq,
+    ord,
+    moment(ts_event_ns) as ts_event,
+    moment(ts_recv_ns) as ts_recv,
+    ts_event_ns,
+    ts_recv_ns,
+    instrument_id,
+    source,
+    origin_name(origin) as origin,
+    cause_seq,
+    cause_ord,
+    -- codes
+    request_action_name(action) as action,
+    -- texts
+    target,
+    text
+from log_request

@@ -1,0 +1,23 @@
+-- grain: one row per thing that happened to the session itself
+-- ts_event, ts_recv: UTC
+select
+    -- place
+    session,
+    run,
+    seq,
+    ord,
+    moment(ts_event_ns) as ts_event,
+    moment(ts_recv_ns) as ts_recv,
+    ts_event_ns,
+    ts_recv_ns,
+    instrument_id,
+    source,
+    origin_name(origin) as origin,
+    cause_seq,
+    cause_ord,
+    -- codes
+    session_action_name(action) as action,
+    -- texts
+    key,
+    text
+from log_session

@@ -1,0 +1,24 @@
+-- grain: one row per move of a strategy's phase
+-- ts_event, ts_recv: UTC
+select
+    -- place
+    session,
+    run,
+    seq,
+    ord,
+    moment(ts_event_ns) as ts_event,
+    moment(ts_recv_ns) as ts_recv,
+    ts_event_ns,
+    ts_recv_ns,
+    instrument_id,
+    source,
+    origin_name(origin) as origin,
+    cause_seq,
+    cause_ord,
+    -- ids
+    strategy_id,
+    -- numbers
+    from_phase,
+    to_phase,
+    reason
+from log_transition
