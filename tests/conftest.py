@@ -14,7 +14,9 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "desk"))
 
 
 def pytest_addoption(parser):
-    parser.addoption("--rewrite", action="store_true", help="write the pinned files anew; read the difference in review")
+    parser.addoption(
+        "--rewrite", action="store_true", help="write the pinned files anew; read the difference in review"
+    )
 
 
 @pytest.fixture(scope="session")

@@ -48,7 +48,9 @@ def test_every_code_is_pinned(request):
 
 
 def test_every_arrow_schema_is_pinned(request):
-    found = {kind.name.lower(): [[field.name, str(field.type), field.nullable] for field in SCHEMAS[kind]] for kind in Kind}
+    found = {
+        kind.name.lower(): [[field.name, str(field.type), field.nullable] for field in SCHEMAS[kind]] for kind in Kind
+    }
     assert found == pinned("arrow.json", found, request)
 
 

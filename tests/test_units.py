@@ -1,5 +1,6 @@
 """Units: exact in, exact out, or refused."""
 
+import contextlib
 from decimal import Decimal
 
 import pytest
@@ -28,7 +29,8 @@ def test_a_price_survives_the_float_a_handler_sees(nano):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "abc", "nan", "Infinity", "-inf", "1e-10", "0.0000000001", "9300000000", "1e400", "1E+30", "0x10", "1,5"]
+    "text",
+    ["", "abc", "nan", "Infinity", "-inf", "1e-10", "0.0000000001", "9300000000", "1e400", "1E+30", "0x10", "1,5"],
 )
 def test_a_number_that_does_not_fit_is_refused(text):
     with pytest.raises(UnitError):
@@ -37,10 +39,8 @@ def test_a_number_that_does_not_fit_is_refused(text):
 
 @given(st.text(max_size=30))
 def test_any_text_is_a_number_or_refused(text):
-    try:
+    with contextlib.suppress(UnitError):
         units.nano_from_text(text)
-    except UnitError:
-        pass
 
 
 def test_absent_is_nan_to_a_handler_and_nothing_to_a_reader():
