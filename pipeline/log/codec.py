@@ -1,0 +1,201 @@
+"""Blocks as the payload of a frame and back: one Arrow record batch message a kind, behind a small directory.
+
+Any Arrow library reads the messages. Ours seldom has to: for a layout without text the metadata of a message and the
+place of each column in its body depend on nothing but (kind, rows). pyarrow makes them once, then encoding is
+a join of that metadata with the columns, and decoding a comparison of it and a view per column.
+
+    payload     directory, messages, each padded with zeros to 64 bytes
+    directory   count u32, zero u32, then per block: kind u16, layout version u16, rows u32, offset u64, length u64
+    message     Arrow IPC, encapsulated: FFFFFFFF, metadata length i32, metadata, body
+"""
+
+import struct
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from itertools import chain
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.block import Block, Column, Numbers
+from pipeline.codes import Kind
+from pipeline.errors import SchemaError
+from pipeline.events import LAYOUTS, layout_of
+from pipeline.log.arrow import SCHEMAS, from_arrow, kind_of, to_arrow
+from pipeline.log.disk import Buffer
+from pipeline.log.frames import padded
+
+Pieces = list[Any]  # of bytes and numpy arrays: numpy's stubs lack the buffer protocol before Python 3.12
+"""Contiguous memory that is one payload when joined."""
+
+_COUNT: Final = struct.Struct("<II")
+_ENTRY: Final = struct.Struct("<HHIQQ")
+_PREFIX: Final = struct.Struct("<Ii")
+_CONTINUATION: Final = 0xFFFFFFFF
+_ZEROS: Final = bytes(64)
+_TEMPLATES_MAX: Final = 4096
+"""Templates kept, about 2 KB each: more than the row counts that a live session commits."""
+
+
+class Template(NamedTuple):
+    """What all messages of one kind and row count have in common."""
+
+    head: bytes
+    """Continuation, length and metadata, padded so that the body is aligned to 64 bytes."""
+    columns: tuple[tuple[str, str, int, bytes], ...]
+    """Per column: name, numpy type, offset of its values in the message, zeros between their end and the next."""
+    length: int
+    """Bytes of the message, a multiple of 64."""
+
+
+def encode(blocks: Sequence[Block]) -> Pieces:
+    """The payload for these blocks, none of them empty, at most one a kind; numeric columns are not copied."""
+    messages = [_message(block) for block in blocks]
+    directory = _directory([(block.kind, len(block)) for block in blocks], [length for _, length in messages])
+    return [directory, *chain.from_iterable(pieces for pieces, _ in messages)]
+
+
+def decode(payload: Buffer) -> list[Block]:
+    """The blocks in a payload; numeric columns are read-only views of it, or what the payload's own access allows.
+
+    Raises SchemaError for a kind, a version or a shape this code does not know.
+    """
+    return [_block(payload, *entry) for entry in _entries(payload)]
+
+
+def encode_schemas(kinds: Iterable[Kind]) -> Pieces:
+    """The payload of a SCHEMA frame: an Arrow schema message for each kind."""
+    kinds = list(kinds)
+    messages = [_schema_message(kind) for kind in kinds]
+    return [_directory([(kind, 0) for kind in kinds], [len(message) for message in messages]), *messages]
+
+
+def decode_schemas(payload: Buffer) -> list[Kind]:
+    """The kinds a SCHEMA frame describes. Raises SchemaError when one of them is not what this code knows."""
+    kinds = []
+    for kind, _, offset, length in _entries(payload):
+        message = bytes(payload[offset : offset + length])
+        if message != _schema_message(kind):
+            _check_schema(kind, message)
+        kinds.append(kind)
+    return kinds
+
+
+def join(pieces: Pieces) -> bytes:
+    """The payload in one piece."""
+    return b"".join(pieces)
+
+
+def messages(payload: Buffer) -> list[tuple[Kind, memoryview]]:
+    """The Arrow messages of a payload, for `pyarrow.ipc.read_record_batch(message, SCHEMAS[kind])`."""
+    view = memoryview(payload)
+    return [(kind, view[offset : offset + length]) for kind, _, offset, length in _entries(payload)]
+
+
+def _directory(contents: list[tuple[Kind, int]], lengths: list[int]) -> bytes:
+    offset = padded(_COUNT.size + _ENTRY.size * len(contents))
+    parts = [_COUNT.pack(len(contents), 0)]
+    for (kind, rows), length in zip(contents, lengths, strict=True):
+        parts.append(_ENTRY.pack(kind, LAYOUTS[kind].version, rows, offset, length))
+        offset += length
+    directory = b"".join(parts)
+    return directory.ljust(padded(len(directory)), b"\0")
+
+
+def _entries(payload: Buffer) -> list[tuple[Kind, int, int, int]]:
+    """(kind, rows, offset, length) of each message. Raises SchemaError."""
+    if len(payload) < _COUNT.size:
+        raise SchemaError(f"a payload of {len(payload)} bytes has no directory")
+    count, _ = _COUNT.unpack_from(payload)
+    end = padded(_COUNT.size + _ENTRY.size * count)
+    if end > len(payload):
+        raise SchemaError(f"a payload of {len(payload)} bytes can't hold a directory of {count} blocks")
+    entries = []
+    for index in range(count):
+        code, version, rows, offset, length = _ENTRY.unpack_from(payload, _COUNT.size + _ENTRY.size * index)
+        kind = layout_of(code, version).kind
+        if offset != end or length % 64 or offset + length > len(payload):
+            raise SchemaError(f"{kind.name.lower()} message at {offset}, {length} bytes, is not where it belongs")
+        end = offset + length
+        entries.append((kind, rows, offset, length))
+    return entries
+
+
+def _message(block: Block) -> tuple[Pieces, int]:
+    """The block's message and its length, a multiple of 64."""
+    rows = len(block)
+    assert rows, f"an empty {block.kind.name.lower()} block says nothing and is not written"
+    if not LAYOUTS[block.kind].is_fixed:
+        message = to_arrow(block).serialize()
+        length = padded(message.size)
+        return [message.to_pybytes(), _ZEROS[: length - message.size]], length
+    template = _template(block.kind, rows)
+    pieces: Pieces = [template.head]
+    for name, type_, _, gap in template.columns:
+        pieces += (_checked(block, name, type_, rows), gap)
+    return pieces, template.length
+
+
+def _checked(block: Block, name: str, type_: str, rows: int) -> Numbers:
+    column = block.columns[name]
+    assert isinstance(column, np.ndarray) and column.dtype == type_ and len(column) == rows, (  # noqa: PT018 - one fact: the column's shape
+        f"{block.kind.name.lower()}.{name} is not {rows} x {type_}"
+    )
+    return np.ascontiguousarray(column)
+
+
+def _block(payload: Buffer, kind: Kind, rows: int, offset: int, length: int) -> Block:
+    if LAYOUTS[kind].is_fixed and rows:
+        template = _template(kind, rows)
+        if length == template.length and payload[offset : offset + len(template.head)] == template.head:
+            columns: dict[str, Column] = {
+                name: np.frombuffer(payload, type_, rows, offset + start) for name, type_, start, _ in template.columns
+            }
+            return Block(kind, columns)
+    return _block_by_arrow(memoryview(payload)[offset : offset + length], kind, rows)
+
+
+def _block_by_arrow(message: memoryview, kind: Kind, rows: int) -> Block:
+    try:
+        batch = pa.ipc.read_record_batch(pa.py_buffer(message), SCHEMAS[kind])
+        batch.validate(full=True)
+    except (pa.ArrowException, OSError) as problem:
+        raise SchemaError(f"{kind.name.lower()}: not an Arrow record batch: {problem}") from None
+    if batch.num_rows != rows:
+        raise SchemaError(f"{kind.name.lower()}: {batch.num_rows} rows where the directory says {rows}")
+    return from_arrow(batch, kind)
+
+
+@lru_cache(maxsize=_TEMPLATES_MAX)
+def _template(kind: Kind, rows: int) -> Template:
+    """Learnt from a message that pyarrow made: the columns' offsets are where it finds their values again."""
+    message = to_arrow(Block.of(kind, rows)).serialize()
+    body = _PREFIX.size + _PREFIX.unpack_from(message)[1]
+    head = _PREFIX.pack(_CONTINUATION, padded(body) - _PREFIX.size) + message[_PREFIX.size : body].to_pybytes()
+    shift = padded(body) - body
+    batch = pa.ipc.read_record_batch(message, SCHEMAS[kind])
+    starts = [column.buffers()[1].address - message.address + shift for column in batch.columns]
+    length = padded(message.size + shift)
+    columns = []
+    for field, start, following in zip(LAYOUTS[kind].fields, starts, [*starts[1:], length], strict=True):
+        gap = following - start - rows * np.dtype(field.type).itemsize
+        columns.append((field.name, field.type, start, bytes(gap)))
+    assert starts[0] == padded(body), "the first column does not begin its body"
+    return Template(head.ljust(padded(body), b"\0"), tuple(columns), length)
+
+
+@lru_cache
+def _schema_message(kind: Kind) -> bytes:
+    message: bytes = SCHEMAS[kind].serialize().to_pybytes()
+    return message.ljust(padded(len(message)), b"\0")
+
+
+def _check_schema(kind: Kind, message: bytes) -> None:
+    """Another Arrow may spell the same schema in other bytes. Raises SchemaError when it is another schema."""
+    try:
+        schema = pa.ipc.read_schema(pa.py_buffer(message))
+    except (pa.ArrowException, OSError) as problem:
+        raise SchemaError(f"{kind.name.lower()}: not an Arrow schema: {problem}") from None
+    if kind_of(schema) is not kind or not schema.equals(SCHEMAS[kind], check_metadata=True):
+        raise SchemaError(f"the columns of {kind.name.lower()} are not those this version knows")

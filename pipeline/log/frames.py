@@ -1,0 +1,186 @@
+"""Frames: how bytes of a journal segment prove that they are whole, unchanged, in place and in order.
+
+A segment is a header and then frames; a frame is one commit: a header and a payload (`codec.py`). Every frame names
+the hash of what stood before it, back to the segment's header, which names the hash at which the segment before
+ended: one chain through the whole log. Checksums find damage; the chain finds what checksums can't, a frame that is
+intact and does not belong there. Everything is little endian and a multiple of 64 bytes, so that Arrow bodies stay
+aligned in a memory map.
+
+Pure bytes: nothing here opens a file or knows an event.
+"""
+
+import struct
+from enum import IntEnum
+from typing import Final, NamedTuple
+
+import numpy as np
+from blake3 import blake3
+from google_crc32c import value as crc32c
+
+from pipeline.errors import SchemaError
+from pipeline.log.disk import Buffer
+
+VERSION: Final = 1
+HEADER_BYTES: Final = 128
+"""Length of a segment's header, and of a frame's."""
+
+ALIGNMENT: Final = 64
+PAYLOAD_BYTES_MAX: Final = 64 * 2**20
+"""Refused above this, by the writer and, before anything is allocated, by the reader."""
+
+NO_HASH: Final = bytes(32)
+"""Stands before the first segment of a log."""
+
+SEGMENT_MAGIC: Final = b"TAPESEG\n"
+FRAME_MAGIC: Final = b"TAPE"
+
+# magic, version, header bytes, segment, log id, epoch, flags, base seq, created, chain, reserved, crc32c of the rest
+_SEGMENT: Final = struct.Struct("<8sHHI16sIIqq32s36sI")
+# magic, version, kind, payload bytes, rows, schema id, payload crc32c, offset, synced end, first seq, last seq,
+# committed, previous hash, crc32c of the segment's header, reserved, crc32c of the rest
+_FRAME: Final = struct.Struct("<4sHHIIIIQQqqq32sI24sI")
+_CRC: Final = struct.Struct("<I")
+_SEGMENT_RESERVED: Final = bytes(36)
+_FRAME_RESERVED: Final = bytes(24)
+_DERIVED_ONLY: Final = 1
+assert _SEGMENT.size == _FRAME.size == HEADER_BYTES
+
+
+class FrameKind(IntEnum):
+    """What a frame's payload is."""
+
+    SCHEMA = 1
+    """Arrow schemas of kinds that later frames of this segment use."""
+    INPUTS = 2
+    """Events whose `seq` goes on from the last inputs without a hole."""
+    DERIVED = 3
+    """Events that carry the `seq` of inputs already in the log."""
+    SEAL = 4
+    """Nothing: the log was closed in good order, everything before was durable."""
+
+
+class SegmentHeader(NamedTuple):
+    """The first bytes of a segment."""
+
+    log_id: bytes
+    """16 bytes that no other log has."""
+    segment: int
+    """Number of the segment in its log, from 1."""
+    epoch: int
+    """Number of the writer, from 1; each recovery adds one."""
+    base_seq: int
+    """`seq` of the first input that may follow."""
+    created_ns: int
+    """UTC nanoseconds by the writer's clock; for people."""
+    chain: bytes
+    """Hash of the last frame of the segment before (of its header when it holds none); NO_HASH for the first."""
+    is_derived_only: bool
+    """A run's log: derived rows alone, whose `seq` are its parents'."""
+
+    def encoded(self) -> bytes:
+        """The 128 bytes."""
+        head = _SEGMENT.pack(
+            SEGMENT_MAGIC,
+            VERSION,
+            HEADER_BYTES,
+            self.segment,
+            self.log_id,
+            self.epoch,
+            _DERIVED_ONLY if self.is_derived_only else 0,
+            self.base_seq,
+            self.created_ns,
+            self.chain,
+            _SEGMENT_RESERVED,
+            0,
+        )[:-4]
+        return head + _CRC.pack(crc32c(head))
+
+    @property
+    def crc(self) -> int:
+        """crc32c of the header: what its frames must name."""
+        return crc32c(self.encoded()[:-4])  # type: ignore[no-any-return]  # google_crc32c is untyped
+
+
+class FrameHeader(NamedTuple):
+    """The first bytes of a frame."""
+
+    kind: FrameKind
+    payload_bytes: int
+    """Bytes that follow the header; a multiple of 64."""
+    rows: int
+    schema_id: int
+    """How many SCHEMA frames of this segment describe the payload; for one of them, its own number, from 1."""
+    payload_crc: int
+    offset: int
+    """Where in its segment the frame begins."""
+    synced_end: int
+    """Up to where the segment was known durable when this frame was made: damage before it is no crash's work."""
+    first_seq: int
+    last_seq: int
+    """`seq` of the last row; SCHEMA and SEAL frames repeat that of the rows before them."""
+    committed_ns: int
+    """UTC nanoseconds by the writer's clock; for people."""
+    previous: bytes
+    """blake3 of the frame before, header and payload, or of the segment's header."""
+    segment_crc: int
+    """crc32c of the segment's header: a frame of another segment is none of this one's."""
+
+    @property
+    def end(self) -> int:
+        """Where in its segment the frame ends."""
+        return self.offset + HEADER_BYTES + self.payload_bytes
+
+    def encoded(self) -> bytes:
+        """The 128 bytes."""
+        head = _FRAME.pack(FRAME_MAGIC, VERSION, *self, _FRAME_RESERVED, 0)[:-4]
+        return head + _CRC.pack(crc32c(head))
+
+
+def padded(length: int) -> int:
+    """The length rounded up to a multiple of 64."""
+    return -(-length // ALIGNMENT) * ALIGNMENT
+
+
+def digest(content: Buffer) -> bytes:
+    """blake3, 32 bytes."""
+    return blake3(content).digest()
+
+
+def crc_of(content: Buffer) -> int:
+    """crc32c, without copying the content."""
+    # google_crc32c takes no memoryview; a numpy array over the same memory it does.
+    return crc32c(np.frombuffer(content, np.uint8))  # type: ignore[no-any-return]  # google_crc32c is untyped
+
+
+def parse_segment_header(content: Buffer) -> SegmentHeader | str:
+    """The header, or why these bytes are none. Raises SchemaError for an intact header of another version."""
+    head = bytes(content[:HEADER_BYTES])
+    if len(head) < HEADER_BYTES:
+        return f"the segment's header is cut short at {len(head)} bytes"
+    magic, version, length, segment, log_id, epoch, flags, base_seq, created_ns, chain, rest, crc = _SEGMENT.unpack(
+        head
+    )
+    if magic != SEGMENT_MAGIC:
+        return "the segment's header does not begin as one"
+    if crc != crc32c(head[:-4]):
+        return "the segment's header fails its checksum"
+    if version != VERSION or length != HEADER_BYTES or flags > _DERIVED_ONLY or rest != _SEGMENT_RESERVED:
+        raise SchemaError(f"journal version {version} (flags {flags}) is unknown; this version knows {VERSION}")
+    return SegmentHeader(log_id, segment, epoch, base_seq, created_ns, chain, bool(flags))
+
+
+def parse_frame_header(head: bytes) -> FrameHeader | None:
+    """The frame header in these 128 bytes, or None. Raises SchemaError for an intact header of another version."""
+    fields = _FRAME.unpack(head)
+    if fields[0] != FRAME_MAGIC or fields[15] != crc32c(head[:-4]):
+        return None
+    kind = fields[2]
+    if fields[1] != VERSION or fields[14] != _FRAME_RESERVED or not FrameKind.SCHEMA <= kind <= FrameKind.SEAL:
+        raise SchemaError(f"frame version {fields[1]} kind {kind} is unknown; this version knows version {VERSION}")
+    return FrameHeader(FrameKind(kind), *fields[3:14])
+
+
+def is_frame_at(buffer: Buffer, offset: int, segment_crc: int) -> bool:
+    """Whether an intact frame header of this very segment and place stands there."""
+    header = parse_frame_header(bytes(buffer[offset : offset + HEADER_BYTES]))
+    return header is not None and header.segment_crc == segment_crc and header.offset == offset
