@@ -1,0 +1,66 @@
+"""The command `tape`: words of the field in, one clear answer out.
+
+Exit codes: 0 fine, 1 found something (a divergence, damage, a failed check), 2 could not run.
+Each command lives in a module of its own that is imported only when it is called, so `tape --help` is instant.
+"""
+
+import importlib
+import sys
+from typing import Any, Final
+
+import click
+
+from pipeline.errors import TapeError
+
+_EVERY_DAY: Final = {
+    "demo": "record a generated day, replay it, prove it identical, ask it with SQL",
+    "import": "DBN, CSV, Parquet and captured frames into a session",
+    "replay": "a strategy over recorded sessions",
+    "verify": "fold a recording again with its own code and compare bit for bit",
+    "sql": "ask the tape",
+}
+_MORE: Final = {
+    "check": "find every damaged byte of the store; salvage what is whole",
+    "note": "remark on a session",
+    "runs": "list, show, delete",
+    "sessions": "list, show, seal, export, delete, prune",
+    "strategies": "list the strategies that come along, with their parameters",
+}
+_HIDDEN: Final = {"docs": "write the pages that come from the code"}
+_COMMANDS: Final = {**_EVERY_DAY, **_MORE, **_HIDDEN}
+
+
+class _Tape(click.Group):
+    """A group that imports a command's module when the command is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return [*_EVERY_DAY, *_MORE]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"pipeline.cli.{cmd_name}_command")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+        with formatter.section("Every day"):
+            formatter.write_dl([*_EVERY_DAY.items()])
+        with formatter.section("More"):
+            formatter.write_dl([*_MORE.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except TapeError as error:
+            click.echo(f"tape: {error}", err=True)
+            sys.exit(2)
+
+
+@click.group(cls=_Tape, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="tapeworks", prog_name="tape")
+@click.option("--home", envvar="TAPE_HOME", default="data", show_default=True, help="the store: a folder")
+@click.pass_context
+def main(ctx: click.Context, home: str) -> None:
+    """Record the tape, play it back bit for bit, ask it anything."""
+    ctx.obj = home

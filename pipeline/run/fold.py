@@ -1,0 +1,231 @@
+"""Fold: the reducer as the shell holds it, in this process or, for recorded code, in one of its own.
+
+`LocalFold` runs the engine here. `RecordedFold` starts a Python that sees nothing of ours but a log's `code/` folder
+and speaks to it over pipes: this very file is among the recorded sources, and `serve` is what runs there. So a
+recording is verified with the code that made it, whatever became of the code since.
+
+The wire: one JSON line with the plan; then batches, each a count of blocks and per block its kind, its length and an
+Arrow stream; a count of END asks for the hashes, one JSON line.
+"""
+
+import importlib.util
+import json
+import struct
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Final, Protocol, Self
+
+import msgspec
+import pyarrow as pa
+
+from pipeline.block import Blocks
+from pipeline.codes import Kind
+from pipeline.core.engine import Engine, Plan
+from pipeline.core.settings import EngineSettings
+from pipeline.core.strategy import Strategy
+from pipeline.errors import StrategyError, TapeError
+from pipeline.log.arrow import from_arrow, to_arrow
+
+END: Final = 0xFFFF_FFFF
+_COUNT: Final = struct.Struct("<I")
+_BLOCK: Final = struct.Struct("<IQ")
+
+
+class StrategyPlan(msgspec.Struct, frozen=True):
+    """One strategy to run: its name, its file and its parameters as given, defaults left out."""
+
+    name: str
+    file: str
+    params: dict[str, bool | int | float | str] = {}
+
+
+class FoldPlan(msgspec.Struct, frozen=True):
+    """Everything that decides what an engine does with its inputs, but for the code."""
+
+    strategies: tuple[StrategyPlan, ...]
+    settings: dict[str, Any]
+
+
+class Hashes(msgspec.Struct, frozen=True):
+    """What a fold came to, in hex."""
+
+    state_hash: str
+    decisions_hash: str
+
+
+class Fold(Protocol):
+    """Inputs in, derived rows out."""
+
+    def reduce(self, batch: Blocks) -> Blocks:
+        """The derived rows of exactly these inputs."""
+        ...
+
+    def hashes(self) -> Hashes:
+        """The state and the decisions so far."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+def load_strategy(path: Path) -> Strategy:
+    """The `strategy` of a file. Raises StrategyError naming the file, and the line where there is one."""
+    spec = importlib.util.spec_from_file_location(f"tape_strategy_{path.stem}", path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise StrategyError(f"{path}: no such strategy file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # the class machinery looks its module up by name
+    try:
+        spec.loader.exec_module(module)
+    except TapeError:
+        raise
+    except Exception as error:
+        raise StrategyError(f"{path}: line {_line_of(error, path)}: {type(error).__name__}: {error}") from error
+    strategy = getattr(module, "strategy", None)
+    if not isinstance(strategy, Strategy):
+        raise StrategyError(f"{path}: a strategy file ends in `strategy = Strategy(...)`; this one has none")
+    return strategy
+
+
+def _line_of(error: BaseException, path: Path) -> int | str:
+    if isinstance(error, SyntaxError):
+        return error.lineno or "?"
+    trace, line = error.__traceback__, "?"
+    lines = []
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == str(path):
+            lines.append(trace.tb_lineno)
+        trace = trace.tb_next
+    return lines[-1] if lines else line
+
+
+class LocalFold:
+    """The engine in this process."""
+
+    def __init__(self, plan: FoldPlan, root: Path) -> None:
+        """`root` is the folder that the plan's strategy files are relative to."""
+        plans = [_engine_plan(strategy, root) for strategy in plan.strategies]
+        self._engine = Engine(plans, EngineSettings.from_dict(plan.settings))
+
+    def reduce(self, batch: Blocks) -> Blocks:
+        """The derived rows of exactly these inputs."""
+        return self._engine.reduce(batch)
+
+    def hashes(self) -> Hashes:
+        """The state and the decisions so far."""
+        return Hashes(self._engine.state_hash().hex(), self._engine.decisions_hash().hex())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing to close."""
+
+
+def _engine_plan(plan: StrategyPlan, root: Path) -> Plan:
+    strategy = load_strategy(root / plan.file)
+    return Plan(strategy, strategy.Params.from_dict(plan.params))
+
+
+class RecordedFold:
+    """The recorded engine, in a process that sees only the recorded sources."""
+
+    def __init__(self, plan: FoldPlan, code: Path) -> None:
+        """`code` is a log's `code/` folder."""
+        boot = (
+            f"import sys; sys.path.insert(0, {str(code)!r}); from pipeline.run.fold import serve; serve({str(code)!r})"
+        )
+        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter on recorded sources whose hashes were checked
+            [sys.executable, "-I", "-c", boot], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._into: BinaryIO = self._process.stdin  # type: ignore[assignment]  # opened in binary mode
+        self._out: BinaryIO = self._process.stdout  # type: ignore[assignment]
+        self._into.write(msgspec.json.encode(plan) + b"\n")
+
+    def reduce(self, batch: Blocks) -> Blocks:
+        """The derived rows of exactly these inputs. Raises TapeError when the recorded code failed."""
+        try:
+            write_batch(self._into, batch)
+            return read_batch(self._out) or []
+        except (BrokenPipeError, EOFError):
+            raise TapeError("the recorded code ended before its inputs did; its own words stand above") from None
+
+    def hashes(self) -> Hashes:
+        """The state and the decisions at the end; the process ends with it."""
+        self._into.write(_COUNT.pack(END))
+        self._into.flush()
+        return msgspec.json.decode(self._out.readline(), type=Hashes)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the process, whatever it is doing."""
+        self._process.kill()
+        self._process.wait()
+        self._into.close()
+        self._out.close()
+
+
+def serve(root: str) -> None:
+    """Answer batches on standard input until END; what runs in the process of a RecordedFold."""
+    into, out = sys.stdin.buffer, sys.stdout.buffer
+    sys.stdout = sys.stderr  # a print in a strategy must not tear the wire
+    plan = msgspec.json.decode(into.readline(), type=FoldPlan)
+    fold = LocalFold(plan, Path(root))
+    while (batch := read_batch(into)) is not None:
+        write_batch(out, fold.reduce(batch))
+    out.write(msgspec.json.encode(fold.hashes()) + b"\n")
+    out.flush()
+
+
+def write_batch(pipe: BinaryIO, batch: Sequence[Any]) -> None:
+    """Put blocks on a pipe."""
+    pipe.write(_COUNT.pack(len(batch)))
+    for block in batch:
+        sink = pa.BufferOutputStream()
+        record_batch = to_arrow(block)
+        with pa.ipc.new_stream(sink, record_batch.schema) as stream:
+            stream.write_batch(record_batch)
+        payload = sink.getvalue()
+        pipe.write(_BLOCK.pack(block.kind, payload.size))
+        pipe.write(payload)
+    pipe.flush()
+
+
+def read_batch(pipe: BinaryIO) -> Blocks | None:
+    """Blocks from a pipe, None at END. Raises EOFError when it closes early."""
+    (count,) = _COUNT.unpack(_exactly(pipe, _COUNT.size))
+    if count == END:
+        return None
+    batch = []
+    for _ in range(count):
+        kind, length = _BLOCK.unpack(_exactly(pipe, _BLOCK.size))
+        table = pa.ipc.open_stream(pa.py_buffer(_exactly(pipe, length))).read_all()
+        batch.append(from_arrow(table, Kind(kind)))
+    return batch
+
+
+def _exactly(pipe: BinaryIO, count: int) -> bytes:
+    data = pipe.read(count)
+    if len(data) != count:
+        raise EOFError
+    return data
+
+
+def plan_as_json(plan: FoldPlan) -> Mapping[str, Any]:
+    """The plan as the manifest keeps it."""
+    decoded: dict[str, Any] = json.loads(msgspec.json.encode(plan))
+    return decoded

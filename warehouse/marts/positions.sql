@@ -1,0 +1,30 @@
+-- grain: one row after each change of a position
+-- quantity: shares, contracts or coins, signed; prices, realized, fees, cash: quote currency
+with events as (
+    select * from stg_positions
+),
+
+instruments as (
+    select * from int_instruments
+),
+
+strategies as (
+    select * from log_strategies
+),
+
+joined as (
+    select
+        strategies.strategy,
+        instruments.symbol,
+        instruments.venue,
+        quantity(events.quantity_steps, instruments.size_step_nano) as quantity,
+        events.*
+    from events
+    left join instruments using (session, instrument_id)
+    left join strategies
+        on events.session = strategies.session
+        and events.run is not distinct from strategies.run
+        and events.strategy_id = strategies.strategy_id
+)
+
+select * from joined

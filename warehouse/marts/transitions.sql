@@ -1,0 +1,29 @@
+-- grain: one row per move of a strategy's phase
+-- from_phase, to_phase, reason: the strategy's own codes
+with events as (
+    select * from stg_transitions
+),
+
+instruments as (
+    select * from int_instruments
+),
+
+strategies as (
+    select * from log_strategies
+),
+
+joined as (
+    select
+        strategies.strategy,
+        instruments.symbol,
+        instruments.venue,
+        events.*
+    from events
+    left join instruments using (session, instrument_id)
+    left join strategies
+        on events.session = strategies.session
+        and events.run is not distinct from strategies.run
+        and events.strategy_id = strategies.strategy_id
+)
+
+select * from joined
