@@ -1,0 +1,62 @@
+"""`tape sql`: a query over the views."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+_ROWS_SHOWN_MAX = 10_000
+
+
+@click.command("sql")
+@click.argument("query")
+@click.option("--over", multiple=True, default=("all",), show_default=True, help="sessions or runs, e.g. last")
+@click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
+@click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="value of $NAME in the query")
+@click.pass_obj
+def command(home: str, query: str, over: tuple[str, ...], form: str, params: tuple[str, ...]) -> None:
+    """Ask the tape. QUERY is SQL, the path of a .sql file, or - for standard input.
+
+    \b
+    tape sql "select * from fills order by seq limit 20"
+    tape sql "show tables"
+    """  # noqa: D301 - \b is click's mark for a paragraph that is not to be wrapped
+    import duckdb  # noqa: PLC0415 - half a second that `tape --help` need not wait
+
+    from warehouse import connect  # noqa: PLC0415 - same
+
+    text = sys.stdin.read() if query == "-" else Path(query).read_text() if query.endswith(".sql") else query
+    values = dict(param.split("=", 1) for param in params if "=" in param)
+    connection = connect(home, over)
+    try:
+        result = connection.sql(text, params=values or None)
+    except duckdb.Error as error:
+        click.echo(f"tape: {error}", err=True)
+        sys.exit(2)
+    if result is None:
+        return
+    if form == "table":
+        result.show(max_rows=_ROWS_SHOWN_MAX, max_width=_width(), max_col_width=60)
+    elif form == "csv":
+        _write_csv(result)
+    else:
+        click.echo(_as_json(result))
+
+
+def _width() -> int:
+    import shutil  # noqa: PLC0415 - only for a table
+
+    return shutil.get_terminal_size((200, 24)).columns if sys.stdout.isatty() else 1_000
+
+
+def _write_csv(result: Any) -> None:
+    import pyarrow.csv as csv  # noqa: PLC0415 - only for csv
+
+    csv.write_csv(result.arrow().read_all(), sys.stdout.buffer)
+
+
+def _as_json(result: Any) -> str:
+    import json  # noqa: PLC0415 - only for json
+
+    return json.dumps(result.arrow().read_all().to_pylist(), default=str)

@@ -1,0 +1,16 @@
+"""`tape strategies`: those that come along."""
+
+import click
+
+
+@click.command("strategies")
+def command() -> None:
+    """List the strategies that come along, with their parameters."""
+    from pipeline.run.fold import load_strategy  # noqa: PLC0415 - `tape --help` need not wait for the engine
+    from pipeline.run.strategies import shipped, strategy_file  # noqa: PLC0415 - same
+
+    for name in shipped():
+        strategy = load_strategy(strategy_file(name))
+        click.echo(f"{name}")
+        for line in strategy.Params.describe():
+            click.echo(f"    {line}")
