@@ -51,7 +51,7 @@ def _width() -> int:
 
 
 def _write_csv(result: Any) -> None:
-    import pyarrow.csv as csv  # noqa: PLC0415 - only for csv
+    from pyarrow import csv  # noqa: PLC0415 - only for csv
 
     csv.write_csv(result.arrow().read_all(), sys.stdout.buffer)
 
