@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from pipeline.block import Block, Column, Numbers
+from pipeline.block import Block, Numbers
 from pipeline.codes import Kind
 from pipeline.errors import SchemaError
 from pipeline.events import LAYOUTS, layout_of
@@ -28,6 +28,8 @@ from pipeline.log.frames import padded
 
 Pieces = list[Any]  # of bytes and numpy arrays: numpy's stubs lack the buffer protocol before Python 3.12
 """Contiguous memory that is one payload when joined."""
+
+Type = np.dtype[Any]
 
 _COUNT: Final = struct.Struct("<II")
 _ENTRY: Final = struct.Struct("<HHIQQ")
@@ -43,8 +45,10 @@ class Template(NamedTuple):
 
     head: bytes
     """Continuation, length and metadata, padded so that the body is aligned to 64 bytes."""
-    columns: tuple[tuple[str, str, int, bytes], ...]
-    """Per column: name, numpy type, offset of its values in the message, zeros between their end and the next."""
+    columns: tuple[tuple[str, Type, bytes], ...]
+    """Per column: name, type, and the zeros between the end of its values and the next column's."""
+    record: Type
+    """The message as one numpy record: a field of `rows` values for each column."""
     length: int
     """Bytes of the message, a multiple of 64."""
 
@@ -132,27 +136,22 @@ def _message(block: Block) -> tuple[Pieces, int]:
         return [message.to_pybytes(), _ZEROS[: length - message.size]], length
     template = _template(block.kind, rows)
     pieces: Pieces = [template.head]
-    for name, type_, _, gap in template.columns:
-        pieces += (_checked(block, name, type_, rows), gap)
+    for name, type_, gap in template.columns:
+        column = block.columns[name]
+        assert column.dtype == type_, f"{block.kind.name.lower()}.{name} is {column.dtype}, not {type_}"  # type: ignore[union-attr]  # a fixed layout has arrays only
+        assert len(column) == rows, f"{block.kind.name.lower()}.{name} has {len(column)} rows, not {rows}"
+        pieces.append(np.ascontiguousarray(column))
+        if gap:
+            pieces.append(gap)
     return pieces, template.length
-
-
-def _checked(block: Block, name: str, type_: str, rows: int) -> Numbers:
-    column = block.columns[name]
-    assert isinstance(column, np.ndarray) and column.dtype == type_ and len(column) == rows, (  # noqa: PT018 - one fact: the column's shape
-        f"{block.kind.name.lower()}.{name} is not {rows} x {type_}"
-    )
-    return np.ascontiguousarray(column)
 
 
 def _block(payload: Buffer, kind: Kind, rows: int, offset: int, length: int) -> Block:
     if LAYOUTS[kind].is_fixed and rows:
         template = _template(kind, rows)
         if length == template.length and payload[offset : offset + len(template.head)] == template.head:
-            columns: dict[str, Column] = {
-                name: np.frombuffer(payload, type_, rows, offset + start) for name, type_, start, _ in template.columns
-            }
-            return Block(kind, columns)
+            record: Numbers = np.ndarray((), template.record, payload, offset)
+            return Block(kind, {name: record[name] for name, _, _ in template.columns})
     return _block_by_arrow(memoryview(payload)[offset : offset + length], kind, rows)
 
 
@@ -177,12 +176,21 @@ def _template(kind: Kind, rows: int) -> Template:
     batch = pa.ipc.read_record_batch(message, SCHEMAS[kind])
     starts = [column.buffers()[1].address - message.address + shift for column in batch.columns]
     length = padded(message.size + shift)
+    fields = LAYOUTS[kind].fields
+    types = [np.dtype(field.type) for field in fields]
     columns = []
-    for field, start, following in zip(LAYOUTS[kind].fields, starts, [*starts[1:], length], strict=True):
-        gap = following - start - rows * np.dtype(field.type).itemsize
-        columns.append((field.name, field.type, start, bytes(gap)))
+    for field, type_, start, following in zip(fields, types, starts, [*starts[1:], length], strict=True):
+        columns.append((field.name, type_, bytes(following - start - rows * type_.itemsize)))
     assert starts[0] == padded(body), "the first column does not begin its body"
-    return Template(head.ljust(padded(body), b"\0"), tuple(columns), length)
+    record = np.dtype(
+        {
+            "names": [field.name for field in fields],
+            "formats": [(type_, (rows,)) for type_ in types],
+            "offsets": starts,
+            "itemsize": length,
+        }
+    )
+    return Template(head.ljust(padded(body), b"\0"), tuple(columns), record, length)
 
 
 @lru_cache

@@ -1,23 +1,24 @@
 """Frames: how bytes of a journal segment prove that they are whole, unchanged, in place and in order.
 
-A segment is a header and then frames; a frame is one commit: a header and a payload (`codec.py`). Every frame names
-the hash of what stood before it, back to the segment's header, which names the hash at which the segment before
-ended: one chain through the whole log. Checksums find damage; the chain finds what checksums can't, a frame that is
-intact and does not belong there. Everything is little endian and a multiple of 64 bytes, so that Arrow bodies stay
-aligned in a memory map.
+A segment is a header and then frames; a frame is one commit: a header and a payload (`codec.py`). Every frame's header
+holds the hash of its payload and that of the header before it, back to the segment's, which names the hash at which
+the segment before ended: one chain through the whole log, so that its last hash vouches for every byte. Checksums
+find damage, at the speed of memory; the chain finds what checksums can't, a frame that is intact and does not belong
+there. Everything is little endian and a multiple of 64 bytes, so that Arrow bodies stay aligned in a memory map.
 
 Pure bytes: nothing here opens a file or knows an event.
 """
 
 import struct
+from collections.abc import Sequence
 from enum import IntEnum
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from blake3 import blake3
 from google_crc32c import value as crc32c
 
-from pipeline.errors import SchemaError
+from pipeline.errors import LogError, SchemaError
 from pipeline.log.disk import Buffer
 
 VERSION: Final = 1
@@ -37,11 +38,11 @@ FRAME_MAGIC: Final = b"TAPE"
 # magic, version, header bytes, segment, log id, epoch, flags, base seq, created, chain, reserved, crc32c of the rest
 _SEGMENT: Final = struct.Struct("<8sHHI16sIIqq32s36sI")
 # magic, version, kind, payload bytes, rows, schema id, payload crc32c, offset, synced end, first seq, last seq,
-# committed, previous hash, crc32c of the segment's header, reserved, crc32c of the rest
-_FRAME: Final = struct.Struct("<4sHHIIIIQQqqq32sI24sI")
+# committed, payload hash, previous hash, crc32c of the segment's header, crc32c of the rest
+_FRAME: Final = struct.Struct("<4sHHIIIIIIqqq32s32sII")
 _CRC: Final = struct.Struct("<I")
 _SEGMENT_RESERVED: Final = bytes(36)
-_FRAME_RESERVED: Final = bytes(24)
+_BLANK_HEADER: Final = bytes(HEADER_BYTES)
 _DERIVED_ONLY: Final = 1
 assert _SEGMENT.size == _FRAME.size == HEADER_BYTES
 
@@ -57,6 +58,9 @@ class FrameKind(IntEnum):
     """Events that carry the `seq` of inputs already in the log."""
     SEAL = 4
     """Nothing: the log was closed in good order, everything before was durable."""
+
+
+_FRAME_KINDS: Final = {kind.value: kind for kind in FrameKind}
 
 
 class SegmentHeader(NamedTuple):
@@ -120,8 +124,10 @@ class FrameHeader(NamedTuple):
     """`seq` of the last row; SCHEMA and SEAL frames repeat that of the rows before them."""
     committed_ns: int
     """UTC nanoseconds by the writer's clock; for people."""
+    payload_hash: bytes
+    """blake3 of the payload."""
     previous: bytes
-    """blake3 of the frame before, header and payload, or of the segment's header."""
+    """blake3 of the header before, a frame's or the segment's: it holds the hash of its payload in turn."""
     segment_crc: int
     """crc32c of the segment's header: a frame of another segment is none of this one's."""
 
@@ -132,7 +138,7 @@ class FrameHeader(NamedTuple):
 
     def encoded(self) -> bytes:
         """The 128 bytes."""
-        head = _FRAME.pack(FRAME_MAGIC, VERSION, *self, _FRAME_RESERVED, 0)[:-4]
+        head = _FRAME.pack(FRAME_MAGIC, VERSION, *self, 0)[:-4]
         return head + _CRC.pack(crc32c(head))
 
 
@@ -149,6 +155,8 @@ def digest(content: Buffer) -> bytes:
 def crc_of(content: Buffer) -> int:
     """crc32c, without copying the content."""
     # google_crc32c takes no memoryview; a numpy array over the same memory it does.
+    if not content:
+        return 0
     return crc32c(np.frombuffer(content, np.uint8))  # type: ignore[no-any-return]  # google_crc32c is untyped
 
 
@@ -171,16 +179,39 @@ def parse_segment_header(content: Buffer) -> SegmentHeader | str:
 
 def parse_frame_header(head: bytes) -> FrameHeader | None:
     """The frame header in these 128 bytes, or None. Raises SchemaError for an intact header of another version."""
-    fields = _FRAME.unpack(head)
-    if fields[0] != FRAME_MAGIC or fields[15] != crc32c(head[:-4]):
+    magic, version, code, *rest, crc = _FRAME.unpack(head)
+    if magic != FRAME_MAGIC or crc != crc32c(head[:-4]):
         return None
-    kind = fields[2]
-    if fields[1] != VERSION or fields[14] != _FRAME_RESERVED or not FrameKind.SCHEMA <= kind <= FrameKind.SEAL:
-        raise SchemaError(f"frame version {fields[1]} kind {kind} is unknown; this version knows version {VERSION}")
-    return FrameHeader(FrameKind(kind), *fields[3:14])
+    kind = _FRAME_KINDS.get(code)
+    if kind is None or version != VERSION:
+        raise SchemaError(f"frame version {version} kind {code} is unknown; this version knows version {VERSION}")
+    return FrameHeader._make((kind, *rest))
 
 
-def is_frame_at(buffer: Buffer, offset: int, segment_crc: int) -> bool:
-    """Whether an intact frame header of this very segment and place stands there."""
-    header = parse_frame_header(bytes(buffer[offset : offset + HEADER_BYTES]))
-    return header is not None and header.segment_crc == segment_crc and header.offset == offset
+def build_frame(header: FrameHeader, pieces: Sequence[Any]) -> tuple[bytearray, FrameHeader]:
+    """The frame's bytes, its payload the pieces joined, and its header, where what follows from the payload is filled in.
+
+    Raises LogError when the payload is larger than a frame can hold.
+    """
+    frame = bytearray().join((_BLANK_HEADER, *pieces))
+    payload = memoryview(frame)[HEADER_BYTES:]
+    assert len(payload) % ALIGNMENT == 0, f"a payload of {len(payload)} bytes is not padded"
+    if len(payload) > PAYLOAD_BYTES_MAX:
+        raise LogError(f"a commit of {len(payload)} bytes is too large, {PAYLOAD_BYTES_MAX} is the most: split it")
+    header = header._replace(payload_bytes=len(payload), payload_crc=crc_of(payload), payload_hash=digest(payload))
+    frame[:HEADER_BYTES] = header.encoded()
+    return frame, header
+
+
+def find_frame(content: bytes, start: int, segment_crc: int) -> FrameHeader | None:
+    """The first intact header of this very segment that stands at its own offset, `start` or later.
+
+    `content` is the segment from its beginning. A stale frame of another segment, or of another offset, is none.
+    """
+    offset = content.find(FRAME_MAGIC, start)
+    while 0 <= offset <= len(content) - HEADER_BYTES:
+        header = parse_frame_header(content[offset : offset + HEADER_BYTES])
+        if header is not None and header.segment_crc == segment_crc and header.offset == offset:
+            return header
+        offset = content.find(FRAME_MAGIC, offset + 1)
+    return None
