@@ -27,7 +27,7 @@ class Block:
         self.columns = columns
 
     @classmethod
-    def of(cls, kind: Kind, count: int, **columns: Any) -> "Block":
+    def of(cls, kind: Kind, count: int, /, **columns: Any) -> "Block":
         """A block of `count` rows from the columns given; a scalar is repeated, the rest take their default.
 
         Raises KeyError for a name the layout lacks, ValueError for a column of another length,
