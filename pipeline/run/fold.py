@@ -23,9 +23,10 @@ import pyarrow as pa
 
 from pipeline.block import Blocks
 from pipeline.codes import Kind
-from pipeline.core.engine import Engine, Plan
-from pipeline.core.settings import EngineSettings
-from pipeline.core.strategy import Strategy
+from pipeline.core.engine import Engine
+from pipeline.core.params import parse_params
+from pipeline.core.settings import parse_settings
+from pipeline.core.strategy import Plan, Strategy
 from pipeline.errors import StrategyError, TapeError
 from pipeline.log.arrow import from_arrow, to_arrow
 
@@ -111,7 +112,7 @@ class LocalFold:
     def __init__(self, plan: FoldPlan, root: Path) -> None:
         """`root` is the folder that the plan's strategy files are relative to."""
         plans = [_engine_plan(strategy, root) for strategy in plan.strategies]
-        self._engine = Engine(plans, EngineSettings.from_dict(plan.settings))
+        self._engine = Engine(plans, parse_settings(plan.settings))
 
     def reduce(self, batch: Blocks) -> Blocks:
         """The derived rows of exactly these inputs."""
@@ -132,7 +133,7 @@ class LocalFold:
 
 def _engine_plan(plan: StrategyPlan, root: Path) -> Plan:
     strategy = load_strategy(root / plan.file)
-    return Plan(strategy, strategy.Params.from_dict(plan.params))
+    return Plan(strategy, parse_params(strategy.Params, plan.params))
 
 
 class RecordedFold:

@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipeline.core.params import parse_params
 from pipeline.errors import ConfigError, NotFoundError
 from pipeline.run.code import ROOT
 from pipeline.run.fold import StrategyPlan, load_strategy
@@ -43,6 +44,6 @@ def planned(path: Path, given: Sequence[str], *, root: Path) -> StrategyPlan:
         if not equals:
             raise ConfigError(f"parameter {text!r}: write name=value, e.g. fast=12")
         texts[name.strip()] = value.strip()
-    params = strategy.Params.from_text(texts)
+    params = parse_params(strategy.Params, texts)
     file = path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
-    return StrategyPlan(strategy.name, file, params.as_dict())
+    return StrategyPlan(strategy.name, file, params._asdict())

@@ -1,0 +1,57 @@
+"""Config: what people write on the command line, read once into exact numbers."""
+
+import re
+from datetime import UTC, datetime
+from typing import Final
+
+from pipeline.errors import ConfigError, UnitError
+from pipeline.units import DAY_NS, HOUR_NS, MINUTE_NS, NANO, SECOND_NS, checked_ts, nano_from_text
+
+_UNITS_NS: Final = {
+    "ns": 1,
+    "us": 1_000,
+    "ms": 1_000_000,
+    "s": SECOND_NS,
+    "m": MINUTE_NS,
+    "h": HOUR_NS,
+    "d": DAY_NS,
+}
+_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ns|us|ms|s|m|h|d)")
+_DAY_OR_MOMENT: Final = re.compile(r"(?:(\d{4}-\d{2}-\d{2})[T ])?(\d{2}:\d{2}(?::\d{2})?)(\.\d{1,9})?(Z)?")
+
+
+def duration_ns(text: str) -> int:
+    """Nanoseconds of a duration. Raises ConfigError.
+
+    >>> duration_ns("1.5s")
+    1500000000
+    """
+    match = _DURATION.fullmatch(text.strip())
+    if match is None:
+        raise ConfigError(f"duration {text!r}: write a number and one of {', '.join(_UNITS_NS)}, e.g. 250ms")
+    try:
+        nano = nano_from_text(match[1]) * _UNITS_NS[match[2]]
+    except UnitError as error:
+        raise ConfigError(f"duration {text!r}: {error}") from None
+    if nano % NANO:
+        raise ConfigError(f"duration {text!r} is finer than a nanosecond")
+    return nano // NANO
+
+
+def moment_ns(text: str, *, day_ns: int) -> int:
+    """UTC nanoseconds of a moment: a date and time, or a time on the UTC day that `day_ns` lies in.
+
+    Raises ConfigError.
+
+    >>> moment_ns("09:31:07.250", day_ns=0)
+    34267250000000
+    """
+    match = _DAY_OR_MOMENT.fullmatch(text.strip())
+    if match is None:
+        raise ConfigError(f"moment {text!r}: write 09:31, 09:31:07.250 or 2026-11-04T09:31:07Z (UTC)")
+    day = match[1] or f"{datetime.fromtimestamp(day_ns // NANO, UTC):%Y-%m-%d}"
+    try:
+        seconds = int(datetime.fromisoformat(f"{day}T{match[2]}+00:00").timestamp())
+        return checked_ts(seconds * NANO + nano_from_text(f"0{match[3] or ''}"))
+    except (ValueError, UnitError) as error:
+        raise ConfigError(f"moment {text!r}: {error}") from None

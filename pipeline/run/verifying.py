@@ -1,0 +1,190 @@
+"""Verifying: recorded inputs folded again with the recorded code, every derived row compared byte for byte."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from pipeline.block import Block, Blocks, concat
+from pipeline.core.hashing import DecisionsHash
+from pipeline.errors import CorruptError, NotFoundError
+from pipeline.events import LAYOUTS
+from pipeline.log.manifest import Manifest
+from pipeline.log.reader import LogReader
+from pipeline.log.store import Store
+from pipeline.run.code import code_of, hash_of
+from pipeline.run.comparing import Difference, first_difference
+from pipeline.run.environment import packages
+from pipeline.run.fold import Fold, FoldPlan, LocalFold, RecordedFold
+
+LED_TO_ROWS = 6
+"""Rows shown of what led to the first difference."""
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What came of it. `decisions_hash` is that of the rows derived now."""
+
+    id: str
+    identical: bool
+    events: int
+    derived: int
+    decisions_hash: str
+    state_hash: str
+    first_difference: Difference | None
+    same_code: bool
+    same_packages: bool
+
+
+def verify(
+    store: Store,
+    name: str,
+    *,
+    rows: int = 65_536,
+    always_apart: bool = False,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Verdict:
+    """Fold a session's or run's inputs again with the code it keeps, in batches of `rows` inputs.
+
+    `always_apart` uses a process of its own even when the recorded code is today's. Raises NotFoundError,
+    CorruptError when the log or its code is damaged.
+    """
+    manifest = one(store, name)
+    folder = store.folder(manifest.id)
+    log = LogReader(folder)
+    inputs = LogReader(store.folder(manifest.parents[0])) if manifest.what == "run" else log
+    last_seq = _last_reduced(manifest, inputs)
+    plan = recorded_plan(manifest)
+    check_code(folder, manifest)
+    same_code = _is_todays(folder, manifest, plan)
+    recorded = _Recorded(log)
+    decisions = DecisionsHash()
+    difference = None
+    with _fold(folder, plan, apart=always_apart or not same_code) as fold:
+        for window in inputs.windows(to_seq=last_seq, what="inputs", rows=rows):
+            derived = fold.reduce(window.blocks)
+            decisions.update(derived)
+            difference = first_difference(recorded.up_to(window.last_seq), derived)
+            progress(sum(map(len, window.blocks)))
+            if difference is not None:
+                break
+        else:
+            difference = first_difference(recorded.up_to(None), [])
+        hashes = fold.hashes()
+    if difference is not None:
+        difference = msgspec.structs.replace(difference, led_to=_led_to(inputs, log, difference))
+    return Verdict(
+        id=manifest.id,
+        identical=difference is None and hashes.decisions_hash == (manifest.decisions_hash or hashes.decisions_hash),
+        events=last_seq,
+        derived=decisions.rows,
+        decisions_hash=hashes.decisions_hash,
+        state_hash=hashes.state_hash,
+        first_difference=difference,
+        same_code=same_code,
+        same_packages=manifest.packages == packages(),
+    )
+
+
+def one(store: Store, name: str) -> Manifest:
+    """The one log that a name means. Raises NotFoundError when it means none or several."""
+    found = store.find(name)
+    if len(found) != 1:
+        raise NotFoundError(f"{name!r} means {len(found)} logs: {', '.join(m.id for m in found[:8])}; name one of them")
+    return found[0]
+
+
+def recorded_plan(manifest: Manifest) -> FoldPlan:
+    """The plan a log was reduced with; no strategies when it holds inputs alone."""
+    plan = manifest.settings.get("plan")
+    return msgspec.convert(plan, FoldPlan) if plan else FoldPlan((), {})
+
+
+def check_code(folder: Path, manifest: Manifest) -> None:
+    """Nothing is run whose bytes are not those recorded. Raises CorruptError naming the file."""
+    from blake3 import blake3  # noqa: PLC0415 - only here
+
+    for name, expected in manifest.code.items():
+        path = folder / "code" / name
+        if not path.is_file() or blake3(path.read_bytes()).hexdigest() != expected:
+            raise CorruptError(path, 0, "not the source that was recorded")
+
+
+def _is_todays(folder: Path, manifest: Manifest, plan: FoldPlan) -> bool:
+    """Whether the recorded sources are the ones that stand here today, third-party packages aside."""
+    if not manifest.code:
+        return True
+    today = code_of([_today(folder, strategy.file) for strategy in plan.strategies])
+    return hash_of(today.hashes) == hash_of(manifest.code)
+
+
+def _today(folder: Path, file: str) -> Path:
+    """The strategy's file as it stands here; one from elsewhere is known only as recorded."""
+    from pipeline.run.code import ROOT  # noqa: PLC0415 - only here
+
+    path = ROOT / file
+    return path if path.is_file() else folder / "code" / file
+
+
+def _fold(folder: Path, plan: FoldPlan, *, apart: bool) -> Fold:
+    return RecordedFold(plan, folder / "code") if apart else LocalFold(plan, folder / "code")
+
+
+def _last_reduced(manifest: Manifest, inputs: LogReader) -> int:
+    """The last input that was reduced: a run may have stopped before its session's end."""
+    return min(manifest.last_seq, inputs.last_seq) if manifest.what == "run" else inputs.last_seq
+
+
+class _Recorded:
+    """The derived rows of a log, handed out up to one seq after the other."""
+
+    def __init__(self, log: LogReader) -> None:
+        self._windows: Iterator[Blocks] = log.batches(what="derived")
+        self._kept: list[Block] = []
+        self._ended = False
+
+    def up_to(self, seq: int | None) -> Blocks:
+        """The rows not handed out yet whose `seq` is at most this; None: all the rest."""
+        while not self._ended and (seq is None or not self._reaches(seq)):
+            blocks = next(self._windows, None)
+            if blocks is None:
+                self._ended = True
+            else:
+                self._kept.extend(blocks)
+        taken, kept = [], []
+        for block in self._kept:
+            cut = len(block) if seq is None else int(block.number("seq").searchsorted(seq, side="right"))
+            taken.append(block.slice(0, cut))
+            kept.append(block.slice(cut, len(block)))
+        self._kept = [block for block in kept if len(block)]
+        return concat(block for block in taken if len(block))
+
+    def _reaches(self, seq: int) -> bool:
+        return any(int(block.number("seq")[-1]) > seq for block in self._kept)
+
+
+def _led_to(inputs: LogReader, log: LogReader, difference: Difference) -> tuple[dict[str, Any], ...]:
+    """The input that was being reduced, and the recorded rows that caused the row, oldest first."""
+    rows: list[dict[str, Any]] = []
+    row = difference.recorded or difference.derived or {}
+    place = (row.get("cause_seq", 0), row.get("cause_ord", 0))
+    while place[0] and len(rows) < LED_TO_ROWS:
+        found = row_at(inputs if place[1] == 0 else log, *place)
+        if found is None:
+            break
+        rows.insert(0, found)
+        place = (found["cause_seq"], found["cause_ord"])
+    if not rows or rows[0]["seq"] != difference.seq:
+        found = row_at(inputs, difference.seq, 0)
+        rows = [*([found] if found else []), *rows]
+    return tuple(rows)
+
+
+def row_at(log: LogReader, seq: int, ord_: int) -> dict[str, Any] | None:
+    """One row of a log by its place, its kind added as `kind`."""
+    for blocks in log.batches(seq, seq, what="derived" if ord_ else "inputs"):
+        for block in blocks:
+            for row in block.rows():
+                if (row["seq"], row["ord"]) == (seq, ord_):
+                    return {"kind": LAYOUTS[block.kind].kind.name.lower(), **row}
+    return None

@@ -1,0 +1,34 @@
+"""Config: durations and moments are exact or refused."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.config import duration_ns, moment_ns
+from pipeline.errors import ConfigError
+from pipeline.units import iso_from_ns
+
+
+@pytest.mark.parametrize(
+    ("text", "ns"), [("0s", 0), ("250ms", 250_000_000), ("1.5s", 1_500_000_000), ("15m", 900 * 10**9), ("2d", 172_800 * 10**9), ("7ns", 7)]
+)
+def test_a_duration_is_what_it_says(text, ns):
+    assert duration_ns(text) == ns
+
+
+@pytest.mark.parametrize("text", ["", "5", "ms", "-1s", "1.5ns", "1e3s", "5 minutes", "99999999999d"])
+def test_anything_else_is_refused(text):
+    with pytest.raises(ConfigError, match="duration"):
+        duration_ns(text)
+
+
+@given(st.integers(0, 4 * 10**18))
+def test_a_moment_survives_its_text(ts_ns):
+    assert moment_ns(iso_from_ns(ts_ns), day_ns=0) == ts_ns
+    assert moment_ns(iso_from_ns(ts_ns)[11:-1], day_ns=ts_ns) == ts_ns
+
+
+@pytest.mark.parametrize("text", ["", "9:31", "25:00", "2026-02-30T10:00", "09:31:07.0123456789", "yesterday"])
+def test_a_moment_that_is_none_is_refused(text):
+    with pytest.raises(ConfigError, match="moment"):
+        moment_ns(text, day_ns=0)
