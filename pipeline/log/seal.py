@@ -1,0 +1,226 @@
+"""Sealing: from journal segments to Parquet, so that at every moment one whole copy counts.
+
+    1  write the parts beside everything else, as .tmp, and sync them
+    2  read them back: the file's hash, and the values of every row group against what the journal gave
+    3  rename them, sync their folders
+    4  name them in the manifest, with the segment up to which they reach          <- from here on they count
+    5  drop what the manifest does not name: segments they replace, parts they replace, leftovers of a crash
+
+A crash before 4 leaves files that nobody names, a crash after it leaves files that nobody needs; both are removed by
+5 of the next run. While recording, each segment that is closed becomes one part per kind, inputs apart from derived
+rows (`inputs-000007`, `derived-000007`), because rows derived from its last inputs may lie in the next segment. At
+the end all is merged into one part per kind in (seq, ord) order (`part-00001`).
+
+Whoever seals holds the log's lock.
+"""
+
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from pipeline.block import Block
+from pipeline.errors import LogError
+from pipeline.events import LAYOUTS
+from pipeline.log import codec, manifest
+from pipeline.log.disk import TEMPORARY, Disk, RealDisk
+from pipeline.log.durable import Cursor
+from pipeline.log.frames import FrameKind
+from pipeline.log.manifest import Manifest, SealedPart, Stretch
+from pipeline.log.parquet import PartFile, PartWriter, Written, file_hash
+from pipeline.log.reader import JOURNAL, LogReader
+from pipeline.log.segments import Segments, numbers
+
+EVENTS: Final = "events"
+SUFFIX: Final = ".parquet"
+MERGED: Final = "part-00001"
+_WINDOW_ROWS: Final = 65_536
+
+
+def seal_segment(folder: Path, disk: Disk | None = None) -> bool:
+    """Seal the oldest unsealed segment, if a later one shows that it is closed; whether one was sealed.
+
+    Raises CorruptError when the segment is damaged (it stays), LogError when what was written reads back differently.
+    """
+    disk = disk or RealDisk()
+    before = manifest.load(folder)
+    segments = Segments(folder / JOURNAL, before.sealed, disk=disk)
+    if len(segments.numbers) < 2:
+        return False
+    tidy(folder, disk)
+    number = segments.numbers[0]
+    parts = _Parts(folder, disk)
+    for frame in segments.frames(number):
+        stretch = _STRETCHES.get(frame.header.kind)
+        if stretch:
+            for block in codec.decode(frame.payload):
+                parts.write(block, f"{stretch}-{number:06d}")
+    reached = segments.cursor_of(number)
+    sealed = parts.publish(before.sealed.chain.hex(), reached.chain.hex())
+    manifest.update(folder, disk, parts=(*before.parts, *sealed), sealed=reached)
+    tidy(folder, disk)
+    return True
+
+
+def seal(folder: Path, disk: Disk | None = None) -> Manifest:
+    """Seal a closed log whole, one part per kind, and return its manifest; a sealed one is only tidied.
+
+    Raises LogError when the log is still open or reads back differently, CorruptError when it is damaged: then
+    nothing is dropped.
+    """
+    disk = disk or RealDisk()
+    tidy(folder, disk)
+    reader = LogReader(folder, disk)
+    if reader.manifest.state == "sealed":
+        return reader.manifest
+    if not reader.manifest.is_closed:
+        raise LogError(f"{folder.name}: the log is open; end it, then it can be sealed")
+    result = write_sealed(reader, folder, disk)
+    manifest.save(folder, result, disk)
+    tidy(folder, disk)
+    return result
+
+
+def write_sealed(reader: LogReader, folder: Path, disk: Disk) -> Manifest:
+    """Write all of a log's rows as sealed parts into a folder; the manifest that would name them is returned, not written."""
+    parts, tally = _Parts(folder, disk), _Tally()
+    for window in reader.windows(what="all", rows=_WINDOW_ROWS):
+        for block in window.blocks:
+            parts.write(block, MERGED)
+            tally.add(block)
+    reached = reader.end
+    sealed = parts.publish("", reached.chain.hex())
+    return tally.applied(reader.manifest, parts=tuple(sealed), sealed=reached)
+
+
+def tidy(folder: Path, disk: Disk) -> list[str]:
+    """Remove what the manifest does not name any more, or not yet; the names removed."""
+    leftovers = unnamed(folder, manifest.load(folder), disk)
+    for name in leftovers:
+        disk.unlink(folder / name)
+    for parent in sorted({(folder / name).parent for name in leftovers}):
+        disk.sync_folder(parent)
+    return leftovers
+
+
+def unnamed(folder: Path, of: Manifest, disk: Disk) -> list[str]:
+    """Files within the folder that a crash while sealing may have left: sealed parts nobody names, segments sealed already."""
+    named = {part.file for part in of.parts}
+    found = [
+        f"{EVENTS}/{kind}/{name}" for kind in disk.names(folder / EVENTS) for name in disk.names(folder / EVENTS / kind)
+    ]
+    segments = [f"{JOURNAL}/{n:06d}.seg" for n in numbers(disk, folder / JOURNAL) if n <= of.sealed.segment]
+    return [name for name in found if name not in named] + segments
+
+
+_STRETCHES: Final[dict[FrameKind, Stretch]] = {FrameKind.INPUTS: "inputs", FrameKind.DERIVED: "derived"}
+
+
+class _Parts:
+    """The files of one sealing, under temporary names until all of them are proved."""
+
+    def __init__(self, folder: Path, disk: Disk) -> None:
+        self._folder = folder
+        self._disk = disk
+        self._writers: dict[str, PartWriter] = {}
+        self._stretches: dict[str, set[Stretch]] = {}
+
+    def write(self, block: Block, stem: str) -> None:
+        """Add rows to the kind's part of that name."""
+        if not len(block):
+            return
+        file = f"{EVENTS}/kind={block.kind.name.lower()}/{stem}{SUFFIX}"
+        if file not in self._writers:
+            self._disk.make_folder((self._folder / file).parent)
+            self._writers[file] = PartWriter(self._temporary(file), block.kind, self._disk)
+            self._stretches[file] = set()
+        self._writers[file].write(block)
+        ord_ = block.number("ord")
+        if ord_.min() == 0:
+            self._stretches[file].add("inputs")
+        if ord_.max() > 0:
+            self._stretches[file].add("derived")
+
+    def publish(self, chain_in: str, chain_out: str) -> list[SealedPart]:
+        """Finish, prove and rename all of them, durably."""
+        written = {file: writer.close() for file, writer in self._writers.items()}
+        for file, proof in written.items():
+            _compare(self._temporary(file), proof)
+        for file in written:
+            self._disk.rename(self._temporary(file), self._folder / file)
+        for parent in sorted({(self._folder / file).parent for file in written}):
+            self._disk.sync_folder(parent)
+        if written:
+            self._disk.sync_folder(self._folder / EVENTS)
+            self._disk.sync_folder(self._folder)
+        return [self._entry(file, proof, chain_in, chain_out) for file, proof in written.items()]
+
+    def _entry(self, file: str, proof: Written, chain_in: str, chain_out: str) -> SealedPart:
+        kind, stretches = self._writers[file].kind, self._stretches[file]
+        return SealedPart(
+            file=file,
+            kind=kind.name.lower(),
+            stretch="all" if len(stretches) == 2 else next(iter(stretches)),
+            size=proof.size,
+            blake3=proof.blake3,
+            rows=proof.rows,
+            first_seq=proof.groups[0].first_seq,
+            last_seq=proof.groups[-1].last_seq,
+            chain_in=chain_in,
+            chain_out=chain_out,
+            layout_version=LAYOUTS[kind].version,
+        )
+
+    def _temporary(self, file: str) -> Path:
+        return self._folder / (file + TEMPORARY)
+
+
+def _compare(path: Path, written: Written) -> None:
+    """The file as it lies there holds the rows that went in. Raises LogError."""
+    if file_hash(path) != written.blake3:
+        raise LogError(f"{path}: reads back as other bytes than were written; nothing was dropped")
+    file = PartFile(path)
+    if file.groups != written.groups or file.damaged_groups():
+        raise LogError(f"{path}: reads back as other rows than were written; nothing was dropped")
+
+
+class _Tally:
+    """What the manifest says about a log's rows, counted while they pass."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[str, int] = {}
+        self._inputs = self._derived = 0
+        self._seqs: list[tuple[int, int]] = []
+        self._times: dict[bool, list[tuple[int, int]]] = {True: [], False: []}
+
+    def add(self, block: Block) -> None:
+        """Count a block's rows."""
+        name, is_input = block.kind.name.lower(), block.number("ord") == 0
+        inputs = int(np.count_nonzero(is_input))
+        self._kinds[name] = self._kinds.get(name, 0) + len(block)
+        self._inputs += inputs
+        self._derived += len(block) - inputs
+        self._seqs.append((int(block.number("seq")[0]), int(block.number("seq")[-1])))
+        for sort, chosen in ((True, is_input), (False, ~is_input)):
+            times = block.number("ts_recv_ns")[chosen]
+            if len(times):
+                self._times[sort].append((int(times.min()), int(times.max())))
+
+    def applied(self, to: Manifest, *, parts: tuple[SealedPart, ...], sealed: Cursor) -> Manifest:
+        """The manifest of the same log, sealed in these parts."""
+        times = self._times[True] or self._times[False] or [(0, 0)]
+        seqs = self._seqs or [(0, 0)]
+        return manifest.replaced(
+            to,
+            state="sealed",
+            kinds=self._kinds,
+            inputs=self._inputs,
+            derived=self._derived,
+            first_seq=min(first for first, _ in seqs),
+            last_seq=max(last for _, last in seqs),
+            first_ts_ns=min(first for first, _ in times),
+            last_ts_ns=max(last for _, last in times),
+            parts=parts,
+            sealed=sealed,
+            chain_head=sealed.chain.hex(),
+        )
