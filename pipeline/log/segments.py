@@ -13,7 +13,8 @@ from typing import Final
 
 from pipeline.errors import CorruptError
 from pipeline.log.disk import Disk, RealDisk
-from pipeline.log.frames import HEADER_BYTES, NO_HASH, FrameKind, parse_segment_header
+from pipeline.log.durable import Cursor, read_durable
+from pipeline.log.frames import HEADER_BYTES, NO_HASH, FrameKind, SegmentHeader, parse_segment_header
 from pipeline.log.scan import FrameView, Place, Scan, Verdict, is_beyond_a_crash
 
 SUFFIX: Final = ".seg"
