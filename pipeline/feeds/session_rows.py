@@ -1,0 +1,173 @@
+"""Session rows: what a merge adds to the rows of its sources. Instrument numbers, source numbers, timers, marks."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+from pipeline.block import Block, Blocks, Numbers
+from pipeline.codes import FeedAction, Kind, Mark
+from pipeline.errors import FeedError, UnitError
+from pipeline.feeds.stretches import Stretch, feed_rows
+from pipeline.instruments import Instrument, completed
+from pipeline.normalize.grid import timers
+from pipeline.normalize.marks import Seen, hashes, with_mark
+from pipeline.normalize.rows import block_of_columns
+from pipeline.units import ABSENT
+
+_IDENTITY = {
+    Kind.QUOTE: ("bid_nano", "ask_nano", "bid_size_steps", "ask_size_steps", "vendor_seq"),
+    Kind.PRINT: ("price_nano", "size_steps", "vendor_seq"),
+    Kind.BAR: ("bar_unit", "bar_length", "open_nano", "high_nano", "low_nano", "close_nano", "volume_steps"),
+    Kind.STATUS: ("status", "vendor_action", "vendor_reason"),
+}
+"""What makes two rows of an instrument with one event time the same row."""
+
+_INSTRUMENT_FIELDS = tuple(Instrument.__dataclass_fields__)
+
+
+class SessionRows:
+    """The state of a session being merged: instruments met, rows seen, session time."""
+
+    def __init__(self, names: Sequence[str], *, timer_interval_ns: int | None, quiet_ns: int, lateness_ns: int) -> None:
+        self._names = names
+        self._timer_interval_ns = timer_interval_ns
+        self._quiet_ns = quiet_ns
+        self._lateness_ns = lateness_ns
+        self._ids: dict[tuple[str, str], int] = {}
+        self._known: dict[int, Instrument] = {}
+        self._ids_by_source: list[Numbers] = [np.zeros(1, np.int32) for _ in range(len(names) + 1)]
+        self._seen = {kind: Seen() for kind in _IDENTITY}
+
+    def batches(self, stretches: Iterable[Stretch]) -> Iterator[Blocks]:
+        """The declarations, then each stretch with all that is added to it, ranked from 1.
+
+        Raises FeedError when two sources count the sizes of one instrument in different steps.
+        """
+        session_ns = ABSENT
+        for stretch in stretches:
+            if session_ns == ABSENT:
+                session_ns = int(stretch.session_ns[0])
+                yield [feed_rows(FeedAction.DECLARED, self._names, session_ns)]
+            yield self._with_timers(self._completed(stretch), session_ns)
+            session_ns = int(stretch.session_ns[-1])
+
+    def _completed(self, stretch: Stretch) -> Stretch:
+        stretch = self._numbered(stretch)
+        return Stretch([self._marked(block, stretch) for block in stretch.blocks], stretch.session_ns, stretch.sources)
+
+    def _numbered(self, stretch: Stretch) -> Stretch:
+        """Rows with the session's numbers for source and instrument, without definitions that tell nothing new."""
+        blocks = [
+            block.with_columns(source=stretch.sources[block.number("seq") - 1])
+            for block in stretch.blocks
+            if len(block)
+        ]
+        stretch = Stretch(blocks, stretch.session_ns, stretch.sources)
+        for index, block in enumerate(blocks):
+            if block.kind is Kind.INSTRUMENT:
+                blocks[index], is_kept = self._instruments(block)
+                if not is_kept.all():
+                    stretch = _without(stretch, block.number("seq")[~is_kept])
+        numbered = [
+            block if block.kind is Kind.INSTRUMENT else block.with_columns(instrument_id=self._session_ids(block))
+            for block in stretch.blocks
+        ]
+        return Stretch(numbered, stretch.session_ns, stretch.sources)
+
+    def _instruments(self, block: Block) -> tuple[Block, Numbers]:
+        """Definitions completed and numbered, and which of them tell something new."""
+        rows = list(block.rows())
+        is_kept = np.ones(len(rows), np.bool_)
+        for index, row in enumerate(rows):
+            stated = Instrument(**{name: row[name] for name in _INSTRUMENT_FIELDS})
+            session_id = self._ids.setdefault((stated.venue, stated.symbol), len(self._ids) + 1)
+            self._set_id(row["source"], row["instrument_id"], session_id)
+            try:
+                known = self._known.get(session_id)
+                new = completed(known, stated) if known is not None else stated
+            except UnitError as error:
+                raise FeedError(self._names[row["source"] - 1], "instrument", str(error)) from None
+            is_kept[index] = new != known
+            self._known[session_id] = new
+            row |= {"instrument_id": session_id, **new.row()}
+        return Block.from_rows(Kind.INSTRUMENT, rows), is_kept
+
+    def _set_id(self, source: int, source_id: int, session_id: int) -> None:
+        ids = self._ids_by_source[source]
+        if source_id >= len(ids):
+            grown = np.zeros(2 * source_id + 1, np.int32)
+            grown[: len(ids)] = ids
+            self._ids_by_source[source] = ids = grown
+        ids[source_id] = session_id
+
+    def _session_ids(self, block: Block) -> Numbers:
+        ids, sources = block.number("instrument_id"), block.number("source")
+        if len(self._ids_by_source) == 2:
+            return self._ids_by_source[1][ids]
+        starts = np.cumsum([0, *map(len, self._ids_by_source)])[:-1]
+        table: Numbers = np.concatenate(self._ids_by_source)
+        return table[starts[sources] + ids]  # type: ignore[no-any-return]  # numpy hands out Any
+
+    def _marked(self, block: Block, stretch: Stretch) -> Block:
+        if block.kind not in _IDENTITY or "marks" not in block.columns:
+            return block
+        marks = block.number("marks")
+        if block.kind is Kind.PRINT:
+            due_ns = stretch.session_ns[block.number("seq") - 1] - self._lateness_ns
+            marks = with_mark(marks, block.number("ts_event_ns") < due_ns, Mark.LATE)
+        repeated = self._repeated(block)
+        return block.with_columns(marks=marks if repeated is None else with_mark(marks, repeated, Mark.DUPLICATE))
+
+    def _repeated(self, block: Block) -> Numbers | None:
+        """Which rows were there before; None when nothing can be: one source, and no ids of trades."""
+        names = ("ts_event_ns", *_IDENTITY[block.kind])
+        columns = [block.number(name) for name in names]
+        is_unique = np.zeros(len(block), np.bool_)
+        if block.kind is Kind.PRINT:
+            is_unique = block.number("trade_id") != ABSENT
+            columns = [np.where(is_unique, 0, column) for column in columns]
+            columns += [block.number("trade_id"), block.number("corrects_trade_id")]
+        if len(self._names) == 1 and not is_unique.any():
+            return None
+        identity = hashes([block.number("instrument_id"), *columns])
+        return self._seen[block.kind].duplicates(identity, block.number("source"), is_unique)
+
+    def _with_timers(self, stretch: Stretch, session_ns: int) -> Blocks:
+        """The stretch's blocks with the timers due among them."""
+        if self._timer_interval_ns is None or not len(stretch):
+            return stretch.blocks
+        rows, times = timers(
+            stretch.session_ns, session_ns, interval_ns=self._timer_interval_ns, quiet_ns=self._quiet_ns
+        )
+        if not len(rows):
+            return stretch.blocks
+        timer = block_of_columns(
+            Kind.TIMER,
+            len(rows),
+            {
+                "seq": rows + np.arange(1, len(rows) + 1),
+                "ts_event_ns": times,
+                "ts_recv_ns": times,
+                "interval_ns": self._timer_interval_ns,
+            },
+        )
+        moved = np.searchsorted(rows, np.arange(len(stretch)), "right")
+        blocks = [
+            block.with_columns(seq=block.number("seq") + moved[block.number("seq") - 1]) for block in stretch.blocks
+        ]
+        return [*blocks, timer]
+
+
+def _without(stretch: Stretch, ranks: Numbers) -> Stretch:
+    """The stretch without the rows of these ranks."""
+    is_kept = np.ones(len(stretch), np.bool_)
+    is_kept[ranks - 1] = False
+    new_ranks = np.cumsum(is_kept)
+    blocks = []
+    for block in stretch.blocks:
+        seq = block.number("seq")
+        rows = is_kept[seq - 1]
+        kept = block if rows.all() else block.take(rows)
+        if len(kept):
+            blocks.append(kept.with_columns(seq=new_ranks[kept.number("seq") - 1]))
+    return Stretch(blocks, stretch.session_ns[is_kept], stretch.sources[is_kept])
