@@ -10,10 +10,23 @@ import sys
 from pathlib import Path
 from typing import Final, Protocol
 
+from pipeline.log.lock import Lock
+
 Buffer = bytes | bytearray | memoryview
+
+SharedMemory = bytearray | mmap.mmap
+"""A small file's bytes, written in place: other processes see them at once, the disk when the system likes."""
 
 TEMPORARY: Final = ".tmp"
 """Suffix of a file that is not published yet; a leftover is removed at the next start."""
+
+
+class Held(Protocol):
+    """A lock that is held."""
+
+    def release(self) -> None:
+        """Let another one have it; once is enough, again does nothing."""
+        ...
 
 
 class Disk(Protocol):
@@ -64,6 +77,14 @@ class Disk(Protocol):
 
     def view(self, path: Path) -> memoryview:
         """The file's bytes as of now, read-only, without reading them yet where the system can map files."""
+        ...
+
+    def map_shared(self, path: Path, length: int) -> SharedMemory:
+        """The bytes of a small file of that length, for writing in place; a new file holds zeros."""
+        ...
+
+    def lock(self, path: Path) -> Held:
+        """Take the lock of that name for this process. Raises LockedError when another one holds it."""
         ...
 
 
@@ -134,6 +155,19 @@ class RealDisk:
             if os.fstat(file.fileno()).st_size == 0:
                 return memoryview(b"")
             return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+
+    def map_shared(self, path: Path, length: int) -> SharedMemory:
+        """The bytes of a small file of that length, for writing in place; a new file holds zeros."""
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o644)
+        try:
+            os.ftruncate(fd, length)
+            return mmap.mmap(fd, length)
+        finally:
+            os.close(fd)
+
+    def lock(self, path: Path) -> Held:
+        """Take the lock of that name for this process. Raises LockedError when another one holds it."""
+        return Lock(path)
 
 
 def publish(disk: Disk, path: Path, *contents: Buffer) -> None:

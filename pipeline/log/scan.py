@@ -19,6 +19,7 @@ from pipeline.log.frames import (
     SegmentHeader,
     crc_of,
     digest,
+    find_frame,
     parse_frame_header,
     parse_segment_header,
 )
@@ -174,3 +175,20 @@ def misnumbered(kind: FrameKind, first: int, last: int, last_seq: int, *, is_der
 def start_of(header: SegmentHeader) -> Place:
     """The place of a segment's first frame."""
     return Place(HEADER_BYTES, header.base_seq - 1, 0, digest(header.encoded()))
+
+
+def is_beyond_a_crash(content: bytes, scan: Scan) -> bool:
+    """Whether the damage at the end of a scan lies in what was durable already, so that no crash explains it.
+
+    A power cut keeps any part of the writes that were not synced, so an intact frame behind the damage proves nothing
+    by itself; one that was made when the damaged bytes were already synced does. `content` is the whole segment.
+    """
+    if scan.header is None:
+        return True
+    if scan.place.is_sealed:
+        return scan.verdict is not Verdict.CLEAN
+    start, crc = scan.place.offset, scan.header.crc
+    found = find_frame(content, start + 1, crc)
+    while found is not None and found.synced_end <= start:
+        found = find_frame(content, found.offset + 1, crc)
+    return found is not None

@@ -1,0 +1,298 @@
+"""The journal: the one writer of a log, from the first frame to the seal.
+
+Written, then durable: `append` puts a commit behind the last one, `sync` makes everything appended so far durable and
+only then says so. Nothing may be acknowledged before. The two may run in different threads; each has one caller.
+
+Any error of a write or a sync poisons the journal for good. What is on the disk then is for recovery to find out, in
+a new `resume`: a sync that fails once and is tried again says yes to bytes that the kernel has forgotten.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Final, NamedTuple, Self
+
+from pipeline.block import Block
+from pipeline.codes import Kind
+from pipeline.errors import LogError, PoisonedError
+from pipeline.log.codec import Pieces, encode, encode_schemas
+from pipeline.log.disk import Disk, Held, RealDisk, publish_open
+from pipeline.log.durable import Cursor, DurableFile
+from pipeline.log.frames import HEADER_BYTES, NO_HASH, FrameHeader, FrameKind, SegmentHeader, build_frame, digest
+from pipeline.log.lock import FILE_NAME as LOCK_NAME
+from pipeline.log.order import Span, span_of
+from pipeline.log.recovery import Recovered, recover, segment_path
+from pipeline.log.scan import Place, misnumbered, start_of
+from pipeline.log.segments import numbers
+from pipeline.units import HOUR_NS
+
+LOG_ID_BYTES: Final = 16
+
+
+class Limits(NamedTuple):
+    """When a segment is full: the next commit opens another."""
+
+    segment_bytes: int = 64 * 2**20
+    segment_ns: int = HOUR_NS
+
+
+LIMITS: Final = Limits()
+
+
+class _Tip(NamedTuple):
+    """Where the next frame goes. Replaced as a whole, so that another thread sees one moment of it."""
+
+    fd: int
+    header: SegmentHeader
+    segment_crc: int
+    place: Place
+
+    @property
+    def cursor(self) -> Cursor:
+        header, place = self.header, self.place
+        return Cursor(header.epoch, header.segment, place.offset, place.last_seq, place.chain)
+
+
+class Journal:
+    """The writer of one log, under its lock. A context manager: leaving it in peace closes, by an error abandons.
+
+    `unsynced` is set while something is written and not yet durable.
+    """
+
+    def __init__(
+        self, folder: Path, held: Held, header: SegmentHeader, *, disk: Disk, limits: Limits, now_ns: Callable[[], int]
+    ) -> None:
+        """Open the segment of this header, durable before this returns. Use `create` or `resume`."""
+        self.folder = folder
+        self.log_id = header.log_id
+        self.unsynced = threading.Event()
+        self._held = held
+        self._disk = disk
+        self._limits = limits
+        self._now_ns = now_ns
+        self._poison: BaseException | None = None
+        self._syncing = threading.Lock()
+        """Held while a descriptor is synced, so that rotation does not close it meanwhile."""
+        self._described: set[Kind] = set()
+        """Kinds whose schema stands in the current segment."""
+        self._durable_file = DurableFile(disk, folder, header.log_id)
+        self._tip = self._opened(header)
+        self._durable = self._tip.cursor
+        self._durable_file.publish(self._durable)
+
+    @classmethod
+    def create(
+        cls,
+        folder: Path,
+        *,
+        log_id: bytes,
+        is_derived_only: bool = False,
+        disk: Disk | None = None,
+        limits: Limits = LIMITS,
+        now_ns: Callable[[], int] = time.time_ns,
+    ) -> "Journal":
+        """A new log in this folder, which is made. `is_derived_only`: a run's, whose rows carry its parents' `seq`.
+
+        Raises LockedError when somebody writes there, LogError when a log is there already, OSError.
+        """
+        assert len(log_id) == LOG_ID_BYTES, f"a log id has {LOG_ID_BYTES} bytes, not {len(log_id)}"
+        disk = disk or RealDisk()
+        disk.make_folder(folder)
+        disk.sync_folder(folder.parent)
+        with _lock_of(disk, folder) as held:
+            if numbers(disk, folder):
+                raise LogError(f"{folder}: a journal is there already; resume it")
+            header = SegmentHeader(log_id, 1, 1, 1, now_ns(), NO_HASH, is_derived_only)
+            return cls(folder, held, header, disk=disk, limits=limits, now_ns=now_ns)
+
+    @classmethod
+    def resume(
+        cls,
+        folder: Path,
+        *,
+        cursors: Sequence[Cursor] = (),
+        first_segment: int = 1,
+        disk: Disk | None = None,
+        limits: Limits = LIMITS,
+        now_ns: Callable[[], int] = time.time_ns,
+    ) -> "tuple[Journal, Recovered]":
+        """The log in this folder, recovered (see `recover`), with a new writer in a new segment behind what is good.
+
+        Raises LockedError when somebody writes there, LogError when no log is there, CorruptError, SchemaError, OSError.
+        """
+        disk = disk or RealDisk()
+        with _lock_of(disk, folder) as held:
+            recovered = recover(disk, folder, cursors=cursors, first_segment=first_segment)
+            last, place = recovered.header, recovered.place
+            header = last._replace(
+                segment=last.segment + 1,
+                epoch=last.epoch + 1,
+                base_seq=place.last_seq + 1,
+                created_ns=now_ns(),
+                chain=place.chain,
+            )
+            return cls(folder, held, header, disk=disk, limits=limits, now_ns=now_ns), recovered
+
+    @property
+    def written(self) -> Cursor:
+        """The end of what was appended."""
+        return self._tip.cursor
+
+    @property
+    def durable(self) -> Cursor:
+        """The end of what is known durable; only this may be acknowledged."""
+        return self._durable
+
+    @property
+    def is_poisoned(self) -> bool:
+        """Whether an earlier error forbids any further write."""
+        return self._poison is not None
+
+    def append(self, kind: FrameKind, blocks: Sequence[Block]) -> None:
+        """One commit: INPUTS whose `seq` go on without a hole, or DERIVED rows of inputs already there.
+
+        Raises LogError, and changes nothing, for rows that do not fit or are too many; PoisonedError.
+        """
+        assert kind in (FrameKind.INPUTS, FrameKind.DERIVED), f"{kind.name} frames are the journal's own"
+        span = span_of(kind, blocks)
+        header = self._tip.header
+        last_seq = self._tip.place.last_seq
+        if problem := misnumbered(
+            kind, span.first_seq, span.last_seq, last_seq, is_derived_only=header.is_derived_only
+        ):
+            raise LogError(f"{self.folder}: {problem}")
+        pieces = encode(blocks)
+        with self._poisoning():
+            self._make_room()
+            if missing := [block.kind for block in blocks if block.kind not in self._described]:
+                self._write(FrameKind.SCHEMA, encode_schemas(missing), Span(0, last_seq, last_seq))
+                self._described.update(missing)
+            self._write(kind, pieces, span)
+        if not self.unsynced.is_set():
+            self.unsynced.set()
+
+    def sync(self) -> Cursor:
+        """Make all that was appended before this call durable, publish and return its end. Raises PoisonedError."""
+        with self._syncing, self._poisoning():
+            self.unsynced.clear()  # before the tip is read: a commit that comes between is synced twice, never missed
+            tip = self._tip
+            self._disk.sync(tip.fd)
+            self._durable = tip.cursor
+            self._durable_file.publish(self._durable)
+            return self._durable
+
+    def close(self) -> None:
+        """Sync, seal, sync the seal, and let go. Raises PoisonedError; the log is let go all the same."""
+        try:
+            self.sync()
+            with self._poisoning():
+                last_seq = self._tip.place.last_seq
+                self._write(FrameKind.SEAL, [], Span(0, last_seq, last_seq))
+            self.sync()
+        finally:
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Let go without another write, as a crash would. Does nothing when it was done before."""
+        if self._tip.fd < 0:
+            return
+        if self._poison is None:
+            self._poison = LogError("it was closed")
+        with self._syncing:
+            fd = self._tip.fd
+            self._tip = self._tip._replace(fd=-1)
+            self._held.release()
+            self._disk.close(fd)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None and self._tip.fd >= 0:
+            self.close()
+        else:
+            self.abandon()
+
+    @contextmanager
+    def _poisoning(self) -> Iterator[None]:
+        """What goes wrong inside is the last thing this journal does. Raises PoisonedError."""
+        if self._poison is not None:
+            raise PoisonedError(f"{self.folder}: no longer written, because of: {self._poison}") from self._poison
+        try:
+            yield
+        except BaseException as error:  # an interrupt may have cut a write short, too
+            self._poison = error
+            if isinstance(error, OSError):
+                raise PoisonedError(f"{self.folder}: {error}; restart to recover") from error
+            raise
+
+    def _make_room(self) -> None:
+        """Go on in a new segment when this one is full or old, unless it is empty."""
+        tip = self._tip
+        is_full = tip.place.offset >= self._limits.segment_bytes
+        is_old = self._now_ns() - tip.header.created_ns >= self._limits.segment_ns
+        if (is_full or is_old) and tip.place.offset > HEADER_BYTES:
+            self._rotate()
+
+    def _rotate(self) -> None:
+        """The next segment exists only when this one is durable: so only the last one of a log can be torn."""
+        with self._syncing:
+            fd, header, _, place = self._tip
+            self._disk.sync(fd)
+            self._durable = self._tip.cursor
+            self._durable_file.publish(self._durable)
+            self._tip = self._opened(
+                header._replace(
+                    segment=header.segment + 1,
+                    base_seq=place.last_seq + 1,
+                    created_ns=self._now_ns(),
+                    chain=place.chain,
+                )
+            )
+            self._described.clear()
+            self._durable = self._tip.cursor
+            self._disk.close(fd)
+
+    def _opened(self, header: SegmentHeader) -> _Tip:
+        fd = publish_open(self._disk, segment_path(self.folder, header.segment), header.encoded())
+        return _Tip(fd, header, header.crc, start_of(header))
+
+    def _write(self, kind: FrameKind, pieces: Pieces, span: Span) -> None:
+        fd, segment, segment_crc, place = self._tip
+        durable = self._durable
+        frame, header = build_frame(
+            FrameHeader(
+                kind=kind,
+                payload_bytes=0,
+                rows=span.rows,
+                schema_id=place.schema_id + (kind is FrameKind.SCHEMA),
+                payload_crc=0,
+                offset=place.offset,
+                synced_end=durable.end if durable.segment == segment.segment else HEADER_BYTES,
+                first_seq=span.first_seq,
+                last_seq=span.last_seq,
+                committed_ns=self._now_ns(),
+                payload_hash=NO_HASH,
+                previous=place.chain,
+                segment_crc=segment_crc,
+            ),
+            pieces,
+        )
+        self._disk.write(fd, frame)
+        self._tip = _Tip(fd, segment, segment_crc, place.after(header, digest(frame[:HEADER_BYTES])))
+
+
+@contextmanager
+def _lock_of(disk: Disk, folder: Path) -> Iterator[Held]:
+    """The log's lock; given back only when the block fails, else it belongs to the journal made there."""
+    held = disk.lock(folder / LOCK_NAME)
+    try:
+        yield held
+    except BaseException:
+        held.release()
+        raise
