@@ -8,6 +8,7 @@ Columns are never null: an absent integer is `ABSENT` where the field says so, a
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
+from functools import cached_property
 from typing import Final
 
 from pipeline import codes
@@ -46,7 +47,7 @@ class Field:
         return empty.get(self.type, 0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Layout:
     """The columns of one kind, header included, in their order on disk."""
 
@@ -55,17 +56,17 @@ class Layout:
     grain: str
     fields: tuple[Field, ...]
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """Column names in order."""
         return tuple(field.name for field in self.fields)
 
-    @property
+    @cached_property
     def is_fixed(self) -> bool:
         """Whether all columns are numbers."""
         return all(field.is_fixed for field in self.fields)
 
-    @property
+    @cached_property
     def payload(self) -> tuple[Field, ...]:
         """The fields after the common header."""
         return self.fields[len(HEADER) :]
