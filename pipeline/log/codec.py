@@ -31,6 +31,7 @@ Pieces = list[Any]  # of bytes and numpy arrays: numpy's stubs lack the buffer p
 
 Type = np.dtype[Any]
 
+_FIXED: Final = frozenset(kind for kind, layout in LAYOUTS.items() if layout.is_fixed)
 _COUNT: Final = struct.Struct("<II")
 _ENTRY: Final = struct.Struct("<HHIQQ")
 _PREFIX: Final = struct.Struct("<Ii")
@@ -45,8 +46,8 @@ class Template(NamedTuple):
 
     head: bytes
     """Continuation, length and metadata, padded so that the body is aligned to 64 bytes."""
-    columns: tuple[tuple[str, Type, bytes], ...]
-    """Per column: name, type, and the zeros between the end of its values and the next column's."""
+    columns: tuple[tuple[str, Type, tuple[int], bytes], ...]
+    """Per column: name, type, strides of contiguous values, zeros between their end and the next column's."""
     record: Type
     """The message as one numpy record: a field of `rows` values for each column."""
     length: int
@@ -56,7 +57,9 @@ class Template(NamedTuple):
 def encode(blocks: Sequence[Block]) -> Pieces:
     """The payload for these blocks, none of them empty, at most one a kind; numeric columns are not copied."""
     messages = [_message(block) for block in blocks]
-    directory = _directory([(block.kind, len(block)) for block in blocks], [length for _, length in messages])
+    directory = _directory(
+        tuple((block.kind, len(block), message[1]) for block, message in zip(blocks, messages, strict=True))
+    )
     return [directory, *chain.from_iterable(pieces for pieces, _ in messages)]
 
 
@@ -72,7 +75,10 @@ def encode_schemas(kinds: Iterable[Kind]) -> Pieces:
     """The payload of a SCHEMA frame: an Arrow schema message for each kind."""
     kinds = list(kinds)
     messages = [_schema_message(kind) for kind in kinds]
-    return [_directory([(kind, 0) for kind in kinds], [len(message) for message in messages]), *messages]
+    return [
+        _directory(tuple((kind, 0, len(message)) for kind, message in zip(kinds, messages, strict=True))),
+        *messages,
+    ]
 
 
 def decode_schemas(payload: Buffer) -> list[Kind]:
@@ -97,10 +103,12 @@ def messages(payload: Buffer) -> list[tuple[Kind, memoryview]]:
     return [(kind, view[offset : offset + length]) for kind, _, offset, length in _entries(payload)]
 
 
-def _directory(contents: list[tuple[Kind, int]], lengths: list[int]) -> bytes:
+@lru_cache(maxsize=_TEMPLATES_MAX)
+def _directory(contents: tuple[tuple[Kind, int, int], ...]) -> bytes:
+    """The directory of messages given as (kind, rows, length)."""
     offset = padded(_COUNT.size + _ENTRY.size * len(contents))
     parts = [_COUNT.pack(len(contents), 0)]
-    for (kind, rows), length in zip(contents, lengths, strict=True):
+    for kind, rows, length in contents:
         parts.append(_ENTRY.pack(kind, LAYOUTS[kind].version, rows, offset, length))
         offset += length
     directory = b"".join(parts)
@@ -130,28 +138,36 @@ def _message(block: Block) -> tuple[Pieces, int]:
     """The block's message and its length, a multiple of 64."""
     rows = len(block)
     assert rows, f"an empty {block.kind.name.lower()} block says nothing and is not written"
-    if not LAYOUTS[block.kind].is_fixed:
+    if block.kind not in _FIXED:
         message = to_arrow(block).serialize()
         length = padded(message.size)
         return [message.to_pybytes(), _ZEROS[: length - message.size]], length
     template = _template(block.kind, rows)
     pieces: Pieces = [template.head]
-    for name, type_, gap in template.columns:
-        column = block.columns[name]
-        assert column.dtype == type_, f"{block.kind.name.lower()}.{name} is {column.dtype}, not {type_}"  # type: ignore[union-attr]  # a fixed layout has arrays only
-        assert len(column) == rows, f"{block.kind.name.lower()}.{name} has {len(column)} rows, not {rows}"
-        pieces.append(np.ascontiguousarray(column))
+    for name, type_, strides, gap in template.columns:
+        column: Any = block.columns[name]
+        if column.dtype is not type_ or column.strides != strides or len(column) != rows:
+            column = _regular(block, name, type_, rows)
+        pieces.append(column)
         if gap:
             pieces.append(gap)
     return pieces, template.length
 
 
+def _regular(block: Block, name: str, type_: Type, rows: int) -> Numbers:
+    """The column in contiguous memory, when nothing worse is odd about it."""
+    column = block.number(name)
+    assert column.dtype == type_, f"{block.kind.name.lower()}.{name} is {column.dtype}, not {type_}"
+    assert len(column) == rows, f"{block.kind.name.lower()}.{name} has {len(column)} rows, not {rows}"
+    return np.ascontiguousarray(column)
+
+
 def _block(payload: Buffer, kind: Kind, rows: int, offset: int, length: int) -> Block:
-    if LAYOUTS[kind].is_fixed and rows:
+    if kind in _FIXED and rows:
         template = _template(kind, rows)
         if length == template.length and payload[offset : offset + len(template.head)] == template.head:
             record: Numbers = np.ndarray((), template.record, payload, offset)
-            return Block(kind, {name: record[name] for name, _, _ in template.columns})
+            return Block(kind, {name: record[name] for name, *_ in template.columns})
     return _block_by_arrow(memoryview(payload)[offset : offset + length], kind, rows)
 
 
@@ -180,7 +196,7 @@ def _template(kind: Kind, rows: int) -> Template:
     types = [np.dtype(field.type) for field in fields]
     columns = []
     for field, type_, start, following in zip(fields, types, starts, [*starts[1:], length], strict=True):
-        columns.append((field.name, type_, bytes(following - start - rows * type_.itemsize)))
+        columns.append((field.name, type_, (type_.itemsize,), bytes(following - start - rows * type_.itemsize)))
     assert starts[0] == padded(body), "the first column does not begin its body"
     record = np.dtype(
         {

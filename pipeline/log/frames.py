@@ -188,19 +188,17 @@ def parse_frame_header(head: bytes) -> FrameHeader | None:
     return FrameHeader._make((kind, *rest))
 
 
-def build_frame(header: FrameHeader, pieces: Sequence[Any]) -> tuple[bytearray, FrameHeader]:
-    """The frame's bytes, its payload the pieces joined, and its header, where what follows from the payload is filled in.
+def blank_frame(pieces: Sequence[Any]) -> bytearray:
+    """A frame whose payload is the pieces joined, and whose header is still to be written over 128 zeros.
 
     Raises LogError when the payload is larger than a frame can hold.
     """
     frame = bytearray().join((_BLANK_HEADER, *pieces))
-    payload = memoryview(frame)[HEADER_BYTES:]
-    assert len(payload) % ALIGNMENT == 0, f"a payload of {len(payload)} bytes is not padded"
-    if len(payload) > PAYLOAD_BYTES_MAX:
-        raise LogError(f"a commit of {len(payload)} bytes is too large, {PAYLOAD_BYTES_MAX} is the most: split it")
-    header = header._replace(payload_bytes=len(payload), payload_crc=crc_of(payload), payload_hash=digest(payload))
-    frame[:HEADER_BYTES] = header.encoded()
-    return frame, header
+    payload_bytes = len(frame) - HEADER_BYTES
+    assert payload_bytes % ALIGNMENT == 0, f"a payload of {payload_bytes} bytes is not padded"
+    if payload_bytes > PAYLOAD_BYTES_MAX:
+        raise LogError(f"a commit of {payload_bytes} bytes is too large, {PAYLOAD_BYTES_MAX} is the most: split it")
+    return frame
 
 
 def find_frame(content: bytes, start: int, segment_crc: int) -> FrameHeader | None:

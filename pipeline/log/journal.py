@@ -18,10 +18,19 @@ from typing import Final, NamedTuple, Self
 from pipeline.block import Block
 from pipeline.codes import Kind
 from pipeline.errors import LogError, PoisonedError
-from pipeline.log.codec import Pieces, encode, encode_schemas
+from pipeline.log.codec import encode, encode_schemas
 from pipeline.log.disk import Disk, Held, RealDisk, publish_open
 from pipeline.log.durable import Cursor, DurableFile
-from pipeline.log.frames import HEADER_BYTES, NO_HASH, FrameHeader, FrameKind, SegmentHeader, build_frame, digest
+from pipeline.log.frames import (
+    HEADER_BYTES,
+    NO_HASH,
+    FrameHeader,
+    FrameKind,
+    SegmentHeader,
+    blank_frame,
+    crc_of,
+    digest,
+)
 from pipeline.log.lock import FILE_NAME as LOCK_NAME
 from pipeline.log.order import Span, span_of
 from pipeline.log.recovery import Recovered, recover, segment_path
@@ -56,6 +65,26 @@ class _Tip(NamedTuple):
         return Cursor(header.epoch, header.segment, place.offset, place.last_seq, place.chain)
 
 
+class _Fuse:
+    """Burns at the first error inside its block, and lets nobody in again."""
+
+    def __init__(self, name: str) -> None:
+        self.cause: BaseException | None = None
+        self._name = name
+
+    def __enter__(self) -> None:
+        if self.cause is not None:
+            raise PoisonedError(f"{self._name}: no longer written, because of: {self.cause}") from self.cause
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:  # an interrupt, too, may have cut a write short
+            self.cause = error
+            if isinstance(error, OSError):
+                raise PoisonedError(f"{self._name}: {error}; restart to recover") from error
+
+
 class Journal:
     """The writer of one log, under its lock. A context manager: leaving it in peace closes, by an error abandons.
 
@@ -73,7 +102,7 @@ class Journal:
         self._disk = disk
         self._limits = limits
         self._now_ns = now_ns
-        self._poison: BaseException | None = None
+        self._fuse = _Fuse(str(folder))
         self._syncing = threading.Lock()
         """Held while a descriptor is synced, so that rotation does not close it meanwhile."""
         self._described: set[Kind] = set()
@@ -149,7 +178,7 @@ class Journal:
     @property
     def is_poisoned(self) -> bool:
         """Whether an earlier error forbids any further write."""
-        return self._poison is not None
+        return self._fuse.cause is not None
 
     def append(self, kind: FrameKind, blocks: Sequence[Block]) -> None:
         """One commit: INPUTS whose `seq` go on without a hole, or DERIVED rows of inputs already there.
@@ -164,19 +193,19 @@ class Journal:
             kind, span.first_seq, span.last_seq, last_seq, is_derived_only=header.is_derived_only
         ):
             raise LogError(f"{self.folder}: {problem}")
-        pieces = encode(blocks)
-        with self._poisoning():
+        frame = blank_frame(encode(blocks))
+        with self._fuse:
             self._make_room()
             if missing := [block.kind for block in blocks if block.kind not in self._described]:
-                self._write(FrameKind.SCHEMA, encode_schemas(missing), Span(0, last_seq, last_seq))
+                self._write(FrameKind.SCHEMA, blank_frame(encode_schemas(missing)), Span(0, last_seq, last_seq))
                 self._described.update(missing)
-            self._write(kind, pieces, span)
+            self._write(kind, frame, span)
         if not self.unsynced.is_set():
             self.unsynced.set()
 
     def sync(self) -> Cursor:
         """Make all that was appended before this call durable, publish and return its end. Raises PoisonedError."""
-        with self._syncing, self._poisoning():
+        with self._syncing, self._fuse:
             self.unsynced.clear()  # before the tip is read: a commit that comes between is synced twice, never missed
             tip = self._tip
             self._disk.sync(tip.fd)
@@ -188,9 +217,9 @@ class Journal:
         """Sync, seal, sync the seal, and let go. Raises PoisonedError; the log is let go all the same."""
         try:
             self.sync()
-            with self._poisoning():
+            with self._fuse:
                 last_seq = self._tip.place.last_seq
-                self._write(FrameKind.SEAL, [], Span(0, last_seq, last_seq))
+                self._write(FrameKind.SEAL, blank_frame(()), Span(0, last_seq, last_seq))
             self.sync()
         finally:
             self.abandon()
@@ -199,8 +228,8 @@ class Journal:
         """Let go without another write, as a crash would. Does nothing when it was done before."""
         if self._tip.fd < 0:
             return
-        if self._poison is None:
-            self._poison = LogError("it was closed")
+        if self._fuse.cause is None:
+            self._fuse.cause = LogError("it was closed")
         with self._syncing:
             fd = self._tip.fd
             self._tip = self._tip._replace(fd=-1)
@@ -217,19 +246,6 @@ class Journal:
             self.close()
         else:
             self.abandon()
-
-    @contextmanager
-    def _poisoning(self) -> Iterator[None]:
-        """What goes wrong inside is the last thing this journal does. Raises PoisonedError."""
-        if self._poison is not None:
-            raise PoisonedError(f"{self.folder}: no longer written, because of: {self._poison}") from self._poison
-        try:
-            yield
-        except BaseException as error:  # an interrupt may have cut a write short, too
-            self._poison = error
-            if isinstance(error, OSError):
-                raise PoisonedError(f"{self.folder}: {error}; restart to recover") from error
-            raise
 
     def _make_room(self) -> None:
         """Go on in a new segment when this one is full or old, unless it is empty."""
@@ -262,29 +278,29 @@ class Journal:
         fd = publish_open(self._disk, segment_path(self.folder, header.segment), header.encoded())
         return _Tip(fd, header, header.crc, start_of(header))
 
-    def _write(self, kind: FrameKind, pieces: Pieces, span: Span) -> None:
+    def _write(self, kind: FrameKind, frame: bytearray, span: Span) -> None:
         fd, segment, segment_crc, place = self._tip
         durable = self._durable
-        frame, header = build_frame(
-            FrameHeader(
-                kind=kind,
-                payload_bytes=0,
-                rows=span.rows,
-                schema_id=place.schema_id + (kind is FrameKind.SCHEMA),
-                payload_crc=0,
-                offset=place.offset,
-                synced_end=durable.end if durable.segment == segment.segment else HEADER_BYTES,
-                first_seq=span.first_seq,
-                last_seq=span.last_seq,
-                committed_ns=self._now_ns(),
-                payload_hash=NO_HASH,
-                previous=place.chain,
-                segment_crc=segment_crc,
-            ),
-            pieces,
+        payload = memoryview(frame)[HEADER_BYTES:]
+        header = FrameHeader(
+            kind=kind,
+            payload_bytes=len(payload),
+            rows=span.rows,
+            schema_id=place.schema_id + (kind is FrameKind.SCHEMA),
+            payload_crc=crc_of(payload),
+            offset=place.offset,
+            synced_end=durable.end if durable.segment == segment.segment else HEADER_BYTES,
+            first_seq=span.first_seq,
+            last_seq=span.last_seq,
+            committed_ns=self._now_ns(),
+            payload_hash=digest(payload),
+            previous=place.chain,
+            segment_crc=segment_crc,
         )
+        head = header.encoded()
+        frame[:HEADER_BYTES] = head
         self._disk.write(fd, frame)
-        self._tip = _Tip(fd, segment, segment_crc, place.after(header, digest(frame[:HEADER_BYTES])))
+        self._tip = _Tip(fd, segment, segment_crc, place.after(header, digest(head)))
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.block import Block
+from pipeline.block import Block, Numbers
 from pipeline.errors import LogError
 from pipeline.log.frames import FrameKind
 
@@ -26,24 +26,26 @@ def span_of(kind: FrameKind, blocks: Sequence[Block]) -> Span:
     columns = [block.number("seq") for block in blocks]
     if not columns or not all(len(column) for column in columns):
         raise LogError("a commit without rows, or with an empty block, says nothing")
-    if len({block.kind for block in blocks}) < len(blocks):
+    if len(blocks) > 1 and len({block.kind for block in blocks}) < len(blocks):
         raise LogError("a commit holds one block of a kind")
+    is_dense = kind is FrameKind.INPUTS
     for block, seq in zip(blocks, columns, strict=True):
-        if len(seq) > 1 and not (seq[1:] >= seq[:-1]).all():
+        if len(seq) > 1 and not (seq[1:] > seq[:-1] if is_dense else seq[1:] >= seq[:-1]).all():
             raise LogError(f"{block.kind.name.lower()} rows are not in seq order")
-    first = min(int(seq[0]) for seq in columns)
-    last = max(int(seq[-1]) for seq in columns)
-    rows = sum(map(len, columns))
-    if kind is FrameKind.INPUTS:
-        _check_dense(columns, first, last, rows)
-    return Span(rows, first, last)
+    span = Span(sum(map(len, columns)), min(int(seq[0]) for seq in columns), max(int(seq[-1]) for seq in columns))
+    if is_dense:
+        _check_dense(columns, span)
+    return span
 
 
-def _check_dense(columns: list[np.ndarray], first: int, last: int, rows: int) -> None:
-    if last - first + 1 > rows:
-        raise LogError(f"inputs {first}..{last} have {rows} rows: a seq is missing")
-    is_there = np.zeros(last - first + 1, np.bool_)
-    for seq in columns:
-        is_there[seq - first] = True
-    if last - first + 1 < rows or not is_there.all():
-        raise LogError(f"inputs {first}..{last} have {rows} rows: a seq is there twice")
+def _check_dense(columns: list[Numbers], span: Span) -> None:
+    """Each column ascends, so one column of the right length has no hole; several may still share a seq."""
+    rows, first, last = span
+    if last - first + 1 != rows:
+        raise LogError(f"inputs {first}..{last} have {rows} rows: a seq is missing, or there twice")
+    if len(columns) > 1:
+        is_there = np.zeros(rows, np.bool_)
+        for seq in columns:
+            is_there[seq - first] = True
+        if not is_there.all():
+            raise LogError(f"inputs {first}..{last}: seq {first + int(is_there.argmin())} is missing")
