@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 import databento_dbn as dbn
 import numpy as np
@@ -18,7 +18,7 @@ _CLASSES_BY_RTYPE: Final[dict[int, tuple[type, ...]]] = {
     0: (dbn.TradeMsg,),
     1: (dbn.MBP1Msg,),
     18: (dbn.StatusMsg,),
-    19: (dbn.InstrumentDefMsg, dbn.v2.InstrumentDefMsg, dbn.InstrumentDefMsgV1),
+    19: (dbn.InstrumentDefMsg, dbn.InstrumentDefMsgV2, dbn.InstrumentDefMsgV1),
     21: (dbn.ErrorMsg, dbn.ErrorMsgV1),
     22: (dbn.SymbolMappingMsg, dbn.SymbolMappingMsgV1),
     23: (dbn.SystemMsg, dbn.SystemMsgV1),
@@ -92,10 +92,10 @@ def dtype_of(rtype: int, size: int, *, ts_out: bool) -> np.dtype[np.void] | None
     bare = size - _TS_OUT_BYTES if ts_out else size
     layouts = (np.dtype(record._dtypes) for record in classes)  # type: ignore[attr-defined]  # noqa: SLF001 - the package's own published array layout has no other name
     found = next((layout for layout in layouts if layout.itemsize == bare), None)
-    return found and _padded(found, size)
+    return _padded(found, size) if found is not None else None
 
 
-def _padded(layout: np.dtype[np.void], size: int) -> np.dtype[np.void]:
+def _padded(layout: np.dtype[Any], size: int) -> np.dtype[np.void]:
     """The layout with room for what follows each record."""
     assert layout.fields is not None
     names = list(layout.names or ())

@@ -31,7 +31,7 @@ def quote_marks(bid_nano: Numbers, ask_nano: Numbers) -> Numbers:
 
 def one_quote_marks(bid_nano: int, ask_nano: int) -> Mark:
     """The same for one quote."""
-    if bid_nano == ABSENT or ask_nano == ABSENT:
+    if ABSENT in (bid_nano, ask_nano):
         return Mark.NONE if bid_nano == ask_nano else Mark.ONE_SIDED
     if bid_nano < ask_nano:
         return Mark.NONE

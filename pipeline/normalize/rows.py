@@ -49,13 +49,6 @@ class Rows:
         """Something that happened to the feed."""
         self.add(Kind.FEED, action=action, text=text[:TEXT_LENGTH_MAX], **values)
 
-    def discard_after(self, count: int) -> None:
-        """Forget all rows but the first `count`: the message behind them turned out to be unreadable."""
-        for rows in self._rows.values():
-            while rows and rows[-1]["seq"] > count:
-                rows.pop()
-        self._count = count
-
     def batch(self) -> Blocks:
         """All rows so far as a batch; the rows are forgotten."""
         blocks = [Block.from_rows(kind, rows) for kind, rows in sorted(self._rows.items()) if rows]
