@@ -1,0 +1,69 @@
+"""Hashes: one number for all decisions, one for the whole state, the same however the inputs were batched.
+
+Decisions: for each kind a running blake3 over its rows in order, each row its numbers packed little endian in the order
+of the layout, then its texts, each behind its length in four bytes; the kinds' digests are combined in order of kind.
+Checkpoints are no decisions and stay out, so that the hash does not depend on how often they are made.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from blake3 import blake3
+
+from pipeline.block import Block
+from pipeline.codes import Kind
+from pipeline.events import LAYOUTS
+
+
+class DecisionsHash:
+    """Folds derived blocks; any reader of a log can do the same."""
+
+    def __init__(self) -> None:
+        self._hashers: dict[Kind, Any] = {}
+
+    def update(self, blocks: Iterable[Block]) -> None:
+        """Take in the next rows of each kind."""
+        for block in blocks:
+            if block.kind != Kind.CHECKPOINT and len(block):
+                self._hashers.setdefault(block.kind, blake3()).update(packed_rows(block))
+
+    def digest(self) -> bytes:
+        """32 bytes for all rows so far."""
+        combined = blake3()
+        for kind in sorted(self._hashers):
+            combined.update(bytes([kind]) + self._hashers[kind].digest())
+        return bytes(combined.digest())
+
+
+def packed_rows(block: Block) -> bytes:
+    """The rows one after the other: packed numbers with NaN in its one bit pattern, then length-prefixed texts."""
+    fixed = [field for field in LAYOUTS[block.kind].fields if field.is_fixed]
+    table = np.empty(len(block), np.dtype([(field.name, "<" + field.type) for field in fixed]))
+    for field in fixed:
+        column = block.number(field.name)
+        table[field.name] = np.where(np.isnan(column), np.nan, column) if field.type == "f8" else column
+    texts = [block.columns[field.name] for field in LAYOUTS[block.kind].fields if not field.is_fixed]
+    if not texts:
+        return table.tobytes()
+    numbers, size = table.tobytes(), table.dtype.itemsize
+    return b"".join(
+        numbers[i * size : (i + 1) * size] + b"".join(_prefixed(column[i]) for column in texts)
+        for i in range(len(block))
+    )
+
+
+def _prefixed(text: str | bytes) -> bytes:
+    encoded = text.encode() if isinstance(text, str) else text
+    return len(encoded).to_bytes(4, "little") + encoded
+
+
+def state_digest(sections: Iterable[Iterable[bytes]]) -> bytes:
+    """32 bytes over sections of packed rows; each section starts with its count, each row with its length."""
+    hasher = blake3()
+    for section in sections:
+        rows = list(section)
+        hasher.update(len(rows).to_bytes(4, "little"))
+        for row in rows:
+            hasher.update(len(row).to_bytes(4, "little") + row)
+    return bytes(hasher.digest())

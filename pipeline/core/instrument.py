@@ -1,0 +1,125 @@
+"""An instrument as the engine knows it now: its definition, its last quote, what is left of it, whether it trades."""
+
+from typing import Final
+
+from pipeline.codes import Side, TradingStatus
+from pipeline.core.dialect import NAN, NANO_FLOAT, price_of
+from pipeline.core.market import Bar, Definition, Instrument, Quote, Status
+from pipeline.core.state import state
+from pipeline.units import ABSENT, NANO
+
+_HALTING: Final = (
+    TradingStatus.HALTED,
+    TradingStatus.PAUSED,
+    TradingStatus.QUOTING,
+    TradingStatus.CLOSED,
+    TradingStatus.SUSPENDED,
+)
+_RELEASING: Final = (TradingStatus.TRADING, TradingStatus.PRE_OPEN, TradingStatus.POST_CLOSE)
+
+
+@state
+class InstrumentRow:
+    """One row an instrument. `*_left_steps` is displayed size that none of our fills has used up yet.
+
+    `bar_length_ns` is the length of the bars that orders fill against while there are no quotes: that of the first bar.
+    """
+
+    instrument_id: int
+    tick_nano: int = ABSENT
+    tick_below_one_nano: int = ABSENT
+    size_step_nano: int = NANO
+    multiplier_nano: int = NANO
+    bid_nano: int = ABSENT
+    ask_nano: int = ABSENT
+    bid: float = NAN
+    ask: float = NAN
+    bid_left_steps: int
+    ask_left_steps: int
+    ts_quote_ns: int
+    has_quotes: bool
+    last_bar_nano: int = ABSENT
+    bar_length_ns: int
+    is_halted: bool
+    open_orders: int
+
+
+def fold_definition(row: InstrumentRow, definition: Definition) -> None:
+    """What the latest definition says; a step or a multiplier of nothing counts as one."""
+    row.instrument_id = definition.instrument_id
+    row.tick_nano = definition.tick_nano
+    row.tick_below_one_nano = definition.tick_below_one_nano
+    row.size_step_nano = definition.size_step_nano if definition.size_step_nano > 0 else NANO
+    row.multiplier_nano = definition.multiplier_nano if definition.multiplier_nano > 0 else NANO
+
+
+def introduced(definition: Definition) -> Instrument:
+    """The instrument as `on_start` sees it."""
+    return Instrument(
+        definition.ts_event_ns,
+        definition.ts_recv_ns,
+        definition.instrument_id,
+        definition.origin,
+        price_of(definition.tick_nano),
+        price_of(definition.size_step_nano),
+        price_of(definition.multiplier_nano),
+    )
+
+
+def fold_quote(row: InstrumentRow, quote: Quote) -> None:
+    """The quote in force from here on; its displayed size is whole again."""
+    row.bid_nano = quote.bid_nano
+    row.ask_nano = quote.ask_nano
+    row.bid = quote.bid
+    row.ask = quote.ask
+    row.bid_left_steps = quote.bid_size_steps
+    row.ask_left_steps = quote.ask_size_steps
+    row.ts_quote_ns = quote.ts_recv_ns
+    row.has_quotes = True
+
+
+def fold_status(row: InstrumentRow, status: Status) -> None:
+    """Halted or released; limits, rules and unknown states change nothing."""
+    if status.status in _HALTING:
+        row.is_halted = True
+    elif status.status in _RELEASING:
+        row.is_halted = False
+
+
+def fold_bar(row: InstrumentRow, bar: Bar) -> None:
+    """The close of a bar, not of a revision, is the reference price of an instrument without quotes."""
+    if row.bar_length_ns == 0:
+        row.bar_length_ns = bar.bar_length
+    row.last_bar_nano = bar.close_nano
+
+
+def far_side_nano(row: InstrumentRow, side: int) -> int:
+    """What a taker pays (BUY) or gets (SELL) now; without quotes the last bar's close; ABSENT when there is none."""
+    if not row.has_quotes:
+        return row.last_bar_nano
+    return row.ask_nano if side == Side.BUY else row.bid_nano
+
+
+def tick_at_nano(row: InstrumentRow, price_nano: int) -> int:
+    """The price step at this price; 1 when the venue gave none."""
+    tick = row.tick_nano
+    if row.tick_below_one_nano > 0 and price_nano < NANO:
+        tick = row.tick_below_one_nano
+    return tick if tick > 0 else 1
+
+
+def unit_value(row: InstrumentRow) -> float:
+    """Value of a price move of 1 for one step of size; quote currency."""
+    return float(row.size_step_nano) / NANO_FLOAT * (float(row.multiplier_nano) / NANO_FLOAT)
+
+
+def spread_bps(row: InstrumentRow) -> float:
+    """Ask less bid over their middle, in hundredths of a percent; NaN without both sides."""
+    middle = (row.bid + row.ask) * 0.5
+    return (row.ask - row.bid) / middle * 10_000.0 if middle > 0.0 else NAN
+
+
+def tick_of(row: InstrumentRow) -> float:
+    """The smallest price step at the current price; NaN when the venue gave none."""
+    reference = far_side_nano(row, Side.BUY)
+    return price_of(tick_at_nano(row, reference)) if row.tick_nano > 0 else NAN

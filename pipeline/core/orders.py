@@ -1,0 +1,87 @@
+"""Orders: a row for each that is open, and the one table of what may follow what."""
+
+from typing import Final
+
+from pipeline.codes import OrderFlag, OrderState, OrderType, Side, TimeInForce
+from pipeline.core.state import state
+from pipeline.units import ABSENT
+
+_S = OrderState
+
+FOLLOWS: Final[dict[OrderState, frozenset[OrderState]]] = {
+    _S.INTENDED: frozenset({_S.REFUSED, _S.APPROVED}),
+    _S.APPROVED: frozenset({_S.SUBMITTED, _S.CANCELLED}),
+    _S.SUBMITTED: frozenset({_S.ACCEPTED, _S.REJECTED, _S.UNKNOWN, _S.CANCEL_PENDING, _S.CANCELLED}),
+    _S.UNKNOWN: frozenset({_S.ACCEPTED, _S.REJECTED, _S.PARTIALLY_FILLED, _S.FILLED, _S.CANCELLED, _S.EXPIRED}),
+    _S.ACCEPTED: frozenset(
+        {_S.PARTIALLY_FILLED, _S.FILLED, _S.CANCEL_PENDING, _S.CANCELLED, _S.EXPIRED, _S.REPLACED, _S.UNKNOWN}
+    ),
+    _S.PARTIALLY_FILLED: frozenset(
+        {_S.PARTIALLY_FILLED, _S.FILLED, _S.CANCEL_PENDING, _S.CANCELLED, _S.EXPIRED, _S.REPLACED, _S.UNKNOWN}
+    ),
+    _S.CANCEL_PENDING: frozenset({_S.CANCEL_PENDING, _S.CANCELLED, _S.FILLED, _S.EXPIRED, _S.REJECTED, _S.UNKNOWN}),
+    _S.REFUSED: frozenset(),
+    _S.FILLED: frozenset(),
+    _S.CANCELLED: frozenset(),
+    _S.REJECTED: frozenset(),
+    _S.EXPIRED: frozenset(),
+    _S.REPLACED: frozenset(),
+}
+"""A partial fill while a cancel is under way leaves the order CANCEL_PENDING."""
+
+ALLOWED: Final = tuple(tuple(after in FOLLOWS[before] for after in OrderState) for before in OrderState)
+"""FOLLOWS as a matrix: ALLOWED[before][after]."""
+
+
+@state
+class OrderRow:
+    """An open order. `ts_arrival_ns` is when it reaches the venue, `ts_cancel_ns` when its cancel does (0: none).
+
+    A limit order `is_resting` once a quote went by that it did not take; a stop `is_triggered` once its price was seen.
+    `cause_seq` and `cause_ord` are the place of its latest ORDER row.
+    """
+
+    order_id: int
+    strategy_id: int
+    instrument_id: int
+    state: OrderState = OrderState.INTENDED
+    side: Side = Side.NONE
+    order_type: OrderType = OrderType.MARKET
+    time_in_force: TimeInForce = TimeInForce.DAY
+    flags: int = OrderFlag.NONE.value
+    quantity_steps: int
+    filled_steps: int
+    limit_nano: int = ABSENT
+    trigger_nano: int = ABSENT
+    stop_loss_nano: int = ABSENT
+    take_profit_nano: int = ABSENT
+    parent_order_id: int
+    tag: int
+    ts_arrival_ns: int
+    ts_cancel_ns: int
+    is_at_venue: bool
+    is_resting: bool
+    is_triggered: bool
+    cause_seq: int
+    cause_ord: int
+
+
+def move(order: OrderRow, after: OrderState) -> None:
+    """Enter a state. An illegal move is our own bug: it asserts and changes nothing."""
+    assert ALLOWED[order.state][after], f"order {order.order_id}: {OrderState(order.state).name} -> {after.name}"
+    order.state = after
+
+
+def is_final(order: OrderRow) -> bool:
+    """Whether nothing can happen to it any more."""
+    return not any(ALLOWED[order.state])
+
+
+def remaining_steps(order: OrderRow) -> int:
+    """What is not filled yet."""
+    return order.quantity_steps - order.filled_steps
+
+
+def reduces_only(order: OrderRow) -> bool:
+    """Whether it may only make a position smaller."""
+    return bool(order.flags & OrderFlag.REDUCE_ONLY)

@@ -1,0 +1,141 @@
+"""Risk: the final door. An order exists only as `RiskApproved`, and only `admit` makes one.
+
+Each rule is a function that gives what it saw and what it allows; the first that refuses speaks. What makes a position
+smaller is never held back by limits on size, staleness or loss: being unable to get out is the larger risk.
+"""
+
+from typing import NamedTuple
+
+from pipeline.codes import OrderType, RiskRule
+from pipeline.core.dialect import INF, NAN, price_of, size_of
+from pipeline.core.instrument import InstrumentRow, far_side_nano, unit_value
+from pipeline.core.portfolio import AccountRow, PositionRow
+from pipeline.core.settings import EngineSettings
+from pipeline.core.sizing import Draft
+from pipeline.units import ABSENT
+
+
+class RiskApproved(NamedTuple):
+    """An order that passed the gate. Nothing else is accepted by the desk."""
+
+    draft: Draft
+
+
+class RiskRefused(NamedTuple):
+    """Which rule refused, what it saw and what it allows."""
+
+    rule: RiskRule
+    value: float
+    limit: float
+
+
+class Case(NamedTuple):
+    """All a rule may look at. `is_live` is false for decisions made on warm-up or backfilled inputs."""
+
+    draft: Draft
+    instrument: InstrumentRow
+    position: PositionRow
+    account: AccountRow
+    settings: EngineSettings
+    now_ns: int
+    is_live: bool
+    reduces: bool
+
+
+def admit(case: Case) -> RiskApproved | RiskRefused:
+    """Ask every rule in order."""
+    if not_finite(case):
+        return RiskRefused(RiskRule.NOT_FINITE, float(case.draft.quantity_steps), 1.0)
+    if case.reduces:
+        return RiskApproved(case.draft)
+    for rule, value, limit in (
+        (RiskRule.BACKFILLED, *from_the_past(case)),
+        (RiskRule.KILL_SWITCH, *kill_switch(case)),
+        (RiskRule.HALTED_INSTRUMENT, *halted(case)),
+        (RiskRule.NO_REFERENCE_PRICE, *no_reference_price(case)),
+        (RiskRule.STALE_QUOTE, *stale_quote(case)),
+        (RiskRule.CROSSED_QUOTE, *crossed_quote(case)),
+        (RiskRule.ORDER_QUANTITY, *order_quantity(case)),
+        (RiskRule.ORDER_NOTIONAL, *order_notional(case)),
+        (RiskRule.POSITION_NOTIONAL, *position_notional(case)),
+        (RiskRule.OPEN_ORDERS, *open_orders(case)),
+        (RiskRule.DAILY_LOSS, *daily_loss(case)),
+    ):
+        if not value <= limit:
+            return RiskRefused(rule, value, limit)
+    return RiskApproved(case.draft)
+
+
+def not_finite(case: Case) -> bool:
+    """A size that is not positive, or a price that its order type needs and lacks."""
+    draft = case.draft
+    lacks_limit = draft.order_type in (OrderType.LIMIT, OrderType.STOP_LIMIT) and draft.limit_nano <= 0
+    lacks_trigger = draft.order_type in (OrderType.STOP, OrderType.STOP_LIMIT) and draft.trigger_nano <= 0
+    return draft.quantity_steps <= 0 or lacks_limit or lacks_trigger
+
+
+def from_the_past(case: Case) -> tuple[float, float]:
+    """1 when the input behind the decision is warm-up or backfill."""
+    return (0.0 if case.is_live else 1.0), 0.0
+
+
+def kill_switch(case: Case) -> tuple[float, float]:
+    """1 when the account is halted."""
+    return (1.0 if case.account.is_halted else 0.0), 0.0
+
+
+def halted(case: Case) -> tuple[float, float]:
+    """1 when the instrument does not trade."""
+    return (1.0 if case.instrument.is_halted else 0.0), 0.0
+
+
+def no_reference_price(case: Case) -> tuple[float, float]:
+    """1 when there is no far side, and without quotes no bar, to value the order by."""
+    return (1.0 if far_side_nano(case.instrument, case.draft.side) == ABSENT else 0.0), 0.0
+
+
+def stale_quote(case: Case) -> tuple[float, float]:
+    """Age of the last quote in nanoseconds; an instrument without quotes lives on bars, which are never fresh."""
+    age = case.now_ns - case.instrument.ts_quote_ns if case.instrument.has_quotes else 0
+    return float(age), float(case.settings.quote_age_ns_max)
+
+
+def crossed_quote(case: Case) -> tuple[float, float]:
+    """Bid less ask; a locked market passes, a missing side has nothing to cross."""
+    crossing = case.instrument.bid - case.instrument.ask
+    return (crossing if crossing == crossing else 0.0), 0.0  # noqa: PLR0124  # NaN: one-sided
+
+
+def order_quantity(case: Case) -> tuple[float, float]:
+    """Size of the order."""
+    return size_of(case.draft.quantity_steps, case.instrument.size_step_nano), case.settings.order_quantity_max
+
+
+def order_notional(case: Case) -> tuple[float, float]:
+    """Amount of the order at its reference price."""
+    return _amount(case, case.draft.quantity_steps), case.settings.order_notional_max
+
+
+def position_notional(case: Case) -> tuple[float, float]:
+    """Amount of the position after the order, at its reference price."""
+    after = case.position.quantity_steps + case.draft.side * case.draft.quantity_steps
+    return _amount(case, abs(after)), case.settings.position_notional_max
+
+
+def open_orders(case: Case) -> tuple[float, float]:
+    """Open orders of the strategy in the instrument, this one included."""
+    return float(case.position.open_orders + 1), float(case.settings.open_orders_max)
+
+
+def daily_loss(case: Case) -> tuple[float, float]:
+    """Loss realised today; reaching the limit is enough."""
+    loss = -case.account.day_result
+    return (INF if loss >= case.settings.daily_loss_max else loss), case.settings.daily_loss_max
+
+
+def _amount(case: Case, steps: int) -> float:
+    reference = case.draft.limit_nano
+    if reference == ABSENT:
+        reference = far_side_nano(case.instrument, case.draft.side)
+    price = price_of(reference)
+    return price * (float(steps) * unit_value(case.instrument)) if reference != ABSENT else NAN

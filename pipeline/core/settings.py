@@ -1,0 +1,97 @@
+"""Settings of the engine: everything besides inputs, code and parameters that a decision depends on.
+
+They are written into the session before the first input is reduced; JSON in, JSON out, nothing else is accepted.
+"""
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from pipeline.errors import ConfigError
+from pipeline.units import DAY_NS, SECOND_NS
+
+
+class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Account, venue, bars, risk limits and sizes of tables. Money in the account's currency."""
+
+    cash: float = 100_000.0
+    """Cash at the start; an account input OPENING_CASH replaces it."""
+
+    latency_ns: int = 50_000_000
+    """Session time from sending an order or a cancel until it is at the venue; 50 ms is a retail API on a good day."""
+    fee_per_unit: float = 0.0
+    """Commission for each share, contract or coin."""
+    fee_bps: float = 0.0
+    """Commission on the amount traded, in hundredths of a percent."""
+
+    bar_lateness_ns: int = 2 * SECOND_NS
+    """Session time a bar stays open after its end, for prints that come late."""
+
+    quote_age_ns_max: int = 60 * SECOND_NS
+    """An older quote is stale: no entry is sized or sent on it."""
+    order_quantity_max: float = 1_000_000.0
+    order_notional_max: float = 250_000.0
+    position_notional_max: float = 500_000.0
+    open_orders_max: int = 50
+    """Open orders of one strategy in one instrument."""
+    daily_loss_max: float = 10_000.0
+    """Loss realised in a UTC day, fees included, after which nothing is entered any more."""
+    positions_max: int = 1_000
+    """(strategy, instrument) pairs that may hold a position or an entry order at once; arbitration ranks by it."""
+
+    order_slots: int = 1_024
+    """Open orders of the whole session; one more is refused."""
+    outputs_max: int = 64
+    """Outputs of one strategy for one instrument in one step; more is a failure of the strategy."""
+    checkpoint_every: int = 100_000
+    """Inputs between two rows with the hash of the whole state."""
+
+    @classmethod
+    def from_dict(cls, given: Mapping[str, Any]) -> "EngineSettings":
+        """Settings from names and values; what is not given takes its default.
+
+        Raises ConfigError for an unknown name, with the nearest known one, or a value that is not accepted.
+        """
+        known = cls.__struct_fields__
+        for name in given:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1)
+                hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+                raise ConfigError(f"unknown engine setting {name!r}: {hint}")
+        try:
+            return checked(msgspec.convert(dict(given), cls))
+        except msgspec.ValidationError as error:
+            raise ConfigError(f"engine settings: {error}") from None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Every setting by name, in the order of their declaration; what JSON can hold."""
+        return msgspec.structs.asdict(self)
+
+
+_POSITIVE = (
+    "order_quantity_max",
+    "order_notional_max",
+    "position_notional_max",
+    "open_orders_max",
+    "daily_loss_max",
+    "positions_max",
+    "order_slots",
+    "outputs_max",
+    "checkpoint_every",
+    "quote_age_ns_max",
+)
+_NOT_NEGATIVE = ("cash", "latency_ns", "fee_per_unit", "fee_bps", "bar_lateness_ns")
+
+
+def checked(settings: EngineSettings) -> EngineSettings:
+    """The same settings, when each is within its bounds. Raises ConfigError otherwise."""
+    for names, low, accepted in ((_POSITIVE, 0, "more than 0"), (_NOT_NEGATIVE, -1e-300, "0 or more")):
+        for name in names:
+            value = getattr(settings, name)
+            if not low < value < float("inf"):
+                raise ConfigError(f"engine setting {name}={value}: accepted is {accepted}")
+    if settings.bar_lateness_ns >= DAY_NS:
+        raise ConfigError(f"engine setting bar_lateness_ns={settings.bar_lateness_ns}: accepted is less than a day")
+    return settings

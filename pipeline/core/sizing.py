@@ -1,0 +1,152 @@
+"""Sizing: from a wish in floats to an order in integers. Prices go to the tick by the side's rule, sizes down.
+
+A limit is never worse than wished: a buy's is rounded down, a sell's up. A stop never fires earlier than wished: a buy's
+trigger is rounded up, a sell's down. A size that rounds to zero is no order.
+"""
+
+import math
+from typing import NamedTuple
+
+from pipeline.codes import IntentAction, IntentOutcome, OrderFlag, OrderType, Side, TimeInForce
+from pipeline.core.context import Output
+from pipeline.core.dialect import NANO_FLOAT, is_nano, nano_of, price_of
+from pipeline.core.instrument import InstrumentRow, far_side_nano, tick_at_nano, unit_value
+from pipeline.core.orders import OrderRow
+from pipeline.units import ABSENT
+
+
+class Draft(NamedTuple):
+    """An order not yet approved. `outcome` TAKEN: it may go on; else why it is none."""
+
+    outcome: IntentOutcome
+    side: int
+    order_type: int
+    time_in_force: int
+    flags: int
+    quantity_steps: int
+    limit_nano: int
+    trigger_nano: int
+    stop_loss_nano: int
+    take_profit_nano: int
+    tag: int
+    parent_order_id: int = 0
+
+
+def drafted(wish: Output, instrument: InstrumentRow, held_steps: int) -> Draft:
+    """The order a wish asks for, with `held_steps` in hand (signed)."""
+    if wish.action == IntentAction.ENTER:
+        return _entry(wish, instrument)
+    side = Side.SELL if held_steps > 0 else Side.BUY
+    limit, is_sound = _rounded(wish.limit, instrument, up=side == Side.SELL)
+    held = abs(held_steps)
+    steps = held
+    if not math.isnan(wish.quantity):
+        is_sound = is_sound and _is_size(wish.quantity)
+        steps = min(held, _steps_of(wish.quantity, instrument)) if is_sound else 0
+    outcome = _outcome(steps, is_sound=is_sound)
+    return Draft(
+        outcome, side, wish.order_type, wish.time_in_force, wish.flags | OrderFlag.REDUCE_ONLY.value,
+        steps, limit, ABSENT, ABSENT, ABSENT, wish.tag,
+    )  # fmt: skip
+
+
+def _entry(wish: Output, instrument: InstrumentRow) -> Draft:
+    is_buy = wish.side == Side.BUY
+    limit, limit_is_sound = _rounded(wish.limit, instrument, up=not is_buy)
+    trigger, trigger_is_sound = _rounded(wish.trigger, instrument, up=is_buy)
+    stop, stop_is_sound = _rounded(wish.stop_loss, instrument, up=not is_buy)
+    target, target_is_sound = _rounded(wish.take_profit, instrument, up=is_buy)
+    quantity = _quantity(wish, instrument, limit, trigger, stop)
+    is_sound = (
+        limit_is_sound
+        and trigger_is_sound
+        and stop_is_sound
+        and target_is_sound
+        and _is_size(quantity)
+        and wish.side in (Side.BUY, Side.SELL)
+        and _protects(wish.side, stop, target, _reference_nano(instrument, wish.side, limit, trigger))
+    )
+    steps = _steps_of(quantity, instrument) if is_sound else 0
+    flags = wish.flags
+    if stop != ABSENT or target != ABSENT:
+        flags |= OrderFlag.BRACKET_ENTRY.value
+    return Draft(
+        _outcome(steps, is_sound=is_sound), wish.side, wish.order_type, wish.time_in_force, flags,
+        steps, limit, trigger, stop, target, wish.tag,
+    )  # fmt: skip
+
+
+def leg(entry: OrderRow, order_type: OrderType) -> Draft:
+    """The protective order of an entry: its stop (STOP) or its target (LIMIT), for as much as the entry may fill."""
+    is_stop = order_type == OrderType.STOP
+    flag = OrderFlag.BRACKET_STOP if is_stop else OrderFlag.BRACKET_TARGET
+    return Draft(
+        outcome=IntentOutcome.TAKEN,
+        side=-entry.side,
+        order_type=order_type,
+        time_in_force=TimeInForce.DAY,
+        flags=(OrderFlag.REDUCE_ONLY | OrderFlag.ONE_CANCELS_OTHER | flag).value,
+        quantity_steps=entry.quantity_steps,
+        limit_nano=ABSENT if is_stop else entry.take_profit_nano,
+        trigger_nano=entry.stop_loss_nano if is_stop else ABSENT,
+        stop_loss_nano=ABSENT,
+        take_profit_nano=ABSENT,
+        tag=entry.tag,
+        parent_order_id=entry.order_id,
+    )
+
+
+def _outcome(steps: int, *, is_sound: bool) -> IntentOutcome:
+    if not is_sound:
+        return IntentOutcome.INVALID
+    return IntentOutcome.TAKEN if steps > 0 else IntentOutcome.EMPTY
+
+
+def _rounded(price: float, instrument: InstrumentRow, *, up: bool) -> tuple[int, bool]:
+    """The tick at or beside a price, and whether the price was one at all; NaN is a sound way to give none."""
+    if math.isnan(price):
+        return ABSENT, True
+    if not is_nano(price) or price <= 0.0:
+        return ABSENT, False
+    nano = nano_of(price)
+    tick = tick_at_nano(instrument, nano)
+    rest = nano % tick
+    if rest:
+        nano += tick - rest if up else -rest
+    return nano, nano > 0
+
+
+def _reference_nano(instrument: InstrumentRow, side: int, limit: int, trigger: int) -> int:
+    if limit != ABSENT:
+        return limit
+    return trigger if trigger != ABSENT else far_side_nano(instrument, side)
+
+
+def _quantity(wish: Output, instrument: InstrumentRow, limit: int, trigger: int, stop: int) -> float:
+    """Shares, contracts or coins; NaN unless exactly one way of sizing was given and can be worked out."""
+    ways = [not math.isnan(wish.quantity), not math.isnan(wish.notional), not math.isnan(wish.risk)]
+    if ways.count(True) != 1:
+        return math.nan
+    if ways[0]:
+        return wish.quantity
+    price = price_of(_reference_nano(instrument, wish.side, limit, trigger))
+    move = price if ways[1] else abs(price - price_of(stop))
+    unit = unit_value(instrument) / (float(instrument.size_step_nano) / NANO_FLOAT)
+    amount = wish.notional if ways[1] else wish.risk
+    return amount / (move * unit) if move * unit > 0.0 else math.nan
+
+
+def _is_size(quantity: float) -> bool:
+    return is_nano(quantity) and quantity >= 0.0
+
+
+def _steps_of(quantity: float, instrument: InstrumentRow) -> int:
+    return nano_of(quantity) // instrument.size_step_nano
+
+
+def _protects(side: int, stop: int, target: int, reference: int) -> bool:
+    """Whether a stop lies on the losing side of the reference price and a target on the winning one."""
+    if reference == ABSENT:
+        return True  # the risk gate refuses it for having no reference price
+    stop_holds = stop == ABSENT or (reference - stop) * side > 0
+    return stop_holds and (target == ABSENT or (target - reference) * side > 0)

@@ -1,0 +1,118 @@
+"""A strategy is a value: a name, parameters, a State, handlers, and the enums that give its numbers their words."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, Final, Self
+
+from pipeline.codes import BarBasis, MessageLevel
+from pipeline.core import market
+from pipeline.core.context import Context
+from pipeline.core.params import capacities_of
+from pipeline.core.record import Record, record_of
+from pipeline.errors import StrategyError
+from pipeline.units import NANO
+
+HANDLERS: Final = (
+    "on_start",
+    "on_bar",
+    "on_quote",
+    "on_print",
+    "on_status",
+    "on_order",
+    "on_fill",
+    "on_timer",
+    "on_feed",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """The bars a strategy wants: by time, made from prints or from the middle of quotes.
+
+    Where a vendor sends bars of this length for an instrument, those come instead, from the first one on. Revisions of
+    bars that were closed before are only delivered when asked for.
+    """
+
+    seconds: int
+    basis: BarBasis = BarBasis.PRINTS
+    revisions: bool = False
+
+    @property
+    def length_ns(self) -> int:
+        """Length of a bar; nanoseconds."""
+        return self.seconds * NANO
+
+
+class Messages(IntEnum):
+    """Base of a strategy's messages: `NAME = code, "template with {a} {b} {c}"`, and a level when it is not INFO."""
+
+    template: str
+    level: MessageLevel
+
+    def __new__(cls, code: int, template: str, level: MessageLevel = MessageLevel.INFO) -> Self:
+        """A member that is the code, with its words beside it."""
+        member = int.__new__(cls, code)
+        member._value_ = code
+        member.template = template
+        member.level = level
+        return member
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """One hypothesis. Handlers are plain functions `(s, event, p, ctx)` in the dialect; all are optional.
+
+    `shared` is a second State, one for all instruments (`ctx.shared`). `phases`, `gates`, `reasons`, `messages` and
+    `outputs` are the enums whose members the verbs are given; codes start at 1, but for phases.
+
+    Raises StrategyError when nothing handles anything, or bars are handled but not asked for.
+    """
+
+    name: str
+    Params: type[Any]
+    State: type[Any]
+    on_start: Callable[[Any, market.Instrument, Any, Context], None] | None = None
+    on_bar: Callable[[Any, market.Bar, Any, Context], None] | None = None
+    on_quote: Callable[[Any, market.Quote, Any, Context], None] | None = None
+    on_print: Callable[[Any, market.Print, Any, Context], None] | None = None
+    on_status: Callable[[Any, market.Status, Any, Context], None] | None = None
+    on_order: Callable[[Any, market.OrderUpdate, Any, Context], None] | None = None
+    on_fill: Callable[[Any, market.Fill, Any, Context], None] | None = None
+    on_timer: Callable[[Any, market.Timer, Any, Context], None] | None = None
+    on_feed: Callable[[Any, market.FeedNotice, Any, Context], None] | None = None
+    bars: Bars | None = None
+    shared: type[Any] | None = None
+    phases: type[IntEnum] | None = None
+    gates: type[IntEnum] | None = None
+    reasons: type[IntEnum] | None = None
+    messages: type[Messages] | None = None
+    outputs: type[IntEnum] | None = None
+
+    def __post_init__(self) -> None:
+        if not self.name.isidentifier():
+            raise StrategyError(f"strategy name {self.name!r}: accepted are letters, digits and _")
+        if not any(getattr(self, name) for name in HANDLERS):
+            raise StrategyError(f"strategy {self.name}: it has no handler; accepted are {', '.join(HANDLERS)}")
+        if self.on_bar and not self.bars:
+            raise StrategyError(f"strategy {self.name}: on_bar needs bars=Bars(seconds=...)")
+        if self.bars and not (self.bars.seconds > 0 and self.bars.basis in (BarBasis.PRINTS, BarBasis.QUOTES)):
+            raise StrategyError(f"strategy {self.name}: {self.bars}: accepted are seconds > 0, basis PRINTS or QUOTES")
+
+    @property
+    def record(self) -> Record:
+        """The layout of its State, capacities taken from the parameters' upper bounds."""
+        return record_of(self.State, capacities_of(self.Params))
+
+    @property
+    def shared_record(self) -> Record | None:
+        """The layout of its shared State."""
+        return record_of(self.shared, capacities_of(self.Params)) if self.shared else None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A strategy with its parameters set; its place in the run's list, from 1, is its `strategy_id`."""
+
+    strategy: Strategy
+    params: Any

@@ -1,0 +1,175 @@
+"""The simulated venue: fills against recorded quotes.
+
+Assumption: the quotes would have been the same had we traded, and a taker gets the far side of the quote in force when
+its order arrives, up to the size displayed there. Danger: no market impact, no hidden size, no queue at our own price;
+in a fast, thin market a real order gets less, later, or nothing.
+
+An order arrives a latency after it was sent, at the first input whose session time has reached that moment, and meets
+the quote in force before that input. Displayed size is used up by our fills until the next quote; the rest of a market
+or limit order waits, of an IOC it is cancelled, a FOK fills wholly or not at all. A resting limit fills at its limit,
+and only when the other side of a quote has come to it: a print, or a quote of our own side, that touches it is no fill.
+A stop is triggered by the quote it would trade against. While an instrument is halted nothing fills.
+
+An instrument that never had a quote fills against bars, which is rougher still: a market order at the open of the first
+bar that starts after its arrival, a limit at its limit once a bar trades through it (a touch is not enough), a stop at
+the worse of its trigger and the open, all of them together for no more than the bar's volume.
+"""
+
+from pipeline.codes import Liquidity, OrderFlag, OrderReason, OrderState, OrderType, Side, TimeInForce
+from pipeline.core.desk import protect, request_cancel
+from pipeline.core.instrument import InstrumentRow, far_side_nano
+from pipeline.core.ledger import change_order, fill_order
+from pipeline.core.market import Bar
+from pipeline.core.orders import OrderRow, is_final, reduces_only, remaining_steps
+from pipeline.core.tape import Place
+from pipeline.core.world import NEVER, World
+from pipeline.units import ABSENT
+
+_STOPS = (OrderType.STOP, OrderType.STOP_LIMIT)
+_LIMITS = (OrderType.LIMIT, OrderType.STOP_LIMIT)
+_UNSUPPORTED = (TimeInForce.OPENING, TimeInForce.CLOSING, TimeInForce.GTD)
+
+
+def arrive(world: World) -> None:
+    """Orders and cancels whose time has come reach the venue, oldest order first."""
+    now = world.clock.now_ns
+    for order in list(world.orders):
+        if not order.is_at_venue and order.ts_arrival_ns <= now and not is_final(order):
+            _accept(world, order)
+        if order.ts_cancel_ns and order.ts_cancel_ns <= now and not is_final(order):
+            change_order(world, order, OrderState.CANCELLED, _cause(order), OrderReason.INTENT)
+    world.next_arrival_ns = min((_next_arrival_ns(order) for order in world.orders), default=NEVER)
+
+
+def _next_arrival_ns(order: OrderRow) -> int:
+    arrival = NEVER if order.is_at_venue else order.ts_arrival_ns
+    return min(arrival, order.ts_cancel_ns or NEVER)
+
+
+def _accept(world: World, order: OrderRow) -> None:
+    instrument = world.instruments[order.instrument_id]
+    if order.order_type == OrderType.TRAILING_STOP or order.time_in_force in _UNSUPPORTED:
+        change_order(world, order, OrderState.REJECTED, _cause(order), OrderReason.UNSUPPORTED)
+        return
+    if order.flags & OrderFlag.POST_ONLY and _is_reached(order, far_side_nano(instrument, order.side)):
+        change_order(world, order, OrderState.REJECTED, _cause(order), OrderReason.WOULD_CROSS)
+        return
+    order.is_at_venue = True
+    if order.state == OrderState.SUBMITTED:
+        change_order(world, order, OrderState.ACCEPTED, _cause(order), OrderReason.VENUE)
+    if instrument.has_quotes:
+        _match(world, order, instrument)
+
+
+def match_quote(world: World, instrument: InstrumentRow) -> None:
+    """A new quote meets the instrument's orders at the venue, oldest first."""
+    for order in _waiting(world, instrument):
+        if not is_final(order):
+            _match(world, order, instrument)
+
+
+def _waiting(world: World, instrument: InstrumentRow) -> list[OrderRow]:
+    return [order for order in world.orders if order.instrument_id == instrument.instrument_id and order.is_at_venue]
+
+
+def _match(world: World, order: OrderRow, instrument: InstrumentRow) -> None:
+    if instrument.is_halted:
+        _expire_immediate(world, order, OrderReason.HALTED)
+        return
+    if not _is_awake(order, instrument):
+        return
+    far = far_side_nano(instrument, order.side)
+    displayed = instrument.ask_left_steps if order.side == Side.BUY else instrument.bid_left_steps
+    steps = min(_wanted_steps(world, order), displayed) if _is_reached(order, far) else 0
+    if order.time_in_force == TimeInForce.FOK and steps < remaining_steps(order):
+        steps = 0
+    if steps > 0:
+        if order.side == Side.BUY:
+            instrument.ask_left_steps -= steps
+        else:
+            instrument.bid_left_steps -= steps
+        is_maker = order.is_resting and order.order_type in _LIMITS
+        _fill(
+            world, order, order.limit_nano if is_maker else far, steps, Liquidity.MAKER if is_maker else Liquidity.TAKER
+        )
+    order.is_resting = True
+    _expire_immediate(world, order, OrderReason.TIME_IN_FORCE)
+
+
+def _is_awake(order: OrderRow, instrument: InstrumentRow) -> bool:
+    """Whether an order may trade: any that is no stop, or a stop whose trigger the quote has reached."""
+    if order.order_type in _STOPS and not order.is_triggered:
+        far = far_side_nano(instrument, order.side)
+        order.is_triggered = far != ABSENT and (far - order.trigger_nano) * order.side >= 0
+        return order.is_triggered
+    return True
+
+
+def _is_reached(order: OrderRow, far_nano: int) -> bool:
+    """Whether the far side is there, and within the limit of an order that has one."""
+    if far_nano == ABSENT:
+        return False
+    return order.order_type not in _LIMITS or (order.limit_nano - far_nano) * order.side >= 0
+
+
+def _wanted_steps(world: World, order: OrderRow) -> int:
+    """What is left to fill; of an order that may only reduce, no more than there is to reduce."""
+    if not reduces_only(order):
+        return remaining_steps(order)
+    held = world.position(order.strategy_id, order.instrument_id).quantity_steps
+    return min(remaining_steps(order), max(0, -held * order.side))
+
+
+def _fill(world: World, order: OrderRow, price_nano: int, steps: int, liquidity: Liquidity) -> None:
+    """Execute, protect what was entered, and drop what has nothing left to protect or to reduce."""
+    cause = fill_order(world, order, price_nano, steps, liquidity)
+    held = world.position(order.strategy_id, order.instrument_id).quantity_steps
+    if not reduces_only(order) and held != 0:
+        protect(world, order, cause)
+    for other in world.orders_of(order.strategy_id, order.instrument_id):
+        if reduces_only(other) and held * other.side >= 0:
+            change_order(world, other, OrderState.CANCELLED, cause, OrderReason.VENUE)
+        elif other.order_id == order.parent_order_id and other.state != OrderState.CANCEL_PENDING:
+            request_cancel(world, other, cause, OrderReason.VENUE)
+
+
+def _expire_immediate(world: World, order: OrderRow, reason: OrderReason) -> None:
+    if order.time_in_force in (TimeInForce.IOC, TimeInForce.FOK) and not is_final(order):
+        change_order(world, order, OrderState.CANCELLED, _cause(order), reason)
+
+
+def match_bar(world: World, instrument: InstrumentRow, bar: Bar) -> None:
+    """A closed bar meets the orders of an instrument without quotes that had arrived before it began."""
+    if instrument.is_halted or instrument.bar_length_ns != bar.bar_length:
+        return
+    volume_left = max(0, bar.volume_steps)
+    for order in _waiting(world, instrument):
+        if order.ts_arrival_ns > bar.ts_event_ns or is_final(order):
+            continue
+        price = _bar_price_nano(order, bar)
+        steps = min(_wanted_steps(world, order), volume_left) if price != ABSENT else 0
+        if order.time_in_force == TimeInForce.FOK and steps < remaining_steps(order):
+            steps = 0
+        if steps > 0:
+            volume_left -= steps
+            _fill(world, order, price, steps, Liquidity.UNKNOWN)
+        _expire_immediate(world, order, OrderReason.TIME_IN_FORCE)
+
+
+def _bar_price_nano(order: OrderRow, bar: Bar) -> int:
+    """The price a bar gives an order; ABSENT when it gives none."""
+    is_buy = order.side == Side.BUY
+    if order.order_type in _STOPS and not order.is_triggered:
+        extreme = bar.high_nano if is_buy else bar.low_nano
+        order.is_triggered = (extreme - order.trigger_nano) * order.side >= 0
+        if not order.is_triggered or order.order_type == OrderType.STOP_LIMIT:
+            return ABSENT  # where in the bar it woke up is not known: its limit is tried on the next one
+        return max(bar.open_nano, order.trigger_nano) if is_buy else min(bar.open_nano, order.trigger_nano)
+    if order.order_type in _LIMITS:
+        is_through = bar.low_nano < order.limit_nano if is_buy else bar.high_nano > order.limit_nano
+        return order.limit_nano if is_through else ABSENT
+    return bar.open_nano
+
+
+def _cause(order: OrderRow) -> Place:
+    return Place(order.cause_seq, order.cause_ord)

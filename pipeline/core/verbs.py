@@ -1,0 +1,137 @@
+"""Verbs: all a handler can do. Each writes one row into the context's buffer; the engine decides what becomes of it."""
+
+from enum import IntEnum
+from typing import Any
+
+from pipeline.codes import IntentAction, OrderType, Side, TimeInForce
+from pipeline.core.context import (
+    EMPTY_OUTPUT,
+    GATE,
+    INDICATOR,
+    MESSAGE,
+    OUTPUT,
+    TRANSITION,
+    WISH,
+    Context,
+    Output,
+)
+from pipeline.core.dialect import NAN
+
+
+def enter(
+    ctx: Context,
+    side: Side,
+    *,
+    quantity: float = NAN,
+    notional: float = NAN,
+    risk: float = NAN,
+    limit: float = NAN,
+    trigger: float = NAN,
+    stop: float = NAN,
+    target: float = NAN,
+    time_in_force: int = TimeInForce.DAY,
+    tag: int = 0,
+    score: float = NAN,
+) -> None:
+    """Wish to open or enlarge a position, sized by exactly one of `quantity`, `notional` and `risk` (loss at `stop`).
+
+    A market order unless there is a `limit` or a `trigger`. `stop` and `target` become protective orders with the first
+    fill. Every entry is answered by `on_order`: accepted, or refused.
+    """
+    output = _next_output(ctx, WISH)
+    output.action = IntentAction.ENTER
+    output.side = side
+    output.order_type = _order_type(limit, trigger)
+    output.time_in_force = time_in_force  # type: ignore[assignment]  # the dialect keeps enums as integers
+    output.quantity = quantity
+    output.notional = notional
+    output.risk = risk
+    output.limit = limit
+    output.trigger = trigger
+    output.stop_loss = stop
+    output.take_profit = target
+    output.rank_score = score
+    output.tag = tag
+
+
+def leave(ctx: Context, *, quantity: float = NAN, limit: float = NAN, tag: int = 0) -> None:
+    """Wish to close the position, or `quantity` of it; at market unless there is a `limit`."""
+    output = _next_output(ctx, WISH)
+    output.action = IntentAction.EXIT
+    output.order_type = _order_type(limit, NAN)
+    output.quantity = quantity
+    output.limit = limit
+    output.tag = tag
+
+
+def cancel(ctx: Context, order_id: int = 0) -> None:
+    """Wish to take back an order, or (0) every open order of this strategy in this instrument."""
+    output = _next_output(ctx, WISH)
+    output.action = IntentAction.CANCEL
+    output.order_id = order_id
+
+
+def go(s: Any, ctx: Context, phase: IntEnum, reason: IntEnum) -> None:
+    """Move to a phase: the only writer of `s.phase`, so that every move is in the log."""
+    output = _next_output(ctx, TRANSITION)
+    output.from_phase = s.phase
+    output.to_phase = phase
+    output.code = reason
+    s.phase = phase
+
+
+def passes(ctx: Context, gate: IntEnum, value: float, threshold: float) -> bool:
+    """Whether `value <= threshold`; NaN never passes. A gate that starts to refuse leaves a row."""
+    return _verdict(ctx, gate, value, threshold, passed=value <= threshold)
+
+
+def at_least(ctx: Context, gate: IntEnum, value: float, threshold: float) -> bool:
+    """Whether `value >= threshold`; NaN never passes. A gate that starts to refuse leaves a row."""
+    return _verdict(ctx, gate, value, threshold, passed=value >= threshold)
+
+
+def say(ctx: Context, message: IntEnum, a: float = NAN, b: float = NAN, c: float = NAN) -> None:
+    """A message: a code and up to three numbers; its text is made by the reader."""
+    output = _next_output(ctx, MESSAGE)
+    output.code = message
+    output.a = a
+    output.b = b
+    output.c = c
+
+
+def show(ctx: Context, shown: IntEnum, value: float) -> None:
+    """A value for charts, under one of the strategy's declared outputs."""
+    output = _next_output(ctx, INDICATOR)
+    output.code = shown
+    output.a = value
+
+
+def _order_type(limit: float, trigger: float) -> OrderType:
+    if trigger == trigger:  # noqa: PLR0124  # given: not NaN
+        return OrderType.STOP_LIMIT if limit == limit else OrderType.STOP  # noqa: PLR0124
+    return OrderType.LIMIT if limit == limit else OrderType.MARKET  # noqa: PLR0124
+
+
+def _verdict(ctx: Context, gate: int, value: float, threshold: float, *, passed: bool) -> bool:
+    if passed:
+        if ctx.gate == gate:
+            ctx.gate = 0
+        return True
+    if ctx.gate != gate:
+        ctx.gate = gate
+        output = _next_output(ctx, GATE)
+        output.code = gate
+        output.a = value
+        output.b = threshold
+    return False
+
+
+def _next_output(ctx: Context, kind: int) -> Output:
+    buffer = ctx.outputs
+    if buffer.count >= len(buffer.rows):
+        raise OverflowError("more outputs in one step than the settings allow")
+    output: Output = buffer.rows[buffer.count]
+    OUTPUT.restore(output, EMPTY_OUTPUT)
+    output.kind = kind
+    buffer.count += 1
+    return output
