@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from pipeline.codes import AssetClass
 from pipeline.errors import UnitError
-from pipeline.units import ABSENT, INT64_MAX, NANO
+from pipeline.units import ABSENT, INT64_MAX, NANO, text_from_nano
 
 SYMBOL_LENGTH_MAX: Final = 71
 """Longest symbol a vendor sends: DBN keeps 71 bytes for it."""
@@ -98,7 +98,7 @@ def steps_from_text(text: str, size_step_nano: int) -> int:
     numerator, denominator = size.as_integer_ratio()
     steps, rest = divmod(numerator * NANO, denominator * size_step_nano)
     if rest:
-        raise UnitError(f"size {text[:40]!r} is finer than {size_step_nano} nano, the size step")
+        raise UnitError(f"size {text[:40]!r} is finer than {text_from_nano(size_step_nano)}, its step")
     if not 0 <= steps <= INT64_MAX:
         raise UnitError(f"size {text[:40]!r} is negative or does not fit")
     return steps

@@ -30,7 +30,9 @@ HEAD_LINES: Final = 1_000
 
 CHUNK_LINES: Final = 8_192
 
-ACCEPTED: Final = "captures of Binance, of Coinbase's Exchange feed and of Hyperliquid, as hftbacktest or cryptofeed write them"
+ACCEPTED: Final = (
+    "captures of Binance, of Coinbase's Exchange feed and of Hyperliquid, as hftbacktest or cryptofeed write them"
+)
 
 _HFTBACKTEST: Final = re.compile(rb"(\d{16,19}) (\{.*)")
 _RECEIVED: Final = re.compile(rb"(\d{9,11}(?:\.\d+)?): (.*)")
@@ -56,6 +58,12 @@ class Frames(Protocol):
     def read(self, payload: bytes, rows: Rows) -> None:
         """Add the frame's events. Raises UnitError or msgspec.MsgspecError, and then adds nothing."""
         ...
+
+
+def looks_like(head: bytes) -> bool:
+    """Whether the first bytes of a file are lines of a capture, of whatever venue."""
+    line = head.lstrip().partition(b"\n")[0].strip()
+    return any(form.match(line) for form in (_HFTBACKTEST, _RECEIVED, _CONNECTED, _ANSWERED))
 
 
 class CaptureFile:

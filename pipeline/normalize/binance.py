@@ -70,7 +70,7 @@ class Kline(msgspec.Struct):
     i: str
     o: str
     h: str
-    l: str
+    low: str = msgspec.field(name="l")
     c: str
     v: str
     q: str
@@ -197,7 +197,7 @@ class BinanceFrames(Capture):
             "ts_close_ns": ns_of_ms(bar.t) + length_ns,
             "open_nano": price_nano(bar.o),
             "high_nano": price_nano(bar.h),
-            "low_nano": price_nano(bar.l),
+            "low_nano": price_nano(bar.low),
             "close_nano": price_nano(bar.c),
             "volume_steps": volume_steps,
             "trade_count": bar.n,

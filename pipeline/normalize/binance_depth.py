@@ -96,9 +96,9 @@ class DepthBook:
         if diff.u <= last:
             return
         if self._is_first:
-            continues = diff.U <= last + 1
+            continues = diff.U <= last + 1  # noqa: SIM300 - U is the vendor's word, no constant
         else:
-            continues = diff.pu == last if diff.pu is not None else diff.U == last + 1
+            continues = diff.pu == last if diff.pu is not None else last + 1 == diff.U
         if not continues:
             text = f"update {last + 1} expected, found {diff.U}"
             rows.add_feed(FeedAction.GAP_OPENED, text, channel="depth", instrument_id=self._instrument_id)

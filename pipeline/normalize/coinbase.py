@@ -137,7 +137,9 @@ class CoinbaseFrames(Capture):
 
     def _update(self, update: Update, rows: Rows) -> None:
         instrument, event_ns = _instrument(update.product_id), _ns_of_time(update.time)
-        levels = [Level(_side(side, _BOOK_SIDES), price_nano(price), _steps(size)) for side, price, size in update.changes]
+        levels = [
+            Level(_side(side, _BOOK_SIDES), price_nano(price), _steps(size)) for side, price, size in update.changes
+        ]
         book = self._books.get(instrument.symbol)
         if book is None:
             self.ignore("l2update before its snapshot")
@@ -210,7 +212,11 @@ def _instrument(product_id: str) -> Instrument:
 def _ns_of_time(text: str) -> TsNs:
     """Nanoseconds of `2021-04-17T16:43:37.075687Z`, with up to nine digits. Raises UnitError."""
     whole, _, fraction = text.removesuffix("Z").partition(".")
-    if not text.endswith("Z") or len(whole) != 19 or (fraction and not (fraction.isascii() and fraction.isdecimal() and len(fraction) <= 9)):
+    if (
+        not text.endswith("Z")
+        or len(whole) != 19
+        or (fraction and not (fraction.isascii() and fraction.isdecimal() and len(fraction) <= 9))
+    ):
         raise UnitError(f"time {text[:40]!r} is not like 2021-04-17T16:43:37.075687Z")
     try:
         seconds = int(datetime.fromisoformat(whole).replace(tzinfo=UTC).timestamp())

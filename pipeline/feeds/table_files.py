@@ -1,0 +1,111 @@
+"""Files that hold tables, opened by content: CSV (plain, gzip, zstd), Parquet, Arrow and Feather."""
+
+import csv
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+
+from pipeline.errors import FeedError
+from pipeline.feeds.streams import compression_of, opened
+
+_BLOCK_BYTES: Final = 1 << 20
+_HEADER_BYTES_MAX: Final = 1 << 16
+_ROWS_AT_ONCE: Final = 32_768
+_PARQUET_MAGIC: Final = b"PAR1"
+_ARROW_MAGIC: Final = b"ARROW1"
+
+
+class Table:
+    """A table being read. `problem` says why its rows ended, when they did not end by themselves."""
+
+    def __init__(self, names: list[str], batches: Callable[[], Iterator[pa.RecordBatch]]) -> None:
+        self.names = names
+        self.problem = ""
+        self.bad_rows: list[tuple[int, str]] = []
+        self._batches = batches
+
+    def chunks(self, row_count: int) -> Iterator[pa.RecordBatch]:
+        """The rows, up to so many at once; what comes before damage is given."""
+        batches = self._batches()
+        while True:
+            try:
+                batch = next(batches, None)
+            except (pa.ArrowInvalid, OSError, pa.ArrowNotImplementedError, pa.ArrowKeyError) as error:
+                self.problem = " ".join(str(error).split())
+                return
+            if batch is None:
+                return
+            for start in range(0, len(batch), row_count):
+                yield batch.slice(start, row_count)
+
+    def taken_bad_rows(self) -> list[tuple[int, str]]:
+        """(number, reason) of rows that had another number of values than the header, since last asked."""
+        taken, self.bad_rows = self.bad_rows, []
+        return taken
+
+
+@contextmanager
+def opened_table(path: Path) -> Iterator[Table]:
+    """The table in a file. Raises FeedError when its header can't be read."""
+    compression = compression_of(path)
+    with opened(path) as stream:
+        head = stream.read(_HEADER_BYTES_MAX)
+        problem = stream.problem
+    try:
+        if head.startswith(_PARQUET_MAGIC):
+            with pq.ParquetFile(path, page_checksum_verification=True) as parquet:
+                yield Table(parquet.schema_arrow.names, lambda: parquet.iter_batches(_ROWS_AT_ONCE))
+        elif head.startswith(_ARROW_MAGIC):
+            with pa.ipc.open_file(pa.memory_map(str(path))) as arrow:
+                yield Table(arrow.schema.names, lambda: (arrow.get_batch(i) for i in range(arrow.num_record_batches)))
+        else:
+            names = _csv_names(head, path, problem)
+            with pa.input_stream(str(path), compression=compression) as source:
+                yield _csv_table(source, names)
+    except (pa.ArrowInvalid, OSError, pa.ArrowNotImplementedError) as error:
+        raise FeedError(path, "header", " ".join(str(error).split())) from None
+
+
+def _csv_names(head: bytes, path: Path, problem: str) -> list[str]:
+    line = head.removeprefix(b"\xef\xbb\xbf").partition(b"\n")[0]
+    try:
+        names = next(csv.reader([line.decode()]), [])
+    except (UnicodeDecodeError, csv.Error):
+        names = []
+    if not names or len(line) == _HEADER_BYTES_MAX:
+        raise FeedError(path, "header", problem or "this is no table: its first line holds no names")
+    if len(set(names)) < len(names):
+        raise FeedError(path, "header", f"two columns have one name: {', '.join(names)[:200]}")
+    return names
+
+
+def _csv_table(source: Any, names: list[str]) -> Table:
+    """A CSV whose values stay as they are written: numbers and times are made of them exactly, later."""
+    row_count = 0
+
+    def skipped(row: Any) -> str:
+        number = row.number - 1 if row.number is not None else row_count + len(table.bad_rows) + 1
+        table.bad_rows.append((number, f"{row.actual_columns} values where the header has {row.expected_columns}"))
+        return "skip"
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        nonlocal row_count
+        reader = pacsv.open_csv(
+            source,
+            read_options=pacsv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES, column_names=names, skip_rows=1),
+            parse_options=pacsv.ParseOptions(invalid_row_handler=skipped),
+            convert_options=pacsv.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.binary()), check_utf8=False, strings_can_be_null=False
+            ),
+        )
+        for batch in reader:
+            row_count += len(batch)
+            yield batch
+
+    table = Table(names, batches)
+    return table

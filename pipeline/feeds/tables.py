@@ -1,0 +1,283 @@
+"""Tables as sources of events: CSV, Parquet and Arrow (Feather) files, streamed, by a mapping said or detected.
+
+Rows are numbered from 1 without the header. A row that can't be read becomes a REJECTED event with its number; a line of
+a CSV with another number of values than the header stands in front of the rows that were read together with it.
+"""
+
+import tomllib
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.block import Block, Blocks, Numbers
+from pipeline.codes import FeedAction, Kind
+from pipeline.errors import ConfigError, FeedError, UnitError
+from pipeline.feeds.columns import Exact, exact_counts, exact_steps, exact_times, texts
+from pipeline.feeds.table_files import Table, opened_table
+from pipeline.feeds.zones import zone_named
+from pipeline.normalize.rows import TEXT_LENGTH_MAX, ranked
+from pipeline.normalize.tables import (
+    BUYER_MAKER,
+    COUNTS,
+    PRICES,
+    REQUIRED,
+    SIDES,
+    SIZES,
+    Mapping,
+    block_of_table,
+    detected,
+    mapping_of,
+    mapping_of_text,
+    timeframe_ns,
+)
+from pipeline.units import ABSENT
+
+HEAD_ROWS: Final = 1_000
+"""How many rows are looked at to find the length of bars, and whether any row can be read at all."""
+
+CHUNK_ROWS: Final = 32_768
+
+
+def mapping_from(text: str) -> Mapping:
+    """The mapping an operator gave: `key=value` words, or the name of a TOML file with the same keys.
+
+    Raises ConfigError naming file and key.
+    """
+    if "=" in text:
+        return mapping_of_text(text)
+    try:
+        return mapping_of(tomllib.loads(Path(text).read_text("utf-8")))
+    except (OSError, ValueError, ConfigError) as error:
+        raise ConfigError(f"{text}: {error}") from None
+
+
+class TableFile:
+    """A table as a source of events.
+
+    Raises FeedError at once when there is no mapping for its columns or when none of its first rows can be read.
+    """
+
+    def __init__(
+        self, path: Path, mapping: Mapping | None = None, *, delay_ns: int = 0, chunk_rows: int = CHUNK_ROWS
+    ) -> None:
+        self.name = path.name
+        self._path = path
+        self._delay_ns = delay_ns
+        self._chunk_rows = chunk_rows
+        with opened_table(path) as table:
+            self._mapping = mapping if mapping is not None else _detected(table, path)
+            self._check_columns(table)
+            head = next(table.chunks(HEAD_ROWS), None)
+        self._length_ns = self._checked_head(head)
+
+    def events(self) -> Iterator[Blocks]:
+        """Batches of up to `chunk_rows` rows. Raises FeedError with the number of the row, from 1."""
+        reader = _Reader(self._mapping, self._length_ns, self._delay_ns)
+        with opened_table(self._path) as table:
+            for chunk in table.chunks(self._chunk_rows):
+                if batch := reader.batch(chunk, table.taken_bad_rows()):
+                    yield batch
+            if batch := reader.rejected_batch(table.taken_bad_rows()):
+                yield batch
+            if table.problem:
+                raise FeedError(self._path, f"row {reader.row_count + 1}", table.problem)
+
+    def _check_columns(self, table: Table) -> None:
+        for key, column in self._mapping.columns().items():
+            if column not in table.names:
+                raise FeedError(
+                    self._path,
+                    "header",
+                    f"no column {column!r} for {key}; there are {', '.join(table.names)[:TEXT_LENGTH_MAX]}",
+                )
+
+    def _checked_head(self, head: pa.RecordBatch | None) -> int:
+        """The length of a bar. Raises FeedError when a head of rows holds none that can be read."""
+        mapping = self._mapping
+        try:
+            if mapping.tz:
+                zone_named(mapping.tz)
+            if head is None:
+                return timeframe_ns(mapping.timeframe) if mapping.timeframe else 0
+            times = _times(head, mapping, "ts")
+            length_ns = _length_ns(mapping, times.values)
+            checked = _Checked(head, mapping)
+        except UnitError as error:
+            raise FeedError(self._path, "row 1", str(error)) from None
+        if checked.is_bad.all():
+            raise FeedError(self._path, "row 1", f"{checked.reasons[0]} (and so are all rows of its head)")
+        return length_ns
+
+
+def _detected(table: Table, path: Path) -> Mapping:
+    symbol = path.name.partition(".")[0].upper()
+    keys = detected(table.names, symbol)
+    if keys is None:
+        raise FeedError(
+            path,
+            "header",
+            f"columns {', '.join(table.names)[:TEXT_LENGTH_MAX]} are not known by themselves; "
+            "say kind=, symbol=, ts= and the columns in a mapping",
+        )
+    return mapping_of(keys)
+
+
+def _length_ns(mapping: Mapping, times: Numbers) -> int:
+    """The length said, else the commonest step between the head's times. Raises UnitError when there is none."""
+    if mapping.timeframe:
+        return timeframe_ns(mapping.timeframe)
+    if mapping.kind != "bar":
+        return 0
+    steps = np.diff(np.unique(times[times != ABSENT])).tolist()
+    if not steps:
+        raise UnitError("the length of its bars can't be told from one row: say timeframe=1m or the like")
+    commonest: int = max(Counter(steps).items(), key=lambda step: (step[1], -step[0]))[0]
+    return commonest
+
+
+def _times(chunk: pa.RecordBatch, mapping: Mapping, key: str) -> Exact:
+    name = getattr(mapping, key)
+    column = chunk.column(chunk.schema.get_field_index(name))
+    return exact_times(column, unit=mapping.unit, zone=mapping.tz, fold=mapping.fold, name=name)
+
+
+class _Checked:
+    """A chunk's columns as exact integers by the mapping's keys, and why some of its rows are refused."""
+
+    def __init__(self, chunk: pa.RecordBatch, mapping: Mapping) -> None:
+        self.columns: dict[str, Numbers] = {}
+        self.reasons: Numbers = np.full(len(chunk), "", object)
+        self._chunk = chunk
+        self._take("ts", _times(chunk, mapping, "ts"))
+        if mapping.recv:
+            self._take("recv", _times(chunk, mapping, "recv"))
+        for key in (*PRICES[mapping.kind], *SIZES[mapping.kind], *COUNTS[mapping.kind]):
+            name = getattr(mapping, key)
+            if not name:
+                continue
+            column = self._column(name)
+            if key in COUNTS[mapping.kind]:
+                self._take(key, exact_counts(column, name))
+            else:
+                self._take(key, exact_steps(column, 1 if key in PRICES[mapping.kind] else mapping.size_step_nano, name))
+        for key in {*REQUIRED[mapping.kind], *(["recv"] if mapping.recv else [])} - {"bid", "ask"}:
+            self._refuse(self.columns[key] == ABSENT, f"no {key}")
+        for key in SIZES[mapping.kind]:
+            if key in self.columns:
+                sizes = self.columns[key]
+                self._refuse((sizes < 0) & (sizes != ABSENT), f"{key} is negative")
+        self._sides(mapping)
+
+    @property
+    def is_bad(self) -> Numbers:
+        """(n,) bool: rows that are refused."""
+        return self.reasons != ""  # type: ignore[no-any-return]  # numpy hands out Any
+
+    def refuse_row(self, row: int, reason: str) -> None:
+        """Refuse one row, unless it is refused already."""
+        self.reasons[row] = self.reasons[row] or reason
+
+    def _column(self, name: str) -> Any:
+        return self._chunk.column(self._chunk.schema.get_field_index(name))
+
+    def _take(self, key: str, exact: Exact) -> None:
+        self.columns[key] = exact.values
+        if exact.reasons is not None:
+            rows = exact.reasons != ""
+            for row in np.flatnonzero(rows).tolist():
+                self.refuse_row(row, exact.reasons[row])
+
+    def _refuse(self, rows: Numbers, reason: str) -> None:
+        self.reasons[rows & (self.reasons == "")] = reason
+
+    def _sides(self, mapping: Mapping) -> None:
+        name, sides = (mapping.side, SIDES) if mapping.side else (mapping.buyer_maker, BUYER_MAKER)
+        if mapping.kind != "print" or not name:
+            return
+        spellings = [text.lower() for text in texts(self._column(name))]
+        self.columns["aggressor"] = np.array([sides.get(text, 0) for text in spellings], np.int64)
+        for row, text in enumerate(spellings):
+            if text not in sides:
+                accepted = ", ".join(filter(None, sides))
+                self.refuse_row(row, f"{name} {text[:20]!r} is unknown; accepted are {accepted}")
+
+
+class _Reader:
+    """The chunks of one table, one after the other."""
+
+    def __init__(self, mapping: Mapping, length_ns: int, delay_ns: int) -> None:
+        self.row_count = 0
+        self._mapping = mapping
+        self._length_ns = length_ns
+        self._delay_ns = delay_ns
+        self._ids: dict[str, int] = {}
+        self._ids_by_spelling: dict[str, int] = {}
+
+    def batch(self, chunk: pa.RecordBatch, bad_rows: list[tuple[int, str]]) -> Blocks:
+        """The events of a chunk; `bad_rows` are those that did not even come to be rows."""
+        checked = _Checked(chunk, self._mapping)
+        places = 2 * np.arange(len(chunk)) + 1
+        ids, instruments = self._numbered(chunk, checked)
+        is_bad = checked.is_bad
+        rows = np.flatnonzero(~is_bad)
+        columns = {name: column[rows] for name, column in checked.columns.items()}
+        columns |= {"seq": places[rows], "instrument_id": ids[rows]}
+        first = self.row_count + len(bad_rows) + 1
+        refused = [(first + row, checked.reasons[row], int(places[row])) for row in np.flatnonzero(is_bad).tolist()]
+        skipped = [(number, reason, place - len(bad_rows)) for place, (number, reason) in enumerate(bad_rows)]
+        table_block = block_of_table(self._mapping, columns, length_ns=self._length_ns, delay_ns=self._delay_ns)
+        self.row_count += len(chunk) + len(bad_rows)
+        return ranked([table_block, *instruments, *self._rejected(skipped + refused)])
+
+    def rejected_batch(self, bad_rows: list[tuple[int, str]]) -> Blocks:
+        """Rows that did not come to be rows, behind the last chunk."""
+        self.row_count += len(bad_rows)
+        return ranked(self._rejected([(number, reason, place) for place, (number, reason) in enumerate(bad_rows)]))
+
+    def _numbered(self, chunk: pa.RecordBatch, checked: _Checked) -> tuple[Numbers, Blocks]:
+        """(n,) our number of each row's instrument, and the definitions of those met for the first time."""
+        name = self._mapping.symbol_column
+        symbols = (
+            texts(chunk.column(chunk.schema.get_field_index(name))) if name else [self._mapping.symbol] * len(chunk)
+        )
+        ids = np.zeros(len(chunk), np.int32)
+        met: list[dict[str, Any]] = []
+        for row in np.flatnonzero(~checked.is_bad).tolist():
+            if symbols[row] not in self._ids_by_spelling:
+                try:
+                    instrument = self._mapping.instrument(symbols[row])
+                except UnitError as error:
+                    checked.refuse_row(row, str(error))
+                    continue
+                if instrument.symbol not in self._ids:
+                    self._ids[instrument.symbol] = len(self._ids) + 1
+                    times = {"ts_event_ns": ABSENT, "ts_recv_ns": ABSENT}
+                    instrument_id = self._ids[instrument.symbol]
+                    met.append({"seq": 2 * row, **times, "instrument_id": instrument_id, **instrument.row()})
+                self._ids_by_spelling[symbols[row]] = self._ids[instrument.symbol]
+            ids[row] = self._ids_by_spelling[symbols[row]]
+        return ids, [Block.from_rows(Kind.INSTRUMENT, met)] if met else []
+
+    def _rejected(self, rows: list[tuple[int, str, int]]) -> Blocks:
+        if not rows:
+            return []
+        return [
+            Block.from_rows(
+                Kind.FEED,
+                [
+                    {
+                        "seq": place,
+                        "ts_event_ns": ABSENT,
+                        "ts_recv_ns": ABSENT,
+                        "action": FeedAction.REJECTED,
+                        "position": number,
+                        "text": reason[:TEXT_LENGTH_MAX],
+                    }
+                    for number, reason, place in rows
+                ],
+            )
+        ]

@@ -1,0 +1,256 @@
+"""Tables: what a mapping may say, and rows of checked integers as blocks.
+
+A mapping is written as `key=value` words, or as the same keys in a TOML file:
+
+    kind=bar timeframe=1m symbol=AAPL ts=timestamp unit=ms open=o high=h low=l close=c volume=v
+"""
+
+import difflib
+import shlex
+from collections.abc import Mapping as Table
+from dataclasses import dataclass, fields
+from typing import Final
+
+import numpy as np
+
+from pipeline.block import Block, Numbers
+from pipeline.codes import AssetClass, BarBasis, Kind, Mark, Side
+from pipeline.errors import ConfigError, UnitError
+from pipeline.instruments import COIN_STEP_NANO, WHOLE_STEP_NANO, Instrument, checked_symbol
+from pipeline.normalize.marks import quote_marks
+from pipeline.units import ABSENT, DAY_NS, HOUR_NS, MINUTE_NS, NANO, SECOND_NS, nano_from_text
+
+UNIT_NS: Final = {"s": SECOND_NS, "ms": 1_000_000, "us": 1_000, "ns": 1}
+_TIMEFRAME_UNIT_NS: Final = {"s": SECOND_NS, "m": MINUTE_NS, "h": HOUR_NS, "d": DAY_NS, "w": 7 * DAY_NS}
+_FOLDS: Final = ("refuse", "first", "second")
+_STAMPS: Final = ("start", "end")
+_COINS: Final = (AssetClass.CRYPTO, AssetClass.CRYPTO_PERPETUAL)
+
+PRICES: Final = {
+    "bar": ("open", "high", "low", "close"),
+    "quote": ("bid", "ask"),
+    "print": ("price",),
+}
+SIZES: Final = {"bar": ("volume",), "quote": ("bid_size", "ask_size"), "print": ("size",)}
+COUNTS: Final = {"bar": ("trade_count",), "quote": (), "print": ("trade_id",)}
+REQUIRED: Final = {
+    "bar": ("ts", "open", "high", "low", "close"),
+    "quote": ("ts", "bid", "ask"),
+    "print": ("ts", "price", "size"),
+}
+
+SIDES: Final = {"buy": Side.BUY, "b": Side.BUY, "sell": Side.SELL, "s": Side.SELL, "": Side.NONE, "none": Side.NONE}
+BUYER_MAKER: Final = {"true": Side.SELL, "1": Side.SELL, "false": Side.BUY, "0": Side.BUY, "": Side.NONE}
+"""When the buyer was resting, the seller took."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """How the columns of a table become events of one kind. Of a field of the event it names the column."""
+
+    kind: str = ""
+    symbol: str = ""
+    symbol_column: str = ""
+    venue: str = "FILE"
+    asset: str = "other"
+    currency: str = ""
+    tick: str = ""
+    size_step: str = ""
+    timeframe: str = ""
+    stamp: str = "start"
+    ts: str = ""
+    recv: str = ""
+    unit: str = ""
+    tz: str = ""
+    fold: str = "refuse"
+    open: str = ""
+    high: str = ""
+    low: str = ""
+    close: str = ""
+    volume: str = ""
+    trade_count: str = ""
+    bid: str = ""
+    ask: str = ""
+    bid_size: str = ""
+    ask_size: str = ""
+    price: str = ""
+    size: str = ""
+    side: str = ""
+    buyer_maker: str = ""
+    trade_id: str = ""
+
+    def columns(self) -> dict[str, str]:
+        """The columns it reads, by the field they fill."""
+        side = ("side", "buyer_maker") if self.kind == "print" else ()
+        names = ("ts", "recv", "symbol_column", *side, *PRICES[self.kind], *SIZES[self.kind], *COUNTS[self.kind])
+        return {name: column for name in names if (column := getattr(self, name))}
+
+    @property
+    def asset_class(self) -> AssetClass:
+        """What kind of thing it maps."""
+        return AssetClass[self.asset.upper()]
+
+    @property
+    def size_step_nano(self) -> int:
+        """The size step said, else 1e-8 for coins and 1 for everything else. Raises UnitError for one that divides no 1."""
+        if self.size_step:
+            step_nano = nano_from_text(self.size_step)
+            if step_nano <= 0 or NANO % step_nano:
+                raise UnitError(f"size_step={self.size_step}; accepted are 1 and whole fractions of it, like 0.001")
+            return step_nano
+        return COIN_STEP_NANO if self.asset_class in _COINS else WHOLE_STEP_NANO
+
+    def instrument(self, symbol: str) -> Instrument:
+        """The instrument of that symbol. Raises UnitError when it is none."""
+        tick_nano = nano_from_text(self.tick) if self.tick else ABSENT
+        return Instrument(
+            checked_symbol(symbol), self.venue, self.size_step_nano, self.asset_class, self.currency, tick_nano
+        )
+
+
+_KEYS: Final = tuple(field.name for field in fields(Mapping))
+
+
+def mapping_of_text(text: str) -> Mapping:
+    """The mapping of `key=value` words. Raises ConfigError naming the key and what is accepted."""
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise ConfigError(f"mapping: {error}") from None
+    if wrong := next((word for word in words if "=" not in word), None):
+        raise ConfigError(f"mapping: {wrong!r} is not key=value")
+    return mapping_of({key: value for key, _, value in (word.partition("=") for word in words)})
+
+
+def mapping_of(table: Table[str, object]) -> Mapping:
+    """The mapping of keys and values. Raises ConfigError naming the key and what is accepted."""
+    for key, value in table.items():
+        if key not in _KEYS:
+            near = difflib.get_close_matches(key, _KEYS, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"accepted are {', '.join(_KEYS)}"
+            raise ConfigError(f"mapping: unknown key {key!r}; {hint}")
+        if not isinstance(value, str):
+            raise ConfigError(f"mapping: {key} is {value!r}; a text is accepted")
+    mapping = Mapping(**table)  # type: ignore[arg-type]  # all texts, checked above
+    _check(mapping)
+    return mapping
+
+
+def _check(mapping: Mapping) -> None:
+    closed: dict[str, tuple[str, ...]] = {
+        "kind": tuple(PRICES),
+        "unit": ("", *UNIT_NS),
+        "fold": _FOLDS,
+        "stamp": _STAMPS,
+        "asset": tuple(asset.name.lower() for asset in AssetClass),
+    }
+    for key, accepted in closed.items():
+        value = getattr(mapping, key)
+        if value not in accepted:
+            raise ConfigError(f"mapping: {key}={value!r}; accepted are {', '.join(filter(None, accepted))}")
+    if missing := [name for name in REQUIRED[mapping.kind] if not getattr(mapping, name)]:
+        raise ConfigError(f"mapping: a {mapping.kind} needs a column for {', '.join(missing)}")
+    if bool(mapping.symbol) == bool(mapping.symbol_column):
+        raise ConfigError("mapping: either symbol=NAME or symbol_column=COLUMN is needed")
+    try:
+        mapping.instrument(mapping.symbol or "ANY")
+        if mapping.timeframe:
+            timeframe_ns(mapping.timeframe)
+    except UnitError as error:
+        raise ConfigError(f"mapping: {error}") from None
+
+
+def timeframe_ns(text: str) -> int:
+    """Nanoseconds of 1s, 5m, 1h, 1d. Raises UnitError."""
+    unit_ns, count = _TIMEFRAME_UNIT_NS.get(text[-1:]), text[:-1]
+    if unit_ns is None or not (count.isascii() and count.isdecimal()) or not 0 < int(count[:6]) < 100_000:
+        raise UnitError(f"timeframe {text[:20]!r}; accepted are counts of s, m, h, d and w, like 1m")
+    return int(count[:6]) * unit_ns
+
+
+_TIME_NAMES: Final = ("timestamp", "time", "date", "datetime", "ts", "open_time")
+_SYMBOL_NAMES: Final = ("symbol", "ticker")
+_NAMES: Final[dict[str, dict[str, tuple[str, ...]]]] = {
+    "bar": {"open": ("open",), "high": ("high",), "low": ("low",), "close": ("close",), "volume": ("volume",)},
+    "quote": {
+        "bid": ("bid", "bid_price"),
+        "ask": ("ask", "ask_price"),
+        "bid_size": ("bid_size", "bid_amount"),
+        "ask_size": ("ask_size", "ask_amount"),
+    },
+    "print": {
+        "price": ("price",),
+        "size": ("size", "quantity", "qty", "amount"),
+        "side": ("side",),
+        "buyer_maker": ("buyer_maker", "is_buyer_maker"),
+    },
+}
+
+
+def detected(names: list[str], symbol: str) -> dict[str, str] | None:
+    """The keys of a mapping for well-known headers, in any case; None when they are not well known.
+
+    names    the table's columns
+    symbol   what it is called when no column says so
+    """
+    by_lower = {name.lower().strip(): name for name in reversed(names)}
+
+    def column(known: tuple[str, ...]) -> str:
+        return next((by_lower[name] for name in known if name in by_lower), "")
+
+    for kind, fields_ in _NAMES.items():
+        keys = {"ts": column(_TIME_NAMES)} | {field: column(known) for field, known in fields_.items()}
+        if all(keys[name] for name in REQUIRED[kind]):
+            symbol_column = column(_SYMBOL_NAMES)
+            named = {"symbol_column": symbol_column} if symbol_column else {"symbol": symbol}
+            return {"kind": kind, **named, **{key: value for key, value in keys.items() if value}}
+    return None
+
+
+def block_of_table(mapping: Mapping, columns: dict[str, Numbers], *, length_ns: int, delay_ns: int) -> Block:
+    """The events of rows that were checked: (n,) int64 columns by the mapping's keys, prices in nano, sizes in steps.
+
+    `columns` holds `seq`, `instrument_id` and `ts` (ns) always. A bar is known when it has closed, everything else at
+    its `recv` or, without one, its event time; `delay_ns` later.
+    """
+    event_ns = columns["ts"]
+    common = {"seq": columns["seq"], "instrument_id": columns["instrument_id"]}
+    if mapping.kind == "bar":
+        if mapping.stamp == "end":
+            event_ns = event_ns - length_ns
+        close_ns = event_ns + length_ns
+        return Block.of(
+            Kind.BAR,
+            len(event_ns),
+            **common,
+            ts_event_ns=event_ns,
+            ts_recv_ns=close_ns + delay_ns,
+            bar_length=length_ns,
+            ts_close_ns=close_ns,
+            **{f"{name}_nano": columns[name] for name in PRICES["bar"]},
+            volume_steps=columns.get("volume", np.int64(ABSENT)),
+            trade_count=columns.get("trade_count", np.int64(ABSENT)),
+            basis=BarBasis.VENDOR,
+        )
+    common |= {"ts_event_ns": event_ns, "ts_recv_ns": columns.get("recv", event_ns + delay_ns)}
+    if mapping.kind == "quote":
+        return Block.of(
+            Kind.QUOTE,
+            len(event_ns),
+            **common,
+            bid_nano=columns["bid"],
+            ask_nano=columns["ask"],
+            bid_size_steps=columns.get("bid_size", np.int64(ABSENT)),
+            ask_size_steps=columns.get("ask_size", np.int64(ABSENT)),
+            marks=quote_marks(columns["bid"], columns["ask"]),
+        )
+    return Block.of(
+        Kind.PRINT,
+        len(event_ns),
+        **common,
+        price_nano=columns["price"],
+        size_steps=columns["size"],
+        aggressor=columns.get("aggressor", np.int64(Side.NONE)),
+        trade_id=columns.get("trade_id", np.int64(ABSENT)),
+        marks=Mark.NONE,
+    )
