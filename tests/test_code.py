@@ -1,6 +1,6 @@
 """Code: the sources kept with a log are those that reduce, and no others."""
 
-from pipeline.run.code import ROOT, code_of, hash_of
+from pipeline.run.code import ROOT, code_of
 
 
 def test_the_closure_follows_imports_and_leaves_the_shell_out():
@@ -27,4 +27,3 @@ def test_the_hash_sees_every_byte_and_every_name(tmp_path):
     first = code_of([path]).hash
     path.write_text("a = 2\n")
     assert code_of([path]).hash != first
-    assert hash_of({"a": "1", "b": "2"}) == hash_of({"b": "2", "a": "1"}) != hash_of({"a": "2", "b": "1"})

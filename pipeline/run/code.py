@@ -12,6 +12,7 @@ from typing import Final
 from blake3 import blake3
 
 from pipeline.errors import ConfigError
+from pipeline.log.manifest import code_hash
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 """The folder that holds the packages."""
@@ -34,13 +35,8 @@ class Code:
 
     @property
     def hash(self) -> str:
-        """One blake3 over names and contents."""
-        return hash_of(self.hashes)
-
-
-def hash_of(hashes: Mapping[str, str]) -> str:
-    """One blake3 over the names and hashes of files, whatever order they come in."""
-    return blake3("".join(f"{name} {hashes[name]}\n" for name in sorted(hashes)).encode()).hexdigest()
+        """One blake3 over names and contents, as the manifest keeps it."""
+        return code_hash(self.hashes)
 
 
 def code_of(strategy_files: Iterable[Path]) -> Code:
@@ -49,7 +45,7 @@ def code_of(strategy_files: Iterable[Path]) -> Code:
     A strategy from outside the root is kept under `strategies/`. Raises ConfigError when a file can't be parsed.
     """
     sources: dict[str, bytes] = {}
-    waiting = [(FOLD, ROOT / FOLD), *((_place(path), path) for path in strategy_files)]
+    waiting = [(FOLD, ROOT / FOLD), *((place_of(path), path) for path in strategy_files)]
     while waiting:
         name, path = waiting.pop()
         if name not in sources:
@@ -58,9 +54,9 @@ def code_of(strategy_files: Iterable[Path]) -> Code:
     return Code(sources)
 
 
-def _place(path: Path) -> str:
-    path = path.resolve()
-    return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT / "strategies") else f"strategies/{path.name}"
+def place_of(strategy_file: Path) -> str:
+    """The name under which a strategy's source is kept: `strategies/<its name>`."""
+    return f"strategies/{strategy_file.name}"
 
 
 def _imported(path: Path, source: bytes) -> Iterator[str]:

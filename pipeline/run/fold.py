@@ -9,11 +9,10 @@ Arrow stream; a count of END asks for the hashes, one JSON line.
 """
 
 import importlib.util
-import json
 import struct
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Final, Protocol, Self
@@ -24,8 +23,7 @@ import pyarrow as pa
 from pipeline.block import Blocks
 from pipeline.codes import Kind
 from pipeline.core.engine import Engine
-from pipeline.core.params import parse_params
-from pipeline.core.settings import parse_settings
+from pipeline.core.settings import EngineSettings
 from pipeline.core.strategy import Plan, Strategy
 from pipeline.errors import StrategyError, TapeError
 from pipeline.log.arrow import from_arrow, to_arrow
@@ -36,7 +34,7 @@ _BLOCK: Final = struct.Struct("<IQ")
 
 
 class StrategyPlan(msgspec.Struct, frozen=True):
-    """One strategy to run: its name, its file and its parameters as given, defaults left out."""
+    """One strategy to run: its name, its file as recorded (`strategies/hold.py`), all its parameters."""
 
     name: str
     file: str
@@ -109,10 +107,10 @@ def _line_of(error: BaseException, path: Path) -> int | str:
 class LocalFold:
     """The engine in this process."""
 
-    def __init__(self, plan: FoldPlan, root: Path) -> None:
-        """`root` is the folder that the plan's strategy files are relative to."""
-        plans = [_engine_plan(strategy, root) for strategy in plan.strategies]
-        self._engine = Engine(plans, parse_settings(plan.settings))
+    def __init__(self, plan: FoldPlan, paths: Sequence[Path]) -> None:
+        """`paths` are the files of the plan's strategies, in its order."""
+        plans = [_engine_plan(strategy, path) for strategy, path in zip(plan.strategies, paths, strict=True)]
+        self._engine = Engine(plans, EngineSettings.from_dict(plan.settings))
 
     def reduce(self, batch: Blocks) -> Blocks:
         """The derived rows of exactly these inputs."""
@@ -131,9 +129,14 @@ class LocalFold:
         """Nothing to close."""
 
 
-def _engine_plan(plan: StrategyPlan, root: Path) -> Plan:
-    strategy = load_strategy(root / plan.file)
-    return Plan(strategy, parse_params(strategy.Params, plan.params))
+def recorded_paths(plan: FoldPlan, code: Path) -> list[Path]:
+    """The strategies' files in a log's `code/` folder."""
+    return [code / strategy.file for strategy in plan.strategies]
+
+
+def _engine_plan(plan: StrategyPlan, path: Path) -> Plan:
+    strategy = load_strategy(path)
+    return Plan(strategy, strategy.Params.from_dict(plan.params))
 
 
 class RecordedFold:
@@ -180,12 +183,12 @@ class RecordedFold:
         self._out.close()
 
 
-def serve(root: str) -> None:
+def serve(code: str) -> None:
     """Answer batches on standard input until END; what runs in the process of a RecordedFold."""
     into, out = sys.stdin.buffer, sys.stdout.buffer
     sys.stdout = sys.stderr  # a print in a strategy must not tear the wire
     plan = msgspec.json.decode(into.readline(), type=FoldPlan)
-    fold = LocalFold(plan, Path(root))
+    fold = LocalFold(plan, recorded_paths(plan, Path(code)))
     while (batch := read_batch(into)) is not None:
         write_batch(out, fold.reduce(batch))
     out.write(msgspec.json.encode(fold.hashes()) + b"\n")
@@ -224,9 +227,3 @@ def _exactly(pipe: BinaryIO, count: int) -> bytes:
     if len(data) != count:
         raise EOFError
     return data
-
-
-def plan_as_json(plan: FoldPlan) -> Mapping[str, Any]:
-    """The plan as the manifest keeps it."""
-    decoded: dict[str, Any] = json.loads(msgspec.json.encode(plan))
-    return decoded

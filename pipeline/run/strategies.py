@@ -4,9 +4,8 @@ import difflib
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.core.params import parse_params
 from pipeline.errors import ConfigError, NotFoundError
-from pipeline.run.code import ROOT
+from pipeline.run.code import ROOT, place_of
 from pipeline.run.fold import StrategyPlan, load_strategy
 
 
@@ -32,7 +31,7 @@ def strategy_file(name_or_path: str) -> Path:
     return ROOT / "strategies" / f"{name_or_path}.py"
 
 
-def planned(path: Path, given: Sequence[str], *, root: Path) -> StrategyPlan:
+def planned(path: Path, given: Sequence[str]) -> StrategyPlan:
     """The plan of one strategy with parameters as `name=value` texts.
 
     Raises ConfigError naming the parameter and what is accepted.
@@ -44,6 +43,5 @@ def planned(path: Path, given: Sequence[str], *, root: Path) -> StrategyPlan:
         if not equals:
             raise ConfigError(f"parameter {text!r}: write name=value, e.g. fast=12")
         texts[name.strip()] = value.strip()
-    params = parse_params(strategy.Params, texts)
-    file = path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
-    return StrategyPlan(strategy.name, file, params._asdict())
+    params = strategy.Params.from_text(texts)
+    return StrategyPlan(strategy.name, place_of(path), params.as_dict())

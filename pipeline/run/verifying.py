@@ -5,18 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from blake3 import blake3
 
 from pipeline.block import Block, Blocks, concat
-from pipeline.core.hashing import DecisionsHash
-from pipeline.errors import CorruptError, NotFoundError
+from pipeline.errors import CorruptError
 from pipeline.events import LAYOUTS
 from pipeline.log.manifest import Manifest
 from pipeline.log.reader import LogReader
 from pipeline.log.store import Store
-from pipeline.run.code import code_of, hash_of
+from pipeline.run.code import ROOT, code_of
 from pipeline.run.comparing import Difference, first_difference
 from pipeline.run.environment import packages
-from pipeline.run.fold import Fold, FoldPlan, LocalFold, RecordedFold
+from pipeline.run.fold import Fold, FoldPlan, LocalFold, RecordedFold, recorded_paths
 
 LED_TO_ROWS = 6
 """Rows shown of what led to the first difference."""
@@ -49,7 +49,7 @@ def verify(
     `always_apart` uses a process of its own even when the recorded code is today's. Raises NotFoundError,
     CorruptError when the log or its code is damaged.
     """
-    manifest = one(store, name)
+    manifest = store.find_one(name)
     folder = store.folder(manifest.id)
     log = LogReader(folder)
     inputs = LogReader(store.folder(manifest.parents[0])) if manifest.what == "run" else log
@@ -58,12 +58,12 @@ def verify(
     check_code(folder, manifest)
     same_code = _is_todays(folder, manifest, plan)
     recorded = _Recorded(log)
-    decisions = DecisionsHash()
+    count = 0
     difference = None
     with _fold(folder, plan, apart=always_apart or not same_code) as fold:
         for window in inputs.windows(to_seq=last_seq, what="inputs", rows=rows):
             derived = fold.reduce(window.blocks)
-            decisions.update(derived)
+            count += sum(map(len, derived))
             difference = first_difference(recorded.up_to(window.last_seq), derived)
             progress(sum(map(len, window.blocks)))
             if difference is not None:
@@ -77,21 +77,13 @@ def verify(
         id=manifest.id,
         identical=difference is None and hashes.decisions_hash == (manifest.decisions_hash or hashes.decisions_hash),
         events=last_seq,
-        derived=decisions.rows,
+        derived=count,
         decisions_hash=hashes.decisions_hash,
         state_hash=hashes.state_hash,
         first_difference=difference,
         same_code=same_code,
         same_packages=manifest.packages == packages(),
     )
-
-
-def one(store: Store, name: str) -> Manifest:
-    """The one log that a name means. Raises NotFoundError when it means none or several."""
-    found = store.find(name)
-    if len(found) != 1:
-        raise NotFoundError(f"{name!r} means {len(found)} logs: {', '.join(m.id for m in found[:8])}; name one of them")
-    return found[0]
 
 
 def recorded_plan(manifest: Manifest) -> FoldPlan:
@@ -102,8 +94,6 @@ def recorded_plan(manifest: Manifest) -> FoldPlan:
 
 def check_code(folder: Path, manifest: Manifest) -> None:
     """Nothing is run whose bytes are not those recorded. Raises CorruptError naming the file."""
-    from blake3 import blake3  # noqa: PLC0415 - only here
-
     for name, expected in manifest.code.items():
         path = folder / "code" / name
         if not path.is_file() or blake3(path.read_bytes()).hexdigest() != expected:
@@ -115,24 +105,24 @@ def _is_todays(folder: Path, manifest: Manifest, plan: FoldPlan) -> bool:
     if not manifest.code:
         return True
     today = code_of([_today(folder, strategy.file) for strategy in plan.strategies])
-    return hash_of(today.hashes) == hash_of(manifest.code)
+    return today.hash == manifest.code_hash
 
 
 def _today(folder: Path, file: str) -> Path:
     """The strategy's file as it stands here; one from elsewhere is known only as recorded."""
-    from pipeline.run.code import ROOT  # noqa: PLC0415 - only here
-
     path = ROOT / file
     return path if path.is_file() else folder / "code" / file
 
 
 def _fold(folder: Path, plan: FoldPlan, *, apart: bool) -> Fold:
-    return RecordedFold(plan, folder / "code") if apart else LocalFold(plan, folder / "code")
+    return RecordedFold(plan, folder / "code") if apart else LocalFold(plan, recorded_paths(plan, folder / "code"))
 
 
 def _last_reduced(manifest: Manifest, inputs: LogReader) -> int:
     """The last input that was reduced: a run may have stopped before its session's end."""
-    return min(manifest.last_seq, inputs.last_seq) if manifest.what == "run" else inputs.last_seq
+    to_seq = manifest.settings.get("to_seq", inputs.last_seq)
+    assert isinstance(to_seq, int)
+    return to_seq
 
 
 class _Recorded:

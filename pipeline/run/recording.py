@@ -1,0 +1,177 @@
+"""Recording: inputs into a session, reduced as they come, every decision behind the input that caused it.
+
+One step for every commit: the inputs are appended, then reduced, then what was derived is appended. The sync thread
+makes both durable meanwhile; the operator's requests become inputs between commits and are answered once durable.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from pipeline.block import Block, Blocks
+from pipeline.codes import FeedAction, Kind, RequestAction, SessionAction
+from pipeline.log import manifest as manifests
+from pipeline.log.journal import Journal
+from pipeline.log.manifest import Manifest
+from pipeline.log.reader import JOURNAL, LogReader
+from pipeline.log.sequencer import Sequencer
+from pipeline.log.store import Store
+from pipeline.log.syncing import SyncThread
+from pipeline.run.control import Answer, ControlSocket, Request, Waiting
+from pipeline.run.fold import Fold
+
+SHELL_KINDS: Final = frozenset((Kind.SESSION, Kind.REQUEST, Kind.NOTE))
+"""Inputs that the shell writes itself; all others come from feeds."""
+
+_ANSWER_TIMEOUT_S: Final = 10.0
+
+
+class Recorder:
+    """The writer of one open session. Use `opened`; every call is made by one thread."""
+
+    def __init__(
+        self, sequencer: Sequencer, *, fold: Fold | None, sync: SyncThread, control: ControlSocket, session_ns: int
+    ) -> None:
+        self.session_ns = session_ns
+        """Session time: the running maximum of `ts_recv_ns` over the inputs."""
+        self.kinds: dict[Kind, int] = {}
+        """Rows of each kind so far, derived ones included."""
+        self.refused = 0
+        """Messages and rows that could not become events."""
+        self.is_to_end = False
+        """Whether the operator asked for the end."""
+        self._sequencer = sequencer
+        self._fold = fold
+        self._sync = sync
+        self._control = control
+        self._asked: list[tuple[int, Waiting]] = []
+
+    @property
+    def last_seq(self) -> int:
+        """`seq` of the last input."""
+        return self._sequencer.last_seq
+
+    def take(self, batch: Blocks) -> None:
+        """The next inputs, their `seq` counting from 1. Raises LogError for a batch that is none, PoisonedError."""
+        self.session_ns = max(self.session_ns, *(int(block.number("ts_recv_ns").max()) for block in batch))
+        self._act_on(self._sequencer.offer(batch))
+        for waiting in self._control.take():
+            self._obey(waiting)
+
+    def say(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Session events at this session time: mappings of `action`, `key`, `text`."""
+        listed = [
+            {**row, "seq": rank, "ts_event_ns": self.session_ns, "ts_recv_ns": self.session_ns}
+            for rank, row in enumerate(rows, 1)
+        ]
+        self._act_on(self._sequencer.offer([Block.from_rows(Kind.SESSION, listed)]))
+
+    def flush(self) -> None:
+        """Commit and reduce what waits, and answer those who asked."""
+        self._act_on(self._sequencer.flush())
+
+    def refold(self, log: LogReader) -> None:
+        """Bring the fold to where a resumed log ends, and append the decisions that a crash kept from being written."""
+        written = max((_last_place(blocks) for blocks in log.batches(what="derived")), default=(0, 0))
+        for inputs in log.batches(what="inputs"):
+            self.session_ns = max(self.session_ns, *(int(block.number("ts_recv_ns").max()) for block in inputs))
+            self._count(inputs)
+            if self._fold is not None:
+                derived = self._fold.reduce(inputs)
+                self._count(derived)
+                self._sequencer.derived([rest for block in derived if len(rest := _after(block, written))])
+
+    def _act_on(self, committed: Blocks | None) -> None:
+        if committed is None:
+            return
+        self._count(committed)
+        if self._fold is not None:
+            derived = self._fold.reduce(committed)
+            self._sequencer.derived(derived)
+            self._count(derived)
+        if self._asked:
+            self._answer()
+
+    def _count(self, blocks: Blocks) -> None:
+        for block in blocks:
+            self.kinds[block.kind] = self.kinds.get(block.kind, 0) + len(block)
+            if block.kind is Kind.FEED:
+                self.refused += int(np.count_nonzero(block.number("action") == FeedAction.REJECTED))
+
+    def _obey(self, waiting: Waiting) -> None:
+        """The request becomes an input like any other."""
+        self.is_to_end |= waiting.request.code is RequestAction.END
+        self._asked.append((self._sequencer.last_seq + 1, waiting))
+        self._act_on(self._sequencer.offer([_as_input(waiting.request, self.session_ns)]))
+
+    def _answer(self) -> None:
+        """Everything asked is committed now; it is answered when it is durable too."""
+        self._sync.wait_durable(timeout_s=_ANSWER_TIMEOUT_S)
+        for seq, waiting in self._asked:
+            waiting.answer.set_result(Answer(ok=True, seq=seq))
+        self._asked.clear()
+
+
+@contextmanager
+def opened(store: Store, manifest: Manifest, fold: Fold | None, *, is_resumed: bool = False) -> Iterator[Recorder]:
+    """Record into this open session; leaving in peace ends it, leaving by an error leaves it open, to be resumed.
+
+    Raises LockedError when somebody else records it, CorruptError, PoisonedError.
+    """
+    folder = store.folder(manifest.id)
+    with ExitStack() as stack:
+        journal = stack.enter_context(_journal(manifest, folder / JOURNAL, is_resumed=is_resumed))
+        control = stack.enter_context(ControlSocket(folder))
+        sync = stack.enter_context(SyncThread(journal))
+        sequencer = Sequencer(journal, manifest.mode)
+        recorder = Recorder(sequencer, fold=fold, sync=sync, control=control, session_ns=0)
+        if is_resumed:
+            recorder.refold(LogReader(folder))
+            recorder.say([{"action": int(SessionAction.RESUMED)}])
+        yield recorder
+        recorder.say([{"action": int(SessionAction.ENDED)}])
+        recorder.flush()
+    ended: dict[str, Any] = {"state": "ended", "refused": recorder.refused}
+    if fold is not None:
+        hashes = fold.hashes()
+        ended |= {"decisions_hash": hashes.decisions_hash, "state_hash": hashes.state_hash}
+    manifests.update(folder, store.disk, **ended)
+
+
+def start_rows(settings: Mapping[str, Any], code: Mapping[str, str], *, seed: int) -> list[dict[str, Any]]:
+    """The first inputs of a session: that it started, its settings, its seed, the sources that reduce."""
+    rows = [{"action": int(SessionAction.STARTED), "key": "seed", "text": str(seed)}]
+    rows += [
+        {"action": int(SessionAction.SETTING), "key": key, "text": json.dumps(value, sort_keys=True)}
+        for key, value in settings.items()
+    ]
+    return rows + [{"action": int(SessionAction.CODE), "key": name, "text": code[name]} for name in sorted(code)]
+
+
+def _journal(manifest: Manifest, folder: Path, *, is_resumed: bool) -> Journal:
+    if not is_resumed:
+        return Journal.create(folder, log_id=bytes.fromhex(manifest.log_id))
+    sealed = manifest.sealed
+    cursors = [sealed] if sealed.segment else []
+    return Journal.resume(folder, cursors=cursors, first_segment=sealed.segment + 1)[0]
+
+
+def _as_input(request: Request, session_ns: int) -> Block:
+    times = {"seq": 1, "ts_event_ns": session_ns, "ts_recv_ns": session_ns}
+    if request.code is RequestAction.NOTE:
+        return Block.of(Kind.NOTE, 1, **times, tag=request.target, text=request.text)
+    return Block.of(Kind.REQUEST, 1, **times, action=int(request.code), target=request.target, text=request.text)
+
+
+def _last_place(blocks: Blocks) -> tuple[int, int]:
+    return max((int(block.number("seq")[-1]), int(block.number("ord")[-1])) for block in blocks)
+
+
+def _after(block: Block, place: tuple[int, int]) -> Block:
+    """The rows behind a place."""
+    seq, ord_ = block.number("seq"), block.number("ord")
+    return block.take((seq > place[0]) | ((seq == place[0]) & (ord_ > place[1])))

@@ -1,0 +1,151 @@
+"""Replaying: today's code over recorded sessions, its decisions kept as a run."""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from pipeline.codes import Kind
+from pipeline.errors import NotFoundError
+from pipeline.log import manifest as manifests
+from pipeline.log.frames import FrameKind
+from pipeline.log.journal import Journal
+from pipeline.log.manifest import Manifest, StrategyEntry
+from pipeline.log.reader import JOURNAL, LogReader
+from pipeline.log.seal import seal
+from pipeline.log.store import Store
+from pipeline.provenance import Mode
+from pipeline.run.code import Code, code_of
+from pipeline.run.environment import machine, packages
+from pipeline.run.fold import Fold, FoldPlan, LocalFold
+
+BATCH_ROWS = 65_536
+
+
+class Replayed(msgspec.Struct, frozen=True):
+    """What came of a run."""
+
+    run: str
+    parents: list[str]
+    events: int
+    intents: int
+    fills: int
+    seconds: float
+    events_per_s: float
+    state_hash: str
+    decisions_hash: str
+
+
+def replay(
+    store: Store,
+    session: str,
+    plan: FoldPlan,
+    strategy_files: Sequence[Path],
+    *,
+    created_ns: int,
+    until_ns: int | None = None,
+    rows: int = BATCH_ROWS,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Replayed:
+    """Run the plan over one session and keep what it decides.
+
+    `until_ns` stops behind the last input whose session time is not later. Raises NotFoundError, CorruptError,
+    StrategyError.
+    """
+    parent = store.find_one(session)
+    if parent.what != "session":
+        raise NotFoundError(f"{parent.id} is a run: replay its session {', '.join(parent.parents)}")
+    inputs = LogReader(store.folder(parent.id))
+    to_seq = inputs.last_seq if until_ns is None else seq_at(inputs, until_ns)
+    code = code_of(strategy_files)
+    manifest = new_run(store, parent, plan, code, to_seq=to_seq, created_ns=created_ns)
+    folder = store.folder(manifest.id)
+    started = time.perf_counter()
+    with (
+        LocalFold(plan, strategy_files) as fold,
+        Journal.create(folder / JOURNAL, log_id=bytes.fromhex(manifest.log_id), is_derived_only=True) as journal,
+    ):
+        tally = _run(inputs, fold, journal, to_seq=to_seq, rows=rows, progress=progress)
+        hashes = fold.hashes()
+    seconds = time.perf_counter() - started
+    manifests.update(
+        folder,
+        store.disk,
+        state="ended",
+        decisions_hash=hashes.decisions_hash,
+        state_hash=hashes.state_hash,
+        last_seq=to_seq,
+    )
+    seal(folder, store.disk)
+    return Replayed(
+        run=manifest.id,
+        parents=[parent.id],
+        events=tally.events,
+        intents=tally.kinds.get(Kind.INTENT, 0),
+        fills=tally.kinds.get(Kind.FILL, 0),
+        seconds=round(seconds, 4),
+        events_per_s=round(tally.events / seconds, 1),
+        state_hash=hashes.state_hash,
+        decisions_hash=hashes.decisions_hash,
+    )
+
+
+def new_run(store: Store, parent: Manifest, plan: FoldPlan, code: Code, *, to_seq: int, created_ns: int) -> Manifest:
+    """An open run over a session, with its plan and the code that will reduce."""
+    names = "-".join(strategy.name for strategy in plan.strategies)
+    manifest = store.create_run(
+        f"{names}-{parent.id}",
+        mode=Mode.REPLAY,
+        created_ns=created_ns,
+        parents=(parent.id,),
+        settings={"plan": msgspec.to_builtins(plan), "to_seq": to_seq},
+        strategies=strategy_entries(plan, code),
+        packages=packages(),
+        platform=machine(),
+    )
+    return store.keep_code(manifest.id, {name: text.decode() for name, text in code.sources.items()})
+
+
+def strategy_entries(plan: FoldPlan, code: Code) -> tuple[StrategyEntry, ...]:
+    """The strategies as a manifest lists them."""
+    hashes = code.hashes
+    return tuple(StrategyEntry(entry.name, entry.params, hashes[entry.file]) for entry in plan.strategies)
+
+
+def seq_at(log: LogReader, ts_ns: int) -> int:
+    """`seq` of the last input at which session time was not later than this; 0 when there is none."""
+    found = 0
+    for blocks in log.batches(columns=["ts_recv_ns"]):
+        seq = np.concatenate([block.number("seq") for block in blocks])
+        ts_recv = np.concatenate([block.number("ts_recv_ns") for block in blocks])
+        order = np.argsort(seq)
+        later = np.flatnonzero(ts_recv[order] > ts_ns)
+        if len(later):
+            return int(seq[order[later[0]]]) - 1
+        found = int(seq[order[-1]])
+    return found
+
+
+class _Tally:
+    """What was counted on the way."""
+
+    def __init__(self) -> None:
+        self.events = 0
+        self.kinds: dict[Kind, int] = {}
+
+
+def _run(
+    inputs: LogReader, fold: Fold, journal: Journal, *, to_seq: int, rows: int, progress: Callable[[int], None]
+) -> _Tally:
+    tally = _Tally()
+    for window in inputs.windows(to_seq=to_seq, what="inputs", rows=rows):
+        tally.events += sum(map(len, window.blocks))
+        derived = fold.reduce(window.blocks)
+        for block in derived:
+            tally.kinds[block.kind] = tally.kinds.get(block.kind, 0) + len(block)
+        if derived:
+            journal.append(FrameKind.DERIVED, derived)
+        progress(tally.events)
+    return tally
