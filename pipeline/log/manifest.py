@@ -2,7 +2,8 @@
 
 The file carries the blake3 of its own text and is refused when a single byte of it is not as it was written. It is
 replaced whole (tmp, sync, rename, sync of the folder), so a crash leaves the old one or the new one, and it alone says
-which sealed parts count: a file it does not name is a leftover.
+which sealed parts count: a file it does not name is a leftover. A copy beside it is for salvage: without the hashes in
+it, one flipped bit here would take the proof from everything that was sealed.
 """
 
 import threading
@@ -20,6 +21,7 @@ from pipeline.log.durable import Cursor
 from pipeline.provenance import Mode
 
 MANIFEST: Final = "manifest.json"
+COPY: Final = "manifest.copy.json"
 SCHEMA_VERSION: Final = 1
 WRITER: Final = "tapeworks 0.1.0"
 
@@ -29,6 +31,17 @@ NOTHING_SEALED: Final = Cursor(0, 0, 0, 0, b"")
 What = Literal["session", "run"]
 State = Literal["open", "ended", "recovered", "sealed"]
 Stretch = Literal["inputs", "derived", "all"]
+
+
+class Piece(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A row group of a sealed file, or its footer (then no rows), from where the piece before ends."""
+
+    end: int
+    """Byte, exclusive."""
+    blake3: str
+    rows: int
+    first_seq: int
+    last_seq: int
 
 
 class SealedPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -49,6 +62,7 @@ class SealedPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Hash of the journal at which the rows begin; with `chain_out` it says which frames they were."""
     chain_out: str
     layout_version: int
+    pieces: tuple[Piece, ...]
     writer: str = WRITER
 
 
@@ -157,20 +171,22 @@ def decode(text: bytes, path: Path) -> Manifest:
     return manifest
 
 
-def load(folder: Path) -> Manifest:
+def load(folder: Path, name: str = MANIFEST) -> Manifest:
     """The manifest of a session's or run's folder. Raises NotFoundError, SchemaError, CorruptError."""
-    path = folder / MANIFEST
+    path = folder / name
     try:
         text = path.read_bytes()
     except FileNotFoundError:
-        raise NotFoundError(f"{folder}: no {MANIFEST}, so this is no session and no run") from None
+        raise NotFoundError(f"{folder}: no {name}, so this is no session and no run") from None
     return decode(text, path)
 
 
 def save(folder: Path, manifest: Manifest, disk: Disk | None = None) -> None:
     """Write the manifest; durable when this returns. Raises OSError."""
     _check(manifest, folder / MANIFEST)
-    publish(disk or RealDisk(), folder / MANIFEST, encode(manifest))
+    disk = disk or RealDisk()
+    publish(disk, folder / MANIFEST, encode(manifest))
+    publish(disk, folder / COPY, encode(manifest))
 
 
 def update(folder: Path, disk: Disk | None = None, **changes: object) -> Manifest:

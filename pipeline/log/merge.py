@@ -40,6 +40,7 @@ def windows(sources: Iterable[Iterator[Chunk]], from_seq: int, to_seq: int, rows
     while start <= to_seq:
         for head in heads:
             head.reach(start)
+        heads = [head for head in heads if head.next_seq < ENDLESS]
         start = max(start, min((head.next_seq for head in heads), default=ENDLESS))
         if start > to_seq:
             return

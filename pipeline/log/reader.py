@@ -23,7 +23,7 @@ from pipeline.log.durable import Cursor
 from pipeline.log.frames import FrameKind
 from pipeline.log.manifest import Manifest, SealedPart
 from pipeline.log.merge import ENDLESS, Chunk, Window, joined, windows
-from pipeline.log.parquet import PartFile, file_hash
+from pipeline.log.parquet import PartFile, prove
 from pipeline.log.segments import Segments
 
 JOURNAL: Final = "journal"
@@ -151,16 +151,17 @@ class LogReader:
             raise CorruptError(error.filename or self.folder, 0, "the file is missing") from None
 
     def _sources(self, from_seq: int, choice: "_Choice") -> list[Iterator[Chunk]]:
+        there = {(part.kind, part.stretch) for part in self.manifest.parts}
         sources = [
             self._part_chunks(kind, stretch, from_seq, choice)
             for kind in sorted(choice.kinds)
             for stretch in ("inputs", "derived", "all")
-            if stretch in ("all", choice.what) or choice.what == "all"
+            if (kind.name.lower(), stretch) in there and (choice.what in ("all", stretch) or stretch == "all")
         ]
         if choice.what != "derived":
-            sources.append(self._frame_chunks(FrameKind.INPUTS, from_seq, choice))
+            sources.append(_frame_chunks(self._segments, FrameKind.INPUTS, from_seq, choice))
         if choice.what != "inputs":
-            sources.append(self._frame_chunks(FrameKind.DERIVED, from_seq, choice))
+            sources.append(_frame_chunks(self._segments, FrameKind.DERIVED, from_seq, choice))
         return sources
 
     def _part_chunks(self, kind: Kind, stretch: str, from_seq: int, choice: "_Choice") -> Iterator[Chunk]:
@@ -172,18 +173,6 @@ class LogReader:
                 last = int(block.number("seq")[-1])
                 # An input has its seq for itself; derived rows of this seq may go on in the next chunk.
                 yield Chunk([choice.cut(block, stretch)], last if stretch == "inputs" else last - 1)
-
-    def _frame_chunks(self, kind: FrameKind, from_seq: int, choice: "_Choice") -> Iterator[Chunk]:
-        pieces: list[Block] = []
-        rows = through = 0
-        for frame in self._segments.events(kind, from_seq):
-            pieces += [choice.narrow(block) for block in codec.decode(frame.payload) if block.kind in choice.kinds]
-            rows += frame.header.rows
-            through = frame.header.last_seq if kind is FrameKind.INPUTS else frame.header.last_seq - 1
-            if rows >= choice.chunk_rows:
-                yield Chunk([_from(block, from_seq) for block in joined(pieces)], through)
-                pieces, rows = [], 0
-        yield Chunk([_from(block, from_seq) for block in joined(pieces)], ENDLESS)
 
     def _dataset(self, kind: Kind, parts: list[SealedPart]) -> pads.Dataset:
         options = pads.ParquetFragmentScanOptions(page_checksum_verification=True)
@@ -200,25 +189,14 @@ class LogReader:
                             yield pa.ipc.read_record_batch(pa.py_buffer(message), SCHEMAS[kind])
 
 
-def prove(path: Path, part: SealedPart) -> None:
-    """Check a sealed file against its entry in the manifest. Raises CorruptError, FileNotFoundError."""
-    size = path.stat().st_size
-    if size != part.size:
-        raise CorruptError(path, min(size, part.size), f"{size} bytes where the manifest says {part.size}")
-    if file_hash(path) == part.blake3:
-        return
-    offset, reason = _damage(path)
-    raise CorruptError(path, offset, f"not the bytes that were sealed: {reason}")
-
-
-def _damage(path: Path) -> tuple[int, str]:
-    """Where a file whose hash is wrong is damaged, as far as its own proofs tell."""
-    file = PartFile(path)
-    bad = file.damaged_groups()
-    if not bad:
-        return 0, "all rows are intact, so it lies in a header or in the footer"
-    first = file.groups[bad[0]]
-    return file.offset(bad[0]), f"row group {bad[0]}, seq {first.first_seq}..{first.last_seq}"
+def read_journal(folder: Path, disk: Disk | None = None) -> Iterator[Blocks]:
+    """All batches of a journal that stands alone, as the notes and the accounts do; none when it is not there."""
+    segments = Segments(folder, manifest.NOTHING_SEALED, disk=disk)
+    choice = _Choice(frozenset(Kind), "inputs", _CHUNK_ROWS_MAX, None)
+    for window in windows(
+        [_frame_chunks(segments, FrameKind.INPUTS, 1, choice)], 1, segments.last_seq, _CHUNK_ROWS_MAX
+    ):
+        yield window.blocks
 
 
 class _Choice:
@@ -248,6 +226,20 @@ class _Choice:
             return block
         is_input = block.number("ord") == 0
         return block.take(is_input if self.what == "inputs" else ~is_input)
+
+
+def _frame_chunks(segments: Segments, kind: FrameKind, from_seq: int, choice: _Choice) -> Iterator[Chunk]:
+    """The rows of all frames of one kind, many small frames in one chunk."""
+    pieces: list[Block] = []
+    rows = 0
+    for frame in segments.events(kind, from_seq):
+        pieces += [choice.narrow(block) for block in codec.decode(frame.payload) if block.kind in choice.kinds]
+        rows += frame.header.rows
+        if rows >= choice.chunk_rows:
+            through = frame.header.last_seq if kind is FrameKind.INPUTS else frame.header.last_seq - 1
+            yield Chunk([_from(block, from_seq) for block in joined(pieces)], through)
+            pieces, rows = [], 0
+    yield Chunk([_from(block, from_seq) for block in joined(pieces)], ENDLESS)
 
 
 def _from(block: Block, seq: int) -> Block:

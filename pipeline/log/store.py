@@ -1,0 +1,302 @@
+"""Store: the folder that holds all sessions and runs, and the names by which people call them.
+
+    sessions/<id>/      what was recorded or imported
+    runs/<id>/          a strategy over one or more of them
+    notes/              remarks on finished sessions: a journal of its own
+    accounts/<id>/      opening positions, cash, halts of an account: a journal of its own
+
+An id is a name and never a path: what is not spelled like one is refused before a file system sees it.
+"""
+
+import re
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from pathlib import Path
+from typing import Final
+
+from pipeline.block import Blocks
+from pipeline.errors import ConfigError, LockedError, LogError, NotFoundError
+from pipeline.log import lock, manifest
+from pipeline.log.disk import Disk, Held, RealDisk, publish
+from pipeline.log.manifest import Manifest, What, code_hash
+from pipeline.log.parquet import bytes_hash
+from pipeline.log.reader import JOURNAL, read_journal
+from pipeline.provenance import Mode
+from pipeline.units import NANO
+
+SESSIONS: Final = "sessions"
+RUNS: Final = "runs"
+CODE: Final = "code"
+RUN_PREFIX: Final = "r-"
+DELETED_PREFIX: Final = ".deleted-"
+
+_ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)
+_CODE_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*", re.ASCII)
+_LAST: Final = re.compile(r"last(?:[ -]?(\d{1,6}))?")
+_WORDS: Final = frozenset(("all", "last", "yesterday", "last-run"))
+_HINT_CHARS_MAX: Final = 48
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What `delete` and `prune` did."""
+
+    deleted: tuple[str, ...]
+    held: tuple[str, ...]
+    """Left alone: a living process writes them."""
+    orphans: tuple[str, ...]
+    """Runs that are still there and whose parent is not: they can be read, but not verified any more."""
+
+
+class Store:
+    """All sessions and runs under one folder. Opening a store makes nothing; creating a session does."""
+
+    def __init__(self, home: Path, disk: Disk | None = None) -> None:
+        self.home = home
+        self.disk = disk or RealDisk()
+
+    @property
+    def notes_folder(self) -> Path:
+        """The journal of remarks on finished sessions."""
+        return self.home / "notes"
+
+    def account_folder(self, account: str) -> Path:
+        """The journal of one account. Raises ConfigError when the name is none."""
+        return self.home / "accounts" / checked_id(account)
+
+    def notes(self) -> Iterator[Blocks]:
+        """All remarks, oldest first."""
+        return read_journal(self.notes_folder, self.disk)
+
+    def account(self, account: str) -> Iterator[Blocks]:
+        """All that was stated about an account, oldest first."""
+        return read_journal(self.account_folder(account), self.disk)
+
+    def sessions(self) -> list[Manifest]:
+        """The sessions whose manifest can be read, oldest first; `unreadable` has the others."""
+        return self._listed(SESSIONS)[0]
+
+    def runs(self) -> list[Manifest]:
+        """The runs whose manifest can be read, oldest first."""
+        return self._listed(RUNS)[0]
+
+    def unreadable(self) -> dict[str, LogError | NotFoundError]:
+        """Folders of sessions and runs whose manifest can't be read, and why."""
+        return {**self._listed(SESSIONS)[1], **self._listed(RUNS)[1]}
+
+    def folder(self, id_: str) -> Path:
+        """Where a session or run lies, whether or not it is there. Raises ConfigError for what is no id."""
+        checked_id(id_)
+        return self.home / (RUNS if id_.startswith(RUN_PREFIX) else SESSIONS) / id_
+
+    def manifest(self, id_: str) -> Manifest:
+        """The manifest of exactly this id. Raises NotFoundError, CorruptError, SchemaError."""
+        return manifest.load(self.folder(id_))
+
+    def lock(self, id_: str) -> Held:
+        """Become the one writer of a session or run. Raises LockedError naming the process that is."""
+        return self._lock(self.folder(id_))
+
+    def create_session(self, hint: str, *, mode: Mode, created_ns: int, **facts: object) -> Manifest:
+        """A new, open session named after the hint (`2024-08-08-btcusdt`, `-2` when taken). `facts` are manifest fields."""
+        name = slug(hint) or "session"
+        is_taken_word = name in _WORDS or _LAST.fullmatch(name) or name.startswith(RUN_PREFIX)
+        return self._create("session", f"s-{name}" if is_taken_word else name, mode, created_ns, facts)
+
+    def create_run(
+        self, hint: str, *, mode: Mode, created_ns: int, parents: Sequence[str], **facts: object
+    ) -> Manifest:
+        """A new, open run over these sessions; its id begins with `r-`."""
+        name = RUN_PREFIX + (slug(hint) or "run")
+        return self._create("run", name, mode, created_ns, {**facts, "parents": tuple(parents)})
+
+    def find(self, text: str, *, now_ns: int | None = None, zone: tzinfo = UTC) -> list[Manifest]:
+        """What a person means: an id, the beginning of one, `last`, `last 3`, `last-run`, `yesterday`, `all` (sessions).
+
+        `now_ns` and `zone` say which day `yesterday` is. Raises NotFoundError listing what there is.
+        """
+        text = text.strip()
+        sessions, runs = self.sessions(), self.runs()
+        if text == "all":
+            return sessions
+        if text == "yesterday" and now_ns is not None:
+            return self._found(text, _of_day(sessions, now_ns, zone), sessions)
+        if text == "last-run":
+            return self._found(text, runs[-1:], runs)
+        if last := _LAST.fullmatch(text):
+            count = int(last[1] or 1)
+            return self._found(text, sessions[-count:] if count else [], sessions)
+        return [_named(text, [*sessions, *runs])]
+
+    def find_one(self, text: str, *, now_ns: int | None = None, zone: tzinfo = UTC) -> Manifest:
+        """As `find`, where one is meant. Raises NotFoundError when the words mean several."""
+        found = self.find(text, now_ns=now_ns, zone=zone)
+        if len(found) != 1:
+            raise NotFoundError(f"{text!r} means {len(found)} sessions, one is wanted: {_names(found)}")
+        return found[0]
+
+    def keep_code(self, id_: str, files: Mapping[str, str]) -> Manifest:
+        """Write the sources that reduce into `code/` and their hashes into the manifest.
+
+        `files` maps a name like `pipeline/core/engine.py` to its text. Raises ConfigError for a name that is a path elsewhere.
+        """
+        folder = self.folder(id_) / CODE
+        hashes = {}
+        for name, text in sorted(files.items()):
+            path = folder / checked_code_name(name)
+            self.disk.make_folder(path.parent)
+            publish(self.disk, path, text.encode())
+            hashes[name] = bytes_hash(text.encode())
+        return manifest.update(folder.parent, self.disk, code=hashes, code_hash=code_hash(hashes))
+
+    def delete(self, id_: str) -> Removed:
+        """Delete a session or run. Raises NotFoundError, LockedError when a living process writes it."""
+        folder = self.folder(id_)
+        if not folder.is_dir():
+            raise NotFoundError(f"no session or run {id_!r}; there is {_names([*self.sessions(), *self.runs()])}")
+        self._delete(folder)
+        return Removed((id_,), (), self._orphans())
+
+    def prune(self, *, keep: int | None = None, created_before_ns: int | None = None) -> Removed:
+        """Delete sessions: all but the newest `keep`, or those created before a time, or those that are both.
+
+        Raises ConfigError when neither is said. A session that a living process writes is left alone and told.
+        """
+        if keep is None and created_before_ns is None:
+            raise ConfigError("prune: say how many to keep or how old is too old; nothing was deleted")
+        chosen = self.sessions()
+        if keep is not None:
+            chosen = chosen[: max(len(chosen) - keep, 0)]
+        if created_before_ns is not None:
+            chosen = [session for session in chosen if session.created_ns < created_before_ns]
+        deleted, held = [], []
+        for session in chosen:
+            try:
+                self._delete(self.folder(session.id))
+                deleted.append(session.id)
+            except LockedError:
+                held.append(session.id)
+        return Removed(tuple(deleted), tuple(held), self._orphans())
+
+    def finish_deleting(self) -> list[str]:
+        """Remove what a crash left of deleted sessions; the names removed."""
+        left = [path for part in (SESSIONS, RUNS) for path in (self.home / part).glob(f"{DELETED_PREFIX}*")]
+        for path in left:
+            shutil.rmtree(path)
+        return [path.name for path in left]
+
+    def _create(self, what: What, name: str, mode: Mode, created_ns: int, facts: Mapping[str, object]) -> Manifest:
+        folder = self._claim(name)
+        self.disk.make_folder(folder / JOURNAL)
+        # The folder itself must outlive a crash before anything in it can.
+        for parent in (folder, folder.parent, self.home):
+            self.disk.sync_folder(parent)
+        created = Manifest(id=folder.name, what=what, mode=mode, log_id=secrets.token_hex(16), created_ns=created_ns)
+        created = manifest.replaced(created, **facts)
+        manifest.save(folder, created, self.disk)
+        return created
+
+    def _claim(self, name: str) -> Path:
+        """A new folder of this name, or of the first free one like it; making a folder is what claims it."""
+        root = self.folder(name).parent
+        self.disk.make_folder(root)
+        number = 1
+        while True:
+            folder = root / (name if number == 1 else f"{name}-{number}")
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                number += 1
+            else:
+                return folder
+
+    def _listed(self, part: str) -> tuple[list[Manifest], dict[str, LogError | NotFoundError]]:
+        found: list[Manifest] = []
+        problems: dict[str, LogError | NotFoundError] = {}
+        for name in self.disk.names(self.home / part):
+            if not _ID.fullmatch(name):
+                continue
+            try:
+                found.append(manifest.load(self.home / part / name))
+            except (LogError, NotFoundError) as error:
+                problems[name] = error
+        return sorted(found, key=lambda entry: (entry.created_ns, entry.id)), problems
+
+    def _found(self, text: str, found: list[Manifest], among: list[Manifest]) -> list[Manifest]:
+        if not found:
+            raise NotFoundError(f"{text!r} names nothing in {self.home}; there is {_names(among)}")
+        return found
+
+    def _delete(self, folder: Path) -> None:
+        """Take it out of sight in one step, then take it apart: a crash in between leaves no half of a session."""
+        held = self._lock(folder)
+        try:
+            hidden = folder.with_name(f"{DELETED_PREFIX}{secrets.token_hex(4)}-{folder.name}")
+            self.disk.rename(folder, hidden)
+            self.disk.sync_folder(folder.parent)
+            shutil.rmtree(hidden)
+        finally:
+            held.release()
+
+    def _lock(self, folder: Path) -> Held:
+        """The lock of the journal within, the same that its writer takes."""
+        self.disk.make_folder(folder / JOURNAL)
+        return self.disk.lock(folder / JOURNAL / lock.FILE_NAME)
+
+    def _orphans(self) -> tuple[str, ...]:
+        sessions = {session.id for session in self.sessions()}
+        return tuple(run.id for run in self.runs() if not sessions.issuperset(run.parents))
+
+
+def checked_id(text: str) -> str:
+    """The same id. Raises ConfigError for what is not spelled like one."""
+    if not _ID.fullmatch(text):
+        raise ConfigError(f"{text[:80]!r} is no id: lower-case letters, digits, _ and -, at most 64 of them")
+    return text
+
+
+def checked_code_name(name: str) -> str:
+    """The same name of a source file. Raises ConfigError when it could leave its folder."""
+    if not _CODE_NAME.fullmatch(name) or len(name) > 200:
+        raise ConfigError(
+            f"{name[:80]!r} is no name of a source file: words with / between them, none beginning with a dot"
+        )
+    return name
+
+
+def slug(hint: str) -> str:
+    """The hint as an id would spell it; may be empty.
+
+    >>> slug("2024-08-08 BTC/USDT")
+    '2024-08-08-btc-usdt'
+    """
+    return re.sub(r"[^a-z0-9_]+", "-", hint.lower(), flags=re.ASCII).strip("-_")[:_HINT_CHARS_MAX].strip("-_")
+
+
+def _named(text: str, among: list[Manifest]) -> Manifest:
+    exact = [entry for entry in among if entry.id == text]
+    found = exact or [entry for entry in among if text and entry.id.startswith(text)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise NotFoundError(f"{text!r} begins several names: {_names(found)}")
+    raise NotFoundError(f"{text[:80]!r} names nothing; there is {_names(among)}")
+
+
+def _of_day(sessions: list[Manifest], now_ns: int, zone: tzinfo) -> list[Manifest]:
+    """Sessions that were recorded, or whose events happened, on the day before this moment."""
+    wanted = datetime.fromtimestamp(now_ns // NANO, zone).date() - timedelta(days=1)
+    return [
+        session
+        for session in sessions
+        if wanted
+        in {datetime.fromtimestamp(ts // NANO, zone).date() for ts in (session.created_ns, session.first_ts_ns)}
+    ]
+
+
+def _names(entries: Sequence[Manifest]) -> str:
+    shown = ", ".join(entry.id for entry in entries[-10:])
+    return f"{shown} and {len(entries) - 10} older" if len(entries) > 10 else shown or "nothing"

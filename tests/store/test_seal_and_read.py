@@ -1,0 +1,169 @@
+"""What was written is what is read, wherever it lies by then."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from store_samples import DERIVED_KINDS, INPUT_KINDS, rows_of, write_steps
+
+from pipeline.block import concat
+from pipeline.codes import Kind
+from pipeline.errors import CorruptError, LogError
+from pipeline.log import manifest
+from pipeline.log.arrow import from_arrow
+from pipeline.log.reader import LogReader
+from pipeline.log.seal import seal, seal_segment
+
+
+def everything(reader, **choice):
+    return [block for batch in reader.batches(what="all", **choice) for block in batch]
+
+
+def test_all_kinds_come_back_from_journal_and_from_parquet(store, ended):
+    made, written = ended(steps=40)
+    folder = store.folder(made.id)
+    assert {block.kind for block in written} == set(Kind) == {*INPUT_KINDS, *DERIVED_KINDS}
+    assert rows_of(everything(LogReader(folder))) == rows_of(written)
+    sealed = seal(folder)
+    assert rows_of(everything(LogReader(folder))) == rows_of(written)
+    assert sealed.state == "sealed"
+    assert (sealed.inputs, sealed.first_seq, sealed.last_seq) == (800, 1, 800)
+    assert sealed.inputs + sealed.derived == sum(map(len, written)) == sum(sealed.kinds.values())
+    assert [part.file for part in sealed.parts_of(Kind.BAR)] == ["events/kind=bar/part-00001.parquet"]
+    assert not list((folder / "journal").glob("*.seg"))
+
+
+def test_segments_are_sealed_one_by_one_while_the_journal_grows(store, begun):
+    made, journal = begun(segment_bytes=60_000)
+    folder = store.folder(made.id)
+    written = write_steps(journal, 16, lag=3)
+    sealed = 0
+    while seal_segment(folder):
+        sealed += 1
+        reader = LogReader(folder)
+        assert reader.manifest.sealed.segment == sealed
+        assert rows_of(everything(reader, rows=37)) == rows_of(written)
+    assert sealed > 2
+    assert len(list((folder / "journal").glob("*.seg"))) == 1
+    written += write_steps(journal, 5, first=321, lag=0)
+    journal.close()
+    manifest.update(folder, state="ended")
+    assert rows_of(everything(LogReader(folder))) == rows_of(written)
+    last = seal(folder)
+    assert len(last.parts) == len(last.kinds)
+    assert rows_of(everything(LogReader(folder))) == rows_of(written)
+
+
+@pytest.mark.parametrize("sealed_segments", [0, 2, 99])
+@pytest.mark.parametrize("rows", [1, 7, 100, 10_000])
+def test_batches_are_stretches_of_seq_without_a_hole(store, ended, rows, sealed_segments):
+    made, _ = ended(steps=12, segment_bytes=60_000, lag=2)
+    folder = store.folder(made.id)
+    for _ in range(sealed_segments):
+        seal_segment(folder)
+    if sealed_segments == 99:
+        seal(folder)
+    reader = LogReader(folder)
+    expected = 1
+    for window in reader.windows(rows=rows):
+        seqs = np.sort(np.concatenate([block.number("seq") for block in window.blocks]))
+        assert seqs.tolist() == list(range(expected, expected + len(seqs)))
+        assert len(seqs) <= rows
+        assert len({block.kind for block in window.blocks}) == len(window.blocks)
+        expected += len(seqs)
+    assert expected == 241
+    for batch in reader.batches(what="all", rows=rows):
+        for block in batch:
+            places = list(zip(block.number("seq").tolist(), block.number("ord").tolist(), strict=True))
+            assert places == sorted(places)
+
+
+@pytest.mark.parametrize("is_sealed", [False, True])
+def test_a_part_of_a_log_can_be_asked_for(store, ended, is_sealed):
+    made, written = ended(steps=20, segment_bytes=60_000)
+    folder = store.folder(made.id)
+    if is_sealed:
+        seal(folder)
+    reader = LogReader(folder)
+    for what in ("inputs", "derived", "all"):
+        for first, last in ((1, 1), (55, 133), (390, 400), (400, 999), (401, 500)):
+            found = [block for batch in reader.batches(first, last, what=what, rows=50) for block in batch]
+            wanted = [
+                block.take(
+                    (block.number("seq") >= first)
+                    & (block.number("seq") <= last)
+                    & ((block.number("ord") > 0) if what == "derived" else (block.number("ord") == 0) | (what == "all"))
+                )
+                for block in written
+            ]
+            assert rows_of(found) == rows_of(wanted), (what, first, last)
+    quotes = concat(block for batch in reader.batches(kinds=[Kind.QUOTE], columns=["bid_nano"]) for block in batch)
+    assert [block.kind for block in quotes] == [Kind.QUOTE]
+    assert list(quotes[0].columns) == ["seq", "ord", "bid_nano"]
+
+
+def test_sql_gets_sealed_and_unsealed_rows_alike(store, begun):
+    made, journal = begun(segment_bytes=60_000)
+    folder = store.folder(made.id)
+    written = write_steps(journal, 20)
+    seal_segment(folder)
+    reader = LogReader(folder)
+    for kind in Kind:
+        tables = [
+            relation.to_table() if not isinstance(relation, pa.Table) else relation
+            for relation in reader.relations(kind)
+        ]
+        assert tables
+        assert rows_of([from_arrow(pa.concat_tables(tables), kind)]) == {kind: rows_of(written)[kind]}
+    journal.abandon()
+
+
+def test_an_open_log_is_not_sealed(store, begun):
+    made, journal = begun()
+    write_steps(journal, 2)
+    with pytest.raises(LogError, match="open; end it"):
+        seal(store.folder(made.id))
+    journal.close()
+
+
+def test_an_empty_session_can_be_sealed_and_read(store, begun):
+    made, journal = begun()
+    journal.close()
+    folder = store.folder(made.id)
+    manifest.update(folder, state="ended")
+    assert seal(folder).parts == ()
+    reader = LogReader(folder)
+    assert list(reader.batches(what="all")) == []
+    assert reader.last_seq == 0
+
+
+def test_sealing_a_sealed_session_changes_nothing(store, ended):
+    made, _ = ended()
+    folder = store.folder(made.id)
+    assert seal(folder) == seal(folder)
+
+
+def test_a_reader_goes_on_while_its_files_are_sealed_under_it(store, ended):
+    made, written = ended(steps=30, segment_bytes=60_000)
+    folder = store.folder(made.id)
+    reader = LogReader(folder)
+    batches = reader.batches(what="all", rows=13)
+    found = next(batches)
+    seal_segment(folder)
+    seal_segment(folder)
+    found += next(batches)
+    seal(folder)
+    found += [block for batch in batches for block in batch]
+    assert rows_of(found) == rows_of(written)
+
+
+def test_a_missing_file_is_told(store, ended):
+    made, _ = ended()
+    folder = store.folder(made.id)
+    sealed = seal(folder)
+    (folder / sealed.parts[0].file).unlink()
+    with pytest.raises(CorruptError, match=r"instrument/part-00001\.parquet.*the file is missing"):
+        list(LogReader(folder).batches())
+
+
+def test_an_empty_log_of_derived_rows_reads(store):
+    assert list(store.notes()) == []
