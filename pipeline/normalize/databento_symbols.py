@@ -84,11 +84,15 @@ def instrument_of_definition(record: Any, dataset: str) -> Instrument:
 
 
 def _multiplier_nano(record: Any, tick_nano: int) -> int:
-    """Value of one tick over the tick, else the contract's size in units; 1 for things that have neither."""
-    tick_value_nano = _price(record["min_price_increment_amount"])
-    if tick_nano > 0 and tick_value_nano > 0:
-        multiplier_nano, rest = divmod(tick_value_nano * NANO, tick_nano)
-        if not rest and multiplier_nano < UNDEF_PRICE:
+    """Value of one tick over the tick, else the contract's size in units; 1 for things that have neither.
+
+    The value of a tick is stated with the display factor applied
+    (databento.com/docs/examples/instrument-definitions/contract-notional).
+    """
+    tick_value, display_factor = _price(record["min_price_increment_amount"]), _price(record["display_factor"])
+    if min(tick_nano, tick_value, display_factor) > 0:
+        multiplier_nano, rest = divmod(tick_value * NANO * NANO, display_factor * tick_nano)
+        if not rest and 0 < multiplier_nano < UNDEF_PRICE:
             return multiplier_nano
     unit_nano = _price(record["unit_of_measure_qty"])
     return unit_nano if unit_nano > 0 else NANO
