@@ -36,6 +36,8 @@ _STATISTICS: Final = ("seq", "ts_event_ns", "ts_recv_ns", "instrument_id")
 _DELTA_RUN: Final = 32
 """Values that share one bit width in DELTA_BINARY_PACKED."""
 _HASHED_BYTES: Final = 1 << 20
+_WRITTEN_BYTES: Final = 1 << 20
+"""Gathered before they are written: Parquet comes in pieces of some ten bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +289,7 @@ class _Sink(io.RawIOBase):
         self._piece = blake3()
         self._disk = disk
         self._fd = disk.create(path)
+        self._gathered = bytearray()
 
     def writable(self) -> bool:
         """Always."""
@@ -299,10 +302,12 @@ class _Sink(io.RawIOBase):
     def write(self, content: Any) -> int:
         """Append all of the content."""
         view = memoryview(content).cast("B")
-        self._disk.write(self._fd, view)
         self.hash.update(view)
         self._piece.update(view)
         self.size += len(view)
+        self._gathered += view
+        if len(self._gathered) >= _WRITTEN_BYTES:
+            self._put()
         return len(view)
 
     def piece(self, rows: int, first_seq: int, last_seq: int) -> Piece:
@@ -312,8 +317,13 @@ class _Sink(io.RawIOBase):
 
     def finish(self) -> None:
         """Make the content durable and let go of the file."""
+        self._put()
         self._disk.sync(self._fd)
         self.release()
+
+    def _put(self) -> None:
+        self._disk.write(self._fd, self._gathered)
+        self._gathered = bytearray()
 
     def release(self) -> None:
         """Let go of the file."""
