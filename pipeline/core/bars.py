@@ -29,8 +29,12 @@ SLOTS: Final = 16
 """Buckets remembered, counted back from the newest, whether or not anything was in them."""
 
 _EMPTY, _OPEN, _CLOSED = range(3)
-_UNMOVED: Final = Mark.DUPLICATE | Mark.CORRECTION
-_NO_MIDDLE: Final = Mark.CROSSED | Mark.ONE_SIDED | Mark.DUPLICATE
+_UNMOVED: Final = (Mark.DUPLICATE | Mark.CORRECTION).value
+_NO_MIDDLE: Final = (Mark.CROSSED | Mark.ONE_SIDED | Mark.DUPLICATE).value
+_CANCEL: Final = Mark.CANCEL.value
+_NO_LAST: Final = Mark.NO_LAST.value
+_NO_HIGH_LOW: Final = Mark.NO_HIGH_LOW.value
+_NO_VOLUME: Final = Mark.NO_VOLUME.value
 
 
 @state
@@ -193,17 +197,17 @@ def _copied(slot: BarSlot) -> BarSlot:
 
 def _move(slot: BarSlot, seen: Print) -> bool:
     """Fold a print into its bucket; whether anything moved."""
-    if seen.marks & Mark.CANCEL:
+    if seen.marks & _CANCEL:
         return _take_back(slot, seen)
-    if not seen.marks & Mark.NO_LAST:
+    if not seen.marks & _NO_LAST:
         if seen.ts_event_ns < slot.ts_open_ns:
             slot.open_nano, slot.ts_open_ns = seen.price_nano, seen.ts_event_ns
         if seen.ts_event_ns >= slot.ts_close_ns:
             slot.close_nano, slot.ts_close_ns = seen.price_nano, seen.ts_event_ns
-    if not seen.marks & Mark.NO_HIGH_LOW:
+    if not seen.marks & _NO_HIGH_LOW:
         slot.high_nano = max(slot.high_nano, seen.price_nano)  # ABSENT is the smallest there is
         slot.low_nano = seen.price_nano if slot.low_nano == ABSENT else min(slot.low_nano, seen.price_nano)
-    if not seen.marks & Mark.NO_VOLUME:
+    if not seen.marks & _NO_VOLUME:
         slot.trade_count += 1
         if seen.size_steps > 0:
             slot.volume_steps += seen.size_steps

@@ -91,7 +91,7 @@ class Cell:
 
     def call(self, handler: Callable[..., None], event: Any, seq: int, round_: int) -> str:
         """Run a handler; '' when all went well, else why the strategy must stop, the State being what it was."""
-        if self.round != round_:
+        if self.seq != seq or self.round != round_:
             self._enter_round(seq, round_)
         try:
             handler(self.state, event, self.params, self.context)

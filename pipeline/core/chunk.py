@@ -6,6 +6,7 @@ Python pays for each event; numpy, `zip` and `map` pay once a column. Sizes need
 
 from collections.abc import Iterator, Mapping
 from functools import partial
+from itertools import repeat
 from typing import Any, Final
 
 import numpy as np
@@ -83,7 +84,7 @@ def events_in_order(stretch: Blocks, size_step_nano: Numbers) -> Iterator[tuple[
     if len(stretch) == 1:
         (block,) = stretch
         kind = int(block.kind)
-        return ((kind, event) for event in _events(block, size_step_nano))
+        return zip(repeat(kind), _events(block, size_step_nano))  # one side has no end
     first, count = first_seq(stretch), sum(map(len, stretch))
     kinds = np.empty(count, np.int8)
     events = np.empty(count, object)

@@ -121,8 +121,6 @@ class Engine:
         now = clock.now_ns
         if event.ts_recv_ns > now:
             now = clock.now_ns = event.ts_recv_ns
-        world.tape.begin(clock.seq, now)
-        self._round += 1
         origin = event.origin
         world.is_live = origin == _INPUT
         if now >= world.next_arrival_ns:
@@ -232,9 +230,13 @@ class Engine:
     # Handlers.
 
     def _deliver(self, name: str, instrument_id: int, event: Any, cause: Place | None) -> None:
+        seq, round_, outputs = self.world.clock.seq, self._round, self._outputs
         for cell, handler in self._routes[name].get(instrument_id, ()):
-            if not cell.running.is_stopped:
-                self._call(cell, handler, event, cause)
+            if cell.running.is_stopped:
+                continue
+            failure = cell.call(handler, event, seq, round_)
+            if failure or outputs.count:
+                self._collect(cell, failure, cause or self.world.tape.input)
 
     def _deliver_to_one(self, fact: Fact) -> None:
         cell = self._cells.get((fact.strategy_id, fact.instrument_id))
@@ -244,14 +246,15 @@ class Engine:
             return
         handler = cell.handlers.get(fact.handler)
         if handler is not None:
-            self._call(cell, handler, fact.event, fact.cause)
+            failure = cell.call(handler, fact.event, self.world.clock.seq, self._round)
+            if failure or self._outputs.count:
+                self._collect(cell, failure, fact.cause)
 
-    def _call(self, cell: Cell, handler: Callable[..., None], event: Any, cause: Place | None) -> None:
-        failure = cell.call(handler, event, self.world.clock.seq, self._round)
+    def _collect(self, cell: Cell, failure: str, cause: Place) -> None:
+        """What a call put out waits for the end of the round; a failure ends the strategy."""
         if failure:
-            self._stop(cell, failure, cause or self.world.tape.input)
-        elif self._outputs.count:
-            cause = cause or self.world.tape.input
+            self._stop(cell, failure, cause)
+        else:
             self._pending += [(cell, output, cause) for output in self._outputs.take()]
 
     def _stop(self, cell: Cell, reason: str, cause: Place) -> None:

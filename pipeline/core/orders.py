@@ -32,6 +32,12 @@ FOLLOWS: Final[dict[OrderState, frozenset[OrderState]]] = {
 ALLOWED: Final = tuple(tuple(after in FOLLOWS[before] for after in OrderState) for before in OrderState)
 """FOLLOWS as a matrix: ALLOWED[before][after]."""
 
+IS_FINAL: Final = tuple(not FOLLOWS[each] for each in OrderState)
+"""By state, whether nothing follows it."""
+
+
+_REDUCE_ONLY: Final = OrderFlag.REDUCE_ONLY.value
+
 
 @state
 class OrderRow:
@@ -74,7 +80,7 @@ def move(order: OrderRow, after: OrderState) -> None:
 
 def is_final(order: OrderRow) -> bool:
     """Whether nothing can happen to it any more."""
-    return not any(ALLOWED[order.state])
+    return IS_FINAL[order.state]
 
 
 def remaining_steps(order: OrderRow) -> int:
@@ -84,4 +90,4 @@ def remaining_steps(order: OrderRow) -> int:
 
 def reduces_only(order: OrderRow) -> bool:
     """Whether it may only make a position smaller."""
-    return bool(order.flags & OrderFlag.REDUCE_ONLY)
+    return order.flags & _REDUCE_ONLY != 0

@@ -52,7 +52,7 @@ class Record:
     """A state class bound to its capacities.
 
     `save(row)` gives packed bytes (raises OverflowError or TypeError naming the field that can't be packed);
-    `restore(row, packed)` sets every member from them.
+    `restore(row, packed)` sets every member from them; `new()` gives a row with every member at its default.
     """
 
     cls: type[Any]
@@ -61,10 +61,7 @@ class Record:
     leaves: tuple[Leaf, ...]
     save: Callable[[Any], bytes]
     restore: Callable[[Any, bytes], None]
-
-    def new(self) -> Any:
-        """A row with every member at its default."""
-        return _new(self.cls, self.capacities)
+    new: Callable[[], Any]
 
     def pack(self, row: Any) -> bytes:
         """The row's bytes with every NaN in its one bit pattern: what is hashed and written."""
@@ -111,8 +108,8 @@ def dtype_of(cls: type[Any], capacities: Mapping[str, int] | None = None) -> np.
 def _record(cls: Any, capacities: tuple[tuple[str, int], ...]) -> Record:
     known = dict(capacities)
     leaves = tuple(_leaves(cls, known, ""))
-    save, restore = _written_out(leaves)
-    return Record(cls, known, _dtype(cls, known), leaves, save, restore)
+    save, restore, new = _written_out(cls, known, leaves)
+    return Record(cls, known, _dtype(cls, known), leaves, save, restore, new)
 
 
 def _resolved(capacity: Capacity, known: Mapping[str, int], where: str) -> int:
@@ -165,21 +162,24 @@ def _dtype(cls: type[Any], known: Mapping[str, int]) -> np.dtype[Any]:
     return np.dtype(fields)
 
 
-def _new(cls: type[Any], known: Mapping[str, int]) -> Any:
+def _first_row(cls: type[Any], known: Mapping[str, int]) -> Any:
     row = cls()
     for member, count, below in _members(cls, known):
         if isinstance(member.shape, ArrayOf):
             value: Any = array(_CODE.get(member.type, "q"), [member.type(member.default)] * (count or 0))
         elif isinstance(member.shape, GroupOf):
-            value = _new(member.type, below) if count is None else [_new(member.type, below) for _ in range(count)]
+            value = _first_row(member.type, below)
+            value = value if count is None else [_first_row(member.type, below) for _ in range(count)]
         else:
             value = member.default
         setattr(row, member.name, value)
     return row
 
 
-def _written_out(leaves: tuple[Leaf, ...]) -> tuple[Callable[[Any], bytes], Callable[[Any, bytes], None]]:
-    """`save` and `restore` as straight-line code: runs of scalars through one struct, arrays as they lie in memory."""
+def _written_out(
+    cls: type[Any], known: Mapping[str, int], leaves: tuple[Leaf, ...]
+) -> tuple[Callable[[Any], bytes], Callable[[Any, bytes], None], Callable[[], Any]]:
+    """`save`, `restore` and `new` as straight-line code: runs of scalars through one struct, arrays as they lie."""
     names: dict[str, Any] = {"array": array, "StructError": struct.error, "blamed": lambda row: _blamed(row, leaves)}
     saved, restored, offset = [], [], 0
     for run in _runs(leaves):
@@ -194,19 +194,40 @@ def _written_out(leaves: tuple[Leaf, ...]) -> tuple[Callable[[Any], bytes], Call
             saved.append(f"{name}.pack({fields})")
             restored.append(f"{fields}, = {name}.unpack_from(packed, {offset})")
         offset += size
-    source = "\n".join(
-        [
-            "def save(row):",
-            "    try:",
-            f"        return {' + '.join(saved) or repr(b'')}",
-            "    except StructError:",
-            "        raise blamed(row) from None",
-            "def restore(row, packed):",
-            *(f"    {line}" for line in restored or ["pass"]),
-        ]
-    )
-    exec(source, names)  # noqa: S102  # the text is made of member names, which are identifiers
-    return names["save"], names["restore"]
+    source = [
+        "def save(row):",
+        "    try:",
+        f"        return {' + '.join(saved) or repr(b'')}",
+        "    except StructError:",
+        "        raise blamed(row) from None",
+        "def restore(row, packed):",
+        *(f"    {line}" for line in restored or ["pass"]),
+        "def new():",
+        *(f"    {line}" for line in _built(cls, known, "row", names)),
+        "    restore(row, first)",
+        "    return row",
+    ]
+    exec("\n".join(source), names)  # noqa: S102  # the text is made of member names, which are identifiers
+    names["first"] = names["save"](_first_row(cls, known))
+    return names["save"], names["restore"], names["new"]
+
+
+def _built(cls: type[Any], known: Mapping[str, int], path: str, names: dict[str, Any]) -> Iterator[str]:
+    """The lines that make the groups and arrays of a row, without their values."""
+    made = f"class_{len(names)}"
+    names[made] = cls
+    yield f"{path} = {made}()"
+    for member, count, below in _members(cls, known):
+        inner = f"{path}.{member.name}"
+        if isinstance(member.shape, ArrayOf):
+            code = _CODE.get(member.type, "q")
+            yield f"{inner} = array({code!r}, bytes({struct.calcsize(code)} * {count}))"
+        elif isinstance(member.shape, GroupOf) and count is None:
+            yield from _built(member.type, below, inner, names)
+        elif isinstance(member.shape, GroupOf):
+            yield f"{inner} = [None] * {count}"
+            for i in range(count or 0):
+                yield from _built(member.type, below, f"{inner}[{i}]", names)
 
 
 def _runs(leaves: tuple[Leaf, ...]) -> Iterator[list[Leaf]]:

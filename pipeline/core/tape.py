@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from pipeline.block import Block, Blocks
 from pipeline.codes import Kind, Origin
+from pipeline.core.context import ClockRow
 from pipeline.core.hashing import DecisionsHash
 from pipeline.events import HEADER, LAYOUTS
 
@@ -20,6 +21,9 @@ ROWS: Final[Mapping[Kind, Any]] = {
 """For each kind its fields after the header, as a named tuple with the layout's defaults."""
 
 
+_DERIVED: Final = int(Origin.DERIVED)
+
+
 class Place(NamedTuple):
     """Where a row stands in the log, and so what a cause is."""
 
@@ -28,39 +32,32 @@ class Place(NamedTuple):
 
 
 class Tape:
-    """Collects what one input after the other causes; `begin` says which input it is now."""
+    """Collects what one input after the other causes; the clock says which input it is now."""
 
-    def __init__(self) -> None:
-        self.seq = 0
-        self.now_ns = 0
-        self.ord = 0
+    def __init__(self, clock: ClockRow) -> None:
         self.hash = DecisionsHash()
+        self._clock = clock
+        self._last = Place(0, 0)
         self._rows: dict[Kind, list[tuple[Any, ...]]] = {}
-
-    def begin(self, seq: int, now_ns: int) -> None:
-        """The next input: rows from here on are its."""
-        self.seq = seq
-        self.now_ns = now_ns
-        self.ord = 0
 
     @property
     def input(self) -> Place:
         """The place of the input being reduced."""
-        return Place(self.seq, 0)
+        return Place(self._clock.seq, 0)
 
     def write(
         self, kind: Kind, instrument_id: int, cause: Place, row: tuple[Any, ...], ts_event_ns: int | None = None
     ) -> Place:
         """Append a row (made by `ROWS[kind]`) and give its place."""
-        self.ord += 1
-        now = self.now_ns
+        seq, now = self._clock.seq, self._clock.now_ns
+        place = self._last = Place(seq, self._last.ord + 1 if self._last.seq == seq else 1)
         event = now if ts_event_ns is None else ts_event_ns
-        header = (self.seq, self.ord, event, now, instrument_id, 0, int(Origin.DERIVED), cause[0], cause[1])
+        header = (seq, place.ord, event, now, instrument_id, 0, _DERIVED, cause[0], cause[1])
         rows = self._rows.get(kind)
         if rows is None:
             rows = self._rows[kind] = []
         rows.append(header + row)
-        return Place(self.seq, self.ord)
+        return place
 
     def drain(self) -> Blocks:
         """Everything written since the last time, one block a kind; the decisions' hash goes on with it."""

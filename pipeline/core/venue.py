@@ -25,6 +25,7 @@ from pipeline.core.tape import Place
 from pipeline.core.world import NEVER, World
 from pipeline.units import ABSENT
 
+_POST_ONLY = OrderFlag.POST_ONLY.value
 _STOPS = (OrderType.STOP, OrderType.STOP_LIMIT)
 _LIMITS = (OrderType.LIMIT, OrderType.STOP_LIMIT)
 _UNSUPPORTED = (TimeInForce.OPENING, TimeInForce.CLOSING, TimeInForce.GTD)
@@ -51,7 +52,7 @@ def _accept(world: World, order: OrderRow) -> None:
     if order.order_type == OrderType.TRAILING_STOP or order.time_in_force in _UNSUPPORTED:
         change_order(world, order, OrderState.REJECTED, _cause(order), OrderReason.UNSUPPORTED)
         return
-    if order.flags & OrderFlag.POST_ONLY and _is_reached(order, far_side_nano(instrument, order.side)):
+    if order.flags & _POST_ONLY and _is_reached(order, far_side_nano(instrument, order.side)):
         change_order(world, order, OrderState.REJECTED, _cause(order), OrderReason.WOULD_CROSS)
         return
     order.is_at_venue = True

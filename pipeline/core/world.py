@@ -50,8 +50,8 @@ class World:
     """
 
     settings: EngineSettings
-    tape: Tape = field(default_factory=Tape)
     clock: ClockRow = field(default_factory=CLOCK.new)
+    tape: Tape = field(init=False)
     account: AccountRow = field(default_factory=ACCOUNT.new)
     instruments: dict[int, InstrumentRow] = field(default_factory=dict)
     symbols: dict[int, str] = field(default_factory=dict)
@@ -60,6 +60,9 @@ class World:
     facts: list[Fact] = field(default_factory=list)
     next_arrival_ns: int = NEVER
     is_live: bool = True
+
+    def __post_init__(self) -> None:
+        self.tape = Tape(self.clock)
 
     def position(self, strategy_id: int, instrument_id: int) -> PositionRow:
         """The position of a pair, flat when it is new."""
