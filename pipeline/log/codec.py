@@ -13,6 +13,7 @@ import struct
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import chain
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -31,6 +32,8 @@ Pieces = list[Any]  # of bytes and numpy arrays: numpy's stubs lack the buffer p
 
 Type = np.dtype[Any]
 
+_NAMES: Final = {kind: layout.names for kind, layout in LAYOUTS.items()}
+_shape_of: Final = attrgetter("dtype", "strides", "size")
 _FIXED: Final = frozenset(kind for kind, layout in LAYOUTS.items() if layout.is_fixed)
 _COUNT: Final = struct.Struct("<II")
 _ENTRY: Final = struct.Struct("<HHIQQ")
@@ -46,8 +49,10 @@ class Template(NamedTuple):
 
     head: bytes
     """Continuation, length and metadata, padded so that the body is aligned to 64 bytes."""
-    columns: tuple[tuple[str, Type, tuple[int], bytes], ...]
-    """Per column: name, type, strides of contiguous values, zeros between their end and the next column's."""
+    pieces: Pieces
+    """The message: `head`, then a place for each column and the zeros behind it."""
+    shapes: list[tuple[Type, tuple[int], int]]
+    """Type, strides and length of each column in contiguous memory."""
     record: Type
     """The message as one numpy record: a field of `rows` values for each column."""
     length: int
@@ -56,11 +61,9 @@ class Template(NamedTuple):
 
 def encode(blocks: Sequence[Block]) -> Pieces:
     """The payload for these blocks, none of them empty, at most one a kind; numeric columns are not copied."""
-    messages = [_message(block) for block in blocks]
-    directory = _directory(
-        tuple((block.kind, len(block), message[1]) for block, message in zip(blocks, messages, strict=True))
-    )
-    return [directory, *chain.from_iterable(pieces for pieces, _ in messages)]
+    encoded = [_message(block) for block in blocks]
+    contents = tuple([(block.kind, len(block), message[1]) for block, message in zip(blocks, encoded, strict=True)])
+    return [_directory(contents), *chain.from_iterable([pieces for pieces, _ in encoded])]
 
 
 def decode(payload: Buffer) -> list[Block]:
@@ -143,18 +146,17 @@ def _message(block: Block) -> tuple[Pieces, int]:
         length = padded(message.size)
         return [message.to_pybytes(), _ZEROS[: length - message.size]], length
     template = _template(block.kind, rows)
-    pieces: Pieces = [template.head]
-    for name, type_, strides, gap in template.columns:
-        column: Any = block.columns[name]
-        if column.dtype is not type_ or column.strides != strides or len(column) != rows:
-            column = _regular(block, name, type_, rows)
-        pieces.append(column)
-        if gap:
-            pieces.append(gap)
+    columns: list[Any] = list(map(block.columns.__getitem__, _NAMES[block.kind]))
+    if list(map(_shape_of, columns)) != template.shapes:
+        columns = [
+            _regular(block, name, *shape) for name, shape in zip(_NAMES[block.kind], template.shapes, strict=True)
+        ]
+    pieces = template.pieces.copy()
+    pieces[1::2] = columns
     return pieces, template.length
 
 
-def _regular(block: Block, name: str, type_: Type, rows: int) -> Numbers:
+def _regular(block: Block, name: str, type_: Type, _: tuple[int], rows: int) -> Numbers:
     """The column in contiguous memory, when nothing worse is odd about it."""
     column = block.number(name)
     assert column.dtype == type_, f"{block.kind.name.lower()}.{name} is {column.dtype}, not {type_}"
@@ -167,7 +169,7 @@ def _block(payload: Buffer, kind: Kind, rows: int, offset: int, length: int) -> 
         template = _template(kind, rows)
         if length == template.length and payload[offset : offset + len(template.head)] == template.head:
             record: Numbers = np.ndarray((), template.record, payload, offset)
-            return Block(kind, {name: record[name] for name, *_ in template.columns})
+            return Block(kind, {name: record[name] for name in _NAMES[kind]})
     return _block_by_arrow(memoryview(payload)[offset : offset + length], kind, rows)
 
 
@@ -192,21 +194,21 @@ def _template(kind: Kind, rows: int) -> Template:
     batch = pa.ipc.read_record_batch(message, SCHEMAS[kind])
     starts = [column.buffers()[1].address - message.address + shift for column in batch.columns]
     length = padded(message.size + shift)
-    fields = LAYOUTS[kind].fields
-    types = [np.dtype(field.type) for field in fields]
-    columns = []
-    for field, type_, start, following in zip(fields, types, starts, [*starts[1:], length], strict=True):
-        columns.append((field.name, type_, (type_.itemsize,), bytes(following - start - rows * type_.itemsize)))
+    types = [np.dtype(field.type) for field in LAYOUTS[kind].fields]
     assert starts[0] == padded(body), "the first column does not begin its body"
+    pieces: Pieces = [head.ljust(padded(body), b"\0")]
+    for type_, start, following in zip(types, starts, [*starts[1:], length], strict=True):
+        pieces += (None, bytes(following - start - rows * type_.itemsize))
     record = np.dtype(
         {
-            "names": [field.name for field in fields],
+            "names": _NAMES[kind],
             "formats": [(type_, (rows,)) for type_ in types],
             "offsets": starts,
             "itemsize": length,
         }
     )
-    return Template(head.ljust(padded(body), b"\0"), tuple(columns), record, length)
+    shapes = [(type_, (type_.itemsize,), rows) for type_ in types]
+    return Template(pieces[0], pieces, shapes, record, length)
 
 
 @lru_cache

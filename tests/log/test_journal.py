@@ -3,6 +3,7 @@
 import itertools
 import random
 import threading
+import time
 
 import numpy as np
 import pyarrow as pa
@@ -246,3 +247,27 @@ def test_append_and_sync_run_in_two_threads(tmp_path):
     assert ends == sorted(ends)
     assert len(numbers(RealDisk(), tmp_path)) > 3
     assert seqs_of(RealDisk(), tmp_path) == list(range(1, journal.written.seq + 1))
+
+
+def test_a_rotation_does_not_repeat_the_sync_that_failed_meanwhile():
+    disk = SimulatedDisk(random.Random(0))
+    journal = Journal.create(FOLDER, log_id=LOG_ID, disk=disk, limits=Limits(segment_bytes=1_000))
+    journal.append(*inputs(1)[0])
+    refused = []
+
+    def append():
+        try:
+            journal.append(FrameKind.INPUTS, [timers(2, 1)])
+        except PoisonedError as error:
+            refused.append(error)
+
+    with journal._syncing:  # as a sync would that is under way
+        thread = threading.Thread(target=append)
+        thread.start()
+        time.sleep(0.05)
+        calls = disk.calls
+        journal._fuse.cause = OSError("the sync failed")
+    thread.join()
+    assert len(refused) == 1
+    assert disk.calls == calls
+    assert journal.durable.seq == 0
