@@ -24,6 +24,7 @@ from pipeline.log.frames import FrameKind
 from pipeline.log.manifest import Manifest, SealedPart
 from pipeline.log.merge import ENDLESS, Chunk, Window, joined, windows
 from pipeline.log.parquet import PartFile, prove
+from pipeline.log.scan import Place
 from pipeline.log.segments import Segments
 
 JOURNAL: Final = "journal"
@@ -41,10 +42,12 @@ class LogReader:
     Raises NotFoundError when the folder holds no log, CorruptError with file and offset, SchemaError.
     """
 
-    def __init__(self, folder: Path, disk: Disk | None = None) -> None:
+    def __init__(self, folder: Path, disk: Disk | None = None, *, until: Cursor | None = None) -> None:
+        """`until` leaves out unsealed rows behind this place."""
         self.folder = folder
         self.manifest: Manifest
         self._disk = disk
+        self._until = until
         self._proved: set[str] = set()
         self._segments: Segments
         self._open()
@@ -61,6 +64,11 @@ class LogReader:
         """The last segment, sealed or not, and where its good frames end."""
         segments = self._segments
         return segments.cursor_of(segments.numbers[-1]) if segments.numbers else self.manifest.sealed
+
+    @property
+    def place(self) -> Place | None:
+        """The same end within its segment, for a scan to go on from; None when all segments are sealed."""
+        return self._segments.end if self._segments.numbers else None
 
     @property
     def torn(self) -> str:
@@ -133,7 +141,11 @@ class LogReader:
             self.manifest = manifest.load(self.folder)
             try:
                 self._segments = Segments(
-                    self.folder / JOURNAL, self.manifest.sealed, is_closed=self.manifest.is_closed, disk=self._disk
+                    self.folder / JOURNAL,
+                    self.manifest.sealed,
+                    is_closed=self.manifest.is_closed,
+                    until=self._until,
+                    disk=self._disk,
                 )
             except FileNotFoundError as error:
                 self._reopen_check(error)

@@ -29,7 +29,16 @@ class Segments:
     that no crash explains; a tail that a crash may have torn is left out and told by `torn`.
     """
 
-    def __init__(self, folder: Path, sealed: Cursor, *, is_closed: bool = False, disk: Disk | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        sealed: Cursor,
+        *,
+        is_closed: bool = False,
+        until: Cursor | None = None,
+        disk: Disk | None = None,
+    ) -> None:
+        """`until` leaves out what lies behind this place, as a reader does that must see only what is durable."""
         self.folder = folder
         self.torn = ""
         """Why the bytes behind `end` are no frame; empty when there are none."""
@@ -40,7 +49,9 @@ class Segments:
         self._ends: dict[int, Place] = {}
         self._limit = sys.maxsize
         """Bytes of the last segment that were good at the start: the snapshot's end."""
-        self.numbers = [number for number in numbers(self._disk, folder) if number > sealed.segment]
+        self._until = until
+        last = until.segment if until else sys.maxsize
+        self.numbers = [number for number in numbers(self._disk, folder) if sealed.segment < number <= last]
         self._check_numbers()
         if self.numbers:
             durable = self._durable()
@@ -111,7 +122,10 @@ class Segments:
     def _check_durable(self, durable: Cursor | None) -> None:
         """Nothing that was durable may be missing: no crash takes it. Raises CorruptError."""
         number = self.numbers[-1]
-        if durable and durable.position > (number, self.end.offset):
+        if self._until or durable is None or durable.position <= (number, self.end.offset):
+            return
+        # A writer that has just gone on to another segment is no loss.
+        if durable.segment == number or durable.segment not in numbers(self._disk, self.folder):
             where = f"segment {durable.segment} byte {durable.end}, seq {durable.seq}"
             raise CorruptError(
                 self.path(number), self.end.offset, f"the log was durable up to {where}: {self.torn or 'cut'}"
@@ -128,6 +142,8 @@ class Segments:
 
     def _scan(self, number: int) -> list[FrameView]:
         path, view = self.path(number), self._disk.view(self.path(number))
+        if self._until and number == self._until.segment:
+            view = view[: self._until.end]
         scan = Scan(view)
         frames = [frame for frame in scan if number < self.numbers[-1] or frame.header.end <= self._limit]
         self._check_start(number, scan)
