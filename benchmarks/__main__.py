@@ -17,11 +17,24 @@ def main() -> int:
         print(f"... {name}", file=sys.stderr, flush=True)
         figures += importlib.import_module(f"benchmarks.{name}").figures()
     head = f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
-    table = "\n".join([f"## {head}", "", "| what | measured | limit | kept | beside |", "|---|---|---|---|---|", *(f.row() for f in figures), ""])
+    table = "\n".join(
+        [
+            f"## {head}",
+            "",
+            "| what | measured | limit | kept | beside |",
+            "|---|---|---|---|---|",
+            *(f.row() for f in figures),
+            "",
+        ]
+    )
     print(table)
     if "--write" in sys.argv:
         results = Path(__file__).with_name("RESULTS.md")
-        before = results.read_text() if results.exists() else "# Results\n\nMedians of several runs on a shared machine: trust the ratios. Newest first.\n"
+        before = (
+            results.read_text()
+            if results.exists()
+            else "# Results\n\nMedians of several runs on a shared machine: trust the ratios. Newest first.\n"
+        )
         title, _, rest = before.partition("\n## ")
         results.write_text(f"{title.rstrip()}\n\n{table}" + (f"\n## {rest}" if rest else ""))
     return 0 if all(figure.is_kept for figure in figures) else 1

@@ -12,11 +12,11 @@ from typing import Any, Final
 
 import duckdb
 import pyarrow as pa
-import pyarrow.dataset as pads
 
 from pipeline import codes
+from pipeline.block import Block
 from pipeline.codes import Kind
-from pipeline.log.arrow import SCHEMAS
+from pipeline.log.arrow import SCHEMAS, to_arrow
 from pipeline.log.manifest import Manifest
 from pipeline.log.reader import LogReader
 from pipeline.log.store import Store
@@ -40,8 +40,9 @@ def connect(home: str | Path, names: Sequence[str] = ("all",)) -> duckdb.DuckDBP
         connection.execute(statement)
     connection.register("log_manifests", _manifests(readers))
     connection.register("log_strategies", _strategies(readers))
+    remarks = [block for batch in store.notes() for block in batch]
     for kind in Kind:
-        _register(connection, kind, readers)
+        _register(connection, kind, readers, remarks if kind is Kind.NOTE else ())
     for view, select in views():
         connection.execute(f"create view {view} as\n{select}")
     return connection
@@ -106,25 +107,35 @@ def _strategies(readers: Iterable[LogReader]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema)
 
 
-def _register(connection: duckdb.DuckDBPyConnection, kind: Kind, readers: Sequence[LogReader]) -> None:
-    """`log_<kind>`: the rows of all logs, with `session` and `run` in front."""
+def _register(
+    connection: duckdb.DuckDBPyConnection, kind: Kind, readers: Sequence[LogReader], more: Sequence[Block] = ()
+) -> None:
+    """`log_<kind>`: the rows of all logs, and some more that belong to the store, with `session` and `run` in front."""
     selects = []
+    for piece, block in enumerate(more):
+        name = f"raw_{kind.name.lower()}_store_{piece}"
+        connection.register(name, pa.Table.from_batches([to_arrow(block)]))
+        selects.append(_select(kind, name, "null::varchar", "null::varchar"))
     for number, reader in enumerate(readers):
-        for piece, relation in enumerate(_relations(reader, kind)):
+        for piece, relation in enumerate(reader.relations(kind)):
             name = f"raw_{kind.name.lower()}_{number}_{piece}"
             connection.register(name, relation)
             session, run = _session_and_run(reader.manifest)
             run_text = f"'{run}'" if run else "null::varchar"
-            selects.append(f"select '{session}' as session, {run_text} as run, * from {name}")
+            selects.append(_select(kind, name, f"'{session}'", run_text))
     if not selects:
         name = f"raw_{kind.name.lower()}"
         connection.register(name, SCHEMAS[kind].empty_table())
-        selects.append(f"select null::varchar as session, null::varchar as run, * from {name}")
+        selects.append(_select(kind, name, "null::varchar", "null::varchar"))
     connection.execute(f"create view log_{kind.name.lower()} as {' union all '.join(selects)}")
 
 
-def _relations(reader: LogReader, kind: Kind) -> list[pa.Table | pads.Dataset]:
-    return [relation for relation in reader.relations(kind) if relation is not None]
+def _select(kind: Kind, relation: str, session: str, run: str) -> str:
+    """All columns, with where they come from in front; ids are spelled so that they need no quoting."""
+    if kind is Kind.NOTE:  # a remark in the store's own log says itself which session it is about
+        session = f"coalesce(nullif(session, ''), {session})"
+    own = "* exclude (session)" if kind is Kind.NOTE else "*"
+    return f"select {session} as session, {run} as run, {own} from {relation}"  # noqa: S608 - names made here
 
 
 def _code_macros() -> list[str]:

@@ -9,8 +9,8 @@ import click
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 def command(folder: Path) -> None:
     """Write the pages that come from the code into FOLDER."""
-    from pipeline.cli import main  # noqa: PLC0415 - the group that this command belongs to
-    from pipeline.run.pages import pages  # noqa: PLC0415 - `tape --help` need not wait
+    from pipeline.cli import main
+    from pipeline.run.pages import pages
 
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in pages(main).items():

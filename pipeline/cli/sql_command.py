@@ -21,16 +21,16 @@ def command(home: str, query: str, over: tuple[str, ...], form: str, params: tup
     \b
     tape sql "select * from fills order by seq limit 20"
     tape sql "show tables"
-    """  # noqa: D301 - \b is click's mark for a paragraph that is not to be wrapped
-    import duckdb  # noqa: PLC0415 - half a second that `tape --help` need not wait
+    """
+    import duckdb
 
-    from warehouse import connect  # noqa: PLC0415 - same
+    from warehouse import connect
 
     text = sys.stdin.read() if query == "-" else Path(query).read_text() if query.endswith(".sql") else query
     values = dict(param.split("=", 1) for param in params if "=" in param)
     connection = connect(home, over)
     try:
-        result = connection.sql(text, params=values or None)
+        result: Any = connection.sql(text, params=values or None)
     except duckdb.Error as error:
         click.echo(f"tape: {error}", err=True)
         sys.exit(2)
@@ -45,18 +45,18 @@ def command(home: str, query: str, over: tuple[str, ...], form: str, params: tup
 
 
 def _width() -> int:
-    import shutil  # noqa: PLC0415 - only for a table
+    import shutil
 
     return shutil.get_terminal_size((200, 24)).columns if sys.stdout.isatty() else 1_000
 
 
 def _write_csv(result: Any) -> None:
-    from pyarrow import csv  # noqa: PLC0415 - only for csv
+    from pyarrow import csv
 
     csv.write_csv(result.arrow().read_all(), sys.stdout.buffer)
 
 
 def _as_json(result: Any) -> str:
-    import json  # noqa: PLC0415 - only for json
+    import json
 
     return json.dumps(result.arrow().read_all().to_pylist(), default=str)

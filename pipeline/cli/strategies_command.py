@@ -6,8 +6,8 @@ import click
 @click.command("strategies")
 def command() -> None:
     """List the strategies that come along, with their parameters."""
-    from pipeline.run.fold import load_strategy  # noqa: PLC0415 - `tape --help` need not wait for the engine
-    from pipeline.run.strategies import shipped, strategy_file  # noqa: PLC0415 - same
+    from pipeline.run.fold import load_strategy
+    from pipeline.run.strategies import shipped, strategy_file
 
     for name in shipped():
         strategy = load_strategy(strategy_file(name))

@@ -4,9 +4,10 @@ import difflib
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipeline.core.settings import EngineSettings
 from pipeline.errors import ConfigError, NotFoundError
 from pipeline.run.code import ROOT, place_of
-from pipeline.run.fold import StrategyPlan, load_strategy
+from pipeline.run.fold import FoldPlan, StrategyPlan, load_strategy
 
 
 def shipped() -> list[str]:
@@ -31,17 +32,40 @@ def strategy_file(name_or_path: str) -> Path:
     return ROOT / "strategies" / f"{name_or_path}.py"
 
 
-def planned(path: Path, given: Sequence[str]) -> StrategyPlan:
-    """The plan of one strategy with parameters as `name=value` texts.
+def plan_of(files: Sequence[Path], params: Sequence[str], settings: Sequence[str]) -> FoldPlan:
+    """The plan of these strategies, with parameters and engine settings as `name=value` texts.
 
-    Raises ConfigError naming the parameter and what is accepted.
+    A parameter may carry its strategy's name in front (`ema_cross.fast=12`); without it, it is meant for every
+    strategy. Raises ConfigError naming the parameter or setting and what is accepted.
     """
-    strategy = load_strategy(path)
-    texts = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise ConfigError(f"parameter {text!r}: write name=value, e.g. fast=12")
-        texts[name.strip()] = value.strip()
-    params = strategy.Params.from_text(texts)
-    return StrategyPlan(strategy.name, place_of(path), params.as_dict())
+    given = [_split(text) for text in params]
+    loaded = [load_strategy(path) for path in files]
+    names = [strategy.name for strategy in loaded]
+    for name, _ in given:
+        owner = name.partition(".")[0]
+        if "." in name and owner not in names:
+            raise ConfigError(f"parameter {name!r}: no strategy {owner!r} in this run; there is {', '.join(names)}")
+    entries = []
+    for path, strategy in zip(files, loaded, strict=True):
+        own = {name.removeprefix(f"{strategy.name}."): value for name, value in given if _is_for(name, strategy.name)}
+        entries.append(StrategyPlan(strategy.name, place_of(path), strategy.Params.from_text(own).as_dict()))
+    engine = EngineSettings.from_dict({name: _number(name, value) for name, value in map(_split, settings)})
+    return FoldPlan(tuple(entries), engine.as_dict())
+
+
+def _is_for(name: str, strategy: str) -> bool:
+    return "." not in name or name.startswith(f"{strategy}.")
+
+
+def _split(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ConfigError(f"{text!r}: write name=value, e.g. fast=12")
+    return name.strip(), value.strip()
+
+
+def _number(name: str, text: str) -> int | float:
+    try:
+        return int(text) if text.lstrip("+-").isdigit() else float(text)
+    except ValueError:
+        raise ConfigError(f"engine setting {name}={text}: accepted is a number") from None

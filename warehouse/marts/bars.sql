@@ -10,10 +10,15 @@ instruments as (
 
 joined as (
     select
+        events.session,
+        events.run,
+        events.seq,
+        events.ord,
+        events.ts_event,
         instruments.symbol,
         instruments.venue,
         quantity(events.volume_steps, instruments.size_step_nano) as volume,
-        events.*
+        events.* exclude (session, run, seq, ord, ts_event)
     from events
     left join instruments using (session, instrument_id)
 )

@@ -14,11 +14,16 @@ strategies as (
 
 joined as (
     select
+        events.session,
+        events.run,
+        events.seq,
+        events.ord,
+        events.ts_event,
         strategies.strategy,
         instruments.symbol,
         instruments.venue,
         quantity(events.quantity_steps, instruments.size_step_nano) as quantity,
-        events.*
+        events.* exclude (session, run, seq, ord, ts_event)
     from events
     left join instruments using (session, instrument_id)
     left join strategies

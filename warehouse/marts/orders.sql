@@ -14,12 +14,17 @@ strategies as (
 
 joined as (
     select
+        events.session,
+        events.run,
+        events.seq,
+        events.ord,
+        events.ts_event,
         strategies.strategy,
         instruments.symbol,
         instruments.venue,
         quantity(events.quantity_steps, instruments.size_step_nano) as quantity,
         quantity(events.filled_steps, instruments.size_step_nano) as filled,
-        events.*
+        events.* exclude (session, run, seq, ord, ts_event)
     from events
     left join instruments using (session, instrument_id)
     left join strategies

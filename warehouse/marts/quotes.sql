@@ -10,11 +10,16 @@ instruments as (
 
 joined as (
     select
+        events.session,
+        events.run,
+        events.seq,
+        events.ord,
+        events.ts_event,
         instruments.symbol,
         instruments.venue,
         quantity(events.bid_size_steps, instruments.size_step_nano) as bid_size,
         quantity(events.ask_size_steps, instruments.size_step_nano) as ask_size,
-        events.*
+        events.* exclude (session, run, seq, ord, ts_event)
     from events
     left join instruments using (session, instrument_id)
 )

@@ -10,9 +10,14 @@ instruments as (
 
 joined as (
     select
+        events.session,
+        events.run,
+        events.seq,
+        events.ord,
+        events.ts_event,
         instruments.symbol,
         instruments.venue,
-        events.*
+        events.* exclude (session, run, seq, ord, ts_event)
     from events
     left join instruments using (session, instrument_id)
 )

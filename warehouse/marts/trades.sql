@@ -19,7 +19,7 @@ grouped as (
         run,
         strategy_id,
         instrument_id,
-        trade_number,
+        trade_number::bigint as trade_number,
         first(side order by seq, ord, leg) as entry_side,
         min(seq) filter (not is_closing) as entry_seq,
         max(seq) filter (is_closing) as exit_seq,
@@ -51,7 +51,7 @@ joined as (
         grouped.entry_value / grouped.entry_steps / 1e9 as entry_price,
         grouped.exit_value / nullif(grouped.exit_steps, 0) / 1e9 as exit_price,
         grouped.fees_nano / 1e9 as fees,
-        case
+        (case
             when grouped.entry_steps = grouped.exit_steps
                 then (
                     case grouped.entry_side when 'buy' then 1 else -1 end
@@ -59,7 +59,7 @@ joined as (
                     * instruments.size_step_nano // 1000000000
                     * instruments.multiplier_nano // 1000000000
                 ) - grouped.fees_nano
-        end as profit_nano,
+        end)::bigint as profit_nano,
         grouped.count_fills,
         grouped.entry_seq,
         grouped.exit_seq

@@ -14,10 +14,15 @@ strategies as (
 
 joined as (
     select
+        events.session,
+        events.run,
+        events.seq,
+        events.ord,
+        events.ts_event,
         strategies.strategy,
         instruments.symbol,
         instruments.venue,
-        events.*
+        events.* exclude (session, run, seq, ord, ts_event)
     from events
     left join instruments using (session, instrument_id)
     left join strategies

@@ -16,7 +16,6 @@ select
     cause_seq,
     cause_ord,
     -- texts
-    session,
     tag,
     text,
     -- numbers

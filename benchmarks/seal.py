@@ -1,0 +1,54 @@
+"""Seal: bytes a quote at rest, header included, and what each column costs."""
+
+import tempfile
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from benchmarks.measure import Figure
+from benchmarks.rows import definitions, quotes
+from pipeline.codes import Kind
+from pipeline.log import manifest as manifests
+from pipeline.log.frames import FrameKind
+from pipeline.log.journal import Journal
+from pipeline.log.reader import JOURNAL
+from pipeline.log.seal import seal
+from pipeline.log.store import Store
+from pipeline.provenance import Mode
+
+ROWS = 1_000_000
+
+
+def sealed_session(home: Path, rows: int) -> Path:
+    """A sealed session of so many quotes; its folder."""
+    store = Store(home)
+    manifest = store.create_session("bench", mode=Mode.IMPORT, created_ns=0)
+    folder = store.folder(manifest.id)
+    with Journal.create(folder / JOURNAL, log_id=bytes.fromhex(manifest.log_id)) as journal:
+        journal.append(FrameKind.INPUTS, [definitions()])
+        for number, start in enumerate(range(0, rows, 500_000)):
+            count = min(500_000, rows - start)
+            block = quotes(count, first_seq=11 + start, seed=number + 1)
+            for begin in range(0, count, 32_768):
+                journal.append(FrameKind.INPUTS, [block.slice(begin, begin + 32_768)])
+    manifests.update(folder, state="ended")
+    seal(folder)
+    return folder
+
+
+def figures():
+    with tempfile.TemporaryDirectory() as home:
+        folder = sealed_session(Path(home), ROWS)
+        files = [folder / part.file for part in manifests.load(folder).parts_of(Kind.QUOTE)]
+        size = sum(path.stat().st_size for path in files)
+        costs = {}
+        for path in files:
+            metadata = pq.ParquetFile(path).metadata
+            for group in range(metadata.num_row_groups):
+                for index in range(metadata.num_columns):
+                    chunk = metadata.row_group(group).column(index)
+                    costs[chunk.path_in_schema] = costs.get(chunk.path_in_schema, 0) + chunk.total_compressed_size
+    shown = ", ".join(
+        f"{name} {cost / ROWS:.2f}" for name, cost in sorted(costs.items(), key=lambda c: -c[1]) if cost / ROWS > 0.005
+    )
+    return [Figure("sealed quote, header included", size / ROWS, "bytes", 9, at_least=False, beside=shown)]

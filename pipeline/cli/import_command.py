@@ -1,0 +1,76 @@
+"""`tape import`: files into a session."""
+
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from pipeline.cli.show import as_json_line, counted, json_option, progress
+
+
+@click.command("import")
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--name", help="what to call the session  [default: after the first file]")
+@click.option("--map", "mapping", help="columns of tables: 'kind=bar ts=time unit=ms ...' or a TOML file")
+@click.option("--delay", default="0s", show_default=True, help="receive time of rows that have none, after their event")
+@click.option("--timer", default="1s", show_default=True, help="step of the timer grid; 0s: no timers")
+@click.option("--quiet", default="15m", show_default=True, help="the grid pauses after so long without a row")
+@click.option("--lateness", default="10s", show_default=True, help="prints older than this are marked late")
+@click.option("--resume", metavar="SESSION", help="go on with an import of the same files that was interrupted")
+@click.option("--seal/--no-seal", "is_sealed", default=True, help="Parquet at the end, or leave the journal")
+@json_option
+@click.pass_obj
+def command(
+    home: str,
+    files: tuple[Path, ...],
+    name: str | None,
+    mapping: str | None,
+    delay: str,
+    timer: str,
+    quiet: str,
+    lateness: str,
+    resume: str | None,
+    is_sealed: bool,
+    as_json: bool,
+) -> None:
+    """Import FILES into one session, merged in the order in which they were received.
+
+    DBN (plain or zstd), CSV, Parquet and Feather tables, captured frames of Binance, Coinbase and Hyperliquid.
+
+    \b
+    tape import day.dbn.zst
+    tape import btcusdt.gz bars.csv --map "kind=bar symbol=AAPL timeframe=1m ts=time tz=America/New_York \\
+        open=o high=h low=l close=c volume=v"
+    """
+    from pipeline.config import duration_ns
+    from pipeline.feeds.files import feed_of
+    from pipeline.feeds.tables import mapping_from
+    from pipeline.log.store import Store
+    from pipeline.run.importing import MergeOptions, import_files
+
+    columns = mapping_from(mapping) if mapping else None
+    delay_ns = duration_ns(delay)
+    sources = [feed_of(path, mapping=columns, delay_ns=delay_ns) for path in files]
+    merge = MergeOptions(duration_ns(timer) or None, duration_ns(quiet), duration_ns(lateness))
+    with progress("importing") as told:
+        done = import_files(
+            Store(Path(home)),
+            sources,
+            files,
+            name=name or files[0].name.split(".")[0],
+            created_ns=time.time_ns(),
+            merge=merge,
+            reading={"map": mapping or "", "delay_ns": delay_ns},
+            resume=resume,
+            is_sealed=is_sealed,
+            progress=told,
+        )
+    for error in done.errors:
+        click.echo(f"tape: {error}", err=True)
+    if as_json:
+        as_json_line(done)
+    else:
+        click.echo(f"session {done.session}: {done.events:,} inputs from {done.first_ts} to {done.last_ts}")
+        click.echo(f"  {counted(done.kinds)}" + (f"; {done.refused:,} refused" if done.refused else ""))
+    sys.exit(1 if done.errors else 0)

@@ -1,0 +1,63 @@
+"""`tape replay`: a strategy over recorded sessions."""
+
+import time
+from pathlib import Path
+
+import click
+import msgspec
+
+from pipeline.cli.show import as_json_line, json_option, progress
+
+
+@click.command("replay")
+@click.argument("sessions", nargs=-1, required=True)
+@click.option(
+    "--strategy", "strategies", multiple=True, required=True, help="name, or path of a .py file; may be repeated"
+)
+@click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="of the strategy, or STRATEGY.NAME=VALUE")
+@click.option(
+    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="engine setting, e.g. latency_ns=200000000"
+)
+@click.option("--until", metavar="TIME", help="stop behind the last input at or before it, e.g. 09:45 (UTC)")
+@click.option("--batch", "rows", type=click.IntRange(1), default=65_536, show_default=True, help="inputs at a time")
+@json_option
+@click.pass_obj
+def command(
+    home: str,
+    sessions: tuple[str, ...],
+    strategies: tuple[str, ...],
+    params: tuple[str, ...],
+    settings: tuple[str, ...],
+    until: str | None,
+    rows: int,
+    as_json: bool,
+) -> None:
+    """Run today's code over recorded SESSIONS; the decisions are kept as a run.
+
+    \b
+    tape replay last --strategy ema_cross --param fast=10
+    tape replay 2026-11-04 --strategy mine.py --until 09:45 --json
+    """
+    from pipeline.config import moment_ns
+    from pipeline.log.store import Store
+    from pipeline.run.replaying import replay
+    from pipeline.run.strategies import plan_of, strategy_file
+
+    store = Store(Path(home))
+    files = [strategy_file(name) for name in strategies]
+    plan = plan_of(files, params, settings)
+    for session in [found for name in sessions for found in store.find(name)]:
+        click.echo(
+            f"replaying {session.id} with today's code: fills are simulated, recorded broker events left out",
+            err=as_json,
+        )
+        until_ns = moment_ns(until, day_ns=session.first_ts_ns) if until else None
+        with progress(session.id, session.inputs) as told:
+            done = replay(
+                store, session.id, plan, files, created_ns=time.time_ns(), until_ns=until_ns, rows=rows, progress=told
+            )
+        if as_json:
+            as_json_line(done)
+        else:
+            for name, value in msgspec.structs.asdict(done).items():
+                click.echo(f"  {name:<15} {value:,}" if isinstance(value, int | float) else f"  {name:<15} {value}")

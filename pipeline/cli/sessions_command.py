@@ -1,0 +1,164 @@
+"""`tape sessions`: what is in the store."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline.cli.show import as_json_line, counted, json_option
+
+
+@click.group("sessions")
+def command() -> None:
+    """List, show, seal, export, delete and prune sessions."""
+
+
+@command.command("list")
+@json_option
+@click.pass_obj
+def list_(home: str, as_json: bool) -> None:
+    """One line a session, oldest first."""
+    list_manifests(_store(home).sessions(), home, as_json=as_json)
+
+
+@command.command()
+@click.argument("name", default="last")
+@json_option
+@click.pass_obj
+def show(home: str, name: str, as_json: bool) -> None:
+    """The manifest of a session or run NAME."""
+    show_manifest(home, name, as_json=as_json)
+
+
+@command.command()
+@click.argument("name", default="last")
+@click.pass_obj
+def seal(home: str, name: str) -> None:
+    """Turn the journal of an ended session NAME into Parquet."""
+    from pipeline.log import seal as sealing
+
+    store = _store(home)
+    manifest = store.find_one(name)
+    held = store.lock(manifest.id)
+    try:
+        sealed = sealing.seal(store.folder(manifest.id), store.disk)
+    finally:
+        held.release()
+    size = sum(part.size for part in sealed.parts)
+    click.echo(f"{sealed.id}: sealed, {sum(sealed.kinds.values()):,} rows in {size:,} bytes")
+
+
+@command.command()
+@click.argument("name")
+@click.argument("target", type=click.Path(path_type=Path))
+@click.pass_obj
+def export(home: str, name: str, target: Path) -> None:
+    """A copy of NAME that stands alone, in the folder TARGET: Parquet, manifest, code."""
+    from pipeline.log.export import export as exported
+
+    store = _store(home)
+    click.echo(f"{store.find_one(name).id}: exported to {exported(store, store.find_one(name).id, target)}")
+
+
+@command.command()
+@click.argument("names", nargs=-1, required=True)
+@click.option("--yes", is_flag=True, help="do not ask")
+@click.pass_obj
+def delete(home: str, names: tuple[str, ...], yes: bool) -> None:
+    """Delete sessions or runs NAMES, for good."""
+    delete_named(home, names, is_asked=not yes)
+
+
+@command.command()
+@click.option("--keep", type=click.IntRange(0), help="how many of the newest to keep")
+@click.option("--older", metavar="DURATION", help="delete what was made longer ago, e.g. 30d")
+@click.option("--yes", is_flag=True, help="do not ask")
+@click.pass_obj
+def prune(home: str, keep: int | None, older: str | None, yes: bool) -> None:
+    """Delete old sessions; those being recorded stay."""
+    from pipeline.config import duration_ns
+
+    before_ns = time.time_ns() - duration_ns(older) if older else None
+    if not yes:
+        click.confirm(f"prune the sessions of {home}?", abort=True)
+    _tell(_store(home).prune(keep=keep, created_before_ns=before_ns))
+
+
+def show_manifest(home: str, name: str, *, as_json: bool) -> None:
+    """Print what a manifest says."""
+    manifest = _store(home).find_one(name)
+    if as_json:
+        as_json_line(manifest)
+        return
+    from pipeline.units import iso_from_ns
+
+    size = sum(part.size for part in manifest.parts)
+    rows: list[tuple[str, Any]] = [
+        ("id", manifest.id),
+        ("state", f"{manifest.state}, recorded as {manifest.mode.value}"),
+        ("inputs", f"{manifest.inputs:,}"),
+        ("derived", f"{manifest.derived:,}"),
+        ("kinds", counted(manifest.kinds)),
+        ("from", iso_from_ns(manifest.first_ts_ns)),
+        ("to", iso_from_ns(manifest.last_ts_ns)),
+        ("refused", f"{manifest.refused:,}"),
+        ("strategies", ", ".join(f"{entry.name} {entry.params}" for entry in manifest.strategies) or "none"),
+        ("parents", ", ".join(manifest.parents) or "none"),
+        ("sealed", f"{size:,} bytes in {len(manifest.parts)} files" if size else "no"),
+        ("decisions", manifest.decisions_hash or "none"),
+        ("code", manifest.code_hash or "none"),
+        ("packages", ", ".join(f"{package} {version}" for package, version in manifest.packages.items())),
+    ]
+    for key, value in rows:
+        click.echo(f"{key:<12}{value}")
+
+
+def delete_named(home: str, names: tuple[str, ...], *, is_asked: bool) -> None:
+    """Delete what the names mean, each looked up before anything goes."""
+    store = _store(home)
+    ids = [manifest.id for name in names for manifest in store.find(name)]
+    if is_asked:
+        click.confirm(f"delete {', '.join(ids)}?", abort=True)
+    for id_ in ids:
+        _tell(store.delete(id_))
+
+
+def _store(home: str) -> Any:
+    from pipeline.log.store import Store
+
+    return Store(Path(home))
+
+
+def list_manifests(manifests: list[Any], home: str, *, as_json: bool) -> None:
+    """One line a log."""
+    from pipeline.units import iso_from_ns
+
+    if as_json:
+        as_json_line(
+            [
+                {
+                    "id": m.id,
+                    "state": m.state,
+                    "inputs": m.inputs,
+                    "derived": m.derived,
+                    "first_ts": iso_from_ns(m.first_ts_ns),
+                }
+                for m in manifests
+            ]
+        )
+        return
+    if not manifests:
+        click.echo(f"nothing in {home} yet: `tape demo` or `tape import FILE` makes the first session")
+    for m in manifests:
+        click.echo(
+            f"{m.id:<40} {m.state:<9} {m.inputs:>12,} inputs {m.derived:>10,} derived  {iso_from_ns(m.first_ts_ns)[:19]}"
+        )
+
+
+def _tell(removed: Any) -> None:
+    click.echo(f"deleted: {', '.join(removed.deleted) or 'nothing'}")
+    if removed.held:
+        click.echo(f"left alone, being recorded: {', '.join(removed.held)}")
+    if removed.orphans:
+        click.echo(f"runs without their session now: {', '.join(removed.orphans)}")

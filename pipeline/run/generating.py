@@ -1,0 +1,43 @@
+"""Generating: a day from the simulator recorded as if it were live, strategies deciding as it comes in."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from pipeline.feeds.merge import merged
+from pipeline.log.manifest import Manifest
+from pipeline.log.seal import seal
+from pipeline.log.store import Store
+from pipeline.provenance import Mode
+from pipeline.run.code import code_of
+from pipeline.run.environment import machine, packages
+from pipeline.run.fold import FoldPlan, LocalFold
+from pipeline.run.recording import opened, start_rows
+from pipeline.run.replaying import strategy_entries
+from pipeline.simulator.generate import Day, GeneratedDay
+
+
+def record_generated(
+    store: Store, day: Day, plan: FoldPlan, strategy_files: Sequence[Path], *, created_ns: int
+) -> Manifest:
+    """Record the day with these strategies, seal it, and give its manifest. Raises StrategyError, LockedError."""
+    code = code_of(strategy_files)
+    settings = {"plan": msgspec.to_builtins(plan), "generated": msgspec.to_builtins(day)}
+    manifest = store.create_session(
+        f"generated-{day.seed}",
+        mode=Mode.PAPER,
+        created_ns=created_ns,
+        settings=settings,
+        strategies=strategy_entries(plan, code),
+        packages=packages(),
+        platform=machine(),
+        seed=day.seed,
+    )
+    manifest = store.keep_code(manifest.id, {name: text.decode() for name, text in code.sources.items()})
+    with LocalFold(plan, strategy_files) as fold, opened(store, manifest, fold) as recorder:
+        recorder.session_ns = day.starts_ns
+        recorder.say(start_rows(settings, code.hashes, seed=day.seed))
+        for batch in merged([GeneratedDay(day)]):
+            recorder.take(batch)
+    return seal(store.folder(manifest.id), store.disk)

@@ -1,0 +1,41 @@
+"""Notes: remarks of a person, in the session while it is recorded, else in the store's own small log."""
+
+import secrets
+
+from pipeline.block import Block
+from pipeline.codes import Kind
+from pipeline.errors import NotFoundError, VenueError
+from pipeline.log.frames import FrameKind
+from pipeline.log.journal import Journal
+from pipeline.log.store import Store
+from pipeline.run.control import Request, ask
+
+
+def remark(store: Store, name: str, text: str, *, tag: str, now_ns: int) -> str:
+    """Write the remark where it belongs, durably; a sentence that says where.
+
+    Raises NotFoundError, LockedError when another note is being written, OperatorError when the session refuses it.
+    """
+    manifest = store.find_one(name)
+    if manifest.state == "open":
+        try:
+            answer = ask(store.folder(manifest.id), Request("NOTE", target=tag, text=text))
+        except NotFoundError:
+            pass  # open, but its writer is gone: it was interrupted
+        else:
+            if not answer.ok:
+                raise VenueError(f"{manifest.id}: {answer.error}")
+            return f"{manifest.id}: input {answer.seq}"
+    folder = store.notes_folder
+    journal = (
+        Journal.resume(folder)[0]
+        if any(folder.glob("*.seg"))
+        else Journal.create(folder, log_id=secrets.token_bytes(16))
+    )
+    with journal:
+        seq = journal.written.seq + 1
+        note = Block.of(
+            Kind.NOTE, 1, seq=seq, ts_event_ns=now_ns, ts_recv_ns=now_ns, session=manifest.id, tag=tag, text=text
+        )
+        journal.append(FrameKind.INPUTS, [note])
+    return f"{manifest.id}: note {seq}"
