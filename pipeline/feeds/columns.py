@@ -118,9 +118,9 @@ def _steps_of_integers(column: Any, step_nano: int) -> Exact:
 def _steps_of_floats(column: Any, step_nano: int, name: str) -> Exact:
     values, is_there = _numbers(column.cast(pa.float64()), "f8", np.nan)
     is_there &= ~np.isnan(values)
-    scaled = np.where(is_there, values, 0.0) * (NANO / step_nano)
-    is_far = ~(np.abs(scaled) < 9.2e18)
-    scaled = np.where(is_far, 0.0, scaled)
+    scale = NANO / step_nano
+    is_far = is_there & ~(np.abs(values) < 9.2e18 / scale)
+    scaled = np.where(is_there & ~is_far, values, 0.0) * scale
     whole = np.rint(scaled)
     is_fine = np.abs(scaled - whole) > _FLOAT_STEPS_MAX * np.spacing(np.abs(scaled))
     reasons = _with_reason(None, is_far, f"{name} is too large")

@@ -1,6 +1,7 @@
 """Files that hold tables, opened by content: CSV (plain, gzip, zstd), Parquet, Arrow and Feather."""
 
 import csv
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,13 +12,14 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from pipeline.errors import FeedError
-from pipeline.feeds.streams import compression_of, opened
+from pipeline.feeds.streams import ByteStream, opened
 
 _BLOCK_BYTES: Final = 1 << 20
 _HEADER_BYTES_MAX: Final = 1 << 16
 _ROWS_AT_ONCE: Final = 32_768
 _PARQUET_MAGIC: Final = b"PAR1"
 _ARROW_MAGIC: Final = b"ARROW1"
+_STRAY_BYTES: Final = re.compile("[\udc80-\udcff]")
 
 
 class Table:
@@ -52,7 +54,6 @@ class Table:
 @contextmanager
 def opened_table(path: Path) -> Iterator[Table]:
     """The table in a file. Raises FeedError when its header can't be read."""
-    compression = compression_of(path)
     with opened(path) as stream:
         head = stream.read(_HEADER_BYTES_MAX)
         problem = stream.problem
@@ -65,8 +66,8 @@ def opened_table(path: Path) -> Iterator[Table]:
                 yield Table(arrow.schema.names, lambda: (arrow.get_batch(i) for i in range(arrow.num_record_batches)))
         else:
             names = _csv_names(head, path, problem)
-            with pa.input_stream(str(path), compression=compression) as source:
-                yield _csv_table(source, names)
+            with opened(path) as stream:
+                yield _csv_table(_WholeLines(stream), names)
     except (pa.ArrowInvalid, OSError, pa.ArrowNotImplementedError) as error:
         raise FeedError(path, "header", " ".join(str(error).split())) from None
 
@@ -84,7 +85,39 @@ def _csv_names(head: bytes, path: Path, problem: str) -> list[str]:
     return names
 
 
-def _csv_table(source: Any, names: list[str]) -> Table:
+class _WholeLines:
+    """A stream of lines as a file to read from: when it breaks off, the line it broke in is not given."""
+
+    closed = False
+
+    def __init__(self, stream: ByteStream) -> None:
+        self.stream = stream
+        self._held = b""
+
+    def read(self, count: int) -> bytes:
+        """Up to `count` bytes of whole lines; part of a line only when it is longer than that, or the last one."""
+        while len(self._held) < count and (chunk := self.stream.read(count)):
+            self._held += chunk
+        end = self._held.rfind(b"\n", 0, count) + 1
+        if not end and not self.stream.problem:
+            end = count
+        given, self._held = self._held[:end], self._held[end:]
+        return _readable_text(given)
+
+    def close(self) -> None:
+        """The stream is closed by who opened it."""
+
+
+def _readable_text(lines: bytes) -> bytes:
+    """The lines with each byte that is no UTF-8 replaced by one that is in no number and no symbol."""
+    try:
+        lines.decode()
+    except UnicodeDecodeError:
+        return _STRAY_BYTES.sub("\x1a", lines.decode("utf-8", "surrogateescape")).encode()
+    return lines
+
+
+def _csv_table(source: _WholeLines, names: list[str]) -> Table:
     """A CSV whose values stay as they are written: numbers and times are made of them exactly, later."""
     row_count = 0
 
@@ -100,12 +133,13 @@ def _csv_table(source: Any, names: list[str]) -> Table:
             read_options=pacsv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES, column_names=names, skip_rows=1),
             parse_options=pacsv.ParseOptions(invalid_row_handler=skipped),
             convert_options=pacsv.ConvertOptions(
-                column_types=dict.fromkeys(names, pa.binary()), check_utf8=False, strings_can_be_null=False
+                column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
             ),
         )
         for batch in reader:
             row_count += len(batch)
             yield batch
+        table.problem = source.stream.problem
 
     table = Table(names, batches)
     return table
