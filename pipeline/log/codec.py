@@ -32,9 +32,7 @@ Pieces = list[Any]  # of bytes and numpy arrays: numpy's stubs lack the buffer p
 
 Type = np.dtype[Any]
 
-_NAMES: Final = {kind: layout.names for kind, layout in LAYOUTS.items()}
 _shape_of: Final = attrgetter("dtype", "strides", "size")
-_FIXED: Final = frozenset(kind for kind, layout in LAYOUTS.items() if layout.is_fixed)
 _COUNT: Final = struct.Struct("<II")
 _ENTRY: Final = struct.Struct("<HHIQQ")
 _PREFIX: Final = struct.Struct("<Ii")
@@ -47,6 +45,8 @@ _TEMPLATES_MAX: Final = 4096
 class Template(NamedTuple):
     """What all messages of one kind and row count have in common."""
 
+    names: tuple[str, ...]
+    """Of the columns."""
     head: bytes
     """Continuation, length and metadata, padded so that the body is aligned to 64 bytes."""
     pieces: Pieces
@@ -141,16 +141,14 @@ def _message(block: Block) -> tuple[Pieces, int]:
     """The block's message and its length, a multiple of 64."""
     rows = len(block)
     assert rows, f"an empty {block.kind.name.lower()} block says nothing and is not written"
-    if block.kind not in _FIXED:
+    template = _template(block.kind, rows)
+    if template is None:
         message = to_arrow(block).serialize()
         length = padded(message.size)
         return [message.to_pybytes(), _ZEROS[: length - message.size]], length
-    template = _template(block.kind, rows)
-    columns: list[Any] = list(map(block.columns.__getitem__, _NAMES[block.kind]))
+    columns: list[Any] = list(map(block.columns.__getitem__, template.names))
     if list(map(_shape_of, columns)) != template.shapes:
-        columns = [
-            _regular(block, name, *shape) for name, shape in zip(_NAMES[block.kind], template.shapes, strict=True)
-        ]
+        columns = [_regular(block, name, *shape) for name, shape in zip(template.names, template.shapes, strict=True)]
     pieces = template.pieces.copy()
     pieces[1::2] = columns
     return pieces, template.length
@@ -165,11 +163,11 @@ def _regular(block: Block, name: str, type_: Type, _: tuple[int], rows: int) -> 
 
 
 def _block(payload: Buffer, kind: Kind, rows: int, offset: int, length: int) -> Block:
-    if kind in _FIXED and rows:
-        template = _template(kind, rows)
-        if length == template.length and payload[offset : offset + len(template.head)] == template.head:
-            record: Numbers = np.ndarray((), template.record, payload, offset)
-            return Block(kind, {name: record[name] for name in _NAMES[kind]})
+    # A row takes more than 8 bytes: a false count allocates nothing.
+    template = _template(kind, rows) if 0 < rows <= length // 8 else None
+    if template and template.length == length and bytes(payload[offset : offset + len(template.head)]) == template.head:
+        record: Numbers = np.ndarray((), template.record, payload, offset)
+        return Block(kind, {name: record[name] for name in template.names})
     return _block_by_arrow(memoryview(payload)[offset : offset + length], kind, rows)
 
 
@@ -185,8 +183,13 @@ def _block_by_arrow(message: memoryview, kind: Kind, rows: int) -> Block:
 
 
 @lru_cache(maxsize=_TEMPLATES_MAX)
-def _template(kind: Kind, rows: int) -> Template:
-    """Learnt from a message that pyarrow made: the columns' offsets are where it finds their values again."""
+def _template(kind: Kind, rows: int) -> Template | None:
+    """Learnt from a message that pyarrow made: the columns' offsets are where it finds their values again.
+
+    None for a layout with text.
+    """
+    if not LAYOUTS[kind].is_fixed:
+        return None
     message = to_arrow(Block.of(kind, rows)).serialize()
     body = _PREFIX.size + _PREFIX.unpack_from(message)[1]
     head = _PREFIX.pack(_CONTINUATION, padded(body) - _PREFIX.size) + message[_PREFIX.size : body].to_pybytes()
@@ -194,6 +197,7 @@ def _template(kind: Kind, rows: int) -> Template:
     batch = pa.ipc.read_record_batch(message, SCHEMAS[kind])
     starts = [column.buffers()[1].address - message.address + shift for column in batch.columns]
     length = padded(message.size + shift)
+    names = LAYOUTS[kind].names
     types = [np.dtype(field.type) for field in LAYOUTS[kind].fields]
     assert starts[0] == padded(body), "the first column does not begin its body"
     pieces: Pieces = [head.ljust(padded(body), b"\0")]
@@ -201,14 +205,14 @@ def _template(kind: Kind, rows: int) -> Template:
         pieces += (None, bytes(following - start - rows * type_.itemsize))
     record = np.dtype(
         {
-            "names": _NAMES[kind],
+            "names": names,
             "formats": [(type_, (rows,)) for type_ in types],
             "offsets": starts,
             "itemsize": length,
         }
     )
     shapes = [(type_, (type_.itemsize,), rows) for type_ in types]
-    return Template(pieces[0], pieces, shapes, record, length)
+    return Template(names, pieces[0], pieces, shapes, record, length)
 
 
 @lru_cache
