@@ -1,0 +1,285 @@
+from core_day import Day, Derived, nano
+from core_probe import probe
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.codes import (
+    IntentOutcome,
+    Kind,
+    Liquidity,
+    OrderReason,
+    OrderState,
+    Side,
+    TimeInForce,
+    TradingStatus,
+)
+from pipeline.core.engine import Engine
+from pipeline.core.settings import EngineSettings
+from pipeline.core.verbs import cancel, enter, leave
+from pipeline.units import ABSENT, NANO
+
+FAST = EngineSettings(latency_ns=NANO, quote_age_ns_max=10**15)
+
+
+def buy(**order):
+    return lambda s, event, ctx: enter(ctx, Side.BUY, **order)
+
+
+def sell(**order):
+    return lambda s, event, ctx: enter(ctx, Side.SELL, **order)
+
+
+def fills(derived):
+    return [
+        (row["seq"], row["side"], row["price_nano"] / NANO, row["quantity_steps"], row["liquidity"])
+        for row in derived[Kind.FILL]
+    ]
+
+
+def states(derived, order_id=1):
+    return [OrderState(row["state"]).name for row in derived[Kind.ORDER] if row["order_id"] == order_id]
+
+
+def run(day, script, engine_settings=FAST):
+    return day.run([probe(script)], engine_settings)[1]
+
+
+def test_a_market_order_pays_the_far_side_in_force_when_it_arrives():
+    day = Day().quote(0, 10.0, 10.1).quote(0.5, 10.2, 10.3).quote(3, 10.8, 10.9)
+    derived = run(day, {1: buy(quantity=50)})
+    assert fills(derived) == [(4, Side.BUY, 10.3, 50, Liquidity.TAKER)]
+    assert states(derived) == ["APPROVED", "SUBMITTED", "ACCEPTED", "FILLED"]
+
+
+def test_an_order_never_fills_in_the_step_that_sent_it():
+    derived = run(Day().quote(0, 10.0, 10.1), {1: buy(quantity=50)}, EngineSettings(latency_ns=0))
+    assert fills(derived) == []
+    assert states(derived) == ["APPROVED", "SUBMITTED"]
+
+
+def test_displayed_size_is_used_up_until_the_next_quote():
+    day = (
+        Day().quote(0, 10.0, 10.1, ask_size=70).timer(2).timer(3).quote(4, 10.0, 10.2, ask_size=20).quote(5, 10.0, 10.1)
+    )
+    derived = run(day, {1: buy(quantity=100)})
+    assert fills(derived) == [
+        (3, Side.BUY, 10.1, 70, Liquidity.TAKER),
+        (5, Side.BUY, 10.2, 20, Liquidity.TAKER),
+        (6, Side.BUY, 10.1, 10, Liquidity.TAKER),
+    ]
+
+
+def test_two_orders_share_one_displayed_size_oldest_first():
+    def both(s, event, ctx):
+        enter(ctx, Side.BUY, quantity=60, score=1.0)
+        enter(ctx, Side.BUY, quantity=60, score=2.0)
+
+    derived = run(Day().quote(0, 10.0, 10.1, ask_size=100).timer(2), {1: both})
+    assert [(row["order_id"], row["quantity_steps"]) for row in derived[Kind.FILL]] == [(1, 60), (2, 40)]
+
+
+def test_the_rest_of_an_immediate_order_is_cancelled():
+    day = Day().quote(0, 10.0, 10.1, ask_size=70).timer(2).quote(4, 10.0, 10.1)
+    derived = run(day, {1: buy(quantity=100, limit=10.1, time_in_force=TimeInForce.IOC)})
+    assert fills(derived) == [(3, Side.BUY, 10.1, 70, Liquidity.TAKER)]
+    assert states(derived)[-2:] == ["PARTIALLY_FILLED", "CANCELLED"]
+
+
+def test_fill_or_kill_is_all_or_nothing():
+    day = Day().quote(0, 10.0, 10.1, ask_size=70).timer(2).quote(4, 10.0, 10.1, ask_size=500)
+    derived = run(day, {1: buy(quantity=100, limit=10.1, time_in_force=TimeInForce.FOK)})
+    assert fills(derived) == []
+    assert states(derived)[-1] == "CANCELLED"
+
+
+def test_a_touch_is_no_fill_of_a_resting_limit():
+    day = Day().quote(0, 10.0, 10.2).timer(2).quote(3, 10.1, 10.2).print(4, 10.1).print(5, 10.05)
+    derived = run(day, {1: buy(quantity=10, limit=10.1)})
+    assert fills(derived) == []
+
+
+def test_a_resting_limit_fills_at_its_limit_when_the_other_side_comes_to_it():
+    day = Day().quote(0, 10.0, 10.2).timer(2).quote(3, 10.0, 10.1, ask_size=4).quote(4, 9.0, 9.1)
+    derived = run(day, {1: buy(quantity=10, limit=10.1)})
+    assert fills(derived) == [(4, Side.BUY, 10.1, 4, Liquidity.MAKER), (5, Side.BUY, 10.1, 6, Liquidity.MAKER)]
+
+
+def test_a_limit_that_can_trade_at_once_pays_the_quote_not_its_limit():
+    derived = run(Day().quote(0, 10.0, 10.1).timer(2), {1: buy(quantity=10, limit=10.5)})
+    assert fills(derived) == [(3, Side.BUY, 10.1, 10, Liquidity.TAKER)]
+
+
+def test_a_stop_wakes_at_the_quote_it_trades_against():
+    day = Day().quote(0, 10.0, 10.1).timer(2).quote(3, 10.3, 10.39).quote(4, 10.4, 10.5)
+    derived = run(day, {1: buy(quantity=10, trigger=10.4)})
+    assert fills(derived) == [(5, Side.BUY, 10.5, 10, Liquidity.TAKER)]
+
+
+def test_nothing_fills_while_halted():
+    day = Day().quote(0, 10.0, 10.1).status(0.5, TradingStatus.HALTED).timer(2).quote(3, 10.0, 10.1)
+    day.status(4, TradingStatus.TRADING).quote(5, 11.0, 11.1)
+    derived = run(day, {1: buy(quantity=10)})
+    assert fills(derived) == [(7, Side.BUY, 11.1, 10, Liquidity.TAKER)]
+
+
+def test_an_immediate_order_that_meets_a_halt_is_cancelled():
+    day = Day().quote(0, 10.0, 10.1).status(0.5, TradingStatus.PAUSED).timer(2)
+    derived = run(day, {1: buy(quantity=10, limit=11, time_in_force=TimeInForce.IOC)})
+    assert derived[Kind.ORDER][-1]["reason"] == OrderReason.HALTED
+
+
+def test_a_cancel_takes_as_long_as_an_order():
+    script = {1: buy(quantity=10, limit=9.0), 2: lambda s, event, ctx: cancel(ctx)}
+    derived = run(Day().quote(0, 10.0, 10.1).quote(5, 10.0, 10.1).quote(5.5, 8.9, 9.0, ask_size=3).timer(7), script)
+    assert fills(derived) == [(4, Side.BUY, 9.0, 3, Liquidity.MAKER)]
+    assert states(derived)[-3:] == ["CANCEL_PENDING", "CANCEL_PENDING", "CANCELLED"]
+
+
+def test_a_stop_and_a_target_come_with_the_first_fill_and_end_each_other():
+    day = (
+        Day().quote(0, 10.0, 10.1, ask_size=60).timer(2).quote(3, 10.0, 10.1).timer(5).quote(6, 11.0, 11.1, bid_size=40)
+    )
+    day.quote(7, 11.2, 11.3).timer(9)
+    derived = run(day, {1: buy(quantity=100, limit=10.1, stop=9.5, target=11.0)})
+    assert [(row["order_id"], row["price_nano"] / NANO, row["quantity_steps"]) for row in derived[Kind.FILL]] == [
+        (1, 10.1, 60),
+        (1, 10.1, 40),
+        (3, 11.0, 40),
+        (3, 11.0, 60),
+    ]
+    assert states(derived, 2)[-1] == "CANCELLED"
+    assert derived[Kind.POSITION][-1]["quantity_steps"] == 0
+    legs = {row["order_id"]: row["parent_order_id"] for row in derived[Kind.ORDER]}
+    assert legs == {1: 0, 2: 1, 3: 1}
+
+
+def test_a_protective_stop_sells_no_more_than_there_is():
+    day = (
+        Day()
+        .quote(0, 10.0, 10.1, ask_size=60)
+        .timer(2)
+        .timer(3.5)
+        .quote(4, 9.0, 12.0, bid_size=500)
+        .timer(6)
+        .quote(7, 9, 9.1)
+    )
+    derived = run(day, {1: buy(quantity=100, limit=10.1, stop=9.5)})
+    assert fills(derived) == [(3, Side.BUY, 10.1, 60, Liquidity.TAKER), (5, Side.SELL, 9.0, 60, Liquidity.TAKER)]
+    assert states(derived, 1)[-2:] == ["CANCEL_PENDING", "CANCELLED"]  # the rest of the entry goes with its stop
+
+
+def test_leaving_takes_the_protection_along():
+    script = {1: buy(quantity=50, stop=9.0), 2: lambda s, event, ctx: leave(ctx)}
+    derived = run(Day().quote(0, 10.0, 10.1).timer(2).quote(5, 10.0, 10.1).timer(7).quote(8, 5, 5.1), script)
+    assert [side for _, side, *_ in fills(derived)] == [Side.BUY, Side.SELL]
+    assert states(derived, 2)[-1] == "CANCELLED"
+
+
+def test_an_exit_that_stands_is_not_doubled_and_one_of_nothing_is_empty():
+    go_out = lambda s, event, ctx: leave(ctx)  # noqa: E731
+    script = {1: go_out, 2: buy(quantity=50), 3: go_out, 4: go_out}
+    derived = run(Day().quote(0, 10, 10.1).quote(1, 10, 10.1).quote(5, 10, 10.1).quote(5.5, 10, 10.1), script)
+    assert derived.column(Kind.INTENT, "outcome") == [
+        IntentOutcome.EMPTY,
+        IntentOutcome.TAKEN,
+        IntentOutcome.TAKEN,
+        IntentOutcome.DUPLICATE,
+    ]
+
+
+def test_without_quotes_a_market_order_gets_the_open_of_the_next_whole_bar():
+    plan = probe(
+        on_quote=None, on_timer=lambda s, e, p, ctx: enter(ctx, Side.BUY, quantity=100) if e.interval_ns == 7 else None
+    )
+    day = Day().bar(60, 0, (10, 11, 9, 10)).add(Kind.TIMER, 90, 0, interval_ns=7).bar(120, 60, (11, 12, 10, 11))
+    day.bar(180, 120, (12, 13, 12, 12), volume=70).bar(240, 180, (14, 14, 14, 14))
+    _, derived = day.run([plan], FAST)
+    assert fills(derived) == [(5, Side.BUY, 12.0, 70, Liquidity.UNKNOWN), (6, Side.BUY, 14.0, 30, Liquidity.UNKNOWN)]
+
+
+def test_without_quotes_a_limit_needs_a_bar_that_trades_through_it():
+    plan = probe(on_quote=None, on_timer=lambda s, e, p, ctx: enter(ctx, Side.BUY, quantity=10, limit=9.5, stop=9.0))
+    day = Day().bar(60, 0, (10, 11, 9, 10)).timer(61).bar(180, 120, (10, 10, 9.5, 10)).bar(240, 180, (10, 10, 9.4, 10))
+    day.bar(400, 300, (8.5, 9, 8, 8))
+    _, derived = day.run([plan], FAST)
+    assert fills(derived) == [(5, Side.BUY, 9.5, 10, Liquidity.UNKNOWN), (6, Side.SELL, 8.5, 10, Liquidity.UNKNOWN)]
+
+
+def test_prices_go_to_the_tick_by_the_sides_rule():
+    def wishes(s, event, ctx):
+        enter(ctx, Side.BUY, quantity=1, limit=10.017, stop=9.013, target=11.011)
+        enter(ctx, Side.SELL, quantity=1, limit=10.011, stop=11.011, target=9.013)
+        enter(ctx, Side.BUY, quantity=1, trigger=10.511)
+
+    derived = run(Day().quote(0, 10.0, 10.1), {1: wishes})
+    columns = ("limit_nano", "stop_loss_nano", "take_profit_nano", "trigger_nano")
+    prices = [tuple(max(row[name], 0) for name in columns) for row in derived[Kind.INTENT]]
+    assert prices == [
+        (nano(10.01), nano(9.01), nano(11.02), 0),
+        (nano(10.02), nano(11.02), nano(9.01), 0),
+        (0, 0, 0, nano(10.52)),
+    ]
+
+
+def test_a_size_comes_from_exactly_one_of_quantity_notional_and_risk():
+    def wishes(s, event, ctx):
+        enter(ctx, Side.BUY, notional=1_000.0)
+        enter(ctx, Side.BUY, risk=100.0, limit=10.0, stop=9.0)
+        enter(ctx, Side.BUY, notional=5.0)
+        enter(ctx, Side.BUY)
+        enter(ctx, Side.BUY, quantity=1, notional=5.0)
+        enter(ctx, Side.BUY, risk=100.0)
+        enter(ctx, Side.BUY, quantity=float("inf"))
+        enter(ctx, Side.BUY, quantity=1, limit=float("-inf"))
+        enter(ctx, Side.BUY, quantity=1, stop=10.2)
+
+    derived = run(Day().quote(0, 10.0, 10.1), {1: wishes})
+    T, E, I = IntentOutcome.TAKEN, IntentOutcome.EMPTY, IntentOutcome.INVALID  # noqa: E741, N806
+    assert derived.column(Kind.INTENT, "outcome") == [T, T, E, I, I, I, I, I, I]
+    assert derived.column(Kind.INTENT, "quantity_steps")[:2] == [99, 100]
+
+
+QUOTES = st.lists(
+    st.tuples(st.integers(90, 110), st.integers(0, 5), st.integers(0, 30), st.integers(0, 30), st.booleans()),
+    min_size=2,
+    max_size=30,
+)
+WISHES = st.lists(
+    st.tuples(st.integers(1, 30), st.sampled_from([Side.BUY, Side.SELL]), st.integers(1, 60), st.integers(85, 115)),
+    max_size=8,
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(QUOTES, WISHES)
+def test_displayed_size_is_never_used_twice_and_halts_hold(quotes, wishes):
+    day = Day(tick=1.0)
+    is_halted = False
+    for i, (bid, spread, bid_size, ask_size, toggles) in enumerate(quotes):
+        if toggles:
+            is_halted = not is_halted
+            day.status(i, TradingStatus.HALTED if is_halted else TradingStatus.TRADING)
+        day.quote(i, bid, bid + spread, bid_size, ask_size)
+    script = {}
+    for call, side, size, limit in wishes:
+        order = {"quantity": size} if limit % 3 == 0 else {"quantity": size, "limit": limit}
+        script[call] = (buy if side == Side.BUY else sell)(**order)
+    engine = Engine([probe(script)], EngineSettings(latency_ns=NANO // 2, quote_age_ns_max=10**15))
+    filled, limits = {}, {}
+    was_halted = False
+    for batch in day.batches(1):
+        derived = Derived()
+        derived.take(engine.reduce(batch))
+        (instrument,) = engine.world.instruments.values()
+        assert instrument.bid_left_steps >= 0
+        assert instrument.ask_left_steps >= 0
+        assert not (was_halted and instrument.is_halted and derived[Kind.FILL])
+        was_halted = instrument.is_halted
+        limits |= {row["order_id"]: (row["limit_nano"], row["quantity_steps"]) for row in derived[Kind.ORDER]}
+        for fill in derived[Kind.FILL]:
+            limit_nano, quantity = limits[fill["order_id"]]
+            filled[fill["order_id"]] = filled.get(fill["order_id"], 0) + fill["quantity_steps"]
+            assert filled[fill["order_id"]] <= quantity
+            assert limit_nano == ABSENT or (limit_nano - fill["price_nano"]) * fill["side"] >= 0
+            far_nano = fill["ask_nano"] if fill["side"] == Side.BUY else fill["bid_nano"]
+            assert (fill["price_nano"] - far_nano) * fill["side"] >= 0  # never better than the far side
