@@ -1,1 +1,43 @@
-"""."""
+"""The path of one event, and every module it passes, in that order.
+
+**The words.** `units` and `errors` stand on nothing. `codes` are the closed sets, `events` the layouts of all kinds,
+`block` the columns in which rows travel, `provenance` which kinds are inputs and which derived, `instruments` what
+trades, `intents` what may be wished, `ports` the verbs through which the shell reaches the world.
+
+**In.** A file is opened by the feed that reads it (`feeds.files`): `feeds.dbn` over `feeds.dbn_records` and
+`feeds.dbn_symbols`, `feeds.tables` over `feeds.table_files`, `feeds.columns` and `feeds.zones`, `feeds.captures`; all
+of them read bytes through `feeds.streams`. What a vendor means is decided in pure functions: `normalize.databento`,
+`normalize.databento_status`, `normalize.databento_symbols`, `normalize.binance`, `normalize.binance_depth`,
+`normalize.coinbase`, `normalize.hyperliquid`, what these share in `normalize.capture`, `normalize.book` and
+`normalize.rows`, tables in `normalize.tables`, what is odd about a row in `normalize.marks`. Many sources become one
+order in `feeds.merge`, over `feeds.stretches` and `feeds.session_rows`, on the timer grid of `normalize.grid`.
+A day that never happened comes from `simulator.generate`.
+
+**Onto the tape.** `log.sequencer` gives each input its `seq` and commits it through `log.journal`: `log.order` sees that
+nothing is missing, `log.codec` makes the payload (Arrow by way of `log.arrow`), `log.frames` the frame, `log.disk` writes
+it, `log.lock` keeps other writers out, `log.syncing` makes it durable and `log.durable` tells everybody how far.
+After a crash `log.recovery` looks first. `log.memory` is the twin that needs no disk.
+
+**Through the reducer.** `core.engine` folds one input after the other: `core.chunk` turns columns into the events of
+`core.market`, `core.world` holds the rows that all folds share, `core.instrument` and `core.bars` follow the market,
+`core.closing` hands closed bars on, `core.cells` calls the handlers of a `core.strategy` with the `core.context` they
+may read and the `core.verbs` they may use; parameters are `core.params`, memory is `core.state` laid out by
+`core.record`, arithmetic `core.dialect`, indicators `indicators.ema`, `indicators.sma`, `indicators.vwap`,
+`indicators.extremes`. What handlers put out is written by `core.outputs`; their wishes go over the `core.desk`: sized in
+`core.sizing`, ranked in `core.arbitration`, admitted by `core.risk`, kept as `core.orders`, filled by `core.venue`,
+booked in `core.portfolio`, written to the `core.ledger`. The operator's hand is `core.operator`, everything that may be
+set `core.settings`. Rows leave by `core.tape` and are hashed in `core.hashing`.
+
+**At rest.** `log.seal` turns segments into `log.parquet`; `log.manifest` says what a log is, `log.store` where logs lie
+and what they are called, `log.export` makes a copy that stands alone. `log.reader` gives rows back in order, over
+`log.segments`, `log.scan` and `log.merge`; `log.follow` goes on where it ends. `log.check` finds damage, `log.salvage`
+copies what is left.
+
+**The shell.** `config` reads what people write. `run.recording` records with `run.control` listening, `run.importing`
+and `run.generating` feed it, `run.replaying` and `run.verifying` fold again through `run.fold`, with `run.code` that was
+kept, `run.strategies` that were named and the `run.environment` they ran in; `run.comparing` finds the first
+difference, `run.notes` remarks, `run.pages` writes what the code says of itself. People speak to it through the
+commands: `cli.demo_command`, `cli.import_command`, `cli.replay_command`, `cli.verify_command`, `cli.sql_command`,
+`cli.check_command`, `cli.sessions_command`, `cli.runs_command`, `cli.note_command`, `cli.strategies_command`,
+`cli.docs_command`, which print by `cli.show`.
+"""

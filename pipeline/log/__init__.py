@@ -1,1 +1,1 @@
-"""."""
+"""The tape: frames, journal, recovery, sealing, readers, and the store that holds it all."""
