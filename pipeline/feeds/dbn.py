@@ -12,7 +12,7 @@ import databento_dbn as dbn
 import numpy as np
 
 from pipeline.block import Block, Blocks, Numbers
-from pipeline.codes import FeedAction, Kind
+from pipeline.codes import FeedAction, Kind, Mark
 from pipeline.errors import FeedError, UnitError
 from pipeline.feeds.dbn_records import Run, runs
 from pipeline.feeds.dbn_symbols import Symbols
@@ -25,6 +25,7 @@ from pipeline.normalize.databento import (
     blocks_of,
 )
 from pipeline.normalize.databento_symbols import instrument_of_definition
+from pipeline.normalize.marks import Seen, hashes, with_mark
 from pipeline.normalize.rows import TEXT_LENGTH_MAX, ranked
 from pipeline.units import ABSENT, checked_ts
 
@@ -94,6 +95,7 @@ class _Reader:
         self._metadata = metadata
         self._delay_ns = delay_ns
         self._symbols = Symbols(metadata)
+        self._prints_seen = Seen()
         self._record_count = 0
         self._ignored: dict[str, int] = {}
 
@@ -137,7 +139,8 @@ class _Reader:
                 return self._definitions(run.records)
             case rtype if rtype in SCHEMA_BY_RTYPE:
                 ids, met = self._symbols.ids_of(run.records)
-                return self._instruments(met) + blocks_of(run.records, ids, delay_ns=self._delay_ns)
+                blocks = blocks_of(run.records, ids, delay_ns=self._delay_ns)
+                return self._instruments(met) + [self._marked(block, rtype) for block in blocks]
             case 22:
                 self._symbols.learn(run.records)
             case 21 | 23:
@@ -145,6 +148,16 @@ class _Reader:
             case rtype:
                 self._ignore(REFUSED_BY_RTYPE.get(rtype, f"record type {rtype}"), len(run.records))
         return []
+
+    def _marked(self, block: Block, rtype: int) -> Block:
+        """A live session may hold a trade twice, from `trades` and from `mbp-1`: the second one is a duplicate."""
+        if block.kind is not Kind.PRINT or self._metadata.schema is not None:
+            return block
+        names = ("instrument_id", "ts_event_ns", "price_nano", "size_steps", "vendor_seq")
+        identity = hashes([block.number(name) for name in names])
+        rtypes, is_unique = np.full(len(block), rtype, np.int16), np.zeros(len(block), np.bool_)
+        repeated = self._prints_seen.duplicates(identity, rtypes, is_unique)
+        return block.with_columns(marks=with_mark(block.number("marks"), repeated, Mark.DUPLICATE))
 
     def _based(self, block: Block) -> Block:
         """Places and positions of a run, counted from the file's start."""

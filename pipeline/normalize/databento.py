@@ -137,9 +137,11 @@ def _problems(records: Numbers, rtype: int) -> Numbers | None:
     elif "ts_recv" in names and records["ts_recv"].max() >= TS_MAX_NS:
         missing = records["ts_recv"] == np.uint64(UNDEF_TIMESTAMP)
         found.append((missing & (records["ts_event"] == np.uint64(UNDEF_TIMESTAMP)), "no time at all"))
-    for name in ("publisher_id", "bid_pb_00", "ask_pb_00"):
-        if name in names and records[name].max() > _INT16_MAX:
-            found.append((records[name] > _INT16_MAX, f"{name} is unknown"))
+    found += [
+        (records[name] > _INT16_MAX, f"{name} is unknown")
+        for name in ("publisher_id", "bid_pb_00", "ask_pb_00")
+        if name in names and records[name].max() > _INT16_MAX
+    ]
     found += [
         (records[name] == ABSENT, f"{name} is no price") for name in _prices(names) if records[name].min() == ABSENT
     ]

@@ -1,6 +1,7 @@
 """Recorded bytes, then the same bytes flipped, cut and stuffed: events or FeedError, nothing else."""
 
 import gzip
+from functools import cache
 from pathlib import Path
 
 import databento_dbn as dbn
@@ -9,6 +10,7 @@ import pytest
 from feed_samples import DATA, dbn_metadata, dbn_records, needs_data, readable, rows_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyarrow import csv, parquet
 
 from pipeline.errors import FeedError
 from pipeline.feeds.files import feed_of
@@ -47,8 +49,11 @@ def dbn_sample():
     return dbn_metadata(None) + quotes.tobytes() + bars.tobytes() + status.tobytes()
 
 
+@cache
 def recorded_lines(path, count):
-    return b"".join((gzip.open if path.suffix == ".gz" else open)(path, "rb").readlines()[:count])
+    content = path.read_bytes()
+    plain = gzip.decompress(content) if path.suffix == ".gz" else content
+    return b"".join(plain.splitlines(keepends=True)[:count])
 
 
 def check(content: bytes, name: str, folder: Path, mapping=None) -> None:
@@ -129,8 +134,6 @@ def test_mutated_compressed_tables(changes, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def parquet_bytes(tmp_path_factory):
-    from pyarrow import csv, parquet
-
     path = tmp_path_factory.mktemp("parquet") / "x.parquet"
     parquet.write_table(csv.read_csv(pa.BufferReader(CSV)), path, write_page_checksum=True)
     return path.read_bytes()

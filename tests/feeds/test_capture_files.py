@@ -67,7 +67,9 @@ def test_every_frame_of_a_recorded_capture_is_an_event_or_counted(path, counts, 
     batches = list(CaptureFile(path).events())
     assert ignored(batches) == left_out
     assert counts_of(batches) == {**counts, **({"FEED": counts.get("FEED", 0) + len(left_out)} if left_out else {})}
-    assert not [row for row in rows_of(batches) if row.get("action") == FeedAction.REJECTED and row["kind"] is Kind.FEED]
+    assert not [
+        row for row in rows_of(batches) if row.get("action") == FeedAction.REJECTED and row["kind"] is Kind.FEED
+    ]
 
 
 @needs_data
@@ -138,7 +140,15 @@ def test_a_book_built_from_depth_agrees_with_book_ticker(tmp_path):
 
 
 def depth(first, last, bids, asks=()):
-    message = {"e": "depthUpdate", "E": 1_700_000_000_000, "s": "XUSDT", "U": first, "u": last, "b": bids, "a": list(asks)}
+    message = {
+        "e": "depthUpdate",
+        "E": 1_700_000_000_000,
+        "s": "XUSDT",
+        "U": first,
+        "u": last,
+        "b": bids,
+        "a": list(asks),
+    }
     return {"stream": "x@depth@100ms", "data": message}
 
 
@@ -174,10 +184,17 @@ def test_an_empty_side_is_absent(tmp_path):
 def test_a_closed_kline_is_a_bar_and_an_open_one_is_counted(tmp_path):
     bar = {"t": 1_700_000_040_000, "T": 1_700_000_099_999, "i": "1m", "o": "1", "h": "3", "l": "0.5", "c": "2"}
     bar |= {"v": "10", "q": "20", "n": 4, "x": True}
-    frames = [{"stream": "x@kline_1m", "data": {"e": "kline", "s": "XUSDT", "k": bar | {"x": x}}} for x in (False, True)]
+    frames = [
+        {"stream": "x@kline_1m", "data": {"e": "kline", "s": "XUSDT", "k": bar | {"x": x}}} for x in (False, True)
+    ]
     batches = list(CaptureFile(captured(tmp_path, *frames)).events())
     row = next(one_block(batches, Kind.BAR).rows())
-    assert (row["open_nano"], row["high_nano"], row["low_nano"], row["close_nano"]) == (NANO, 3 * NANO, NANO // 2, 2 * NANO)
+    assert (row["open_nano"], row["high_nano"], row["low_nano"], row["close_nano"]) == (
+        NANO,
+        3 * NANO,
+        NANO // 2,
+        2 * NANO,
+    )
     assert (row["ts_event_ns"], row["ts_close_ns"] - row["ts_event_ns"]) == (1_700_000_040 * NANO, 60 * NANO)
     assert (row["volume_steps"], row["trade_count"]) == (10 * NANO // COIN_STEP_NANO, 4)
     assert ignored(batches) == {"kline not closed yet": 1}
@@ -265,9 +282,7 @@ MATCH |= {"time": "2023-11-14T22:13:21.123456Z"}
 
 
 def test_a_last_match_seen_again_is_marked(tmp_path):
-    path = cryptofeed(
-        tmp_path, "ws-feed.pro.coinbase.com", {"type": "last_match", **MATCH}, {"type": "match", **MATCH}
-    )
+    path = cryptofeed(tmp_path, "ws-feed.pro.coinbase.com", {"type": "last_match", **MATCH}, {"type": "match", **MATCH})
     rows = [row for row in rows_of(merged([CaptureFile(path)])) if row["kind"] is Kind.PRINT]
     assert [row["marks"] for row in rows] == [Mark.SNAPSHOT, Mark.DUPLICATE]
     assert [row["aggressor"] for row in rows] == [Side.BUY, Side.BUY]

@@ -21,6 +21,7 @@ from feed_samples import (
 from pipeline.codes import AssetClass, FeedAction, Kind, Mark, Side, StatusReason, TradingStatus
 from pipeline.errors import FeedError
 from pipeline.feeds.dbn import ACCEPTED_SCHEMAS, DbnFile
+from pipeline.feeds.merge import merged
 from pipeline.normalize.databento import UNDEF_PRICE, UNDEF_SIZE, UNDEF_TIMESTAMP
 from pipeline.units import ABSENT, DAY_NS, MINUTE_NS, NANO, SECOND_NS
 
@@ -171,7 +172,9 @@ def test_a_sampled_quote_is_dated_by_the_end_of_its_interval(tmp_path):
 
 def test_a_bar_is_received_when_it_closed_plus_the_delay(tmp_path):
     records = dbn_records(dbn.OHLCVMsg, 1, rtype=33, open=1, high=1, low=1, close=1)
-    bar = next(one_block(DbnFile(written(tmp_path, dbn.Schema.OHLCV_1M, records), delay_ns=7).events(), Kind.BAR).rows())
+    bar = next(
+        one_block(DbnFile(written(tmp_path, dbn.Schema.OHLCV_1M, records), delay_ns=7).events(), Kind.BAR).rows()
+    )
     assert (bar["ts_event_ns"], bar["ts_close_ns"]) == (START_NS, START_NS + MINUTE_NS)
     assert bar["ts_recv_ns"] == START_NS + MINUTE_NS + 7
 
@@ -210,10 +213,9 @@ def test_a_cut_file_gives_what_came_before_and_then_says_where(tmp_path):
     records = dbn_records(dbn.MBP1Msg, 20_000, rtype=1, ask_px_00=2, bid_px_00=1)
     records["sequence"] = np.random.default_rng(1).integers(0, 2**32, len(records))
     whole = written(tmp_path, dbn.Schema.MBP_1, records, name="whole.dbn.zst").read_bytes()
-    for name, content in (("cut.dbn.zst", whole[: len(whole) * 2 // 3]), ("cut.dbn", None)):
+    plain = written(tmp_path, dbn.Schema.MBP_1, records).read_bytes()
+    for name, content in (("cut.dbn.zst", whole[: len(whole) * 2 // 3]), ("cut.dbn", plain[:-33])):
         path = tmp_path / name
-        if content is None:
-            content = written(tmp_path, dbn.Schema.MBP_1, records).read_bytes()[:-33]
         path.write_bytes(content)
         batches, error = readable(DbnFile(path).events())
         quotes = one_block(batches, Kind.QUOTE)
@@ -266,6 +268,16 @@ def test_a_number_that_comes_back_on_another_day_is_another_instrument(tmp_path)
     rows = rows_of(DbnFile(written(tmp_path, dbn.Schema.TRADES, records, mappings=mappings)).events())
     assert [row.get("symbol") for row in rows] == ["ABC", None, "XYZ", None]
     assert [row["instrument_id"] for row in rows] == [1, 1, 2, 2]
+
+
+def test_a_trade_recorded_by_two_schemas_of_one_session_is_marked(tmp_path):
+    trade = dbn_records(dbn.TradeMsg, 2, rtype=0, action=b"T", price=NANO, size=3, sequence=9)
+    trade["ts_event"] = START_NS
+    quote = dbn_records(dbn.MBP1Msg, 2, rtype=1, action=b"T", price=NANO, size=3, sequence=9)
+    quote["ts_event"] = START_NS
+    rows = rows_of(merged([DbnFile(written(tmp_path, None, trade, quote))]))
+    marks = [bool(row["marks"] & Mark.DUPLICATE) for row in rows if row["kind"] is Kind.PRINT]
+    assert marks == [False, False, True, True]
 
 
 def test_the_gateway_s_words_become_feed_events(tmp_path):

@@ -113,7 +113,10 @@ def test_a_changed_definition_is_a_new_row_under_the_same_number():
 
     batches = [definition(START_NS, tick_nano=5), definition(START_NS + 1), definition(START_NS + 2, tick_nano=7)]
     rows = rows_of(merged([RowSource("a", batches)]))
-    assert [(row["instrument_id"], row["tick_nano"]) for row in rows if row["kind"] is Kind.INSTRUMENT] == [(1, 5), (1, 7)]
+    assert [(row["instrument_id"], row["tick_nano"]) for row in rows if row["kind"] is Kind.INSTRUMENT] == [
+        (1, 5),
+        (1, 7),
+    ]
 
 
 def test_two_size_steps_of_one_instrument_are_refused():

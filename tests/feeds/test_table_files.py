@@ -31,7 +31,11 @@ def bars_of(path, text=None, **options):
 
 
 def rejections(rows):
-    return [(row["position"], row["text"]) for row in rows if row["kind"] is Kind.FEED and row["action"] == FeedAction.REJECTED]
+    return [
+        (row["position"], row["text"])
+        for row in rows
+        if row["kind"] is Kind.FEED and row["action"] == FeedAction.REJECTED
+    ]
 
 
 def ns(text):
@@ -57,7 +61,8 @@ def test_bars_of_well_known_headers_need_no_mapping(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("unit", "time"), [("s", "1700000040"), ("ms", "1700000040000"), ("us", "1700000040000000"), ("ns", "1700000040000000000")]
+    ("unit", "time"),
+    [("s", "1700000040"), ("ms", "1700000040000"), ("us", "1700000040000000"), ("ns", "1700000040000000000")],
 )
 def test_each_time_unit(tmp_path, unit, time):
     (bar,) = bars_of(bars_csv(tmp_path, time), f"{BARS} unit={unit} timeframe=5m")
@@ -200,7 +205,12 @@ def test_parquet_columns_of_every_number_type(tmp_path):
     }
     pq.write_table(pa.table(table), path)
     (bar,) = bars_of(path, f"{BARS} timeframe=1m")
-    assert [bar[f"{name}_nano"] for name in ("open", "high", "low", "close")] == [3 * NANO, 3_500_000_000, 123_456_789, 1_500_000_000]
+    assert [bar[f"{name}_nano"] for name in ("open", "high", "low", "close")] == [
+        3 * NANO,
+        3_500_000_000,
+        123_456_789,
+        1_500_000_000,
+    ]
     assert (bar["volume_steps"], bar["ts_event_ns"]) == (7, 1_700_000_000 * NANO)
 
 
@@ -211,7 +221,11 @@ def test_a_computed_float_stands_for_its_decimal_and_a_finer_one_is_refused(tmp_
     pq.write_table(pa.table(columns), path)
     rows = rows_of(TableFile(path, mapping_from("kind=print symbol=A ts=ts unit=s price=price size=size")).events())
     assert [row["price_nano"] for row in rows if row["kind"] is Kind.PRINT] == [300_000_000, 99_469_990]
-    assert rejections(rows) == [(3, "price is finer than 0.000000001, its step"), (4, "no price"), (5, "price is too large")]
+    assert rejections(rows) == [
+        (3, "price is finer than 0.000000001, its step"),
+        (4, "no price"),
+        (5, "price is too large"),
+    ]
 
 
 def test_a_cut_parquet_file_is_refused(tmp_path):
@@ -265,7 +279,12 @@ def test_a_cut_compressed_csv_keeps_what_came_before(tmp_path):
         ),
         *[
             (f"crypto/freqtrade/{name}.feather", f"{BARS.replace('ts=time', 'ts=date')} asset=crypto", "BAR", count)
-            for name, count in (("ETH_BTC-5m", 5_760), ("UNITTEST_BTC-1m", 13_681), ("XRP_ETH-1m", 2_469), ("XRP_ETH-5m", 706))
+            for name, count in (
+                ("ETH_BTC-5m", 5_760),
+                ("UNITTEST_BTC-1m", 13_681),
+                ("XRP_ETH-1m", 2_469),
+                ("XRP_ETH-5m", 706),
+            )
         ],
         (
             "indicators/skender/quotes/intraday.csv",
