@@ -143,7 +143,7 @@ class LogReader:
                 self._segments = Segments(
                     self.folder / JOURNAL,
                     self.manifest.sealed,
-                    is_closed=self.manifest.is_closed,
+                    is_closed=self.manifest.is_closed and self.manifest.state != "sealed",
                     until=self._until,
                     disk=self._disk,
                 )

@@ -24,6 +24,7 @@ from pipeline.errors import LogError
 from pipeline.events import LAYOUTS
 from pipeline.log import codec, manifest
 from pipeline.log.disk import TEMPORARY, Disk, RealDisk
+from pipeline.log.durable import FILE_NAME as DURABLE
 from pipeline.log.durable import Cursor
 from pipeline.log.frames import FrameKind
 from pipeline.log.manifest import Manifest, SealedPart, Stretch
@@ -110,6 +111,8 @@ def unnamed(folder: Path, of: Manifest, disk: Disk) -> list[str]:
         f"{EVENTS}/{kind}/{name}" for kind in disk.names(folder / EVENTS) for name in disk.names(folder / EVENTS / kind)
     ]
     segments = [f"{JOURNAL}/{n:06d}.seg" for n in numbers(disk, folder / JOURNAL) if n <= of.sealed.segment]
+    if of.state == "sealed" and DURABLE in disk.names(folder / JOURNAL):
+        segments.append(f"{JOURNAL}/{DURABLE}")
     return [name for name in found if name not in named] + segments
 
 

@@ -53,6 +53,8 @@ class Segments:
         last = until.segment if until else sys.maxsize
         self.numbers = [number for number in numbers(self._disk, folder) if sealed.segment < number <= last]
         self._check_numbers()
+        if is_closed and not self.numbers:
+            raise CorruptError(folder, 0, "the log was closed, and its last segment is missing")
         if self.numbers:
             durable = self._durable()
             self.frames(self.numbers[-1])

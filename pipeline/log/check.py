@@ -1,0 +1,193 @@
+"""Check: whether every byte of the store is as it was written.
+
+Damage is what no crash explains. A torn tail and files that sealing had not yet removed are what a crash leaves: they
+are told apart, and the next writer tidies them. Only reads; safe beside a recording.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from pipeline.errors import CorruptError, LogError, NotFoundError, SchemaError
+from pipeline.log import manifest
+from pipeline.log.disk import TEMPORARY, Disk, RealDisk
+from pipeline.log.durable import FILE_NAME as DURABLE
+from pipeline.log.lock import FILE_NAME as LOCK
+from pipeline.log.manifest import Manifest, SealedPart
+from pipeline.log.parquet import damaged_pieces, file_hash, prove
+from pipeline.log.reader import JOURNAL
+from pipeline.log.scan import Scan, Verdict, is_beyond_a_crash
+from pipeline.log.seal import EVENTS, unnamed
+from pipeline.log.segments import SUFFIX, Segments, numbers
+from pipeline.log.store import CODE, DELETED_PREFIX, RUNS, SESSIONS, Store
+
+
+class Damage(msgspec.Struct, frozen=True):
+    """A place whose bytes are not the ones that were written."""
+
+    file: str
+    """Path within the store."""
+    offset: int
+    """Byte at which it begins; what is before it in the file is good."""
+    reason: str
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What a check found."""
+
+    sound: bool
+    sessions: int
+    """Sessions and runs looked at."""
+    bytes: int
+    damage: list[Damage]
+    torn: list[Damage]
+    """Tails that a crash cut short, or that are being written: never acknowledged, the next writer cuts them."""
+    leftovers: list[str]
+    """Files that nothing names any more; the next sealing, or the next start, removes them."""
+
+
+def check(store: Store) -> Report:
+    """Check all that a store holds: manifests, code, sealed files, journals, notes and accounts."""
+    inquiry = _Inquiry(store.home, store.disk)
+    folders = [path for part in (SESSIONS, RUNS) for path in _folders(store.home / part)]
+    for folder in folders:
+        if folder.name.startswith(DELETED_PREFIX):
+            inquiry.leftovers.append(inquiry.name(folder))
+        else:
+            inquiry.look_at_log(folder)
+    for folder in (store.notes_folder, *_folders(store.home / "accounts")):
+        inquiry.look_at_journal(folder, manifest.NOTHING_SEALED.segment, is_closed=False)
+    return inquiry.report(len(folders))
+
+
+def check_log(folder: Path, disk: Disk | None = None) -> Report:
+    """Check one session or run."""
+    inquiry = _Inquiry(folder.parent, disk or RealDisk())
+    inquiry.look_at_log(folder)
+    return inquiry.report(1)
+
+
+class _Inquiry:
+    """A walk through folders, gathering what is found."""
+
+    def __init__(self, root: Path, disk: Disk) -> None:
+        self.leftovers: list[str] = []
+        self._root = root
+        self._disk = disk
+        self._damage: list[Damage] = []
+        self._torn: list[Damage] = []
+        self._bytes = 0
+
+    def report(self, count: int) -> Report:
+        """What was found."""
+        return Report(not self._damage, count, self._bytes, self._damage, self._torn, sorted(set(self.leftovers)))
+
+    def name(self, path: Path) -> str:
+        """The path within the store."""
+        return path.relative_to(self._root).as_posix()
+
+    def look_at_log(self, folder: Path) -> None:
+        """Everything in a session's or run's folder."""
+        self._bytes += sum(path.stat().st_size for path in _files(folder))
+        of = self._manifest(folder)
+        if of is None:
+            self.look_at_journal(folder / JOURNAL, 0, is_closed=False)
+            return
+        for part in of.parts:
+            self._part(folder / part.file, part)
+        for name, digest in of.code.items():
+            self._code(folder / CODE / name, digest)
+        self.look_at_journal(
+            folder / JOURNAL, of.sealed.segment, is_closed=of.is_closed and of.state != "sealed", of=of
+        )
+        self.leftovers += [self.name(folder / name) for name in unnamed(folder, of, self._disk)]
+        self.leftovers += [
+            self.name(path) for path in _files(folder) if _is_unknown(path.relative_to(folder).as_posix(), of)
+        ]
+
+    def look_at_journal(
+        self, folder: Path, sealed_segment: int, *, is_closed: bool, of: Manifest | None = None
+    ) -> None:
+        """Every frame of every unsealed segment, and what ties them together."""
+        sealed = of.sealed if of else manifest.NOTHING_SEALED
+        found = len(self._damage)
+        try:
+            segments = Segments(folder, sealed, is_closed=is_closed, disk=self._disk)
+            for number in segments.numbers:
+                segments.frames(number)
+        except CorruptError as error:
+            last = max(numbers(self._disk, folder), default=0)
+            for number in numbers(self._disk, folder):
+                if number > sealed_segment:
+                    self._segment(folder / f"{number:06d}{SUFFIX}", is_tail=number == last and not is_closed)
+            if len(self._damage) == found:
+                self._add(error)
+        except LogError as error:
+            self._damage.append(Damage(self.name(folder), 0, str(error)))
+        else:
+            if segments.torn:
+                path = segments.path(segments.numbers[-1])
+                self._torn.append(Damage(self.name(path), segments.end.offset, segments.torn))
+
+    def _segment(self, path: Path, *, is_tail: bool) -> None:
+        """One segment by itself, when the journal as a whole is damaged."""
+        view = self._disk.view(path)
+        scan = Scan(view)
+        last_seq = max((frame.header.last_seq for frame in scan), default=0)
+        if scan.verdict is Verdict.CLEAN:
+            return
+        where = self._torn if is_tail and not is_beyond_a_crash(bytes(view), scan) else self._damage
+        where.append(Damage(self.name(path), scan.place.offset, f"{scan.reason}; good up to seq {last_seq}"))
+
+    def _manifest(self, folder: Path) -> Manifest | None:
+        """The manifest, or its copy when that is damaged."""
+        readable: Manifest | None = None
+        for name in (manifest.COPY, manifest.MANIFEST):
+            try:
+                readable = manifest.load(folder, name)
+            except (CorruptError, SchemaError, NotFoundError) as error:
+                self._damage.append(Damage(self.name(folder / name), 0, _reason(error)))
+        return readable
+
+    def _part(self, path: Path, part: SealedPart) -> None:
+        try:
+            prove(path, part)
+        except FileNotFoundError:
+            self._damage.append(Damage(self.name(path), 0, f"the file is missing, {part.rows} rows"))
+        except CorruptError as error:
+            pieces = damaged_pieces(path, part)
+            self._damage += [Damage(self.name(path), start, reason) for start, reason in pieces]
+            if not pieces:
+                self._add(error)
+
+    def _code(self, path: Path, digest: str) -> None:
+        if not path.is_file():
+            self._damage.append(Damage(self.name(path), 0, "the file is missing"))
+        elif file_hash(path) != digest:
+            self._damage.append(Damage(self.name(path), 0, "the source is not the one that was kept"))
+
+    def _add(self, error: CorruptError) -> None:
+        self._damage.append(Damage(self.name(Path(error.path)), error.valid_end, error.reason))
+
+
+def _is_unknown(name: str, of: Manifest) -> bool:
+    """Whether nothing names this file of a log's folder; sealed parts are judged by `unnamed`."""
+    top, _, rest = name.partition("/")
+    if top == CODE:
+        return rest not in of.code
+    if top == JOURNAL:
+        return rest not in (DURABLE, LOCK) and not rest.endswith(SUFFIX)
+    return top != EVENTS and (name not in (manifest.MANIFEST, manifest.COPY) or name.endswith(TEMPORARY))
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if path.is_file())
+
+
+def _folders(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*") if path.is_dir())
+
+
+def _reason(error: Exception) -> str:
+    return error.reason if isinstance(error, CorruptError) else str(error)
