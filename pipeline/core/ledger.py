@@ -33,7 +33,10 @@ def change_order(
     """Move an order to a state; write it and tell its strategy. A final state takes it off the list."""
     move(order, after)
     place = world.tape.write(Kind.ORDER, order.instrument_id, cause, _order_row(order, reason))
-    order.cause_seq, order.cause_ord = place
+    if after == OrderState.CANCEL_PENDING and order.cancel_seq == 0:
+        order.cancel_seq, order.cancel_ord = place  # a fill that still comes is caused by the order, not by its cancel
+    else:
+        order.cause_seq, order.cause_ord = place
     if is_final(order) and order in world.orders:
         _delist(world, order)
     world.facts.append(Fact("on_order", order.strategy_id, order.instrument_id, _update(world, order, reason), place))

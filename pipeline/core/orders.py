@@ -44,7 +44,7 @@ class OrderRow:
     """An open order. `ts_arrival_ns` is when it reaches the venue, `ts_cancel_ns` when its cancel does (0: none).
 
     A limit order `is_resting` once a quote went by that it did not take; a stop `is_triggered` once its price was seen.
-    `cause_seq` and `cause_ord` are the place of its latest ORDER row.
+    `cause_*` is the place of its latest ORDER row, `cancel_*` that of the row that asked for its cancel.
     """
 
     order_id: int
@@ -70,6 +70,8 @@ class OrderRow:
     is_triggered: bool
     cause_seq: int
     cause_ord: int
+    cancel_seq: int
+    cancel_ord: int
 
 
 def move(order: OrderRow, after: OrderState) -> None:

@@ -38,7 +38,8 @@ def arrive(world: World) -> None:
         if not order.is_at_venue and order.ts_arrival_ns <= now and not is_final(order):
             _accept(world, order)
         if order.ts_cancel_ns and order.ts_cancel_ns <= now and not is_final(order):
-            change_order(world, order, OrderState.CANCELLED, _cause(order), OrderReason.INTENT)
+            asked = Place(order.cancel_seq, order.cancel_ord)
+            change_order(world, order, OrderState.CANCELLED, asked, OrderReason.INTENT)
     world.next_arrival_ns = min((_next_arrival_ns(order) for order in world.orders), default=NEVER)
 
 
