@@ -62,23 +62,23 @@ def runs(buffer: bytes, *, ts_out: bool) -> Iterator[Run]:
         if dtype is None:
             yield Run(rtype, _NO_RECORDS, start, f"record type {rtype} has no layout of {size} bytes")
             return
-        count = _run_length(buffer, start, size, rtype)
+        count = _run_length(buffer, start, size)
         end = start + count * size
         yield Run(rtype, np.frombuffer(buffer, dtype, count, start), end)
         start = end
 
 
-def _run_length(buffer: bytes, start: int, size: int, rtype: int) -> int:
-    """How many records from `start` on have this size and type."""
+def _run_length(buffer: bytes, start: int, size: int) -> int:
+    """How many records from `start` on have the size and type of the first."""
     fits = (len(buffer) - start) // size
+    # a record starts with its length and its type, one byte each: compared as one number
+    heads: Numbers = np.ndarray((fits,), np.uint16, buffer, start, (size,))
     guess = _RUN_GUESS
     while True:
-        seen = min(guess, fits)
-        heads = np.frombuffer(buffer, np.uint8, seen * size, start).reshape(seen, size)
-        other = (heads[:, 0] != size // 4) | (heads[:, 1] != rtype)
+        other = heads[:guess] != heads[0]
         if other.any():
             return int(other.argmax())
-        if seen == fits:
+        if guess >= fits:
             return fits
         guess *= 8
 

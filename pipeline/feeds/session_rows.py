@@ -120,6 +120,8 @@ class SessionRows:
 
     def _repeated(self, block: Block) -> Numbers | None:
         """Which rows were there before; None when nothing can be: one source, and no ids of trades."""
+        if len(self._names) == 1 and (block.kind is not Kind.PRINT or (block.number("trade_id") == ABSENT).all()):
+            return None
         names = ("ts_event_ns", *_IDENTITY[block.kind])
         columns = [block.number(name) for name in names]
         is_unique = np.zeros(len(block), np.bool_)
@@ -127,8 +129,6 @@ class SessionRows:
             is_unique = block.number("trade_id") != ABSENT
             columns = [np.where(is_unique, 0, column) for column in columns]
             columns += [block.number("trade_id"), block.number("corrects_trade_id")]
-        if len(self._names) == 1 and not is_unique.any():
-            return None
         identity = hashes([block.number("instrument_id"), *columns])
         return self._seen[block.kind].duplicates(identity, block.number("source"), is_unique)
 

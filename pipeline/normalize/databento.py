@@ -27,6 +27,7 @@ from pipeline.block import Block, Blocks, Numbers
 from pipeline.codes import BarBasis, FeedAction, Kind, Mark, Side
 from pipeline.normalize.databento_status import status_columns
 from pipeline.normalize.marks import quote_marks, with_mark
+from pipeline.normalize.records import Records
 from pipeline.normalize.rows import block_of_columns, constant
 from pipeline.units import ABSENT, DAY_NS, HOUR_NS, INT64_MAX, MINUTE_NS, SECOND_NS, TS_MAX_NS
 
@@ -73,6 +74,7 @@ _SIDES: Final = {b"A": Side.SELL, b"B": Side.BUY, b"N": Side.NONE}
 _ACTIONS: Final = (b"A", b"C", b"F", b"M", b"N", b"R", b"T")
 _FLAG_MARKS: Final = {32: Mark.SNAPSHOT, 8: Mark.UNTRUSTED, 4: Mark.UNTRUSTED}
 """F_SNAPSHOT, F_BAD_TS_RECV, F_MAYBE_BAD_BOOK."""
+_FLAGS_MARKED: Final = 32 | 8 | 4
 
 _INT16_MAX: Final = 2**15 - 1
 
@@ -81,7 +83,7 @@ _INT16_MAX: Final = 2**15 - 1
 class _Header:
     """What every record of a run has in common, checked: the good records and their columns."""
 
-    records: Numbers
+    records: Records
     places: Numbers
     columns: dict[str, Numbers | int]
     marks: Numbers
@@ -95,16 +97,17 @@ def blocks_of(records: Numbers, instrument_ids: Numbers, *, delay_ns: int = 0) -
     delay_ns         after its event time, when a record without receive time counts as received
     """
     rtype = int(records["rtype"][0])
-    problems = _problems(records, rtype)
+    columns = Records(records)
+    problems = _problems(columns, rtype)
     rejected = list[Block]()
     places = np.arange(0, PLACES_A_RECORD * len(records), PLACES_A_RECORD)
     if problems is not None:
         bad = problems != ""
         rejected.append(_rejected(places[bad], problems[bad]))
-        records, instrument_ids, places = records[~bad], instrument_ids[~bad], places[~bad]
-    if not len(records):
+        columns, instrument_ids, places = columns.taken(~bad), instrument_ids[~bad], places[~bad]
+    if not len(columns):
         return rejected
-    header = _header(records, instrument_ids, places, rtype, delay_ns)
+    header = _header(columns, instrument_ids, places, rtype, delay_ns)
     return rejected + _BLOCKS_BY_RTYPE[rtype](header)
 
 
@@ -121,9 +124,9 @@ def _rejected(places: Numbers, reasons: Numbers) -> Block:
     )
 
 
-def _problems(records: Numbers, rtype: int) -> Numbers | None:
+def _problems(records: Records, rtype: int) -> Numbers | None:
     """Why each record can't be an event, '' where it can; None when all can (the usual case, found by maxima)."""
-    names = records.dtype.names or ()
+    names = records.names
     found: list[tuple[Numbers, str]] = []
     for name in ("ts_event", "ts_recv"):
         if name in names and records[name].max() >= TS_MAX_NS:
@@ -145,7 +148,7 @@ def _problems(records: Numbers, rtype: int) -> Numbers | None:
     found += [
         (records[name] == ABSENT, f"{name} is no price") for name in _prices(names) if records[name].min() == ABSENT
     ]
-    found += _unknown_letters(records, names)
+    found += _unknown_letters(records)
     if not any(wrong.any() for wrong, _ in found):
         return None
     reasons = np.full(len(records), "", object)
@@ -160,11 +163,11 @@ def _prices(names: tuple[str, ...]) -> list[str]:
     ]
 
 
-def _unknown_letters(records: Numbers, names: tuple[str, ...]) -> list[tuple[Numbers, str]]:
+def _unknown_letters(records: Records) -> list[tuple[Numbers, str]]:
     found: list[tuple[Numbers, str]] = []
     for name, known in (("action", _ACTIONS), ("side", tuple(_SIDES))):
-        if name in names and records.dtype[name].kind == "S":  # a status has a number for its action
-            codes = _letters(records[name])
+        if name in records and records[name].dtype.kind == "S":  # a status has a number for its action
+            codes = records.letters(name)
             table = np.zeros(256, np.bool_)
             table[[letter[0] for letter in known]] = True
             if not table[codes].all():
@@ -175,12 +178,7 @@ def _unknown_letters(records: Numbers, names: tuple[str, ...]) -> list[tuple[Num
     return found
 
 
-def _letters(column: Numbers) -> Numbers:
-    """One-character text as its byte."""
-    return column.view(np.uint8) if column.flags.c_contiguous else np.ascontiguousarray(column).view(np.uint8)
-
-
-def _header(records: Numbers, instrument_ids: Numbers, places: Numbers, rtype: int, delay_ns: int) -> _Header:
+def _header(records: Records, instrument_ids: Numbers, places: Numbers, rtype: int, delay_ns: int) -> _Header:
     count = len(records)
     marks = constant("i4", 0, count)
     event_ns = records["ts_event"].astype(np.int64)
@@ -198,9 +196,9 @@ def _header(records: Numbers, instrument_ids: Numbers, places: Numbers, rtype: i
             event_ns = np.where(no_event, recv_ns, event_ns)
             marks = with_mark(marks, no_event, Mark.UNDEFINED_TS)
         marks = with_mark(marks, no_recv, Mark.UNDEFINED_TS)
-    if "flags" in (records.dtype.names or ()):
+    if "flags" in records:
         flags = records["flags"]
-        for bit, mark in _FLAG_MARKS.items():
+        for bit, mark in _FLAG_MARKS.items() if (flags & _FLAGS_MARKED).any() else ():
             marks = with_mark(marks, (flags & bit) != 0, mark)
     columns: dict[str, Numbers | int] = {
         "ts_event_ns": event_ns,
@@ -211,9 +209,8 @@ def _header(records: Numbers, instrument_ids: Numbers, places: Numbers, rtype: i
 
 
 def _price(column: Numbers) -> Numbers:
-    prices = np.ascontiguousarray(column)
-    undefined = prices == UNDEF_PRICE
-    return np.where(undefined, ABSENT, prices) if undefined.any() else prices
+    undefined = column == UNDEF_PRICE
+    return np.where(undefined, ABSENT, column) if undefined.any() else column
 
 
 def _size(column: Numbers, prices: Numbers | None = None) -> Numbers:
@@ -234,16 +231,19 @@ def _same(column: Numbers) -> Numbers | int:
 def _quotes(header: _Header) -> Block:
     records = header.records
     bid, ask = _price(records["bid_px_00"]), _price(records["ask_px_00"])
-    names = records.dtype.names or ()
-    venues = ("bid_pb_00", "ask_pb_00") if "bid_pb_00" in names else ("publisher_id", "publisher_id")
+    names = records.names
+    if "bid_pb_00" in names:
+        bid_venue, ask_venue = _same(records["bid_pb_00"]), _same(records["ask_pb_00"])
+    else:
+        bid_venue = ask_venue = _same(records["publisher_id"])
     columns = header.columns | {
         "seq": header.places + 1,
         "bid_nano": bid,
         "ask_nano": ask,
         "bid_size_steps": _size(records["bid_sz_00"], bid),
         "ask_size_steps": _size(records["ask_sz_00"], ask),
-        "bid_venue": _same(records[venues[0]]),
-        "ask_venue": _same(records[venues[1]]),
+        "bid_venue": bid_venue,
+        "ask_venue": ask_venue,
         "marks": _both(header.marks, quote_marks(bid, ask)),
     }
     if "sequence" in names:
@@ -261,18 +261,18 @@ def _prints(header: _Header, is_trade: Numbers | None = None) -> Block:
     records, places, marks, columns = header.records, header.places, header.marks, header.columns
     if is_trade is not None:
         rows = np.flatnonzero(is_trade)
-        records, places, marks = records.take(rows), places[rows], marks[rows]
+        records, places, marks = records.taken(rows), places[rows], marks[rows]
         columns = {name: column[rows] if isinstance(column, np.ndarray) else column for name, column in columns.items()}
     price = _price(records["price"])
     columns = columns | {
         "seq": places + 2,
         "price_nano": price,
         "size_steps": _size(records["size"]),
-        "aggressor": _AGGRESSOR[_letters(records["side"])],
+        "aggressor": _AGGRESSOR[records.letters("side")],
         "venue": records["publisher_id"].astype(np.int16),
         "marks": with_mark(marks, price == ABSENT, Mark.NO_LAST | Mark.NO_HIGH_LOW),
     }
-    if "sequence" in (records.dtype.names or ()):
+    if "sequence" in records:
         columns["vendor_seq"] = records["sequence"].astype(np.int64)
     return block_of_columns(Kind.PRINT, len(records), columns)
 
@@ -283,7 +283,7 @@ for _letter, _side in _SIDES.items():
 
 
 def _quotes_and_prints(header: _Header) -> Blocks:
-    is_trade = _letters(header.records["action"]) == ord("T")
+    is_trade = header.records.letters("action") == ord("T")
     if not is_trade.any():
         return [_quotes(header)]
     return [_quotes(header), _prints(header, is_trade)]

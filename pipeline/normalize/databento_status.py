@@ -10,6 +10,7 @@ import numpy as np
 
 from pipeline.block import Numbers
 from pipeline.codes import StatusReason, TradingStatus
+from pipeline.normalize.records import Records
 
 _STATUS_BY_ACTION: Final = {
     1: TradingStatus.PRE_OPEN,
@@ -57,7 +58,7 @@ _REASON_BY_CODE: Final = {
 _TRI_STATE: Final = {b"Y": 1, b"N": 0, b"~": -1}
 
 
-def status_columns(records: Numbers) -> dict[str, Numbers | int]:
+def status_columns(records: Records) -> dict[str, Numbers | int]:
     """The payload columns of (n,) status records."""
     actions, reasons = records["action"], records["reason"]
     return {

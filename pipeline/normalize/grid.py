@@ -26,10 +26,12 @@ def timers(session_ns: Numbers, before_ns: int, *, interval_ns: int, quiet_ns: i
     >>> timers(np.array([100, 250]), 100, interval_ns=100, quiet_ns=1000)
     (array([1]), array([200]))
     """
-    previous = np.concatenate([[before_ns], session_ns[:-1]])
-    first = previous // interval_ns + 1
-    last = np.minimum(session_ns, previous + quiet_ns) // interval_ns
+    steps = session_ns // interval_ns
+    steps_before = np.concatenate([[before_ns // interval_ns], steps[:-1]])
+    due = np.flatnonzero(steps > steps_before)
+    previous = np.where(due > 0, session_ns[due - 1], before_ns)
+    first = steps_before[due] + 1
+    last = np.minimum(steps[due], (previous + quiet_ns) // interval_ns)
     counts = np.maximum(last - first + 1, 0)
-    rows = np.repeat(np.arange(len(session_ns)), counts)
-    nth = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return rows, (first[rows] + nth) * interval_ns
+    nth = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.repeat(due, counts), (np.repeat(first, counts) + nth) * interval_ns
