@@ -188,19 +188,8 @@ class Store:
             shutil.rmtree(path)
         return [path.name for path in left]
 
-    def _create(self, what: What, name: str, mode: Mode, created_ns: int, facts: Mapping[str, object]) -> Manifest:
-        folder = self._claim(name)
-        self.disk.make_folder(folder / JOURNAL)
-        # The folder itself must outlive a crash before anything in it can.
-        for parent in (folder, folder.parent, self.home):
-            self.disk.sync_folder(parent)
-        created = Manifest(id=folder.name, what=what, mode=mode, log_id=secrets.token_hex(16), created_ns=created_ns)
-        created = manifest.replaced(created, **facts)
-        manifest.save(folder, created, self.disk)
-        return created
-
-    def _claim(self, name: str) -> Path:
-        """A new folder of this name, or of the first free one like it; making a folder is what claims it."""
+    def claim(self, name: str) -> Path:
+        """A new, empty folder of this id, or of the first free one like it; making a folder is what claims it."""
         root = self.folder(name).parent
         self.disk.make_folder(root)
         number = 1
@@ -212,6 +201,17 @@ class Store:
                 number += 1
             else:
                 return folder
+
+    def _create(self, what: What, name: str, mode: Mode, created_ns: int, facts: Mapping[str, object]) -> Manifest:
+        folder = self.claim(name)
+        self.disk.make_folder(folder / JOURNAL)
+        # The folder itself must outlive a crash before anything in it can.
+        for parent in (folder, folder.parent, self.home):
+            self.disk.sync_folder(parent)
+        created = Manifest(id=folder.name, what=what, mode=mode, log_id=secrets.token_hex(16), created_ns=created_ns)
+        created = manifest.replaced(created, **facts)
+        manifest.save(folder, created, self.disk)
+        return created
 
     def _listed(self, part: str) -> tuple[list[Manifest], dict[str, LogError | NotFoundError]]:
         found: list[Manifest] = []

@@ -47,6 +47,11 @@ class CrashingDisk(RealDisk):
         self._changed(path.parent, lambda: path.unlink(missing_ok=True))
         return fd
 
+    def reopen(self, path):
+        fd = super().reopen(path)
+        self._paths[fd] = path
+        return fd
+
     def write(self, fd, content):
         self._count("write", self._paths[fd])
         self._unsynced.add(self._paths[fd])
