@@ -62,6 +62,16 @@ def export(home: str, name: str, target: Path) -> None:
 
 
 @command.command()
+@click.argument("source", type=click.Path(exists=True, path_type=Path))
+@click.pass_obj
+def restore(home: str, source: Path) -> None:
+    """Bring an export SOURCE into this store, every byte verified."""
+    from pipeline.log.export import bring_in
+
+    click.echo(f"{bring_in(_store(home), source).id}: restored")
+
+
+@command.command()
 @click.argument("names", nargs=-1, required=True)
 @click.option("--yes", is_flag=True, help="do not ask")
 @click.pass_obj
