@@ -17,6 +17,8 @@ Buffer = bytes | bytearray | memoryview
 SharedMemory = bytearray | mmap.mmap
 """A small file's bytes, written in place: other processes see them at once, the disk when the system likes."""
 
+_APPENDING: Final = os.O_WRONLY | os.O_APPEND | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+
 TEMPORARY: Final = ".tmp"
 """Suffix of a file that is not published yet; a leftover is removed at the next start."""
 
@@ -37,6 +39,10 @@ class Disk(Protocol):
 
     def create(self, path: Path) -> int:
         """A new file, open for appending. Raises FileExistsError."""
+        ...
+
+    def reopen(self, path: Path) -> int:
+        """A file that is there, open for appending."""
         ...
 
     def write(self, fd: int, content: Buffer) -> None:
@@ -93,8 +99,11 @@ class RealDisk:
 
     def create(self, path: Path) -> int:
         """A new file, open for appending. Raises FileExistsError."""
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
-        return os.open(path, flags | getattr(os, "O_BINARY", 0), 0o644)
+        return os.open(path, _APPENDING | os.O_CREAT | os.O_EXCL, 0o644)
+
+    def reopen(self, path: Path) -> int:
+        """A file that is there, open for appending."""
+        return os.open(path, _APPENDING)
 
     def write(self, fd: int, content: Buffer) -> None:
         """Append all of the content, or raise: then any part of it may be there."""
@@ -175,11 +184,6 @@ def publish(disk: Disk, path: Path, *contents: Buffer) -> None:
 
     Raises OSError; then the old file is untouched, or the new one is whole.
     """
-    disk.close(publish_open(disk, path, *contents))
-
-
-def publish_open(disk: Disk, path: Path, *contents: Buffer) -> int:
-    """As `publish`, and the descriptor stays open for appending."""
     temporary = path.with_name(path.name + TEMPORARY)
     if temporary.name in disk.names(path.parent):
         disk.unlink(temporary)
@@ -188,9 +192,7 @@ def publish_open(disk: Disk, path: Path, *contents: Buffer) -> int:
         for content in contents:
             disk.write(fd, content)
         disk.sync(fd)
-        disk.rename(temporary, path)
-        disk.sync_folder(path.parent)
-    except BaseException:
-        disk.close(fd)
-        raise
-    return fd
+    finally:
+        disk.close(fd)  # before it is renamed, for Windows renames no open file
+    disk.rename(temporary, path)
+    disk.sync_folder(path.parent)

@@ -78,9 +78,11 @@ def read_durable(disk: Disk, folder: Path, log_id: bytes) -> Cursor | None:
 
     Raises SchemaError when a version that this code does not know wrote it.
     """
-    if FILE_NAME not in disk.names(folder):
+    try:
+        content = bytes(disk.view(folder / FILE_NAME))
+    except FileNotFoundError:
         return None
-    newest = _newest(bytes(disk.view(folder / FILE_NAME)))
+    newest = _newest(content)
     return newest[2] if newest and newest[1] == log_id else None
 
 

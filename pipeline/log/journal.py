@@ -19,7 +19,7 @@ from pipeline.block import Block
 from pipeline.codes import Kind
 from pipeline.errors import LogError, PoisonedError
 from pipeline.log.codec import encode, encode_schemas
-from pipeline.log.disk import Disk, Held, RealDisk, publish_open
+from pipeline.log.disk import Disk, Held, RealDisk, publish
 from pipeline.log.durable import Cursor, DurableFile
 from pipeline.log.frames import (
     HEADER_BYTES,
@@ -278,7 +278,9 @@ class Journal:
             self._disk.close(fd)
 
     def _opened(self, header: SegmentHeader) -> _Tip:
-        fd = publish_open(self._disk, segment_path(self.folder, header.segment), header.encoded())
+        path = segment_path(self.folder, header.segment)
+        publish(self._disk, path, header.encoded())
+        fd = self._disk.reopen(path)
         return _Tip(fd, header, header.crc, start_of(header))
 
     def _write(self, kind: FrameKind, frame: bytearray, span: Span) -> None:

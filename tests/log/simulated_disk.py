@@ -77,9 +77,11 @@ class SimulatedDisk:
             raise FileExistsError(path)
         inode = Inode()
         self._name(None, path, inode)
-        fd = len(self.descriptors) + 3
-        self.descriptors[fd] = inode
-        return fd
+        return self._opened(inode)
+
+    def reopen(self, path):
+        self._step()
+        return self._opened(self.names_cache[path])
 
     def write(self, fd, content):
         inode = self.descriptors[fd]
@@ -131,7 +133,11 @@ class SimulatedDisk:
 
     def view(self, path):
         self._step()
-        return memoryview(bytes(self.shared[path] if path in self.shared else self.names_cache[path].cache))
+        if path in self.shared:
+            return memoryview(bytes(self.shared[path]))
+        if path not in self.names_cache:
+            raise FileNotFoundError(path)
+        return memoryview(bytes(self.names_cache[path].cache))
 
     def map_shared(self, path, length):
         self._step()
@@ -185,6 +191,11 @@ class SimulatedDisk:
             self.calls == self.fail_at or (self.fails_forever and self.calls > self.fail_at)
         ):
             raise OSError(self.rng.choice((errno.ENOSPC, errno.EIO)), "simulated")
+
+    def _opened(self, inode):
+        fd = len(self.descriptors) + 3
+        self.descriptors[fd] = inode
+        return fd
 
     def _put(self, inode, content):
         start = len(inode.cache)
