@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from pipeline.block import Block, Numbers
-from pipeline.codes import AssetClass, BarBasis, Kind, Mark, Side
+from pipeline.codes import AssetClass, BarBasis, Kind, Side
 from pipeline.errors import ConfigError, UnitError
 from pipeline.instruments import COIN_STEP_NANO, WHOLE_STEP_NANO, Instrument, checked_symbol
 from pipeline.normalize.marks import quote_marks
@@ -213,44 +213,54 @@ def block_of_table(mapping: Mapping, columns: dict[str, Numbers], *, length_ns: 
     `columns` holds `seq`, `instrument_id` and `ts` (ns) always. A bar is known when it has closed, everything else at
     its `recv` or, without one, its event time; `delay_ns` later.
     """
-    event_ns = columns["ts"]
     common = {"seq": columns["seq"], "instrument_id": columns["instrument_id"]}
     if mapping.kind == "bar":
-        if mapping.stamp == "end":
-            event_ns = event_ns - length_ns
-        close_ns = event_ns + length_ns
-        return Block.of(
-            Kind.BAR,
-            len(event_ns),
-            **common,
-            ts_event_ns=event_ns,
-            ts_recv_ns=close_ns + delay_ns,
-            bar_length=length_ns,
-            ts_close_ns=close_ns,
-            **{f"{name}_nano": columns[name] for name in PRICES["bar"]},
-            volume_steps=columns.get("volume", np.int64(ABSENT)),
-            trade_count=columns.get("trade_count", np.int64(ABSENT)),
-            basis=BarBasis.VENDOR,
-        )
-    common |= {"ts_event_ns": event_ns, "ts_recv_ns": columns.get("recv", event_ns + delay_ns)}
-    if mapping.kind == "quote":
-        return Block.of(
-            Kind.QUOTE,
-            len(event_ns),
-            **common,
-            bid_nano=columns["bid"],
-            ask_nano=columns["ask"],
-            bid_size_steps=columns.get("bid_size", np.int64(ABSENT)),
-            ask_size_steps=columns.get("ask_size", np.int64(ABSENT)),
-            marks=quote_marks(columns["bid"], columns["ask"]),
-        )
+        start_ns = columns["ts"] - length_ns if mapping.stamp == "end" else columns["ts"]
+        return _bars(common | {"ts_event_ns": start_ns}, columns, length_ns, delay_ns)
+    recv_ns = columns["recv"] if "recv" in columns else columns["ts"] + delay_ns
+    common |= {"ts_event_ns": columns["ts"], "ts_recv_ns": recv_ns}
+    return (_quotes if mapping.kind == "quote" else _prints)(common, columns)
+
+
+_NONE: Final = np.int64(ABSENT)
+
+
+def _bars(common: dict[str, Numbers], columns: dict[str, Numbers], length_ns: int, delay_ns: int) -> Block:
+    close_ns = common["ts_event_ns"] + length_ns
+    return Block.of(
+        Kind.BAR,
+        len(close_ns),
+        **common,
+        ts_recv_ns=close_ns + delay_ns,
+        bar_length=length_ns,
+        ts_close_ns=close_ns,
+        **{f"{name}_nano": columns[name] for name in PRICES["bar"]},
+        volume_steps=columns.get("volume", _NONE),
+        trade_count=columns.get("trade_count", _NONE),
+        basis=BarBasis.VENDOR,
+    )
+
+
+def _quotes(common: dict[str, Numbers], columns: dict[str, Numbers]) -> Block:
+    return Block.of(
+        Kind.QUOTE,
+        len(columns["bid"]),
+        **common,
+        bid_nano=columns["bid"],
+        ask_nano=columns["ask"],
+        bid_size_steps=columns.get("bid_size", _NONE),
+        ask_size_steps=columns.get("ask_size", _NONE),
+        marks=quote_marks(columns["bid"], columns["ask"]),
+    )
+
+
+def _prints(common: dict[str, Numbers], columns: dict[str, Numbers]) -> Block:
     return Block.of(
         Kind.PRINT,
-        len(event_ns),
+        len(columns["price"]),
         **common,
         price_nano=columns["price"],
         size_steps=columns["size"],
         aggressor=columns.get("aggressor", np.int64(Side.NONE)),
-        trade_id=columns.get("trade_id", np.int64(ABSENT)),
-        marks=Mark.NONE,
+        trade_id=columns.get("trade_id", _NONE),
     )
