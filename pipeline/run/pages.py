@@ -1,6 +1,7 @@
 """Pages written from the code, so that they can't lag behind it: the event layouts, the commands."""
 
 from collections.abc import Iterator
+from typing import Any, Final
 
 import click
 
@@ -8,7 +9,10 @@ from pipeline.codes import Kind
 from pipeline.events import HEADER, LAYOUTS, Field
 from pipeline.provenance import BOTH, ROLE, Mode
 
-_WRITTEN = "<!-- written by `just docs` from the code: change it there -->\n\n"
+_LOOK: Final[dict[str, Any]] = {"terminal_width": 100, "help_option_names": ["-h", "--help"]}
+"""Of the help texts, whatever terminal writes them."""
+
+_WRITTEN: Final = "<!-- written by `just docs` from the code: change it there -->\n\n"
 
 
 def pages(root: click.Group) -> dict[str, str]:
@@ -68,18 +72,18 @@ def _table(fields: tuple[Field, ...]) -> Iterator[str]:
 
 def commands_page(root: click.Group) -> str:
     """The help of every command."""
-    context = click.Context(root, info_name="tape", max_content_width=100)
+    context = click.Context(root, info_name="tape", **_LOOK)
     parts = ["# Commands", "", *_help(root, context)]
     for name in root.list_commands(context):
         command = root.get_command(context, name)
         assert command is not None
-        child = click.Context(command, parent=context, info_name=name, max_content_width=100)
+        child = click.Context(command, parent=context, info_name=name, **_LOOK)
         parts += _help(command, child)
         if isinstance(command, click.Group):
             for inner in command.list_commands(child):
                 sub = command.get_command(child, inner)
                 assert sub is not None
-                parts += _help(sub, click.Context(sub, parent=child, info_name=inner, max_content_width=100))
+                parts += _help(sub, click.Context(sub, parent=child, info_name=inner, **_LOOK))
     return _WRITTEN + "\n".join(parts).rstrip() + "\n"
 
 
