@@ -215,7 +215,6 @@ class _Reader:
         self._length_ns = length_ns
         self._delay_ns = delay_ns
         self._ids: dict[str, int] = {}
-        self._ids_by_spelling: dict[str, int] = {}
 
     def batch(self, chunk: pa.RecordBatch, bad_rows: list[tuple[int, str]]) -> Blocks:
         """The events of a chunk; `bad_rows` are those that did not even come to be rows."""
@@ -240,27 +239,38 @@ class _Reader:
 
     def _numbered(self, chunk: pa.RecordBatch, checked: _Checked) -> tuple[Numbers, Blocks]:
         """(n,) our number of each row's instrument, and the definitions of those met for the first time."""
-        name = self._mapping.symbol_column
-        symbols = (
-            texts(chunk.column(chunk.schema.get_field_index(name))) if name else [self._mapping.symbol] * len(chunk)
-        )
         ids = np.zeros(len(chunk), np.int32)
+        rows = np.flatnonzero(~checked.is_bad)
+        spellings, first, which = self._spellings(chunk, rows)
         met: list[dict[str, Any]] = []
-        for row in np.flatnonzero(~checked.is_bad).tolist():
-            if symbols[row] not in self._ids_by_spelling:
-                try:
-                    instrument = self._mapping.instrument(symbols[row])
-                except UnitError as error:
+        for place in np.argsort(first).tolist():
+            spelt = which == place
+            try:
+                instrument = self._mapping.instrument(spellings[place])
+            except UnitError as error:
+                for row in rows[spelt].tolist():
                     checked.refuse_row(row, str(error))
-                    continue
-                if instrument.symbol not in self._ids:
-                    self._ids[instrument.symbol] = len(self._ids) + 1
-                    times = {"ts_event_ns": ABSENT, "ts_recv_ns": ABSENT}
-                    instrument_id = self._ids[instrument.symbol]
-                    met.append({"seq": 2 * row, **times, "instrument_id": instrument_id, **instrument.row()})
-                self._ids_by_spelling[symbols[row]] = self._ids[instrument.symbol]
-            ids[row] = self._ids_by_spelling[symbols[row]]
+                continue
+            if instrument.symbol not in self._ids:
+                self._ids[instrument.symbol] = len(self._ids) + 1
+                header = {"seq": 2 * int(rows[first[place]]), "ts_event_ns": ABSENT, "ts_recv_ns": ABSENT}
+                met.append({**header, "instrument_id": self._ids[instrument.symbol], **instrument.row()})
+            ids[rows[spelt]] = self._ids[instrument.symbol]
         return ids, [Block.from_rows(Kind.INSTRUMENT, met)] if met else []
+
+    def _spellings(self, chunk: pa.RecordBatch, rows: Numbers) -> tuple[list[str], Numbers, Numbers]:
+        """The symbols of these rows: each spelling once, the first row it stands in, and which one each row has."""
+        name = self._mapping.symbol_column
+        if name:
+            symbols = np.array(texts(chunk.column(chunk.schema.get_field_index(name))), object)[rows]
+            found, first, which = np.unique(symbols.astype(str), return_index=True, return_inverse=True)
+            return found.tolist(), first, which
+        none = np.zeros(0, np.int64)
+        return (
+            ([self._mapping.symbol], np.zeros(1, np.int64), np.zeros(len(rows), np.int64))
+            if len(rows)
+            else ([], none, none)
+        )
 
     def _rejected(self, rows: list[tuple[int, str, int]]) -> Blocks:
         if not rows:
