@@ -73,9 +73,10 @@ class _Inspection:
         self._disk = disk
         self._folder = folder
         self._cursors = list(cursors)
-        self._header: SegmentHeader | None = None
-        self._scan: Scan | None = None
+        self._end: tuple[SegmentHeader, Place] | None = None
+        """Header of the segment looked at last, and the end of its good part. No view of it is kept, for Windows."""
         self._content_bytes = 0
+        self._reason = ""
 
     def look_at(self, segment: int, *, is_last: bool) -> None:
         """Check one segment and what connects it to the one before. Raises CorruptError."""
@@ -84,55 +85,54 @@ class _Inspection:
         scan = Scan(content)
         if scan.header is None:
             raise CorruptError(path, 0, scan.reason)
-        if self._scan is None:
+        if self._end is None:
             durable = read_durable(self._disk, self._folder, scan.header.log_id)
             self._cursors += [durable] if durable else []
         self._check_connection(path, scan.header, segment)
-        self._header = scan.header
         self._check_cursors(path, scan)
         if scan.verdict is not Verdict.CLEAN and (not is_last or is_beyond_a_crash(bytes(content), scan)):
             raise CorruptError(path, scan.place.offset, scan.reason)
-        self._scan, self._content_bytes = scan, len(content)
+        self._end, self._content_bytes, self._reason = (scan.header, scan.place), len(content), scan.reason
 
     def settle(self) -> Recovered:
         """Cut the last segment to its good part, and make that durable. Raises CorruptError."""
-        header, scan = self._header, self._scan
-        assert header is not None and scan is not None, "there is at least one segment"  # noqa: PT018 - set together
-        path, end = segment_path(self._folder, header.segment), scan.place.offset
+        assert self._end is not None, "there is at least one segment"
+        header, place = self._end
+        path, end = segment_path(self._folder, header.segment), place.offset
         for cursor in self._cursors:
             if cursor.segment > header.segment:
                 raise CorruptError(path, end, f"segment {cursor.segment} was durable and is missing")
         cut_bytes = self._content_bytes - end
         if cut_bytes or end > HEADER_BYTES:
             publish(self._disk, path, bytes(self._disk.view(path)[:end]))
-        return Recovered(header, scan.place, cut_bytes, scan.reason)
+        return Recovered(header, place, cut_bytes, self._reason)
 
     def _check_connection(self, path: Path, header: SegmentHeader, segment: int) -> None:
         """Raises CorruptError when this is not the segment that follows the one before."""
-        before, place = self._header, self._scan.place if self._scan else None
-        chain = place.chain if place else NO_HASH if segment == 1 else header.chain
-        if header.segment != segment or header.chain != chain:
+        if header.segment != segment or (segment == 1 and header.chain != NO_HASH):
+            raise CorruptError(path, 0, f"the segment's header says that it is number {header.segment}")
+        if self._end is None:
+            return
+        before, place = self._end
+        if (header.log_id, header.chain, header.base_seq) != (before.log_id, place.chain, place.last_seq + 1):
             raise CorruptError(path, 0, "the segment does not follow the one before it: the chain is broken")
-        if before and place and (before.log_id, place.last_seq + 1) != (header.log_id, header.base_seq):
-            raise CorruptError(path, 0, "the segment does not follow the one before it: another log, or seq")
-        if before and header.epoch < before.epoch:
+        if header.epoch < before.epoch:
             raise CorruptError(path, 0, f"writer {header.epoch} after writer {before.epoch}: an older file came back")
 
     def _check_cursors(self, path: Path, scan: Scan) -> None:
         """Run the scan, and see that what was durable is there, unchanged. Raises CorruptError."""
         assert scan.header is not None
-        awaited = {cursor.end: cursor for cursor in self._cursors if cursor.segment == scan.header.segment}
-        found = {scan.place.offset: scan.place.chain}
+        awaited = [cursor for cursor in self._cursors if cursor.segment == scan.header.segment]
+        ends = {cursor.end for cursor in awaited}
+        chains = {scan.place.offset: scan.place.chain}
         for frame in scan:
-            if frame.header.end in awaited:
-                found[frame.header.end] = frame.chain
-        for end, cursor in sorted(awaited.items()):
-            if found.get(end) != cursor.chain or cursor.epoch != scan.header.epoch:
-                good = scan.place.offset
-                reason = f"it was durable up to byte {end}, seq {cursor.seq}" + (
-                    f"; {scan.reason}" if good < end else ""
-                )
-                raise CorruptError(path, min(good, end), reason)
+            if frame.header.end in ends:
+                chains[frame.header.end] = frame.chain
+        good = scan.place.offset
+        for cursor in awaited:
+            if chains.get(cursor.end) != cursor.chain or cursor.epoch != scan.header.epoch:
+                reason = f"it was durable up to byte {cursor.end}, seq {cursor.seq}, and is not what it was"
+                raise CorruptError(path, min(good, cursor.end), f"{reason}; {scan.reason}" if scan.reason else reason)
 
 
 def _remove_leftovers(disk: Disk, folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import random
 
+import msgspec
 import pytest
 from journals import FOLDER, checkpoints, content_of, inputs, quotes, seqs_of, timers, written
 
@@ -168,7 +169,7 @@ def test_a_segment_of_another_log_is_refused():
     stranger = Journal.create(FOLDER.with_name("other"), log_id=b"another log.....", disk=other)
     stranger.close()
     disk.names_cache[segment_path(FOLDER, 2)] = other.names_cache[segment_path(FOLDER.with_name("other"), 1)]
-    with pytest.raises(CorruptError, match="does not follow"):
+    with pytest.raises(CorruptError, match="says that it is number 1"):
         Journal.resume(FOLDER, disk=disk)
 
 
@@ -176,3 +177,53 @@ def test_an_empty_folder_has_nothing_to_resume():
     disk, _ = written(SMALL)
     with pytest.raises(LogError, match="no journal"):
         Journal.resume(FOLDER.with_name("elsewhere"), disk=disk)
+
+
+def test_segments_that_were_sealed_and_dropped_are_not_missed():
+    disk, _ = written(inputs(3), closes=True)
+    for _ in range(2):
+        disk.killed()
+        journal, _ = Journal.resume(FOLDER, disk=disk)
+        journal.append(FrameKind.INPUTS, [timers(journal.written.seq + 1, 1)])
+        journal.close()
+    disk.killed()
+    del disk.names_cache[segment_path(FOLDER, 1)]
+    with pytest.raises(CorruptError, match="missing"):
+        Journal.resume(FOLDER, disk=disk)
+    disk.killed()
+    journal, _ = Journal.resume(FOLDER, disk=disk, first_segment=2)
+    assert (journal.written.seq, journal.written.segment) == (5, 4)
+
+
+def test_a_cursor_below_the_end_that_names_another_chain_is_refused():
+    disk, journal = written(inputs(1, 1), synced_after={0})
+    stale = msgspec.structs.replace(journal.durable, chain=bytes(32))
+    disk.killed()
+    with pytest.raises(CorruptError, match="it was durable up to byte"):
+        Journal.resume(FOLDER, disk=disk, cursors=[stale])
+
+
+def test_a_segment_of_another_history_is_refused():
+    disk, _ = written(inputs(1), closes=True)
+    other, _ = written(inputs(2), closes=True)
+    for one in (disk, other):
+        one.killed()
+        Journal.resume(FOLDER, disk=one)[0].close()
+        one.killed()
+    disk.names_cache[segment_path(FOLDER, 2)] = other.names_cache[segment_path(FOLDER, 2)]
+    disk.shared.clear()
+    with pytest.raises(CorruptError, match="the chain is broken"):
+        Journal.resume(FOLDER, disk=disk)
+
+
+def test_a_file_of_an_older_epoch_that_came_back_is_refused():
+    disk, _ = written(inputs(1), closes=True)
+    disk.killed()
+    Journal.resume(FOLDER, disk=disk)[0].close()
+    second = disk.names_cache[segment_path(FOLDER, 2)]
+    header = Scan(second.cache).header
+    second.cache[:HEADER_BYTES] = header._replace(epoch=0).encoded()
+    disk.killed()
+    disk.shared.clear()
+    with pytest.raises(CorruptError, match="an older file came back"):
+        Journal.resume(FOLDER, disk=disk)

@@ -7,7 +7,7 @@ import numpy as np
 from simulated_disk import Crash, SimulatedDisk
 
 from pipeline.block import Block
-from pipeline.codes import Kind
+from pipeline.codes import Kind, Origin
 from pipeline.errors import LogError, PoisonedError
 from pipeline.log.codec import decode, decode_schemas
 from pipeline.log.durable import read_durable
@@ -111,6 +111,9 @@ class World:
         del self.submitted[int(seq[0]) - 1 :]
         self.submitted += fresh.tolist()
         journal.append(FrameKind.INPUTS, [Block.of(Kind.TIMER, count, seq=seq, interval_ns=fresh)])
+        if self.rng.random() < 0.2:
+            row = {"seq": seq[-1:], "ord": 1, "origin": Origin.DERIVED, "hash_0": fresh[-1:]}
+            journal.append(FrameKind.DERIVED, [Block.of(Kind.CHECKPOINT, 1, **row)])
 
     def end(self):
         """The process dies; half of the time the machine with it."""
@@ -132,6 +135,9 @@ def values(disk) -> list[int]:
                 (block,) = decode(frame.payload)
                 assert block.number("seq")[0] == len(found) + 1
                 found += block.number("interval_ns").tolist()
+            elif frame.header.kind is FrameKind.DERIVED:
+                (block,) = decode(frame.payload)
+                assert found[block.number("seq")[0] - 1] == block.number("hash_0")[0]
         if scan.verdict is not Verdict.CLEAN:
             raise BrokenPromiseError(f"segment {number} after recovery: {scan.reason}")
     return found
