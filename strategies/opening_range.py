@@ -144,11 +144,11 @@ def on_order(s: State, order: OrderUpdate, _p: Params, ctx: Context) -> None:
 
 
 def start_day(s: State, day: int, ctx: Context) -> None:
-    """A new day, a new range; a position from yesterday keeps its phase."""
+    """A new day, a new range; what is under way from yesterday keeps its phase."""
     s.day = day
     extremes.reset(s.range)
     vwap.reset(s.vwap)
-    if s.phase != Phase.LONG:
+    if s.phase in (Phase.WATCHING, Phase.DONE):
         go(s, ctx, Phase.BUILDING, Reason.NEW_DAY)
 
 

@@ -1,3 +1,5 @@
+"""This folder is not called `strategies`: with `tests` on the import path it would hide the package of that name."""
+
 import sys
 from pathlib import Path
 

@@ -1,0 +1,306 @@
+"""One life told from start to end, and the small rules of dispatch."""
+
+import math
+from enum import IntEnum
+
+import core_streams
+from core_day import Day, nano
+from core_probe import probe
+
+from pipeline.codes import (
+    AccountAction,
+    FeedAction,
+    IntentAction,
+    IntentOutcome,
+    Kind,
+    MessageLevel,
+    OrderReason,
+    OrderState,
+    Origin,
+    RequestAction,
+    RiskRule,
+    Side,
+    TradingStatus,
+)
+from pipeline.core.settings import EngineSettings
+from pipeline.core.strategy import Bars, Messages
+from pipeline.core.verbs import at_least, cancel, enter, go, passes, say, show
+from pipeline.units import NANO
+
+FAST = EngineSettings(latency_ns=NANO, bar_lateness_ns=NANO, quote_age_ns_max=10**15)
+
+
+class Gate(IntEnum):
+    WIDE = 1
+    THIN = 2
+
+
+def teller(heard, name):
+    """Handlers that write down what they hear, in the order they hear it."""
+
+    def hear(what):
+        def handler(s, event, p, ctx):
+            heard.append((name, what, event.instrument_id))
+
+        return handler
+
+    events = ("start", "bar", "quote", "print", "status", "order", "fill", "timer", "feed")
+    return probe(name=name, bars=Bars(seconds=5), **{f"on_{what}": hear(what) for what in events})
+
+
+def test_one_step_in_its_order():
+    """A quote on which everything happens at once: an arrival, a fill, a bar, and handlers of two strategies."""
+    heard = []
+
+    def first(s, event, p, ctx):
+        heard.append(("first", type(event).__name__))
+        if type(event).__name__ == "Quote" and event.ask < 10.05:
+            enter(ctx, Side.BUY, quantity=10, limit=event.ask, stop=9.0)
+
+    def second(s, event, p, ctx):
+        heard.append(("second", type(event).__name__))
+
+    names = ("on_quote", "on_bar", "on_fill", "on_order")
+    plans = [
+        probe(name="first", bars=Bars(seconds=5), **dict.fromkeys(names, first)),
+        probe(name="second", bars=Bars(seconds=5), **dict.fromkeys(names, second)),
+    ]
+    day = Day().print(1, 10).quote(5.5, 9.9, 10.0).quote(6.5, 10.0, 10.1)
+    _, derived = day.run(plans, FAST)
+    assert heard[:3] == [("first", "Quote"), ("second", "Quote"), ("first", "OrderUpdate")]
+    last_step = [(ord_, kind) for seq, ord_, kind in derived.story() if seq == 4]
+    assert last_step == [
+        (1, "ORDER"),  # the venue: accepted, for its latency is over...
+        (2, "FILL"),  # ...against the quote in force until now
+        (3, "ORDER"),
+        (4, "POSITION"),
+        (5, "RISK"),  # the stop that goes with the entry, through the same door
+        (6, "ORDER"),
+        (7, "ORDER"),
+        (8, "BAR"),  # then bars that are due
+    ]
+    assert heard[4:] == [
+        ("first", "OrderUpdate"),  # facts first in, first out...
+        ("first", "Fill"),
+        ("first", "OrderUpdate"),
+        ("first", "OrderUpdate"),
+        ("first", "OrderUpdate"),
+        ("first", "Bar"),
+        ("second", "Bar"),
+        ("first", "Quote"),  # ...and the input itself last, strategies in their order
+        ("second", "Quote"),
+    ]
+
+
+def test_an_intent_becomes_an_order_within_its_step():
+    _, derived = Day().quote(1, 10, 10.1).run([probe({1: lambda s, e, ctx: enter(ctx, Side.BUY, quantity=10)})], FAST)
+    assert [kind for seq, _, kind in derived.story()] == ["INTENT", "RISK", "ORDER", "ORDER"]
+    causes = [
+        (row["cause_seq"], row["cause_ord"]) for kind in (Kind.INTENT, Kind.RISK, Kind.ORDER) for row in derived[kind]
+    ]
+    assert causes == [(2, 0), (2, 1), (2, 2), (2, 3)]
+
+
+def test_events_reach_the_cells_they_concern():
+    heard = []
+    day = Day(("AAA", "BBB")).print(1, 10, instrument_id=2).status(2, TradingStatus.HALTED).timer(3)
+    day.add(Kind.FEED, 4, 0, action=FeedAction.LOST).status(5, TradingStatus.TRADING, instrument_id=0)
+    day.quote(6, 1, 2, origin=Origin.BACKFILL)
+    day.run([teller(heard, "x"), teller(heard, "y")])
+    assert heard == [
+        ("x", "start", 1), ("y", "start", 1), ("x", "start", 2), ("y", "start", 2),
+        ("x", "print", 2), ("y", "print", 2),
+        ("x", "status", 1), ("y", "status", 1),
+        *[("x", "timer", 0)] * 2, *[("y", "timer", 0)] * 2,
+        *[("x", "feed", 0)] * 2, *[("y", "feed", 0)] * 2,
+        *[("x", "status", 0)] * 2, *[("y", "status", 0)] * 2,
+    ]  # fmt: skip
+
+
+def test_a_new_definition_starts_nothing_again():
+    heard = []
+    day = Day().add(Kind.INSTRUMENT, 1, symbol="AAA", tick_nano=nano(0.05), size_step_nano=NANO, multiplier_nano=NANO)
+    engine, _ = day.run([teller(heard, "x")])
+    assert heard == [("x", "start", 1)]
+    assert engine.world.instruments[1].tick_nano == nano(0.05)
+
+
+def test_a_size_is_counted_in_the_step_in_force_at_its_seq():
+    sizes = []
+    day = Day(step_nano=NANO).print(1, 10, 5)
+    day.add(Kind.INSTRUMENT, 2, symbol="AAA", size_step_nano=NANO // 10, multiplier_nano=NANO).print(3, 10, 5)
+    day.run([probe(on_print=lambda s, e, p, ctx: sizes.append(e.size))])
+    assert sizes == [5.0, 0.5]
+
+
+def test_a_gate_leaves_a_row_when_its_verdict_changes():
+    def gates(s, event, p, ctx):
+        if passes(ctx, Gate.WIDE, event.ask - event.bid, 0.15):
+            at_least(ctx, Gate.THIN, event.ask_size, 50.0)
+
+    day = (
+        Day()
+        .quote(1, 10, 10.2)
+        .quote(2, 10, 10.3)
+        .quote(3, 10, 10.1, ask_size=10)
+        .quote(4, 10, 10.1)
+        .quote(5, 10, 10.2)
+    )
+    _, derived = day.quote(6, 10, 10.1, ask_size=49).run([probe(on_quote=gates)])
+    rows = [(r["seq"], r["gate"], round(r["gate_value"], 6), r["gate_threshold"]) for r in derived[Kind.INTENT]]
+    assert rows == [(2, 1, 0.2, 0.15), (4, 2, 10.0, 50.0), (6, 1, 0.2, 0.15), (7, 2, 49.0, 50.0)]
+    assert set(derived.column(Kind.INTENT, "action")) == {IntentAction.NONE}
+    assert set(derived.column(Kind.INTENT, "outcome")) == {IntentOutcome.GATED}
+
+
+def test_what_is_not_a_number_passes_no_gate():
+    verdicts = []
+
+    def gates(s, event, p, ctx):
+        verdicts.append(passes(ctx, Gate.WIDE, math.nan, 1.0))
+        verdicts.append(at_least(ctx, Gate.THIN, math.nan, 1.0))
+
+    Day().quote(1, 10, 10.1).run([probe(on_quote=gates)])
+    assert verdicts == [False, False]
+
+
+def test_messages_shown_values_and_moves_are_rows():
+    class Words(Messages):
+        LOUD = 7, "it is {a}", MessageLevel.WARNING
+
+    def act(s, event, p, ctx):
+        say(ctx, Words.LOUD, 1.5)
+        show(ctx, Gate.THIN, 2.5)
+        go(s, ctx, core_streams.Phase.BUSY, Gate.WIDE)
+
+    made = core_streams.Strategy(
+        "talks", core_streams.Params, core_streams.State, on_quote=act, messages=Words, phases=core_streams.Phase
+    )
+    _, derived = Day().quote(1, 10, 10.1).run([core_streams.Plan(made, core_streams.Params())])
+    (message,), (shown,), (moved,) = derived[Kind.MESSAGE], derived[Kind.INDICATOR], derived[Kind.TRANSITION]
+    assert (message["code"], message["level"], message["a"]) == (7, MessageLevel.WARNING, 1.5)
+    assert (shown["output_id"], shown["value"]) == (2, 2.5)
+    assert (moved["from_phase"], moved["to_phase"], moved["reason"]) == (0, 1, 1)
+
+
+def test_competing_entries_are_ranked_and_the_losers_name_the_winner():
+    def on_bar(scores):
+        return lambda s, e, p, ctx: enter(ctx, Side.BUY, quantity=1, score=scores[e.instrument_id])
+
+    bars = Bars(seconds=5)
+    plans = [
+        probe(name="a", on_quote=None, on_bar=on_bar({1: math.nan, 2: 1.0}), bars=bars),
+        probe(name="b", on_quote=None, on_bar=on_bar({1: 3.0, 2: 1.0}), bars=bars),
+    ]
+    day = Day(("AAA", "BBB")).print(1, 10).print(1, 10, instrument_id=2).timer(60)
+    _, derived = day.run(plans, EngineSettings(positions_max=2))
+    ranked = [(r["strategy_id"], r["instrument_id"], IntentOutcome(r["outcome"]).name) for r in derived[Kind.INTENT]]
+    assert ranked == [(2, 1, "TAKEN"), (1, 2, "TAKEN"), (2, 2, "LOST"), (1, 1, "LOST")]
+    winner = derived[Kind.INTENT][1]
+    assert {(r["winner_seq"], r["winner_ord"]) for r in derived[Kind.INTENT][2:]} == {(winner["seq"], winner["ord"])}
+
+
+def test_a_full_house_keeps_newcomers_out_but_not_its_own():
+    def twice(s, event, p, ctx):
+        enter(ctx, Side.BUY, quantity=1)
+
+    day = Day(("AAA", "BBB")).quote(1, 10, 10.1).quote(2, 10, 10.1, instrument_id=2).quote(3, 10, 10.1)
+    _, derived = day.run([probe(on_quote=twice)], EngineSettings(positions_max=1))
+    assert derived.column(Kind.INTENT, "outcome") == [IntentOutcome.TAKEN, IntentOutcome.LOST, IntentOutcome.TAKEN]
+    assert derived[Kind.INTENT][1]["winner_seq"] == 0
+
+
+def test_every_entry_that_becomes_no_order_is_answered():
+    answers = []
+
+    def on_order(s, order, p, ctx):
+        if order.order_id == 0:
+            answers.append((order.state, order.tag))
+
+    def wishes(s, event, ctx):
+        enter(ctx, Side.BUY, tag=1)
+        enter(ctx, Side.BUY, notional=1.0, tag=2)
+        enter(ctx, Side.BUY, quantity=1e7, tag=3)
+        enter(ctx, Side.BUY, quantity=1, tag=4)
+        enter(ctx, Side.BUY, quantity=1, tag=5)
+
+    _, derived = Day().quote(1, 10, 10.1).run([probe({1: wishes}, on_order=on_order)], EngineSettings(order_slots=1))
+    assert answers == [(OrderState.REFUSED, tag) for tag in (1, 2, 3, 5)]
+    assert derived[Kind.ORDER][-1]["reason"] == OrderReason.NO_SLOT
+    assert derived.column(Kind.RISK, "rule") == [RiskRule.ORDER_QUANTITY, RiskRule.PASSED, RiskRule.PASSED]
+
+
+def test_warm_up_reaches_handlers_but_enters_nothing():
+    day = Day().quote(1, 10, 10.1, origin=Origin.WARMUP).quote(2, 10, 10.1)
+    engine, derived = day.run([probe(on_quote=lambda s, e, p, ctx: enter(ctx, Side.BUY, quantity=1))])
+    assert derived.column(Kind.RISK, "rule") == [RiskRule.BACKFILLED, RiskRule.PASSED]
+    assert engine.world.is_live
+
+
+def test_the_operator_flattens_halts_and_resets():
+    def on_quote(s, event, p, ctx):
+        if ctx.position == 0.0 and ctx.open_orders == 0:
+            enter(ctx, Side.BUY, quantity=10, limit=event.ask, tag=event.instrument_id)
+
+    day = Day(("AAA", "BBB")).quote(0, 10, 10.1).quote(0, 10, 10.1, instrument_id=2).timer(2)
+    day.add(Kind.REQUEST, 3, 0, action=RequestAction.FLATTEN, target="BBB").timer(5)
+    day.add(Kind.REQUEST, 6, 0, action=RequestAction.HALT).timer(8).quote(9, 10, 10.1)
+    day.add(Kind.ACCOUNT, 10, 0, action=AccountAction.RESET).quote(11, 10, 10.1)
+    engine, derived = day.run([probe(on_quote=on_quote)], FAST)
+    flattened = [(r["seq"], r["instrument_id"]) for r in derived[Kind.INTENT] if r["action"] == IntentAction.FLATTEN]
+    assert flattened == [(6, 2), (8, 1)]
+    assert [r["rule"] for r in derived[Kind.RISK] if r["seq"] in (10, 12)] == [RiskRule.KILL_SWITCH, RiskRule.PASSED]
+    assert [row.quantity_steps for row in engine.world.positions.values()] == [0, 0]
+
+
+def test_opening_cash_is_taken_from_the_account():
+    seen = []
+    day = Day().add(Kind.ACCOUNT, 0, 0, action=AccountAction.OPENING_CASH, cash_nano=nano(777)).quote(1, 10, 10.1)
+    day.run([probe(on_quote=lambda s, e, p, ctx: seen.append(ctx.cash))])
+    assert seen == [777.0]
+
+
+def test_a_context_tells_what_is_known_now():
+    seen = []
+
+    def look(s, event, p, ctx):
+        seen.append(
+            (
+                ctx.bid,
+                ctx.ask,
+                round(ctx.spread_bps, 3),
+                ctx.tick,
+                ctx.position,
+                ctx.average_price,
+                ctx.stale,
+                ctx.halted,
+            )
+        )
+        assert ctx.now_ns == event.ts_recv_ns
+        assert ctx.time_of_day_ns == ctx.now_ns % (86_400 * NANO)
+
+    day = Day().quote(0, 10, 10.1).status(1, TradingStatus.HALTED).quote(2, 10, 10.3)
+    day.run([probe(on_quote=look)])
+    assert seen == [
+        (10.0, 10.1, 99.502, 0.01, 0.0, 0.0, False, False),
+        (10.0, 10.3, 295.567, 0.01, 0.0, 0.0, False, True),
+    ]
+
+
+def test_cancelling_nothing_is_empty_and_cancelling_twice_is_a_duplicate():
+    script = {
+        1: lambda s, e, ctx: cancel(ctx),
+        2: lambda s, e, ctx: enter(ctx, Side.BUY, quantity=1, limit=9.0),
+        3: lambda s, e, ctx: cancel(ctx, 1),
+        4: lambda s, e, ctx: cancel(ctx),
+    }
+    day = Day()
+    for i in range(4):
+        day.quote(i / 10, 10, 10.1)
+    _, derived = day.run([probe(script)], FAST)
+    assert derived.column(Kind.INTENT, "outcome") == [
+        IntentOutcome.EMPTY,
+        IntentOutcome.TAKEN,
+        IntentOutcome.TAKEN,
+        IntentOutcome.DUPLICATE,
+    ]
