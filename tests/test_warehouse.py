@@ -1,0 +1,201 @@
+"""The warehouse: rows in, rows out; sealed, unsealed and empty stores alike."""
+
+import math
+from datetime import datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.block import Block
+from pipeline.codes import Kind, Origin, Side
+from pipeline.log import manifest as manifests
+from pipeline.log.frames import FrameKind
+from pipeline.log.journal import Journal
+from pipeline.log.manifest import StrategyEntry
+from pipeline.log.reader import JOURNAL
+from pipeline.log.seal import seal
+from pipeline.log.store import Store
+from pipeline.provenance import Mode
+from pipeline.run.notes import remark
+from pipeline.units import ABSENT, NANO
+from warehouse import connect
+from warehouse.connection import views
+
+TS = 1_793_779_200 * NANO
+
+
+def session_of(home, fills, *, name="s", state="ended", size_step_nano=NANO, multiplier_nano=NANO):
+    """A session whose only decisions are these fills: (side, steps, price in nanos, fee in nanos)."""
+    store = Store(home)
+    strategies = (StrategyEntry("probe", {}, "0"),)
+    manifest = store.create_session(name, mode=Mode.PAPER, created_ns=1, strategies=strategies)
+    folder = store.folder(manifest.id)
+    with Journal.create(folder / JOURNAL, log_id=bytes.fromhex(manifest.log_id)) as journal:
+        journal.append(FrameKind.INPUTS, [_instrument(size_step_nano, multiplier_nano)])
+        count = len(fills)
+        if count:
+            timers = Block.of(
+                Kind.TIMER, count, seq=range(2, count + 2), ts_event_ns=TS, ts_recv_ns=TS, interval_ns=NANO
+            )
+            journal.append(FrameKind.INPUTS, [timers])
+            journal.append(FrameKind.DERIVED, [_fills(fills)])
+    if state != "open":
+        manifests.update(folder, state="ended")
+    if state == "sealed":
+        seal(folder)
+    return store
+
+
+def _instrument(size_step_nano, multiplier_nano):
+    return Block.of(
+        Kind.INSTRUMENT, 1, seq=1, ts_event_ns=TS, ts_recv_ns=TS, instrument_id=1, symbol="ABCD", venue="XNAS",
+        currency="USD", size_step_nano=size_step_nano, multiplier_nano=multiplier_nano,
+    )  # fmt: skip
+
+
+def _fills(fills):
+    sides, steps, prices, fees = zip(*fills, strict=True)
+    count = len(fills)
+    return Block.of(
+        Kind.FILL, count, seq=range(2, count + 2), ord=1, ts_event_ns=[TS + i * NANO for i in range(count)], ts_recv_ns=TS,
+        instrument_id=1, origin=int(Origin.DERIVED), strategy_id=1, order_id=range(1, count + 1),
+        fill_id=range(1, count + 1), side=[int(side) for side in sides], price_nano=prices, quantity_steps=steps, fee_nano=fees,
+    )  # fmt: skip
+
+
+def trades(home):
+    return connect(home).sql("select * from trades order by trade_number").arrow().read_all().to_pylist()
+
+
+BUY, SELL = Side.BUY, Side.SELL
+
+
+@pytest.mark.parametrize("state", ["open", "ended", "sealed"])
+def test_a_round_trip_is_one_trade_sealed_or_not(tmp_path, state):
+    session_of(tmp_path, [(BUY, 100, 10_000_000_000, 5), (SELL, 100, 10_250_000_000, 7)], state=state)
+    (trade,) = trades(tmp_path)
+    assert (trade["strategy"], trade["symbol"], trade["side"]) == ("probe", "ABCD", "buy")
+    assert (trade["quantity"], trade["entry_price"], trade["exit_price"]) == (100.0, 10.0, 10.25)
+    assert trade["profit_nano"] == 25 * NANO - 12
+    assert trade["is_closed"]
+    assert trade["count_fills"] == 2
+
+
+def test_an_open_position_is_a_trade_without_profit(tmp_path):
+    session_of(tmp_path, [(BUY, 100, NANO, 0), (SELL, 40, 2 * NANO, 0)])
+    (trade,) = trades(tmp_path)
+    assert not trade["is_closed"]
+    assert trade["profit_nano"] is None
+    assert trade["closed_at"] is None
+
+
+def test_a_fill_that_turns_the_position_closes_one_trade_and_opens_the_next(tmp_path):
+    session_of(tmp_path, [(BUY, 100, 10 * NANO, 10), (SELL, 150, 11 * NANO, 30), (BUY, 50, 9 * NANO, 0)])
+    first, second = trades(tmp_path)
+    assert (first["side"], first["profit_nano"]) == ("buy", 100 * NANO - 10 - 20)
+    assert (second["side"], second["quantity"], second["profit_nano"]) == ("sell", 50.0, 100 * NANO - 10)
+
+
+def test_a_contract_is_worth_its_multiplier_and_a_coin_its_steps(tmp_path):
+    session_of(tmp_path / "future", [(BUY, 2, 5_000 * NANO, 0), (SELL, 2, 5_001 * NANO, 0)], multiplier_nano=50 * NANO)
+    assert trades(tmp_path / "future")[0]["profit"] == 100.0
+    session_of(
+        tmp_path / "coin", [(SELL, 5 * 10**7, 60_000 * NANO, 0), (BUY, 5 * 10**7, 59_000 * NANO, 0)], size_step_nano=10
+    )
+    (trade,) = trades(tmp_path / "coin")
+    assert (trade["quantity"], trade["profit"], trade["side"]) == (0.5, 500.0, "sell")
+
+
+@settings(max_examples=15)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([BUY, SELL]), st.integers(1, 9), st.integers(1, 10**12)), min_size=1, max_size=12
+    )
+)
+def test_profit_is_conserved_over_any_fills(tmp_path_factory, drawn):
+    """All fills and one more that closes: the trades' profit is the money that came in less what went out."""
+    fills = [(side, steps, price, 3) for side, steps, price in drawn]
+    left = sum(side * steps for side, steps, _, _ in fills)
+    if left:
+        fills.append((SELL if left > 0 else BUY, abs(left), NANO, 3))
+    home = tmp_path_factory.mktemp("store")
+    session_of(home, fills)
+    found = trades(home)
+    assert all(trade["is_closed"] for trade in found)
+    fees = sum(fee for *_, fee in fills)
+    expected = sum(-side * steps * price for side, steps, price, _ in fills) - fees
+    assert sum(trade["profit_nano"] for trade in found) == pytest.approx(expected, abs=len(fills))
+
+
+def test_every_view_answers_over_an_empty_store(tmp_path):
+    connection = connect(tmp_path)
+    for name, _ in views():
+        assert connection.sql(f"select count(*) from {name}").fetchall()[0] == (0,), name
+
+
+def test_every_view_answers_over_a_session(tmp_path):
+    session_of(tmp_path, [(BUY, 1, NANO, 0)])
+    connection = connect(tmp_path, ["last"])
+    for name, _ in views():
+        connection.sql(f"select * from {name}").fetchall()
+
+
+def test_absent_numbers_are_null_and_times_keep_their_nanoseconds(tmp_path):
+    store = Store(tmp_path)
+    manifest = store.create_session("s", mode=Mode.IMPORT, created_ns=1)
+    with Journal.create(store.folder(manifest.id) / JOURNAL, log_id=bytes.fromhex(manifest.log_id)) as journal:
+        quote = Block.of(
+            Kind.QUOTE, 1, seq=1, ts_event_ns=TS + 7, ts_recv_ns=TS + 8, bid_nano=10_250_000_000, marks=128 | 8
+        )
+        journal.append(FrameKind.INPUTS, [quote])
+    row = (
+        connect(tmp_path)
+        .sql("select bid, bid_nano, ask, ask_nano, bid_size, marks, ts_event::varchar, ts_recv_ns from quotes")
+        .fetchall()[0]
+    )
+    assert row == (
+        10.25,
+        10_250_000_000,
+        None,
+        None,
+        None,
+        "crossed one_sided",
+        "2026-11-04 08:00:00.000000007",
+        TS + 8,
+    )
+
+
+def test_nan_is_null(tmp_path):
+    store = session_of(tmp_path, [])
+    assert store.sessions()
+    connection = connect(tmp_path)
+    connection.execute("create table t as select 'nan'::double as x")
+    assert connection.sql("select known(x) from t").fetchall()[0] == (None,)
+    assert connection.sql(f"select dollars({ABSENT}), moment({ABSENT}), present({ABSENT})").fetchall()[0] == (
+        None,
+        None,
+        None,
+    )
+    assert math.isclose(connection.sql("select dollars(61837630000000)").fetchall()[0][0], 61837.63)
+
+
+def test_remarks_in_the_stores_own_log_join_their_session(tmp_path):
+    store = session_of(tmp_path, [])
+    remark(store, "s", "wide spread", tag="spread", now_ns=TS)
+    remark(store, "s", "late", tag="", now_ns=TS + 1)
+    rows = connect(tmp_path).sql("select session, tag, text from stg_notes order by ts_event").fetchall()
+    assert rows == [("s", "spread", "wide spread"), ("s", "", "late")]
+
+
+def test_a_view_chosen_by_name_leaves_other_sessions_out(tmp_path):
+    session_of(tmp_path, [(BUY, 1, NANO, 0)], name="one")
+    session_of(tmp_path, [(BUY, 1, NANO, 0)], name="two")
+    assert connect(tmp_path, ["one"]).sql("select distinct session from fills").fetchall() == [("one",)]
+    assert connect(tmp_path).sql("select count(*) from fills").fetchall()[0] == (2,)
+
+
+def test_times_come_as_utc(tmp_path):
+    session_of(tmp_path, [(BUY, 1, NANO, 0)])
+    (moment,) = connect(tmp_path).sql("select ts_event::timestamp from fills").fetchall()[0]
+    assert moment == datetime(2026, 11, 4, 8)  # noqa: DTZ001 - SQL timestamps carry no zone
