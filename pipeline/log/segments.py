@@ -91,9 +91,9 @@ class Segments:
     def frames(self, number: int) -> list[FrameView]:
         """All frames of a segment, checked. Raises CorruptError."""
         if number not in self._scanned:
-            self._scanned[number] = self._scan(number)
-            while len(self._scanned) > _SCANNED_MAX:
+            while len(self._scanned) >= _SCANNED_MAX:
                 self._scanned.popitem(last=False)
+            self._scanned[number] = self._scan(number)
         self._scanned.move_to_end(number)
         return self._scanned[number]
 
