@@ -164,7 +164,8 @@ class _Checked:
                 self._take(key, exact_counts(column, name))
             else:
                 self._take(key, exact_steps(column, 1 if key in PRICES[mapping.kind] else mapping.size_step_nano, name))
-        for key in {*REQUIRED[mapping.kind], *(["recv"] if mapping.recv else [])} - {"bid", "ask"}:
+        needed = (*REQUIRED[mapping.kind], *(("recv",) if mapping.recv else ()))
+        for key in (key for key in needed if key not in PRICES["quote"]):  # a quote may be one-sided
             self._refuse(self.columns[key] == ABSENT, f"no {key}")
         for key in SIZES[mapping.kind]:
             if key in self.columns:
