@@ -105,6 +105,13 @@ def test_a_column_of_another_type_or_length_is_our_bug(column):
         encode([block])
 
 
+@pytest.mark.parametrize("kind", [Kind.INDICATOR, Kind.REFERENCE])
+def test_nan_is_written_with_one_bit_pattern(kind):
+    odd = np.array([0xFFF8 << 48, (0x7FF8 << 48) + 7, 0x7FF0 << 48, 0, 0x7FF8 << 48], np.uint64).view("f8")
+    back = decode(join(encode([Block.of(kind, 5, value=odd)])))[0].number("value")
+    assert back.view("u8").tolist() == [0x7FF8 << 48, 0x7FF8 << 48, 0x7FF0 << 48, 0, 0x7FF8 << 48]
+
+
 def test_schemas_come_back_as_the_kinds_they_describe():
     assert decode_schemas(join(encode_schemas(Kind))) == list(Kind)
 
