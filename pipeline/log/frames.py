@@ -179,13 +179,14 @@ def parse_segment_header(content: Buffer) -> SegmentHeader | str:
 
 def parse_frame_header(head: bytes) -> FrameHeader | None:
     """The frame header in these 128 bytes, or None. Raises SchemaError for an intact header of another version."""
-    magic, version, code, *rest, crc = _FRAME.unpack(head)
-    if magic != FRAME_MAGIC or crc != crc32c(head[:-4]):
+    fields = _FRAME.unpack(head)
+    if fields[0] != FRAME_MAGIC or fields[-1] != crc32c(head[:-4]):
         return None
+    _, version, code = fields[:3]
     kind = _FRAME_KINDS.get(code)
     if kind is None or version != VERSION:
         raise SchemaError(f"frame version {version} kind {code} is unknown; this version knows version {VERSION}")
-    return FrameHeader._make((kind, *rest))
+    return FrameHeader._make((kind, *fields[3:-1]))
 
 
 def blank_frame(pieces: Sequence[Any]) -> bytearray:
