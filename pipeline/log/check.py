@@ -57,6 +57,7 @@ def check(store: Store) -> Report:
         else:
             inquiry.look_at_log(folder)
     for folder in (store.notes_folder, *_folders(store.home / "accounts")):
+        inquiry.weigh(folder)
         inquiry.look_at_journal(folder, manifest.NOTHING_SEALED.segment, is_closed=False)
     return inquiry.report(len(folders))
 
@@ -87,9 +88,13 @@ class _Inquiry:
         """The path within the store."""
         return path.relative_to(self._root).as_posix()
 
+    def weigh(self, folder: Path) -> None:
+        """Count the bytes of a folder."""
+        self._bytes += sum(path.stat().st_size for path in _files(folder))
+
     def look_at_log(self, folder: Path) -> None:
         """Everything in a session's or run's folder."""
-        self._bytes += sum(path.stat().st_size for path in _files(folder))
+        self.weigh(folder)
         of = self._manifest(folder)
         if of is None:
             self.look_at_journal(folder / JOURNAL, 0, is_closed=False)

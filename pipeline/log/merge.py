@@ -35,7 +35,7 @@ class Window(NamedTuple):
 
 def windows(sources: Iterable[Iterator[Chunk]], from_seq: int, to_seq: int, rows: int) -> Iterator[Window]:
     """Batches at most `rows` wide in `seq`, in order; stretches without any row are passed over."""
-    heads = [_Head(source) for source in sources]
+    heads = [_Head(source, from_seq) for source in sources]
     start = from_seq
     while start <= to_seq:
         for head in heads:
@@ -64,9 +64,10 @@ def joined(pieces: Sequence[Block]) -> Blocks:
 class _Head:
     """The front of a source: rows given but not yet taken."""
 
-    def __init__(self, source: Iterator[Chunk]) -> None:
+    def __init__(self, source: Iterator[Chunk], from_seq: int) -> None:
         self.through = 0
         self._source = source
+        self._from_seq = from_seq
         self._waiting: list[Block] = []
 
     @property
@@ -80,7 +81,7 @@ class _Head:
         """Read on until everything up to this `seq` is here."""
         while self.through < seq:
             chunk = next(self._source, Chunk((), ENDLESS))
-            self._waiting += [block for block in chunk.blocks if len(block)]
+            self._waiting += [rest for block in chunk.blocks if len(rest := _from(block, self._from_seq))]
             self.through = chunk.through
 
     def take(self, last_seq: int) -> list[Block]:
@@ -94,6 +95,12 @@ class _Head:
                 kept.append(block.slice(cut, len(block)) if cut else block)
         self._waiting = kept
         return taken
+
+
+def _from(block: Block, seq: int) -> Block:
+    """The rows from that `seq` on."""
+    start = int(np.searchsorted(block.number("seq"), seq))
+    return block.slice(start, len(block)) if start else block
 
 
 def _concatenated(parts: list[Block]) -> Block:

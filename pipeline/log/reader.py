@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, Literal
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.dataset as pads
 
@@ -249,11 +248,6 @@ def _frame_chunks(segments: Segments, kind: FrameKind, from_seq: int, choice: _C
         rows += frame.header.rows
         if rows >= choice.chunk_rows:
             through = frame.header.last_seq if kind is FrameKind.INPUTS else frame.header.last_seq - 1
-            yield Chunk([_from(block, from_seq) for block in joined(pieces)], through)
+            yield Chunk(joined(pieces), through)
             pieces, rows = [], 0
-    yield Chunk([_from(block, from_seq) for block in joined(pieces)], ENDLESS)
-
-
-def _from(block: Block, seq: int) -> Block:
-    start = int(np.searchsorted(block.number("seq"), seq))
-    return block.slice(start, len(block)) if start else block
+    yield Chunk(joined(pieces), ENDLESS)

@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from pipeline.block import Blocks
-from pipeline.errors import LogError, SchemaError
+from pipeline.errors import LogError, NotFoundError, SchemaError
 from pipeline.log import codec, manifest
 from pipeline.log.check import Damage, check_log
 from pipeline.log.disk import Disk
@@ -50,9 +50,11 @@ class Salvaged(msgspec.Struct, frozen=True):
 def salvage(store: Store, id_: str, *, created_ns: int) -> Salvaged:
     """Copy what can be proved of a session or run into a new one, `recovered`, with the old one as its parent.
 
-    Raises LogError when neither the manifest nor its copy can be read and the log has no row that could be proved.
+    Raises NotFoundError when there is no such folder; the id must be exact, for a damaged log has no readable name.
     """
     folder = store.folder(id_)
+    if not folder.is_dir():
+        raise NotFoundError(f"no session or run {id_!r} in {store.home}")
     report = check_log(folder, store.disk)
     old = _readable_manifest(folder)
     is_run = folder.parent == store.folder("r-x").parent

@@ -9,6 +9,7 @@ from store_samples import derived, rows_of, write_steps
 
 from pipeline.block import Block, concat
 from pipeline.codes import FeedAction, Kind
+from pipeline.errors import NotFoundError
 from pipeline.log import manifest
 from pipeline.log.check import check_log
 from pipeline.log.frames import HEADER_BYTES, FrameKind
@@ -144,3 +145,9 @@ def test_a_run_keeps_the_numbers_of_its_parents(store):
     result = salvage(store, made.id, created_ns=9)
     assert store.manifest(result.id).parents == ("day",)
     assert rows_of(read(store.folder(result.id), "derived")) == rows_of(second)
+
+
+def test_what_is_not_there_is_not_salvaged(store):
+    with pytest.raises(NotFoundError, match="no session or run 'ghost'"):
+        salvage(store, "ghost", created_ns=9)
+    assert store.sessions() == []
