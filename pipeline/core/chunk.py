@@ -49,10 +49,10 @@ _SIZES: Final = {
 
 
 def first_seq(batch: Blocks) -> int:
-    """The smallest `seq` of a batch; asserts that it is a dense stretch of inputs."""
+    """The smallest `seq` of blocks that all hold rows; asserts that they are a dense stretch of inputs."""
     count = sum(map(len, batch))
-    starts = [int(block.number("seq")[0]) for block in batch if len(block)]
-    ends = [int(block.number("seq")[-1]) for block in batch if len(block)]
+    starts = [int(block.number("seq")[0]) for block in batch]
+    ends = [int(block.number("seq")[-1]) for block in batch]
     first = min(starts)
     assert max(ends) - first + 1 == count, f"seq {first} to {max(ends)} holds {count} inputs: not a dense stretch"
     return first
@@ -60,7 +60,7 @@ def first_seq(batch: Blocks) -> int:
 
 def stretches(batch: Blocks) -> Iterator[Blocks]:
     """The batch cut before and behind each run of `instrument` rows, so that definitions stand alone."""
-    definitions = next((block for block in batch if block.kind == Kind.INSTRUMENT and len(block)), None)
+    definitions = next((block for block in batch if block.kind == Kind.INSTRUMENT), None)
     if definitions is None:
         yield batch
         return

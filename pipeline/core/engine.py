@@ -78,11 +78,13 @@ class Engine:
         Asserts that the inputs are dense and follow those of the last call; raises LogError for an instrument that no
         `instrument` event defined.
         """
-        if any(map(len, batch)):
-            first = chunk.first_seq(batch)
-            if self.world.clock.seq == 0:
-                self.world.clock.seq = first - 1
-            assert first == self.world.clock.seq + 1, f"seq {first} follows {self.world.clock.seq}"
+        batch = [block for block in batch if len(block)]
+        if not batch:
+            return []
+        first = chunk.first_seq(batch)
+        if self.world.clock.seq == 0:
+            self.world.clock.seq = first - 1
+        assert first == self.world.clock.seq + 1, f"seq {first} follows {self.world.clock.seq}"
         for stretch in chunk.stretches(batch):
             for kind, event in chunk.events_in_order(stretch, self._size_step_nano):
                 self._step(kind, event)

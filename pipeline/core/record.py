@@ -65,6 +65,8 @@ class Record:
 
     def pack(self, row: Any) -> bytes:
         """The row's bytes with every NaN in its one bit pattern: what is hashed and written."""
+        if not self.leaves:
+            return b""
         packed = np.frombuffer(self.save(row), self.dtype).copy()
         _canonicalize(packed)
         return packed.tobytes()

@@ -4,6 +4,7 @@ Each rule is a function that gives what it saw and what it allows; the first tha
 smaller is never held back by limits on size, staleness or loss: being unable to get out is the larger risk.
 """
 
+import math
 from typing import NamedTuple
 
 from pipeline.codes import OrderType, RiskRule
@@ -103,7 +104,7 @@ def stale_quote(case: Case) -> tuple[float, float]:
 def crossed_quote(case: Case) -> tuple[float, float]:
     """Bid less ask; a locked market passes, a missing side has nothing to cross."""
     crossing = case.instrument.bid - case.instrument.ask
-    return (crossing if crossing == crossing else 0.0), 0.0  # noqa: PLR0124  # NaN: one-sided
+    return (0.0 if math.isnan(crossing) else crossing), 0.0
 
 
 def order_quantity(case: Case) -> tuple[float, float]:

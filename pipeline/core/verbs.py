@@ -1,9 +1,10 @@
 """Verbs: all a handler can do. Each writes one row into the context's buffer; the engine decides what becomes of it."""
 
+import math
 from enum import IntEnum
-from typing import Any
+from typing import Any, Final
 
-from pipeline.codes import IntentAction, OrderType, Side, TimeInForce
+from pipeline.codes import IntentAction, OrderFlag, OrderType, Side, TimeInForce
 from pipeline.core.context import (
     EMPTY_OUTPUT,
     GATE,
@@ -16,6 +17,8 @@ from pipeline.core.context import (
     Output,
 )
 from pipeline.core.dialect import NAN
+
+_POST_ONLY: Final = OrderFlag.POST_ONLY.value
 
 
 def enter(
@@ -30,19 +33,21 @@ def enter(
     stop: float = NAN,
     target: float = NAN,
     time_in_force: int = TimeInForce.DAY,
+    post_only: bool = False,
     tag: int = 0,
     score: float = NAN,
 ) -> None:
     """Wish to open or enlarge a position, sized by exactly one of `quantity`, `notional` and `risk` (loss at `stop`).
 
     A market order unless there is a `limit` or a `trigger`. `stop` and `target` become protective orders with the first
-    fill. Every entry is answered by `on_order`: accepted, or refused.
+    fill; `post_only` is rejected rather than take liquidity. Every entry is answered by `on_order`: accepted, or refused.
     """
     output = _next_output(ctx, WISH)
     output.action = IntentAction.ENTER
     output.side = side
     output.order_type = _order_type(limit, trigger)
     output.time_in_force = time_in_force  # type: ignore[assignment]  # the dialect keeps enums as integers
+    output.flags = _POST_ONLY if post_only else 0
     output.quantity = quantity
     output.notional = notional
     output.risk = risk
@@ -107,9 +112,9 @@ def show(ctx: Context, shown: IntEnum, value: float) -> None:
 
 
 def _order_type(limit: float, trigger: float) -> OrderType:
-    if trigger == trigger:  # noqa: PLR0124  # given: not NaN
-        return OrderType.STOP_LIMIT if limit == limit else OrderType.STOP  # noqa: PLR0124
-    return OrderType.LIMIT if limit == limit else OrderType.MARKET  # noqa: PLR0124
+    if math.isnan(trigger):
+        return OrderType.MARKET if math.isnan(limit) else OrderType.LIMIT
+    return OrderType.STOP if math.isnan(limit) else OrderType.STOP_LIMIT
 
 
 def _verdict(ctx: Context, gate: int, value: float, threshold: float, *, passed: bool) -> bool:

@@ -4,6 +4,7 @@ import math
 from enum import IntEnum
 
 import core_streams
+import pytest
 from core_day import Day, nano
 from core_probe import probe
 
@@ -25,6 +26,7 @@ from pipeline.codes import (
 from pipeline.core.settings import EngineSettings
 from pipeline.core.strategy import Bars, Messages
 from pipeline.core.verbs import at_least, cancel, enter, go, passes, say, show
+from pipeline.errors import StrategyError
 from pipeline.units import NANO
 
 FAST = EngineSettings(latency_ns=NANO, bar_lateness_ns=NANO, quote_age_ns_max=10**15)
@@ -304,3 +306,35 @@ def test_cancelling_nothing_is_empty_and_cancelling_twice_is_a_duplicate():
         IntentOutcome.TAKEN,
         IntentOutcome.DUPLICATE,
     ]
+
+
+def test_an_account_may_be_halted_and_a_flatten_of_nobody_does_nothing():
+    day = Day().add(Kind.ACCOUNT, 0, 0, action=AccountAction.HALTED).quote(1, 10, 10.1)
+    day.add(Kind.REQUEST, 2, 0, action=RequestAction.FLATTEN, target="ZZZ").add(
+        Kind.REQUEST, 3, 0, action=RequestAction.RESET
+    )
+    day.add(Kind.REQUEST, 4, 0, action=RequestAction.NOTE).add(Kind.ACCOUNT, 4, 0, action=AccountAction.CASH).quote(
+        5, 10, 10.1
+    )
+    _, derived = day.run([probe(on_quote=lambda s, e, p, ctx: enter(ctx, Side.BUY, quantity=1))], FAST)
+    assert derived.column(Kind.RISK, "rule") == [RiskRule.KILL_SWITCH, RiskRule.PASSED]
+
+
+def test_many_instruments_are_as_good_as_few():
+    day = Day([f"S{i}" for i in range(200)]).quote(1, 10, 10.1, instrument_id=200)
+    engine, _ = day.run([probe()])
+    assert engine.state_of(1, 200).calls == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ({"name": "no name"}, "accepted are letters"),
+        ({"on_quote": None}, "it has no handler"),
+        ({"on_bar": print}, "on_bar needs bars"),
+        ({"on_bar": print, "bars": Bars(seconds=0)}, "seconds > 0"),
+    ],
+)
+def test_a_strategy_that_makes_no_sense_is_refused(given, text):
+    with pytest.raises(StrategyError, match=text):
+        probe(**given)

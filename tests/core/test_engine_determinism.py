@@ -156,3 +156,14 @@ def test_packing_tells_texts_apart():
     second = Day().add(Kind.NOTE, 0, 0, tag="a", text="bc")
     blocks = [next(day.batches())[-1] for day in (first, second)]
     assert packed_rows(blocks[0]) != packed_rows(blocks[1])
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(100, 200))
+def test_the_batch_size_changes_nothing_on_very_many_days(seed):
+    day = core_streams.stream(seed, 1_000)
+    assert len({core_streams.outcome(day, size)[0].decisions_hash() for size in (None, 1, 7, 100)}) == 1
+
+
+def test_no_batch_is_no_rows():
+    assert Engine(core_streams.plans()).reduce([]) == []

@@ -83,3 +83,17 @@ def test_settings_survive_json():
 def test_settings_that_are_not_accepted_are_told(given_, text):
     with pytest.raises(ConfigError, match=text):
         EngineSettings.from_dict(given_)
+
+
+def test_a_day_of_lateness_is_refused():
+    with pytest.raises(ConfigError, match="less than a day"):
+        EngineSettings.from_dict({"bar_lateness_ns": 86_400 * 10**9})
+
+
+def test_parameters_describe_themselves():
+    assert Params.describe() == [
+        "fast=12  an integer from 2 to 50; bars of the fast average",
+        "width=1.5  a number from 0 to inf; ",
+        "is_long=True  true or false; ",
+    ]
+    assert Params.from_dict({"fast": 3}).fast == 3

@@ -176,3 +176,18 @@ def test_a_member_must_be_flat():
 def test_a_row_has_no_room_for_more():
     with pytest.raises(AttributeError):
         RECORD.new().more = 1
+
+
+def test_bytes_of_another_length_are_refused():
+    with pytest.raises(ValueError, match="Whole takes"):
+        RECORD.unpack(b"short")
+
+
+def test_a_row_of_nothing_takes_no_bytes():
+    @state
+    class Nothing:
+        pass
+
+    record = record_of(Nothing)
+    record.restore(record.new(), b"")
+    assert record.pack(record.new()) == b""

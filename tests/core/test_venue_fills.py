@@ -239,6 +239,85 @@ def test_a_size_comes_from_exactly_one_of_quantity_notional_and_risk():
     assert derived.column(Kind.INTENT, "quantity_steps")[:2] == [99, 100]
 
 
+def test_what_the_venue_does_not_know_is_rejected():
+    script = {
+        1: buy(quantity=1, limit=10.0, time_in_force=TimeInForce.CLOSING),
+        2: buy(quantity=1, limit=10.2, post_only=True),
+        3: buy(quantity=1, limit=10.0, post_only=True),
+    }
+    derived = run(Day().quote(0, 10, 10.1).quote(0.1, 10, 10.1).quote(0.2, 10, 10.1).timer(3), script)
+    rejected = [(r["order_id"], r["reason"]) for r in derived[Kind.ORDER] if r["state"] == OrderState.REJECTED]
+    assert rejected == [(1, OrderReason.UNSUPPORTED), (2, OrderReason.WOULD_CROSS)]
+    assert states(derived, 3)[-1] == "ACCEPTED"
+
+
+def test_a_part_of_a_position_may_be_left_at_a_limit():
+    script = {1: buy(quantity=50), 2: lambda s, event, ctx: leave(ctx, quantity=20, limit=10.5)}
+    derived = run(Day().quote(0, 10, 10.1).timer(2).quote(3, 10, 10.1).timer(5).quote(6, 10.6, 10.7), script)
+    assert fills(derived)[1:] == [(6, Side.SELL, 10.5, 20, Liquidity.MAKER)]
+    assert derived[Kind.POSITION][-1]["quantity_steps"] == 30
+
+
+def test_an_impossible_part_is_invalid():
+    script = {1: buy(quantity=50), 2: lambda s, event, ctx: leave(ctx, quantity=-1.0)}
+    derived = run(Day().quote(0, 10, 10.1).timer(2).quote(3, 10, 10.1), script)
+    assert derived.column(Kind.INTENT, "outcome") == [IntentOutcome.TAKEN, IntentOutcome.INVALID]
+
+
+def test_a_market_without_the_other_side_fills_nothing():
+    day = Day().quote(0, 10, 10.1).add(Kind.QUOTE, 0.5, bid_nano=nano(10), ask_nano=ABSENT).timer(3).quote(4, 10, 10.4)
+    assert fills(run(day, {1: buy(quantity=5)})) == [(5, Side.BUY, 10.4, 5, Liquidity.TAKER)]
+
+
+def on_first_timer(**order):
+    """Without quotes: an order at the first timer, once a bar has given a reference price."""
+
+    def on_timer(s, event, p, ctx):
+        s.calls += 1
+        if s.calls == 1:
+            enter(ctx, Side.BUY, **order)
+
+    return probe(on_quote=None, on_timer=on_timer)
+
+
+def bar_day(*bars):
+    day = Day().bar(60, 0, (10, 10, 10, 10)).timer(61)
+    for i, (prices, volume) in enumerate(bars, 2):
+        day.bar(60 * i + 60, 60 * i, prices, volume)
+    return day
+
+
+def test_a_bar_fills_all_or_nothing_of_a_fill_or_kill():
+    plan = on_first_timer(quantity=10, limit=11.0, time_in_force=TimeInForce.FOK)
+    _, derived = bar_day(((10, 10, 10, 10), 9), ((10, 10, 10, 10), 99)).run([plan], FAST)
+    assert fills(derived) == []
+    assert states(derived)[-1] == "CANCELLED"
+
+
+def test_a_stop_fills_at_the_worse_of_its_trigger_and_the_open_of_a_bar():
+    for prices, paid in (((10, 12, 10, 11), 11.0), ((11.5, 12, 11, 11), 11.5)):
+        _, derived = bar_day((prices, 99)).run([on_first_timer(quantity=10, trigger=11.0)], FAST)
+        assert fills(derived) == [(4, Side.BUY, paid, 10, Liquidity.UNKNOWN)]
+
+
+def test_a_stop_limit_woken_in_a_bar_waits_for_the_next():
+    bars = (((10, 12, 10, 12), 99), ((12, 12, 11.2, 12), 99), ((12, 12, 11, 12), 99))
+    _, derived = bar_day(*bars).run([on_first_timer(quantity=10, trigger=11.0, limit=11.2)], FAST)
+    assert fills(derived) == [(6, Side.BUY, 11.2, 10, Liquidity.UNKNOWN)]
+
+
+def test_bars_of_another_length_fill_nothing():
+    day = bar_day().bar(500, 120, (10, 10, 10, 10), seconds=300)
+    assert fills(day.run([on_first_timer(quantity=10)], FAST)[1]) == []
+
+
+def test_ticks_below_one_are_finer():
+    day = Day()
+    day.rows[0][1]["tick_below_one_nano"] = nano(0.0001)
+    derived = run(day.quote(0, 0.5, 0.51), {1: buy(quantity=1, limit=0.50017)})
+    assert derived.column(Kind.INTENT, "limit_nano") == [nano(0.5001)]
+
+
 QUOTES = st.lists(
     st.tuples(st.integers(90, 110), st.integers(0, 5), st.integers(0, 30), st.integers(0, 30), st.booleans()),
     min_size=2,
