@@ -118,14 +118,20 @@ class LogReader:
 
     def relations(self, kind: Kind) -> list[pa.Table | pads.Dataset]:
         """This kind's rows for SQL: sealed ones as a dataset that checks page checksums, unsealed ones as a table."""
-        relations: list[pa.Table | pads.Dataset] = []
-        parts = self.manifest.parts_of(kind)
-        if parts:
-            relations.append(self._dataset(kind, parts))
-        batches = list(self._record_batches(kind))
-        if batches:
-            relations.append(pa.Table.from_batches(batches, SCHEMAS[kind]))
-        return relations
+        for _ in range(_OPENINGS_MAX):
+            try:
+                relations: list[pa.Table | pads.Dataset] = []
+                parts = self.manifest.parts_of(kind)
+                if parts:
+                    relations.append(self._dataset(kind, parts))
+                batches = list(self._record_batches(kind))
+                if batches:
+                    relations.append(pa.Table.from_batches(batches, SCHEMAS[kind]))
+            except FileNotFoundError as error:
+                self._reopen(error)
+            else:
+                return relations
+        raise CorruptError(self.folder, 0, f"files kept vanishing while they were read, {_OPENINGS_MAX} times")
 
     def path_of(self, part: SealedPart) -> Path:
         """A sealed part's file, proved by its whole hash. Raises CorruptError, FileNotFoundError."""

@@ -10,6 +10,7 @@ from pipeline.codes import Kind
 from pipeline.errors import CorruptError, LogError
 from pipeline.log import manifest
 from pipeline.log.arrow import from_arrow
+from pipeline.log.journal import Journal
 from pipeline.log.reader import LogReader
 from pipeline.log.seal import seal, seal_segment
 
@@ -167,3 +168,32 @@ def test_a_missing_file_is_told(store, ended):
 
 def test_an_empty_log_of_derived_rows_reads(store):
     assert list(store.notes()) == []
+
+
+def test_relations_find_what_was_sealed_in_the_meantime(store, ended):
+    made, written = ended(steps=8, segment_bytes=60_000)
+    folder = store.folder(made.id)
+    reader = LogReader(folder)
+    seal(folder)
+    (relation,) = reader.relations(Kind.QUOTE)
+    assert rows_of([from_arrow(relation.to_table(), Kind.QUOTE)])[Kind.QUOTE] == rows_of(written)[Kind.QUOTE]
+
+
+def test_a_crashed_session_goes_on_behind_its_sealed_segments(store, begun):
+    made, journal = begun(segment_bytes=30_000)
+    folder = store.folder(made.id)
+    written = write_steps(journal, 4)
+    while seal_segment(folder):
+        pass
+    journal.abandon()
+    sealed = manifest.load(folder).sealed
+    assert sealed.segment > 1
+    journal, recovered = Journal.resume(folder / "journal", cursors=[sealed], first_segment=sealed.segment + 1)
+    assert (recovered.cut_bytes, journal.written.seq) == (0, 80)
+    written += write_steps(journal, 2, first=81)
+    assert rows_of(everything(LogReader(folder))) == rows_of(written)
+    assert seal_segment(folder)
+    journal.close()
+    manifest.update(folder, state="ended")
+    seal(folder)
+    assert rows_of(everything(LogReader(folder))) == rows_of(written)
