@@ -92,7 +92,13 @@ class Cell:
     def call(self, handler: Callable[..., None], event: Any, seq: int, round_: int) -> str:
         """Run a handler; '' when all went well, else why the strategy must stop, the State being what it was."""
         if self.seq != seq or self.round != round_:
-            self._enter_round(seq, round_)
+            self.round = round_
+            self.before = self.packed
+            if self.running.shared_record:
+                self.shared_before = self.running.shared_record.save(self.running.shared)
+            if self.seq != seq:
+                self.seq = seq
+                self.outputs_in_step = 0
         try:
             handler(self.state, event, self.params, self.context)
             self.packed = self.save(self.state)
@@ -102,15 +108,6 @@ class Cell:
             self._undo()
             return reason_of(error, handler)
         return ""
-
-    def _enter_round(self, seq: int, round_: int) -> None:
-        self.round = round_
-        self.before = self.packed
-        if self.seq != seq:
-            self.seq = seq
-            self.outputs_in_step = 0
-        if self.running.shared_record:
-            self.shared_before = self.running.shared_record.save(self.running.shared)
 
     def _check(self) -> None:
         outputs = self.context.outputs

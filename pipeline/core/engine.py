@@ -46,6 +46,9 @@ _BACKFILL: Final = int(Origin.BACKFILL)
 _ALL: Final = 0
 """As an instrument: all of them."""
 
+Route = list[tuple[Cell, Callable[..., None]]]
+"""The cells that hear an event, strategies in their order, with their handlers for it."""
+
 
 class Engine:
     """Strategies over one stream of inputs. Two engines given the same inputs, however batched, are byte for byte equal."""
@@ -57,7 +60,7 @@ class Engine:
         self.running = [Running(i, plan) for i, plan in enumerate(strategies, 1)]
         self._bars = BarBook(_timeframes(strategies), settings.bar_lateness_ns, {})
         self._cells: dict[tuple[int, int], Cell] = {}
-        self._routes: dict[str, dict[int, list[tuple[Cell, Callable[..., None]]]]] = {name: {} for name in HANDLERS}
+        self._routes: dict[str, dict[int, Route]] = {name: {} for name in HANDLERS}
         self._outputs = OutputBuffer(settings.outputs_max)
         self._pending: list[tuple[Cell, Output, Place]] = []
         self._orders_of_engine: list[Wish] = []
@@ -178,9 +181,12 @@ class Engine:
             venue.match_quote(self.world, instrument)
 
     def _fold_status(self, status: Status) -> None:
-        for instrument_id, instrument in self.world.instruments.items():
-            if status.origin != _BACKFILL and status.instrument_id in (_ALL, instrument_id):
-                fold_status(instrument, status)
+        if status.origin == _BACKFILL:
+            return
+        instruments = self.world.instruments
+        concerned = instruments if status.instrument_id == _ALL else {status.instrument_id} & instruments.keys()
+        for instrument_id in concerned:
+            fold_status(instruments[instrument_id], status)
 
     def _fold_vendor_bar(self, bar: Bar) -> None:
         if bar.bar_unit == BarUnit.TIME:
@@ -197,10 +203,7 @@ class Engine:
         world.symbols[instrument_id] = definition.symbol
         self._size_step_nano = chunk.with_step(self._size_step_nano, instrument_id, definition.size_step_nano)
         if is_new:
-            for running in self.running:
-                if not running.is_stopped:
-                    self._cells[running.strategy_id, instrument_id] = Cell(world, running, instrument_id, self._outputs)
-            self._route()
+            self._add_cells(instrument_id)
             world.facts.append(Fact("on_start", _ALL, instrument_id, introduced(definition), world.tape.input))
 
     def _fold_account(self, statement: AccountStatement) -> None:
@@ -233,7 +236,10 @@ class Engine:
 
     def _deliver(self, name: str, instrument_id: int, event: Any, cause: Place | None) -> None:
         seq, round_, outputs = self.world.clock.seq, self._round, self._outputs
-        for cell, handler in self._routes[name].get(instrument_id, ()):
+        route = self._routes[name].get(instrument_id)
+        if route is None:
+            route = self._route_to_all(name) if instrument_id == _ALL else []
+        for cell, handler in route:
             if cell.running.is_stopped:
                 continue
             failure = cell.call(handler, event, seq, round_)
@@ -268,16 +274,24 @@ class Engine:
         place = self.world.tape.write(Kind.SESSION, cell.instrument_id, cause, row)
         self._orders_of_engine += flatten(self.world, running.strategy_id, _ALL, place)
 
-    def _route(self) -> None:
-        """Which cells hear what: strategies in their order, then instruments; instrument 0 reaches all."""
-        for name in HANDLERS:
-            routes: dict[int, list[tuple[Cell, Callable[..., None]]]] = {_ALL: []}
-            for key in sorted(self._cells):
-                handler = self._cells[key].handlers.get(name)
-                if handler is not None:
-                    routes[_ALL].append((self._cells[key], handler))
-                    routes.setdefault(key[1], []).append((self._cells[key], handler))
-            self._routes[name] = routes
+    def _add_cells(self, instrument_id: int) -> None:
+        """Give every strategy that goes on a cell in a new instrument."""
+        cells = [
+            Cell(self.world, running, instrument_id, self._outputs)
+            for running in self.running
+            if not running.is_stopped
+        ]
+        for cell in cells:
+            self._cells[cell.strategy_id, instrument_id] = cell
+        for name, routes in self._routes.items():
+            routes[instrument_id] = [(cell, cell.handlers[name]) for cell in cells if name in cell.handlers]
+            routes.pop(_ALL, None)
+
+    def _route_to_all(self, name: str) -> Route:
+        """Who hears what concerns all instruments: strategies in their order, then instruments."""
+        cells = [self._cells[key] for key in sorted(self._cells)]
+        route = self._routes[name][_ALL] = [(cell, cell.handlers[name]) for cell in cells if name in cell.handlers]
+        return route
 
     def _checkpoint(self) -> None:
         parts = np.frombuffer(self.state_hash(), "<i8").tolist()
