@@ -38,13 +38,17 @@ class DecisionsHash:
 
 def packed_rows(block: Block) -> bytes:
     """The rows one after the other: packed numbers with NaN in its one bit pattern, then length-prefixed texts."""
-    fixed = [field for field in LAYOUTS[block.kind].fields if field.is_fixed]
-    table = np.empty(len(block), np.dtype([(field.name, "<" + field.type) for field in fixed]))
+    fields = LAYOUTS[block.kind].fields
+    fixed = [field for field in fields if field.is_fixed]
+    texts = [block.columns[field.name] for field in fields if not field.is_fixed]
+    is_wordless = not any(any(column) for column in texts)
+    no_texts = f"V{len(texts) * len(_prefixed(''))}"  # every text empty: only lengths of zero
+    layout = [(field.name, "<" + field.type) for field in fixed] + ([("", no_texts)] if texts and is_wordless else [])
+    table = np.zeros(len(block), layout)
     for field in fixed:
         column = block.number(field.name)
         table[field.name] = np.where(np.isnan(column), np.nan, column) if field.type == "f8" else column
-    texts = [block.columns[field.name] for field in LAYOUTS[block.kind].fields if not field.is_fixed]
-    if not texts:
+    if is_wordless:
         return table.tobytes()
     numbers, size = table.tobytes(), table.dtype.itemsize
     return b"".join(

@@ -167,3 +167,9 @@ def test_the_batch_size_changes_nothing_on_very_many_days(seed):
 
 def test_no_batch_is_no_rows():
     assert Engine(core_streams.plans()).reduce([]) == []
+
+
+def test_a_row_without_words_packs_alike_beside_rows_with_and_without():
+    wordless, worded = (next(Day().add(Kind.NOTE, 0, 0, text=text).batches())[-1] for text in ("", "x"))
+    (joined,) = concat([wordless, worded])
+    assert packed_rows(joined) == packed_rows(wordless) + packed_rows(worded)
