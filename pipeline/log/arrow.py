@@ -38,7 +38,7 @@ SCHEMAS: Final[dict[Kind, pa.Schema]] = {kind: _schema(layout) for kind, layout 
 def to_arrow(block: Block) -> pa.RecordBatch:
     """The block as a record batch; numeric columns share its memory."""
     schema = SCHEMAS[block.kind]
-    arrays = [pa.array(block.columns[field.name], field.type) for field in schema]
+    arrays = [_array(block.columns[field.name], field.type) for field in schema]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
@@ -64,6 +64,17 @@ def kind_of(schema: pa.Schema) -> Kind:
     return kind
 
 
+def _array(column: Column, type_: pa.DataType) -> pa.Array:
+    """The column as an array, from its buffers: `pa.array` would import pandas for its first call, half a second."""
+    if isinstance(column, np.ndarray):
+        return pa.Array.from_buffers(type_, len(column), [None, pa.py_buffer(np.ascontiguousarray(column))])
+    encoded = [text.encode() if isinstance(text, str) else text for text in column]
+    offsets = np.zeros(len(encoded) + 1, np.int32)
+    np.cumsum([len(text) for text in encoded], out=offsets[1:])
+    content = [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))]
+    return pa.Array.from_buffers(type_, len(encoded), content)
+
+
 def _column(batch: pa.RecordBatch | pa.Table, field: Field) -> Column:
     index = batch.schema.get_field_index(field.name)
     if index < 0:
@@ -76,7 +87,9 @@ def _column(batch: pa.RecordBatch | pa.Table, field: Field) -> Column:
         return texts
     if isinstance(array, pa.ChunkedArray):
         array = array.chunk(0) if array.num_chunks == 1 else array.combine_chunks()
-    values = array.to_numpy(zero_copy_only=isinstance(array, pa.Array) and len(array) > 0)
-    if values.dtype != np.dtype(field.type):
-        raise SchemaError(f"column {field.name!r} is {values.dtype}, not {field.type}")
-    return values  # type: ignore[no-any-return]  # pyarrow is untyped
+    if array.type != _ARROW_TYPES[field.type]:
+        raise SchemaError(f"column {field.name!r} is {array.type}, not {field.type}")
+    buffer = array.buffers()[1]
+    if buffer is None or not len(array):
+        return np.empty(0, field.type)
+    return np.frombuffer(buffer, field.type, len(array), array.offset * np.dtype(field.type).itemsize)
