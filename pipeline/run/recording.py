@@ -15,7 +15,7 @@ import numpy as np
 from pipeline.block import Block, Blocks
 from pipeline.codes import FeedAction, Kind, RequestAction, SessionAction
 from pipeline.log import manifest as manifests
-from pipeline.log.journal import Journal
+from pipeline.log.journal import Journal, Limits
 from pipeline.log.manifest import Manifest
 from pipeline.log.reader import JOURNAL, LogReader
 from pipeline.log.sequencer import Sequencer
@@ -23,9 +23,12 @@ from pipeline.log.store import Store
 from pipeline.log.syncing import SyncThread
 from pipeline.run.control import Answer, ControlSocket, Request, Waiting
 from pipeline.run.fold import Fold
+from pipeline.run.sealing import SealingThread
 
 SHELL_KINDS: Final = frozenset((Kind.SESSION, Kind.REQUEST, Kind.NOTE))
 """Inputs that the shell writes itself; all others come from feeds."""
+
+FULL_SEGMENTS: Final = Limits()
 
 _ANSWER_TIMEOUT_S: Final = 10.0
 
@@ -117,16 +120,19 @@ class Recorder:
 
 
 @contextmanager
-def opened(store: Store, manifest: Manifest, fold: Fold | None, *, is_resumed: bool = False) -> Iterator[Recorder]:
+def opened(
+    store: Store, manifest: Manifest, fold: Fold | None, *, is_resumed: bool = False, limits: Limits = FULL_SEGMENTS
+) -> Iterator[Recorder]:
     """Record into this open session; leaving in peace ends it, leaving by an error leaves it open, to be resumed.
 
-    Raises LockedError when somebody else records it, CorruptError, PoisonedError.
+    Segments are sealed in the background as they are closed. Raises LockedError when somebody else records it, CorruptError, PoisonedError.
     """
     folder = store.folder(manifest.id)
     with ExitStack() as stack:
-        journal = stack.enter_context(_journal(manifest, folder / JOURNAL, is_resumed=is_resumed))
+        journal = stack.enter_context(_journal(manifest, folder / JOURNAL, limits, is_resumed=is_resumed))
         control = stack.enter_context(ControlSocket(folder))
         sync = stack.enter_context(SyncThread(journal))
+        stack.enter_context(SealingThread(folder, store.disk))
         sequencer = Sequencer(journal, manifest.mode)
         recorder = Recorder(sequencer, fold=fold, sync=sync, control=control, session_ns=0)
         if is_resumed:
@@ -152,12 +158,12 @@ def start_rows(settings: Mapping[str, Any], code: Mapping[str, str], *, seed: in
     return rows + [{"action": int(SessionAction.CODE), "key": name, "text": code[name]} for name in sorted(code)]
 
 
-def _journal(manifest: Manifest, folder: Path, *, is_resumed: bool) -> Journal:
+def _journal(manifest: Manifest, folder: Path, limits: Limits, *, is_resumed: bool) -> Journal:
     if not is_resumed:
-        return Journal.create(folder, log_id=bytes.fromhex(manifest.log_id))
+        return Journal.create(folder, log_id=bytes.fromhex(manifest.log_id), limits=limits)
     sealed = manifest.sealed
     cursors = [sealed] if sealed.segment else []
-    return Journal.resume(folder, cursors=cursors, first_segment=sealed.segment + 1)[0]
+    return Journal.resume(folder, cursors=cursors, first_segment=sealed.segment + 1, limits=limits)[0]
 
 
 def _as_input(request: Request, session_ns: int) -> Block:
