@@ -10,7 +10,15 @@ from pipeline.units import iso_from_ns
 
 
 @pytest.mark.parametrize(
-    ("text", "ns"), [("0s", 0), ("250ms", 250_000_000), ("1.5s", 1_500_000_000), ("15m", 900 * 10**9), ("2d", 172_800 * 10**9), ("7ns", 7)]
+    ("text", "ns"),
+    [
+        ("0s", 0),
+        ("250ms", 250_000_000),
+        ("1.5s", 1_500_000_000),
+        ("15m", 900 * 10**9),
+        ("2d", 172_800 * 10**9),
+        ("7ns", 7),
+    ],
 )
 def test_a_duration_is_what_it_says(text, ns):
     assert duration_ns(text) == ns
