@@ -24,9 +24,9 @@ setup:
 demo: setup
     {{python}} -m pipeline.cli demo
 
-# the tests; arguments go to pytest: just test -k frames
+# the tests, on all cores; arguments go to pytest: just test -k frames
 test *args: setup
-    {{python}} -m pytest {{args}}
+    {{python}} -m pytest -n auto {{args}}
 
 # the long runs that the normal test run leaves out
 soak *args: setup

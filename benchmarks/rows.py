@@ -9,27 +9,36 @@ from pipeline.units import NANO
 OPEN_NS = 1_793_779_200 * NANO
 
 
-def quotes(count: int, *, first_seq: int = 1, instruments: int = 10, seed: int = 1) -> Block:
-    """Quotes of a random-walk day of some symbols: nanosecond times, one-cent ticks, sizes in hundreds."""
+def quotes(
+    count: int, *, first_seq: int = 1, instruments: int = 10, quotes_a_day: int = 15_000_000, seed: int = 1
+) -> Block:
+    """Quotes of a random-walk day of some symbols: bursts, nanosecond times, one-cent ticks, sizes in hundreds.
+
+    Three of four follow the one before within some microseconds, one in ten moves the price; the capture delay is
+    60 us and a little, as of a machine beside the venue.
+    """
     random = np.random.default_rng(seed)
+    pause_ns = (23_400 * NANO / quotes_a_day - 0.75 * 15_000) / 0.25
+    is_burst = random.random(count) < 0.75
+    gaps = np.where(is_burst, random.exponential(15_000, count), random.exponential(pause_ns, count))
+    ts_event = OPEN_NS + np.cumsum(gaps.astype(np.int64) + 1)
+    delay = (60_000 + random.gamma(2.0, 4_000.0, count)).astype(np.int64)
     instrument = random.integers(1, instruments + 1, count)
-    step = random.choice([-1, 0, 0, 0, 1], count)
     mid = np.zeros(count, np.int64)
     for index in range(1, instruments + 1):
         here = instrument == index
-        mid[here] = 1_000 * index + np.cumsum(step[here])
-    half = random.geometric(0.6, count)
-    ts_event = OPEN_NS + np.cumsum(random.exponential(23_400 * NANO / max(count, 2_000_000), count)).astype(np.int64)
+        steps = random.choice([-1, 0, 1], int(here.sum()), p=[0.05, 0.9, 0.05])
+        mid[here] = 2_000 * index + np.cumsum(steps)
     return Block.of(
         Kind.QUOTE,
         count,
         seq=np.arange(first_seq, first_seq + count),
         ts_event_ns=ts_event,
-        ts_recv_ns=ts_event + 200_000 + random.integers(0, 100_000, count),
+        ts_recv_ns=np.maximum.accumulate(ts_event + delay),
         instrument_id=instrument,
         source=1,
-        bid_nano=np.maximum(mid - half, 1) * (NANO // 100),
-        ask_nano=(np.maximum(mid, 1) + half) * (NANO // 100),
+        bid_nano=mid * (NANO // 100),
+        ask_nano=(mid + 1 + (random.random(count) < 0.2)) * (NANO // 100),
         bid_size_steps=100 * random.geometric(0.3, count),
         ask_size_steps=100 * random.geometric(0.3, count),
         vendor_seq=np.arange(count) + 10**6,

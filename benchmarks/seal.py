@@ -19,7 +19,7 @@ from pipeline.provenance import Mode
 ROWS = 1_000_000
 
 
-def sealed_session(home: Path, rows: int) -> Path:
+def sealed_session(home: Path, rows: int, *, quotes_a_day: int = 15_000_000) -> Path:
     """A sealed session of so many quotes; its folder."""
     store = Store(home)
     manifest = store.create_session("bench", mode=Mode.IMPORT, created_ns=0)
@@ -28,7 +28,7 @@ def sealed_session(home: Path, rows: int) -> Path:
         journal.append(FrameKind.INPUTS, [definitions()])
         for number, start in enumerate(range(0, rows, 500_000)):
             count = min(500_000, rows - start)
-            block = quotes(count, first_seq=11 + start, seed=number + 1)
+            block = quotes(count, first_seq=11 + start, seed=number + 1, quotes_a_day=quotes_a_day)
             for begin in range(0, count, 32_768):
                 journal.append(FrameKind.INPUTS, [block.slice(begin, begin + 32_768)])
     manifests.update(folder, state="ended")
@@ -37,18 +37,26 @@ def sealed_session(home: Path, rows: int) -> Path:
 
 
 def figures():
-    with tempfile.TemporaryDirectory() as home:
-        folder = sealed_session(Path(home), ROWS)
-        files = [folder / part.file for part in manifests.load(folder).parts_of(Kind.QUOTE)]
-        size = sum(path.stat().st_size for path in files)
-        costs = {}
-        for path in files:
-            metadata = pq.ParquetFile(path).metadata
-            for group in range(metadata.num_row_groups):
-                for index in range(metadata.num_columns):
-                    chunk = metadata.row_group(group).column(index)
-                    costs[chunk.path_in_schema] = costs.get(chunk.path_in_schema, 0) + chunk.total_compressed_size
-    shown = ", ".join(
-        f"{name} {cost / ROWS:.2f}" for name, cost in sorted(costs.items(), key=lambda c: -c[1]) if cost / ROWS > 0.005
-    )
-    return [Figure("sealed quote, header included", size / ROWS, "bytes", 9, at_least=False, beside=shown)]
+    found = []
+    for quotes_a_day, limit in ((15_000_000, 9), (2_000_000, float("inf"))):
+        with tempfile.TemporaryDirectory() as home:
+            size, costs = _costs(sealed_session(Path(home), ROWS, quotes_a_day=quotes_a_day))
+        shown = ", ".join(
+            f"{name} {cost:.2f}" for name, cost in sorted(costs.items(), key=lambda c: -c[1]) if cost > 0.005
+        )
+        name = f"sealed quote, header included, a day of {quotes_a_day / 1e6:.0f} M quotes of 10 symbols"
+        found.append(Figure(name, size, "bytes", limit, at_least=False, beside=shown))
+    return found
+
+
+def _costs(folder: Path) -> tuple[float, dict[str, float]]:
+    """Bytes a quote, and by column."""
+    files = [folder / part.file for part in manifests.load(folder).parts_of(Kind.QUOTE)]
+    costs = {}
+    for path in files:
+        metadata = pq.ParquetFile(path).metadata
+        for group in range(metadata.num_row_groups):
+            for index in range(metadata.num_columns):
+                chunk = metadata.row_group(group).column(index)
+                costs[chunk.path_in_schema] = costs.get(chunk.path_in_schema, 0) + chunk.total_compressed_size / ROWS
+    return sum(path.stat().st_size for path in files) / ROWS, costs

@@ -87,13 +87,13 @@ def readable(kind: str, row: dict[str, Any]) -> str:
     parts = []
     for name, value in row.items():
         field = fields.field(name)
-        if value == field.default or value != value or name in ("cause_seq", "cause_ord", "origin"):  # noqa: PLR0124 - NaN
+        if value == field.default or value != value or name in ("cause_seq", "cause_ord", "origin"):  # noqa: PLR0124 - NaN is not itself
             continue
         if field.codes:
             value = field.codes(value).name or value  # noqa: PLW2901 - the same value, readable
         elif name.endswith("_ns") and abs(value) > NANO * 1_000_000:
-            value = iso_from_ns(value)  # noqa: PLW2901
+            value = iso_from_ns(value)  # noqa: PLW2901 - the same value, readable
         elif name.endswith("_nano"):
-            value = text_from_nano(value)  # noqa: PLW2901
+            value = text_from_nano(value)  # noqa: PLW2901 - the same value, readable
         parts.append(f"{name}={value}")
     return f"{kind} " + " ".join(parts)
