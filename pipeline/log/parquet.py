@@ -257,12 +257,17 @@ def _encoding(column: Column) -> str | None:
     """
     if not isinstance(column, np.ndarray) or column.dtype.itemsize < 4 or not len(column):
         return None
+    column = column[:_SAMPLE_ROWS]
     distinct = len(np.unique(column))
     value_bits = 8 * column.dtype.itemsize
     dictionary_bits = np.ceil(np.log2(distinct)) + value_bits * distinct / len(column)
     if column.dtype.kind == "f":
         return "BYTE_STREAM_SPLIT" if dictionary_bits > value_bits else None
     return "DELTA_BINARY_PACKED" if dictionary_bits > _delta_bits(column) else None
+
+
+_SAMPLE_ROWS: Final = 32_768
+"""Rows of the first row group by which an encoding is chosen."""
 
 
 def _delta_bits(column: Numbers) -> float:
