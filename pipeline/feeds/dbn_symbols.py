@@ -1,7 +1,7 @@
 """Which instrument a number in a DBN file means: by date from the metadata, by symbol mapping records, else itself."""
 
-from collections.abc import Iterator
 from datetime import date
+from typing import Final, NamedTuple
 
 import databento_dbn as dbn
 import numpy as np
@@ -12,6 +12,17 @@ from pipeline.normalize.databento_symbols import instrument_of_symbol, mapped_sy
 from pipeline.units import DAY_NS
 
 _EPOCH = date(1970, 1, 1)
+
+
+class _Known(NamedTuple):
+    """The vendor's numbers met on a day, ascending, and ours for each."""
+
+    numbers: Numbers
+    ids: Numbers
+
+
+_NOTHING_KNOWN: Final = _Known(np.array([-1], np.int64), np.zeros(1, np.int32))
+"""A number that no vendor gives, so that there is always one to look at."""
 
 
 class Symbols:
@@ -25,14 +36,14 @@ class Symbols:
         self._dated = _dated_symbols(metadata)
         self._mapped: dict[int, str] = {}
         self._ids: dict[str, int] = {}
-        self._ids_by_day: dict[int, dict[int, int]] = {}
+        self._known_by_day: dict[int, _Known] = {}
 
     def learn(self, records: Numbers) -> None:
         """Take over symbol mapping records: from here on they hold."""
         for number, symbol in mapped_symbols(records):
             if self._mapped.get(number) != symbol:
                 self._mapped[number] = symbol
-                self._ids_by_day.clear()
+                self._known_by_day.clear()
 
     def id_of(self, symbol: str) -> int:
         """Our number of a symbol, a new one when it was not seen before."""
@@ -43,21 +54,48 @@ class Symbols:
 
         Raises UnitError when a symbol is none.
         """
-        numbers = records["instrument_id"]
-        ids = np.zeros(len(records), np.int32)
+        numbers = np.ascontiguousarray(records["instrument_id"])
+        days = _times(records) // np.uint64(DAY_NS)
+        if (days == days[0]).all():
+            return self._ids_of_day(int(days[0]), numbers, np.arange(len(numbers)))
+        ids = np.zeros(len(numbers), np.int32)
         found: list[tuple[int, int, Instrument]] = []
-        for day, is_today in _by_day(_times(records)):
-            known = self._ids_by_day.setdefault(day, {})
-            for number, rows in _by_number(numbers, is_today):
-                if number not in known:
-                    symbol = self._symbol(number, day)
-                    is_new = symbol not in self._ids
-                    known[number] = self.id_of(symbol)
-                    if is_new:
-                        first = int(rows.argmax())
-                        found.append((first, known[number], instrument_of_symbol(symbol, self._dataset, number)))
-                ids[rows] = known[number]
+        for day in np.unique(days).tolist():
+            rows = np.flatnonzero(days == day)
+            ids[rows], found_today = self._ids_of_day(day, numbers[rows], rows)
+            found += found_today
         return ids, found
+
+    def _ids_of_day(
+        self, day: int, numbers: Numbers, rows: Numbers
+    ) -> tuple[Numbers, list[tuple[int, int, Instrument]]]:
+        """Our numbers for the vendor's of one day, which stand at these rows; a table is asked, all at once."""
+        known = self._known_by_day.get(day, _NOTHING_KNOWN)
+        places = np.minimum(np.searchsorted(known.numbers, numbers), len(known.numbers) - 1)
+        is_known = known.numbers[places] == numbers
+        found: list[tuple[int, int, Instrument]] = []
+        if not is_known.all():
+            unknown = np.flatnonzero(~is_known)
+            fresh, first = np.unique(numbers[unknown], return_index=True)
+            known = self._known_by_day[day] = self._with(known, fresh, rows[unknown[first]], day, found)
+            places = np.searchsorted(known.numbers, numbers)
+        return known.ids[places], found
+
+    def _with(
+        self, known: "_Known", fresh: Numbers, rows: Numbers, day: int, found: list[tuple[int, int, Instrument]]
+    ) -> "_Known":
+        """The table with numbers never seen on this day, in the order in which they came; new symbols go to `found`."""
+        ids = np.zeros(len(fresh), np.int32)
+        for place in np.argsort(rows).tolist():
+            number = int(fresh[place])
+            symbol = self._symbol(number, day)
+            is_new = symbol not in self._ids
+            ids[place] = self.id_of(symbol)
+            if is_new:
+                found.append((int(rows[place]), int(ids[place]), instrument_of_symbol(symbol, self._dataset, number)))
+        numbers, all_ids = np.concatenate([known.numbers, fresh]), np.concatenate([known.ids, ids])
+        order = np.argsort(numbers)
+        return _Known(numbers[order], all_ids[order])
 
     def _symbol(self, number: int, day: int) -> str:
         if number in self._mapped:
@@ -73,28 +111,6 @@ def _times(records: Numbers) -> Numbers:
     names = records.dtype.names or ()
     times: Numbers = records["ts_recv" if "ts_recv" in names else "ts_event"]
     return times
-
-
-def _by_day(times: Numbers) -> Iterator[tuple[int, Numbers | None]]:
-    """Each UTC day since 1970 with the mask of its rows; None: all of them."""
-    first, last = int(times.min()) // DAY_NS, int(times.max()) // DAY_NS
-    if first == last:
-        yield first, None
-        return
-    days = times // np.uint64(DAY_NS)
-    for day in np.unique(days).tolist():
-        yield day, days == day
-
-
-def _by_number(numbers: Numbers, is_today: Numbers | None) -> Iterator[tuple[int, Numbers]]:
-    """Each of the vendor's numbers with the mask of its rows."""
-    first = numbers[0]
-    if is_today is None and (numbers == first).all():
-        yield int(first), np.ones(len(numbers), np.bool_)
-        return
-    for number in np.unique(numbers if is_today is None else numbers[is_today]).tolist():
-        rows = numbers == number
-        yield number, rows if is_today is None else rows & is_today
 
 
 def _dated_symbols(metadata: dbn.Metadata) -> dict[int, list[tuple[int, int, str]]]:
