@@ -14,7 +14,8 @@ def quotes(
 ) -> Block:
     """Quotes of a random-walk day of some symbols: bursts, nanosecond times, one-cent ticks, sizes in hundreds.
 
-    Three of four follow the one before within some microseconds, one in ten moves the price; the capture delay is
+    Three of four follow the one before within some microseconds, most of them of the same symbol; one in ten moves
+    the price; the capture delay is
     60 us and a little, as of a machine beside the venue.
     """
     random = np.random.default_rng(seed)
@@ -23,7 +24,9 @@ def quotes(
     gaps = np.where(is_burst, random.exponential(15_000, count), random.exponential(pause_ns, count))
     ts_event = OPEN_NS + np.cumsum(gaps.astype(np.int64) + 1)
     delay = (60_000 + random.gamma(2.0, 4_000.0, count)).astype(np.int64)
-    instrument = random.integers(1, instruments + 1, count)
+    is_same = is_burst & (random.random(count) < 0.7)
+    drawn = random.integers(1, instruments + 1, count)
+    instrument = drawn[np.maximum.accumulate(np.where(is_same, 0, np.arange(count)))]
     mid = np.zeros(count, np.int64)
     for index in range(1, instruments + 1):
         here = instrument == index
