@@ -1,7 +1,7 @@
 """Cells: one for each (strategy, instrument): its State, its context, and the one place where handlers are called.
 
-A handler that raises, stores what its State can't hold, or puts out too much, fails: its State goes back to where it
-was before the round (the step, unless orders made in it were dispatched since), what the strategy put out in the round
+A handler that raises (or exits), stores what its State can't hold, or puts out what no row can hold, or too much,
+fails: its State goes back to where it was before the round (the step, unless orders made in it were dispatched since), what the strategy put out in the round
 is dropped, and the strategy is stopped. This is the one supervisor that catches everything: the engine writes down what
 happened and goes on without that strategy.
 """
@@ -52,7 +52,6 @@ class Cell:
         "outputs_in_step",
         "packed",
         "params",
-        "restore",
         "round",
         "running",
         "save",
@@ -69,7 +68,6 @@ class Cell:
         self.params = running.params
         self.state = running.record.new()
         self.save: Callable[[Any], bytes] = running.record.save
-        self.restore = running.record.restore
         self.packed = self.save(self.state)
         self.before = self.packed
         self.shared_before = b""
@@ -104,7 +102,9 @@ class Cell:
             self.packed = self.save(self.state)
             if self.context.outputs.count or self.running.shared_record:
                 self._check()
-        except Exception as error:  # noqa: BLE001  # the one supervisor: a strategy may fail in any way
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:  # noqa: BLE001  # the one supervisor: a strategy may fail in any way, sys.exit too
             self._undo()
             return reason_of(error, handler)
         return ""
@@ -114,23 +114,33 @@ class Cell:
         self.outputs_in_step += outputs.count
         if self.outputs_in_step > len(outputs.rows):
             raise OverflowError("more outputs in one step than the settings allow")
+        outputs.check()
         if self.running.shared_record:
             self.running.shared_record.save(self.running.shared)
 
     def _undo(self) -> None:
-        self.restore(self.state, self.before)
+        """Rows made anew: the handler may have put anything in the place of an array or a group."""
+        self.state = self.running.record.unpack(self.before)
         self.packed = self.before
         self.context.gate = 0
         self.context.outputs.count = 0
         if self.running.shared_record:
-            self.running.shared_record.restore(self.running.shared, self.shared_before)
+            self.running.shared = self.context.shared = self.running.shared_record.unpack(self.shared_before)
 
 
-def reason_of(error: Exception, handler: Callable[..., None]) -> str:
+def reason_of(error: BaseException, handler: Callable[..., None]) -> str:
     """Type and message of a failure, and the function and line of the strategy's file; no addresses, no folders."""
-    text = _FOLDERS.sub("", _ADDRESS.sub("0x..", str(error)))[:_TEXT_MAX]
+    text = _FOLDERS.sub("", _ADDRESS.sub("0x..", _words(error)))[:_TEXT_MAX]
     function, line = _where(error.__traceback__, handler.__code__.co_filename)
     return f"{type(error).__name__}: {text} (in {function or handler.__name__}, line {line or handler.__code__.co_firstlineno})"
+
+
+def _words(error: BaseException) -> str:
+    """What an error says, as text that UTF-8 can hold; nothing when saying it fails too."""
+    try:
+        return str(error)[: 10 * _TEXT_MAX].encode("utf-8", "backslashreplace").decode()
+    except Exception:  # noqa: BLE001  # the strategy's own exception class may be what is wrong
+        return ""
 
 
 def _where(trace: TracebackType | None, file: str) -> tuple[str, int]:

@@ -48,6 +48,16 @@ class Output:
 OUTPUT = record_of(Output)
 EMPTY_OUTPUT = OUTPUT.save(OUTPUT.new())
 
+_SIDES = frozenset(map(int, Side))
+_TIMES_IN_FORCE = frozenset(map(int, TimeInForce))
+_RANGES = (
+    ("tag", -(2**31), 2**31 - 1),
+    ("code", 0, 2**15 - 1),
+    ("from_phase", -(2**15), 2**15 - 1),
+    ("to_phase", -(2**15), 2**15 - 1),
+)
+"""What the columns these end in can hold; the rest are int64, float64 or made by the verbs themselves."""
+
 
 @state
 class ClockRow:
@@ -67,6 +77,14 @@ class OutputBuffer:
         self.count = 0
         self._spare: list[Output] = []
 
+    def check(self) -> None:
+        """Make every number of the call a plain int or float.
+
+        Raises TypeError, ValueError or OverflowError, naming the first that is none or that its column can't hold.
+        """
+        for i in range(self.count):
+            _check(self.rows[i])
+
     def take(self) -> list[Output]:
         """The outputs of the call; other rows take their place."""
         taken = self.rows[: self.count]
@@ -78,6 +96,18 @@ class OutputBuffer:
     def give_back(self, output: Output) -> None:
         """An output that was written, to be used again."""
         self._spare.append(output)
+
+
+def _check(output: Output) -> None:
+    OUTPUT.restore(output, OUTPUT.save(output))
+    for name, low, high in _RANGES:
+        value = getattr(output, name)
+        if not low <= value <= high:
+            raise OverflowError(f"{name} can't hold {value}: accepted is {low} to {high}")
+    if output.side not in _SIDES:
+        raise ValueError(f"side {output.side}: accepted are Side.BUY and Side.SELL")
+    if output.time_in_force not in _TIMES_IN_FORCE:
+        raise ValueError(f"time_in_force {output.time_in_force}: accepted are those of codes.TimeInForce")
 
 
 class Context:

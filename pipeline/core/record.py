@@ -199,9 +199,12 @@ def _written_out(
     source = [
         "def save(row):",
         "    try:",
-        f"        return {' + '.join(saved) or repr(b'')}",
+        f"        packed = {' + '.join(saved) or repr(b'')}",
         "    except StructError:",
         "        raise blamed(row) from None",
+        f"    if len(packed) != {offset}:",
+        "        raise ValueError('an array of the State has another length than it was declared with')",
+        "    return packed",
         "def restore(row, packed):",
         *(f"    {line}" for line in restored or ["pass"]),
         "def new():",

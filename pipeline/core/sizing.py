@@ -12,7 +12,7 @@ from pipeline.core.context import Output
 from pipeline.core.dialect import NANO_FLOAT, is_nano, nano_of, price_of
 from pipeline.core.instrument import InstrumentRow, far_side_nano, tick_at_nano, unit_value
 from pipeline.core.orders import OrderRow
-from pipeline.units import ABSENT
+from pipeline.units import ABSENT, INT64_MAX
 
 
 class Draft(NamedTuple):
@@ -113,7 +113,7 @@ def _rounded(price: float, instrument: InstrumentRow, *, up: bool) -> tuple[int,
     rest = nano % tick
     if rest:
         nano += tick - rest if up else -rest
-    return nano, nano > 0
+    return (nano, True) if 0 < nano <= INT64_MAX else (ABSENT, False)
 
 
 def _reference_nano(instrument: InstrumentRow, side: int, limit: int, trigger: int) -> int:

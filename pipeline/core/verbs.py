@@ -123,7 +123,7 @@ def _verdict(ctx: Context, gate: int, value: float, threshold: float, *, passed:
             ctx.gate = 0
         return True
     if ctx.gate != gate:
-        ctx.gate = gate
+        ctx.gate = int(gate)
         output = _next_output(ctx, GATE)
         output.code = gate
         output.a = value

@@ -1,17 +1,20 @@
 import random
 import re
+from decimal import Decimal
 
 import core_streams
+import numpy as np
 import pytest
 from core_day import Day
-from core_probe import probe
+from core_probe import ProbeParams, probe
 
 from pipeline.codes import Kind, OrderState, SessionAction, Side
 from pipeline.core.engine import Engine, Plan
 from pipeline.core.settings import EngineSettings
+from pipeline.core.state import FloatArray, array, state
 from pipeline.core.strategy import Strategy
-from pipeline.core.verbs import enter, say
-from pipeline.units import NANO
+from pipeline.core.verbs import cancel, enter, go, passes, say, show
+from pipeline.units import ABSENT, NANO
 
 
 def crash(s, event, ctx):
@@ -99,6 +102,79 @@ def test_a_strategy_that_answers_each_refusal_with_a_new_wish_is_stopped():
     _, derived = Day().quote(1, 10, 10.1).run([probe({1: lambda s, e, ctx: again(s, e, None, ctx)}, on_order=again)])
     assert len(derived[Kind.RISK]) == EngineSettings().outputs_max
     assert "more outputs in one step" in derived[Kind.SESSION][0]["text"]
+
+
+class Mute(Exception):  # noqa: N818
+    def __str__(self):
+        raise ValueError("no words")
+
+
+def fail(error):
+    raise error
+
+
+@pytest.mark.parametrize(
+    ("act", "told"),
+    [
+        (lambda s, ctx: enter(ctx, Side.BUY, quantity="abc"), "TypeError: quantity can't hold a str"),
+        (lambda s, ctx: enter(ctx, Side.BUY, quantity=1, score="x"), "TypeError: rank_score"),
+        (lambda s, ctx: enter(ctx, Side.BUY, quantity=10**400), "OverflowError"),
+        (lambda s, ctx: enter(ctx, None, quantity=1), "TypeError: side can't hold a NoneType"),
+        (lambda s, ctx: enter(ctx, 7, quantity=1), "ValueError: side 7"),
+        (lambda s, ctx: enter(ctx, Side.BUY, quantity=1, tag=2**40), "OverflowError: tag can't hold 1099511627776"),
+        (lambda s, ctx: enter(ctx, Side.BUY, quantity=1, time_in_force=99), "ValueError: time_in_force 99"),
+        (lambda s, ctx: cancel(ctx, order_id=2**70), "OverflowError: order_id"),
+        (lambda s, ctx: say(ctx, "hello"), "TypeError: code can't hold a str"),
+        (lambda s, ctx: say(ctx, 2**15), "OverflowError: code"),
+        (lambda s, ctx: show(ctx, 1, [1.0]), "TypeError: a can't hold a list"),
+        (lambda s, ctx: passes(ctx, -1, 2.0, 1.0), "OverflowError: code can't hold -1"),
+        (lambda s, ctx: go(s, ctx, 40_000, 1), "OverflowError: to_phase"),
+        (lambda s, ctx: setattr(s, "last", "x"), "TypeError: last"),
+        (lambda s, ctx: setattr(s, "seen", 5), "AttributeError"),
+        (lambda s, ctx: s.seen.append(1.0), "ValueError: an array of the State has another length"),
+        (lambda s, ctx: fail(SystemExit(3)), "SystemExit: 3"),
+        (lambda s, ctx: fail(ValueError("half \ud800")), r"ValueError: half \ud800"),
+        (lambda s, ctx: fail(Mute()), "Mute: "),
+    ],
+)
+def test_what_no_row_can_hold_stops_the_strategy_and_not_the_engine(act, told):
+    @state
+    class Held:
+        calls: int
+        phase: int
+        last: float
+        seen: FloatArray = array(float, 3)
+
+    def on_quote(s, quote, p, ctx):
+        s.calls += 1
+        if s.calls == 2:
+            act(s, ctx)
+
+    plan = Plan(Strategy("probe", ProbeParams, Held, on_quote=on_quote), ProbeParams())
+    day = Day().quote(1, 10, 10.1).quote(2, 10, 10.1).quote(3, 10, 10.1).timer(4)
+    engine, derived = day.run([plan, probe(name="good")], EngineSettings(checkpoint_every=1))
+    (stopped,) = derived[Kind.SESSION]
+    assert (stopped["key"], stopped["seq"]) == ("probe", 3)
+    assert stopped["text"].startswith(told)
+    assert (engine.state_of(1, 1).calls, engine.state_of(2, 1).calls) == (1, 3)
+    assert len(engine.state_hash()) == 32
+    assert derived[Kind.INTENT] == []
+
+
+def test_an_interrupt_is_not_a_failure_of_the_strategy():
+    with pytest.raises(KeyboardInterrupt):
+        Day().quote(1, 10, 10.1).run([probe({1: lambda s, e, ctx: fail(KeyboardInterrupt())})])
+
+
+def test_numbers_of_another_library_become_plain_ones():
+    def act(s, event, ctx):
+        enter(ctx, Side.BUY, quantity=np.float32(5.0), tag=np.int64(3))
+        enter(ctx, Side.BUY, quantity=Decimal(5))
+        passes(ctx, np.int64(2), 2.0, 1.0)
+
+    engine, derived = Day().quote(1, 10, 10.1).run([probe({1: act})])
+    assert derived.column(Kind.INTENT, "quantity_steps") == [ABSENT, 5, 5]
+    assert len(engine.state_hash()) == 32
 
 
 def test_a_context_can_only_be_read():
