@@ -57,11 +57,20 @@ def _chosen(store: Store, names: Sequence[str]) -> list[Manifest]:
     """The logs named, and with a session its runs, with a run its session: neither says much alone."""
     everything = {manifest.id: manifest for manifest in [*store.sessions(), *store.runs()]}
     if tuple(names) == ("all",):
-        return [*everything.values()]
+        for error in store.unreadable().values():
+            raise error  # an answer that silently leaves a damaged log out would be wrong; name the others to go on
+        return [manifest for manifest in everything.values() if not _is_unfinished(manifest)]
     named = {manifest.id for name in names for manifest in store.find(name)}
     parents = {parent for id_ in named for parent in everything[id_].parents}
-    runs = {id_ for id_, manifest in everything.items() if manifest.what == "run" and set(manifest.parents) & named}
+    runs = {
+        id_ for id_, manifest in everything.items() if set(manifest.parents) & named and not _is_unfinished(manifest)
+    }
     return [manifest for id_, manifest in everything.items() if id_ in named | parents | runs]
+
+
+def _is_unfinished(manifest: Manifest) -> bool:
+    """A run that is being made, or was killed: half of its fills are no answer."""
+    return manifest.what == "run" and manifest.state == "open"
 
 
 def _session_and_run(manifest: Manifest) -> tuple[str, str | None]:

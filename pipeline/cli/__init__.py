@@ -52,7 +52,7 @@ class _Tape(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except TapeError as error:
+        except (TapeError, OSError) as error:  # the disk is full, may not be written, is no folder...
             click.echo(f"tape: {error}", err=True)
             sys.exit(2)
 

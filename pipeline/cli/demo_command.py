@@ -66,8 +66,9 @@ def command(home: str, seed: int, quotes: int, as_json: bool) -> None:
 
 
 QUERIES = (
-    """select strategy, count(*) as trades, round(sum(profit), 2) as profit, round(avg((profit > 0)::int), 2) as win_rate
-from trades where run is null and is_closed group by all order by all""",
+    """select strategy, count(*) as trades, count(*) filter (not is_closed) as still_open,
+round(sum(profit), 2) as profit, round(avg((profit > 0)::int), 2) as win_rate
+from trades where run is null group by all order by all""",
     """select ts_event, strategy, symbol, side, quantity, price
 from fills where run is null order by seq desc limit 5""",
 )

@@ -1,12 +1,16 @@
 """`tape replay`: a strategy over recorded sessions."""
 
+import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-import msgspec
 
 from pipeline.cli.show import as_json_line, json_option, progress
+
+if TYPE_CHECKING:
+    from pipeline.run.replaying import Replayed
 
 
 @click.command("replay")
@@ -46,6 +50,7 @@ def command(
     store = Store(Path(home))
     files = [strategy_file(name) for name in strategies]
     plan = plan_of(files, params, settings)
+    runs = []
     for session in [found for name in sessions for found in store.find(name)]:
         click.echo(
             f"replaying {session.id} with today's code: fills are simulated, recorded broker events left out",
@@ -56,8 +61,18 @@ def command(
             done = replay(
                 store, session.id, plan, files, created_ns=time.time_ns(), until_ns=until_ns, rows=rows, progress=told
             )
-        if as_json:
-            as_json_line(done)
-        else:
-            for name, value in msgspec.structs.asdict(done).items():
-                click.echo(f"  {name:<15} {value:,}" if isinstance(value, int | float) else f"  {name:<15} {value}")
+        runs.append(done)
+        if not as_json:
+            _show(done)
+    if as_json:
+        as_json_line(runs[0] if len(runs) == 1 else {"runs": runs})
+    sys.exit(1 if any(done.stopped for done in runs) else 0)
+
+
+def _show(done: "Replayed") -> None:
+    click.echo(f"run {done.run}: {done.events:,} inputs in {done.seconds:.1f} s, {done.events_per_s:,.0f} a second")
+    click.echo(f"  {done.intents:,} intents, {done.refused:,} orders refused by the risk gate, {done.fills:,} fills")
+    click.echo(f"  realised {done.realized:,.2f} after fees; {done.trades_open} positions still open")
+    for text in done.stopped:
+        click.echo(f"  STOPPED {text}")
+    click.echo(f"  decisions {done.decisions_hash}")

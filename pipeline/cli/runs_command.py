@@ -1,10 +1,8 @@
 """`tape runs`: what was replayed."""
 
-from pathlib import Path
-
 import click
 
-from pipeline.cli.sessions_command import delete_named, list_manifests, show_manifest
+from pipeline.cli.sessions_command import delete_named, list_logs, show_manifest
 from pipeline.cli.show import json_option
 
 
@@ -18,9 +16,7 @@ def command() -> None:
 @click.pass_obj
 def list_(home: str, as_json: bool) -> None:
     """One line a run, oldest first."""
-    from pipeline.log.store import Store
-
-    list_manifests(Store(Path(home)).runs(), home, as_json=as_json)
+    list_logs(home, "run", as_json=as_json)
 
 
 @command.command()
@@ -38,4 +34,4 @@ def show(home: str, name: str, as_json: bool) -> None:
 @click.pass_obj
 def delete(home: str, names: tuple[str, ...], yes: bool) -> None:
     """Delete runs NAMES, for good."""
-    delete_named(home, names, is_asked=not yes)
+    delete_named(home, names, "run", is_asked=not yes)

@@ -19,7 +19,7 @@ def command() -> None:
 @click.pass_obj
 def list_(home: str, as_json: bool) -> None:
     """One line a session, oldest first."""
-    list_manifests(_store(home).sessions(), home, as_json=as_json)
+    list_logs(home, "session", as_json=as_json)
 
 
 @command.command()
@@ -76,8 +76,8 @@ def restore(home: str, source: Path) -> None:
 @click.option("--yes", is_flag=True, help="do not ask")
 @click.pass_obj
 def delete(home: str, names: tuple[str, ...], yes: bool) -> None:
-    """Delete sessions or runs NAMES, for good."""
-    delete_named(home, names, is_asked=not yes)
+    """Delete sessions NAMES, for good; their runs stay and can no longer be verified."""
+    delete_named(home, names, "session", is_asked=not yes)
 
 
 @command.command()
@@ -90,6 +90,8 @@ def prune(home: str, keep: int | None, older: str | None, yes: bool) -> None:
     from pipeline.config import duration_ns
 
     before_ns = time.time_ns() - duration_ns(older) if older else None
+    if keep is None and before_ns is None:
+        raise click.UsageError("say --keep COUNT or --older DURATION; nothing was deleted")
     if not yes:
         click.confirm(f"prune the sessions of {home}?", abort=True)
     _tell(_store(home).prune(keep=keep, created_before_ns=before_ns))
@@ -124,10 +126,16 @@ def show_manifest(home: str, name: str, *, as_json: bool) -> None:
         click.echo(f"{key:<12}{value}")
 
 
-def delete_named(home: str, names: tuple[str, ...], *, is_asked: bool) -> None:
-    """Delete what the names mean, each looked up before anything goes."""
+def delete_named(home: str, names: tuple[str, ...], what: str, *, is_asked: bool) -> None:
+    """Delete what the names mean, each looked up before anything goes; exact ids need not be readable."""
+    from pipeline.errors import NotFoundError
+
     store = _store(home)
-    ids = [manifest.id for name in names for manifest in store.find(name)]
+    exact = set(store.unreadable())
+    found = [(name, what) if name in exact else (m.id, m.what) for name in names for m in _meant(store, name, exact)]
+    if wrong := [id_ for id_, kind in found if kind != what]:
+        raise NotFoundError(f"{wrong[0]} is no {what}; nothing was deleted")
+    ids = [id_ for id_, _ in found]
     if is_asked:
         click.confirm(f"delete {', '.join(ids)}?", abort=True)
     for id_ in ids:
@@ -140,30 +148,47 @@ def _store(home: str) -> Any:
     return Store(Path(home))
 
 
-def list_manifests(manifests: list[Any], home: str, *, as_json: bool) -> None:
-    """One line a log."""
+def _meant(store: Any, name: str, exact: set[str]) -> list[Any]:
+    return [None] if name in exact else store.find(name)
+
+
+def list_logs(home: str, what: str, *, as_json: bool) -> None:
+    """One line a log, those that can't be read last: their reason instead of their facts."""
+    store = _store(home)
+    manifests = store.sessions() if what == "session" else store.runs()
+    unreadable = {
+        id_: str(error) for id_, error in store.unreadable().items() if id_.startswith("r-") is (what == "run")
+    }
+    lines = [_line(store, manifest) for manifest in manifests]
+    if as_json:
+        as_json_line({f"{what}s": lines, "unreadable": unreadable})
+        return
+    if not lines and not unreadable:
+        click.echo(f"nothing in {home} yet: `tape demo` or `tape import FILE` makes the first session")
+    for line in lines:
+        facts = f"{line['inputs']:>12,} inputs " if what == "session" else ""
+        facts += f"{line['derived']:>10,} derived  {line['first_ts'][:19]}  {line['strategies']}"
+        click.echo(f"{line['id']:<40} {line['state']:<9} {facts}".rstrip())
+    for id_, reason in unreadable.items():
+        click.echo(f"{id_:<40} DAMAGED   {reason}")
+
+
+def _line(store: Any, manifest: Any) -> dict[str, Any]:
+    from pipeline.log.reader import LogReader
     from pipeline.units import iso_from_ns
 
-    if as_json:
-        as_json_line(
-            [
-                {
-                    "id": m.id,
-                    "state": m.state,
-                    "inputs": m.inputs,
-                    "derived": m.derived,
-                    "first_ts": iso_from_ns(m.first_ts_ns),
-                }
-                for m in manifests
-            ]
-        )
-        return
-    if not manifests:
-        click.echo(f"nothing in {home} yet: `tape demo` or `tape import FILE` makes the first session")
-    for m in manifests:
-        click.echo(
-            f"{m.id:<40} {m.state:<9} {m.inputs:>12,} inputs {m.derived:>10,} derived  {iso_from_ns(m.first_ts_ns)[:19]}"
-        )
+    inputs = manifest.inputs
+    if manifest.state == "open" and manifest.what == "session":
+        inputs = LogReader(store.folder(manifest.id)).last_seq
+    named = [f"{s.name} {' '.join(f'{k}={v}' for k, v in s.params.items())}" for s in manifest.strategies]
+    return {
+        "id": manifest.id,
+        "state": manifest.state,
+        "inputs": inputs,
+        "derived": manifest.derived,
+        "first_ts": iso_from_ns(manifest.first_ts_ns) if manifest.first_ts_ns else "",
+        "strategies": ", ".join(named),
+    }
 
 
 def _tell(removed: Any) -> None:

@@ -27,7 +27,9 @@ def command(home: str, query: str, over: tuple[str, ...], form: str, params: tup
     from warehouse import connect
 
     text = sys.stdin.read() if query == "-" else Path(query).read_text() if query.endswith(".sql") else query
-    values = dict(param.split("=", 1) for param in params if "=" in param)
+    if wrong := [param for param in params if "=" not in param]:
+        raise click.UsageError(f"--param {wrong[0]}: write NAME=VALUE")
+    values = dict(param.split("=", 1) for param in params)
     connection = connect(home, over)
     try:
         result: Any = connection.sql(text, params=values or None)
@@ -51,12 +53,16 @@ def _width() -> int:
 
 
 def _write_csv(result: Any) -> None:
-    from pyarrow import csv
+    import csv
 
-    csv.write_csv(result.arrow().read_all(), sys.stdout.buffer)
+    writer = csv.writer(sys.stdout)
+    writer.writerow(result.columns)
+    writer.writerows(result.fetchall())
 
 
 def _as_json(result: Any) -> str:
-    import json
+    """One list of objects; what JSON has no word for (NaN, infinities) is null, times are texts."""
+    import msgspec
 
-    return json.dumps(result.arrow().read_all().to_pylist(), default=str)
+    rows = [dict(zip(result.columns, row, strict=True)) for row in result.fetchall()]
+    return msgspec.json.encode(rows, enc_hook=str).decode()

@@ -35,6 +35,10 @@ def command(home: str, name: str, rows: int, apart: bool, as_json: bool) -> None
         verdict = verify(store, name, rows=rows, always_apart=apart, progress=told)
     if as_json:
         as_json_line(verdict)
+    elif verdict.identical and not verdict.derived:
+        click.echo(
+            f"{verdict.id}: identical: {verdict.events:,} inputs, every frame and file proved; nothing was decided"
+        )
     elif verdict.identical:
         click.echo(f"{verdict.id}: identical, {verdict.derived:,} decisions over {verdict.events:,} inputs")
         click.echo(f"  decisions {verdict.decisions_hash}")

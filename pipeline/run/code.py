@@ -4,7 +4,10 @@ Only our own packages are followed; third-party packages are named by version in
 """
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping
+import importlib.util
+import sys
+import sysconfig
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -39,13 +42,19 @@ class Code:
         return code_hash(self.hashes)
 
 
-def code_of(strategy_files: Iterable[Path]) -> Code:
+def code_of(strategy_files: Sequence[Path]) -> Code:
     """The fold, the engine, these strategies, and all of ours that they import.
 
-    A strategy from outside the root is kept under `strategies/`. Raises ConfigError when a file can't be parsed.
+    A strategy from outside the root is kept under `strategies/`. Raises ConfigError when a file can't be parsed,
+    when two have one name, or when one imports a module that could not be kept.
     """
     sources: dict[str, bytes] = {}
-    waiting = [(FOLD, ROOT / FOLD), *((place_of(path), path) for path in strategy_files)]
+    files = {place_of(path): path for path in strategy_files}
+    for path in strategy_files:
+        if files[place_of(path)].resolve() != path.resolve():
+            raise ConfigError(f"{path} and {files[place_of(path)]} have one name: rename one of them")
+        _check_is_one_file(path)
+    waiting = [(FOLD, ROOT / FOLD), *files.items()]
     while waiting:
         name, path = waiting.pop()
         if name not in sources:
@@ -59,13 +68,35 @@ def place_of(strategy_file: Path) -> str:
     return f"strategies/{strategy_file.name}"
 
 
+def _check_is_one_file(path: Path) -> None:
+    """A strategy imports ours, the standard library and installed packages: a module beside it would not be kept."""
+    installed = {Path(sysconfig.get_path(name)).resolve() for name in ("purelib", "platlib")}
+    for node in ast.walk(_tree(path, path.read_bytes())):
+        modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom):
+            modules = ["." if node.level else node.module or "."]
+        for module in modules:
+            top = module.partition(".")[0]
+            if top in PACKAGES or top in sys.stdlib_module_names:
+                continue
+            spec = importlib.util.find_spec(top) if top else None
+            origin = Path(spec.origin).resolve() if spec and spec.origin else None
+            if spec is None or origin is None or not any(origin.is_relative_to(folder) for folder in installed):
+                raise ConfigError(
+                    f"{path}: line {node.lineno}: a strategy is one file; {module!r} beside it would not be kept with the log"  # type: ignore[attr-defined]  # an import has a line
+                )
+
+
+def _tree(path: Path, source: bytes) -> ast.Module:
+    try:
+        return ast.parse(source, filename=str(path))
+    except (SyntaxError, ValueError) as error:
+        raise ConfigError(f"{path}: line {getattr(error, 'lineno', '?')}: {error}") from None
+
+
 def _imported(path: Path, source: bytes) -> Iterator[str]:
     """Files of ours that a source imports, its packages' `__init__` included."""
-    try:
-        tree = ast.parse(source, filename=str(path))
-    except SyntaxError as error:
-        raise ConfigError(f"{path}: line {error.lineno}: {error.msg}") from None
-    for node in ast.walk(tree):
+    for node in ast.walk(_tree(path, source)):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield from _files_of(alias.name)

@@ -8,13 +8,12 @@ The wire: one JSON line with the plan; then batches, each a count of blocks and 
 Arrow stream; a count of END asks for the hashes, one JSON line.
 """
 
-import importlib.util
 import struct
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import Any, BinaryIO, Final, Protocol, Self
 
 import msgspec
@@ -23,6 +22,7 @@ import pyarrow as pa
 from pipeline.block import Blocks
 from pipeline.codes import Kind
 from pipeline.core.engine import Engine
+from pipeline.core.hashing import DecisionsHash
 from pipeline.core.settings import EngineSettings
 from pipeline.core.strategy import Plan, Strategy
 from pipeline.errors import StrategyError, TapeError
@@ -75,16 +75,17 @@ class Fold(Protocol):
 
 def load_strategy(path: Path) -> Strategy:
     """The `strategy` of a file. Raises StrategyError naming the file, and the line where there is one."""
-    spec = importlib.util.spec_from_file_location(f"tape_strategy_{path.stem}", path)
-    if spec is None or spec.loader is None or not path.is_file():
+    if not path.is_file():
         raise StrategyError(f"{path}: no such strategy file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # the class machinery looks its module up by name
+    module = ModuleType(f"tape_strategy_{path.stem}")
+    module.__file__ = str(path)
+    sys.modules[module.__name__] = module  # the class machinery looks its module up by name
     try:
-        spec.loader.exec_module(module)
+        # Compiled here, so that no bytecode is left in a log's `code/` folder.
+        exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)  # noqa: S102 - a strategy is code to be run
     except TapeError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise StrategyError(f"{path}: line {_line_of(error, path)}: {type(error).__name__}: {error}") from error
     strategy = getattr(module, "strategy", None)
     if not isinstance(strategy, Strategy):
@@ -139,6 +140,26 @@ def _engine_plan(plan: StrategyPlan, path: Path) -> Plan:
     return Plan(strategy, strategy.Params.from_dict(plan.params))
 
 
+class NoFold:
+    """No strategies, nothing derived: what an import was recorded with."""
+
+    def reduce(self, batch: Blocks) -> Blocks:  # noqa: ARG002 - a Fold takes a batch
+        """Nothing."""
+        return []
+
+    def hashes(self) -> Hashes:
+        """The hash of no decisions; there is no state."""
+        return Hashes("", DecisionsHash().digest().hex())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing to close."""
+
+
 class RecordedFold:
     """The recorded engine, in a process that sees only the recorded sources."""
 
@@ -148,7 +169,7 @@ class RecordedFold:
             f"import sys; sys.path.insert(0, {str(code)!r}); from pipeline.run.fold import serve; serve({str(code)!r})"
         )
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter on recorded sources whose hashes were checked
-            [sys.executable, "-I", "-c", boot], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [sys.executable, "-I", "-B", "-c", boot], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None

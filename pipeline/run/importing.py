@@ -17,7 +17,7 @@ from pipeline.errors import ConfigError, FeedError
 from pipeline.feeds.merge import merged
 from pipeline.log.manifest import Manifest
 from pipeline.log.parquet import file_hash
-from pipeline.log.reader import LogReader
+from pipeline.log.reader import JOURNAL, LogReader
 from pipeline.log.seal import seal
 from pipeline.log.store import Store
 from pipeline.ports import FileFeed
@@ -80,7 +80,10 @@ def import_files(
         sources, timer_interval_ns=merge.timer_interval_ns, quiet_ns=merge.quiet_ns, lateness_ns=merge.lateness_ns
     )
     with opened(store, manifest, None, is_resumed=resume is not None) as recorder:
-        _record(recorder, _without(_readable(batches, errors), skipped), settings, progress, is_new=resume is None)
+        is_new = (
+            recorder.last_seq == 0
+        )  # a resumed import that was killed before its first commit starts like any other
+        _record(recorder, _without(_readable(batches, errors), skipped), settings, progress, is_new=is_new)
     folder = store.folder(manifest.id)
     manifest = seal(folder, store.disk) if is_sealed else LogReader(folder).manifest
     return Imported(
@@ -113,6 +116,8 @@ def _session(
         raise ConfigError(f"{manifest.id} is {manifest.state}, not open: there is nothing to resume")
     if msgspec.to_builtins(manifest.settings) != settings:
         raise ConfigError(f"{manifest.id} was begun from other files or options; resume it with the same ones")
+    if not any((store.folder(manifest.id) / JOURNAL).glob("*.seg")) and not manifest.sealed.segment:
+        return manifest, 0
     held = LogReader(store.folder(manifest.id))
     own = sum(len(block) for blocks in held.batches(kinds=SHELL_KINDS, columns=[]) for block in blocks)
     return manifest, held.last_seq - own

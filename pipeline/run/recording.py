@@ -52,6 +52,7 @@ class Recorder:
         self._sync = sync
         self._control = control
         self._asked: list[tuple[int, Waiting]] = []
+        self._first_ns = 0
 
     @property
     def last_seq(self) -> int:
@@ -72,6 +73,18 @@ class Recorder:
             for rank, row in enumerate(rows, 1)
         ]
         self._act_on(self._sequencer.offer([Block.from_rows(Kind.SESSION, listed)]))
+
+    def counts(self) -> dict[str, Any]:
+        """What the manifest tells of the rows, until sealing counts them again."""
+        return {
+            "kinds": {kind.name.lower(): count for kind, count in sorted(self.kinds.items())},
+            "inputs": self.last_seq,
+            "derived": sum(self.kinds.values()) - self.last_seq,
+            "first_seq": min(self.last_seq, 1),
+            "last_seq": self.last_seq,
+            "first_ts_ns": self._first_ns,
+            "last_ts_ns": self.session_ns,
+        }
 
     def flush(self) -> None:
         """Commit and reduce what waits, and answer those who asked."""
@@ -100,6 +113,8 @@ class Recorder:
             self._answer()
 
     def _count(self, blocks: Blocks) -> None:
+        if not self.kinds:
+            self._first_ns = min(int(block.number("ts_recv_ns").min()) for block in blocks)
         for block in blocks:
             self.kinds[block.kind] = self.kinds.get(block.kind, 0) + len(block)
             if block.kind is Kind.FEED:
@@ -135,13 +150,13 @@ def opened(
         stack.enter_context(SealingThread(folder, store.disk))
         sequencer = Sequencer(journal, manifest.mode)
         recorder = Recorder(sequencer, fold=fold, sync=sync, control=control, session_ns=0)
-        if is_resumed:
+        if recorder.last_seq:
             recorder.refold(LogReader(folder))
             recorder.say([{"action": int(SessionAction.RESUMED)}])
         yield recorder
         recorder.say([{"action": int(SessionAction.ENDED)}])
         recorder.flush()
-    ended: dict[str, Any] = {"state": "ended", "refused": recorder.refused}
+    ended: dict[str, Any] = {"state": "ended", "refused": recorder.refused, **recorder.counts()}
     if fold is not None:
         hashes = fold.hashes()
         ended |= {"decisions_hash": hashes.decisions_hash, "state_hash": hashes.state_hash}
@@ -159,7 +174,7 @@ def start_rows(settings: Mapping[str, Any], code: Mapping[str, str], *, seed: in
 
 
 def _journal(manifest: Manifest, folder: Path, limits: Limits, *, is_resumed: bool) -> Journal:
-    if not is_resumed:
+    if not is_resumed or not (manifest.sealed.segment or any(folder.glob("*.seg"))):
         return Journal.create(folder, log_id=bytes.fromhex(manifest.log_id), limits=limits)
     sealed = manifest.sealed
     cursors = [sealed] if sealed.segment else []

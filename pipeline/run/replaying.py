@@ -7,7 +7,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from pipeline.codes import Kind
+from pipeline.block import Block
+from pipeline.codes import Kind, RiskVerdict
 from pipeline.errors import NotFoundError
 from pipeline.log import manifest as manifests
 from pipeline.log.frames import FrameKind
@@ -32,6 +33,14 @@ class Replayed(msgspec.Struct, frozen=True):
     events: int
     intents: int
     fills: int
+    refused: int
+    """Orders that the risk gate refused."""
+    trades_open: int
+    """Positions that are not flat at the end."""
+    realized: float
+    """Profit of what was closed, fees taken off; quote currency."""
+    stopped: list[str]
+    """Strategies that failed, and why."""
     seconds: float
     events_per_s: float
     state_hash: str
@@ -63,12 +72,16 @@ def replay(
     manifest = new_run(store, parent, plan, code, to_seq=to_seq, created_ns=created_ns)
     folder = store.folder(manifest.id)
     started = time.perf_counter()
-    with (
-        LocalFold(plan, strategy_files) as fold,
-        Journal.create(folder / JOURNAL, log_id=bytes.fromhex(manifest.log_id), is_derived_only=True) as journal,
-    ):
-        tally = _run(inputs, fold, journal, to_seq=to_seq, rows=rows, progress=progress)
-        hashes = fold.hashes()
+    try:
+        with (
+            LocalFold(plan, strategy_files) as fold,
+            Journal.create(folder / JOURNAL, log_id=bytes.fromhex(manifest.log_id), is_derived_only=True) as journal,
+        ):
+            tally = _run(inputs, fold, journal, to_seq=to_seq, rows=rows, progress=progress)
+            hashes = fold.hashes()
+    except BaseException:
+        store.delete(manifest.id)  # half of a run would stand among the whole ones; it can be made again
+        raise
     seconds = time.perf_counter() - started
     manifests.update(
         folder,
@@ -85,6 +98,10 @@ def replay(
         events=tally.events,
         intents=tally.kinds.get(Kind.INTENT, 0),
         fills=tally.kinds.get(Kind.FILL, 0),
+        refused=tally.refused,
+        trades_open=sum(1 for quantity, _ in tally.positions.values() if quantity),
+        realized=round(sum(profit for _, profit in tally.positions.values()), 6),
+        stopped=tally.stopped,
         seconds=round(seconds, 4),
         events_per_s=round(tally.events / seconds, 1),
         state_hash=hashes.state_hash,
@@ -133,7 +150,23 @@ class _Tally:
 
     def __init__(self) -> None:
         self.events = 0
+        self.refused = 0
+        self.stopped: list[str] = []
+        self.positions: dict[tuple[int, int], tuple[int, float]] = {}
+        """Last quantity and profit after fees, by (strategy, instrument)."""
         self.kinds: dict[Kind, int] = {}
+
+    def add(self, block: Block) -> None:
+        """Count derived rows."""
+        self.kinds[block.kind] = self.kinds.get(block.kind, 0) + len(block)
+        if block.kind is Kind.RISK:
+            self.refused += int(np.count_nonzero(block.number("verdict") == RiskVerdict.REFUSED))
+        elif block.kind is Kind.SESSION:
+            self.stopped += [f"{row['key']}: {row['text']} (seq {row['seq']})" for row in block.rows()]
+        elif block.kind is Kind.POSITION:
+            for row in block.rows():
+                place = (row["strategy_id"], row["instrument_id"])
+                self.positions[place] = (row["quantity_steps"], row["realized"] - row["fees"])
 
 
 def _run(
@@ -144,7 +177,7 @@ def _run(
         tally.events += sum(map(len, window.blocks))
         derived = fold.reduce(window.blocks)
         for block in derived:
-            tally.kinds[block.kind] = tally.kinds.get(block.kind, 0) + len(block)
+            tally.add(block)
         if derived:
             journal.append(FrameKind.DERIVED, derived)
         progress(tally.events)

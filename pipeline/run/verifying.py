@@ -8,7 +8,7 @@ import msgspec
 from blake3 import blake3
 
 from pipeline.block import Block, Blocks, concat
-from pipeline.errors import CorruptError
+from pipeline.errors import ConfigError, CorruptError
 from pipeline.events import LAYOUTS
 from pipeline.log.manifest import Manifest
 from pipeline.log.reader import LogReader
@@ -16,14 +16,17 @@ from pipeline.log.store import Store
 from pipeline.run.code import ROOT, code_of
 from pipeline.run.comparing import Difference, first_difference
 from pipeline.run.environment import packages
-from pipeline.run.fold import Fold, FoldPlan, LocalFold, RecordedFold, recorded_paths
+from pipeline.run.fold import Fold, FoldPlan, Hashes, LocalFold, NoFold, RecordedFold, recorded_paths
 
 LED_TO_ROWS = 6
 """Rows shown of what led to the first difference."""
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """What came of it. `decisions_hash` is that of the rows derived now."""
+    """What came of it. `decisions_hash` is that of the rows derived now.
+
+    `same_code`: the project's sources are today's; a strategy from elsewhere is known only as it was recorded.
+    """
 
     id: str
     identical: bool
@@ -50,6 +53,8 @@ def verify(
     CorruptError when the log or its code is damaged.
     """
     manifest = store.find_one(name)
+    if manifest.what == "run" and manifest.state == "open":
+        raise ConfigError(f"{manifest.id} was never finished: delete it, and replay its session again")
     folder = store.folder(manifest.id)
     log = LogReader(folder)
     inputs = LogReader(store.folder(manifest.parents[0])) if manifest.what == "run" else log
@@ -75,7 +80,7 @@ def verify(
         difference = msgspec.structs.replace(difference, led_to=_led_to(inputs, log, difference))
     return Verdict(
         id=manifest.id,
-        identical=difference is None and hashes.decisions_hash == (manifest.decisions_hash or hashes.decisions_hash),
+        identical=difference is None and _are_recorded(hashes, manifest),
         events=last_seq,
         derived=count,
         decisions_hash=hashes.decisions_hash,
@@ -83,6 +88,14 @@ def verify(
         first_difference=difference,
         same_code=same_code,
         same_packages=manifest.packages == packages(),
+    )
+
+
+def _are_recorded(hashes: Hashes, manifest: Manifest) -> bool:
+    """Whether the hashes are those in the manifest, where it has any: a session that resumed has."""
+    return (manifest.decisions_hash or hashes.decisions_hash, manifest.state_hash or hashes.state_hash) == (
+        hashes.decisions_hash,
+        hashes.state_hash,
     )
 
 
@@ -115,6 +128,8 @@ def _today(folder: Path, file: str) -> Path:
 
 
 def _fold(folder: Path, plan: FoldPlan, *, apart: bool) -> Fold:
+    if not plan.strategies:
+        return NoFold()
     return RecordedFold(plan, folder / "code") if apart else LocalFold(plan, recorded_paths(plan, folder / "code"))
 
 

@@ -1,0 +1,18 @@
+-- grain: one row per remark of a person, in the session or in the store's notes
+with notes as (
+    select * from stg_notes
+),
+
+renamed as (
+    select
+        session,
+        seq,
+        ts_event as noted_at,
+        about_seq,
+        about_ord,
+        tag,
+        text
+    from notes
+)
+
+select * from renamed
