@@ -43,6 +43,17 @@ def change_order(
     return place
 
 
+def reduce_order(world: World, order: OrderRow, steps: int, cause: Place) -> None:
+    """Make an order smaller; one that would have nothing left to fill is cancelled."""
+    if remaining_steps(order) <= steps:
+        change_order(world, order, OrderState.CANCELLED, cause, OrderReason.VENUE)
+    else:
+        order.quantity_steps -= steps
+        came_from = order.cause_seq, order.cause_ord
+        change_order(world, order, order.state, cause, OrderReason.VENUE)
+        order.cause_seq, order.cause_ord = came_from  # what it still fills is caused by the order, not by its shrinking
+
+
 def fill_order(world: World, order: OrderRow, price_nano: int, steps: int, liquidity: Liquidity) -> Place:
     """Execute a part of an order: fill, order, position and money, each written, in this order."""
     instrument = world.instruments[order.instrument_id]

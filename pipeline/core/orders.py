@@ -11,10 +11,19 @@ _S = OrderState
 FOLLOWS: Final[dict[OrderState, frozenset[OrderState]]] = {
     _S.INTENDED: frozenset({_S.REFUSED, _S.APPROVED}),
     _S.APPROVED: frozenset({_S.SUBMITTED, _S.CANCELLED}),
-    _S.SUBMITTED: frozenset({_S.ACCEPTED, _S.REJECTED, _S.UNKNOWN, _S.CANCEL_PENDING, _S.CANCELLED}),
+    _S.SUBMITTED: frozenset({_S.SUBMITTED, _S.ACCEPTED, _S.REJECTED, _S.UNKNOWN, _S.CANCEL_PENDING, _S.CANCELLED}),
     _S.UNKNOWN: frozenset({_S.ACCEPTED, _S.REJECTED, _S.PARTIALLY_FILLED, _S.FILLED, _S.CANCELLED, _S.EXPIRED}),
     _S.ACCEPTED: frozenset(
-        {_S.PARTIALLY_FILLED, _S.FILLED, _S.CANCEL_PENDING, _S.CANCELLED, _S.EXPIRED, _S.REPLACED, _S.UNKNOWN}
+        {
+            _S.ACCEPTED,
+            _S.PARTIALLY_FILLED,
+            _S.FILLED,
+            _S.CANCEL_PENDING,
+            _S.CANCELLED,
+            _S.EXPIRED,
+            _S.REPLACED,
+            _S.UNKNOWN,
+        }
     ),
     _S.PARTIALLY_FILLED: frozenset(
         {_S.PARTIALLY_FILLED, _S.FILLED, _S.CANCEL_PENDING, _S.CANCELLED, _S.EXPIRED, _S.REPLACED, _S.UNKNOWN}
@@ -27,7 +36,7 @@ FOLLOWS: Final[dict[OrderState, frozenset[OrderState]]] = {
     _S.EXPIRED: frozenset(),
     _S.REPLACED: frozenset(),
 }
-"""A partial fill while a cancel is under way leaves the order CANCEL_PENDING."""
+"""A partial fill while a cancel is under way leaves the order CANCEL_PENDING; one that was made smaller stays as it was."""
 
 ALLOWED: Final = tuple(tuple(after in FOLLOWS[before] for after in OrderState) for before in OrderState)
 """FOLLOWS as a matrix: ALLOWED[before][after]."""

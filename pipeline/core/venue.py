@@ -10,6 +10,9 @@ or limit order waits, of an IOC it is cancelled, a FOK fills wholly or not at al
 and only when the other side of a quote has come to it: a print, or a quote of our own side, that touches it is no fill.
 A stop is triggered by the quote it would trade against. While an instrument is halted nothing fills.
 
+Of the two orders that protect an entry, one that fills makes the other as much smaller; together they never close more
+than their entry filled.
+
 An instrument that never had a quote fills against bars, which is rougher still: a market order at the open of the first
 bar that starts after its arrival, a limit at its limit once a bar trades through it (a touch is not enough), a stop at
 the worse of its trigger and the open, all of them together for no more than the bar's volume.
@@ -18,7 +21,7 @@ the worse of its trigger and the open, all of them together for no more than the
 from pipeline.codes import Liquidity, OrderFlag, OrderReason, OrderState, OrderType, Side, TimeInForce
 from pipeline.core.desk import protect, request_cancel
 from pipeline.core.instrument import InstrumentRow, far_side_nano
-from pipeline.core.ledger import change_order, fill_order
+from pipeline.core.ledger import change_order, fill_order, reduce_order
 from pipeline.core.market import Bar
 from pipeline.core.orders import OrderRow, is_final, reduces_only, remaining_steps
 from pipeline.core.tape import Place
@@ -38,8 +41,7 @@ def arrive(world: World) -> None:
         if not order.is_at_venue and order.ts_arrival_ns <= now and not is_final(order):
             _accept(world, order)
         if order.ts_cancel_ns and order.ts_cancel_ns <= now and not is_final(order):
-            asked = Place(order.cancel_seq, order.cancel_ord)
-            change_order(world, order, OrderState.CANCELLED, asked, OrderReason.INTENT)
+            _cancel(world, order, Place(order.cancel_seq, order.cancel_ord), OrderReason.INTENT)
     world.next_arrival_ns = min((_next_arrival_ns(order) for order in world.orders), default=NEVER)
 
 
@@ -116,10 +118,13 @@ def _is_reached(order: OrderRow, far_nano: int) -> bool:
 
 def _wanted_steps(world: World, order: OrderRow) -> int:
     """What is left to fill; of an order that may only reduce, no more than there is to reduce."""
+    left = remaining_steps(order)
     if not reduces_only(order):
-        return remaining_steps(order)
+        return left
+    if order.parent_order_id:
+        left -= sum(remaining_steps(other) for other in world.orders if other.order_id == order.parent_order_id)
     held = world.position(order.strategy_id, order.instrument_id).quantity_steps
-    return min(remaining_steps(order), max(0, -held * order.side))
+    return max(0, min(left, -held * order.side))
 
 
 def _fill(world: World, order: OrderRow, price_nano: int, steps: int, liquidity: Liquidity) -> None:
@@ -128,6 +133,9 @@ def _fill(world: World, order: OrderRow, price_nano: int, steps: int, liquidity:
     held = world.position(order.strategy_id, order.instrument_id).quantity_steps
     if not reduces_only(order) and held != 0:
         protect(world, order, cause)
+    for sibling in _legs(world, order.parent_order_id):
+        if sibling is not order:
+            reduce_order(world, sibling, steps, cause)
     for other in world.orders_of(order.strategy_id, order.instrument_id):
         if reduces_only(other) and held * other.side >= 0:
             change_order(world, other, OrderState.CANCELLED, cause, OrderReason.VENUE)
@@ -135,9 +143,21 @@ def _fill(world: World, order: OrderRow, price_nano: int, steps: int, liquidity:
             request_cancel(world, other, cause, OrderReason.VENUE)
 
 
+def _legs(world: World, entry_id: int) -> list[OrderRow]:
+    """The open orders that protect an entry; none of no entry (0)."""
+    return [order for order in world.orders if entry_id and order.parent_order_id == entry_id]
+
+
 def _expire_immediate(world: World, order: OrderRow, reason: OrderReason) -> None:
     if order.time_in_force in (TimeInForce.IOC, TimeInForce.FOK) and not is_final(order):
-        change_order(world, order, OrderState.CANCELLED, _cause(order), reason)
+        _cancel(world, order, _cause(order), reason)
+
+
+def _cancel(world: World, order: OrderRow, cause: Place, reason: OrderReason) -> None:
+    """End an order; what protects an entry shrinks to what it filled."""
+    place = change_order(world, order, OrderState.CANCELLED, cause, reason)
+    for protection in _legs(world, order.order_id):
+        reduce_order(world, protection, remaining_steps(order), place)
 
 
 def match_bar(world: World, instrument: InstrumentRow, bar: Bar) -> None:
