@@ -34,7 +34,7 @@ and what they are called, `log.export` makes a copy that stands alone. `log.read
 copies what is left and `log.renumber` gives it its new places.
 
 **The shell.** `config` reads what people write. `run.recording` records with `run.control` listening and `run.sealing` behind it, `run.importing`
-and `run.generating` feed it, `run.replaying` and `run.verifying` fold again through `run.fold`, with `run.code` that was
+(reading `run.ahead` of the writing) and `run.generating` feed it, `run.replaying` and `run.verifying` fold again through `run.fold`, with `run.code` that was
 kept, `run.strategies` that were named and the `run.environment` they ran in; `run.comparing` finds the first
 difference, `run.notes` remarks, `run.pages` writes what the code says of itself. People speak to it through the
 commands: `cli.demo_command`, `cli.import_command`, `cli.replay_command`, `cli.verify_command`, `cli.sql_command`,

@@ -22,6 +22,7 @@ from pipeline.log.seal import seal
 from pipeline.log.store import Store
 from pipeline.ports import FileFeed
 from pipeline.provenance import Mode
+from pipeline.run.ahead import ahead
 from pipeline.run.environment import machine, packages
 from pipeline.run.recording import SHELL_KINDS, Recorder, opened, start_rows
 from pipeline.units import iso_from_ns
@@ -83,7 +84,8 @@ def import_files(
         is_new = (
             recorder.last_seq == 0
         )  # a resumed import that was killed before its first commit starts like any other
-        _record(recorder, _without(_readable(batches, errors), skipped), settings, progress, is_new=is_new)
+        readable = _readable(ahead(batches), errors)
+        _record(recorder, _without(readable, skipped), settings, progress, is_new=is_new)
     folder = store.folder(manifest.id)
     manifest = seal(folder, store.disk) if is_sealed else LogReader(folder).manifest
     return Imported(

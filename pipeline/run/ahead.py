@@ -1,0 +1,54 @@
+"""Ahead: reading the next inputs while the last ones are written, in a second thread."""
+
+import contextlib
+import queue
+import threading
+from collections.abc import Iterator
+from typing import Final, TypeVar
+
+T = TypeVar("T")
+
+AHEAD_MAX: Final = 2
+"""The bound of the queue "ahead": batches read and not yet written. Full means that the reader waits."""
+
+_POLL_S: Final = 0.1
+
+
+def ahead(items: Iterator[T]) -> Iterator[T]:
+    """The same items, each made while the one before it is used; an error of theirs is raised in its place.
+
+    When the caller stops early the thread ends at its next item.
+    """
+    waiting: queue.Queue[tuple[bool, T | BaseException | None]] = queue.Queue(AHEAD_MAX)
+    is_over = threading.Event()
+
+    def put(entry: tuple[bool, T | BaseException | None]) -> None:
+        while not is_over.is_set():
+            with contextlib.suppress(queue.Full):
+                waiting.put(entry, timeout=_POLL_S)
+                return
+
+    def read() -> None:
+        try:
+            for item in items:
+                put((True, item))
+                if is_over.is_set():
+                    return
+            put((False, None))
+        except BaseException as error:  # noqa: BLE001 - raised where the items are used: a thread has nobody above it
+            put((False, error))
+
+    thread = threading.Thread(target=read, name="ahead", daemon=True)
+    thread.start()
+    try:
+        while True:
+            is_item, content = waiting.get()
+            if is_item:
+                yield content  # type: ignore[misc]  # an item, by its flag
+            elif content is None:
+                return
+            else:
+                raise content  # type: ignore[misc]  # an error, by its flag
+    finally:
+        is_over.set()
+        thread.join()
