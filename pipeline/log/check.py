@@ -1,7 +1,8 @@
 """Check: whether every byte of the store is as it was written.
 
 Damage is what no crash explains. A torn tail and files that sealing had not yet removed are what a crash leaves: they
-are told apart, and the next writer tidies them. Only reads; safe beside a recording.
+are told apart, and the next writer tidies them. So is a folder that was claimed and never got its manifest. Only
+reads; safe beside a recording.
 """
 
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from pipeline.errors import CorruptError, LogError, NotFoundError, SchemaError
 from pipeline.log import manifest
 from pipeline.log.disk import TEMPORARY, Disk, RealDisk
 from pipeline.log.durable import FILE_NAME as DURABLE
+from pipeline.log.durable import durable_damage
+from pipeline.log.half_made import is_half_made
 from pipeline.log.lock import FILE_NAME as LOCK
 from pipeline.log.manifest import Manifest, SealedPart
 from pipeline.log.parquet import damaged_pieces, file_hash, prove
@@ -44,7 +47,7 @@ class Report(msgspec.Struct, frozen=True):
     torn: list[Damage]
     """Tails that a crash cut short, or that are being written: never acknowledged, the next writer cuts them."""
     leftovers: list[str]
-    """Files that nothing names any more; the next sealing, or the next start, removes them."""
+    """Files that nothing names any more, which the next sealing or the next start removes; folders made by half."""
 
 
 def check(store: Store) -> Report:
@@ -95,6 +98,9 @@ class _Inquiry:
     def look_at_log(self, folder: Path) -> None:
         """Everything in a session's or run's folder."""
         self.weigh(folder)
+        if is_half_made(folder, self._disk):
+            self.leftovers.append(self.name(folder))
+            return
         of = self._manifest(folder)
         if of is None:
             self.look_at_journal(folder / JOURNAL, 0, is_closed=False)
@@ -114,7 +120,8 @@ class _Inquiry:
     def look_at_journal(
         self, folder: Path, sealed_segment: int, *, is_closed: bool, of: Manifest | None = None
     ) -> None:
-        """Every frame of every unsealed segment, and what ties them together."""
+        """Every frame of every unsealed segment, what ties them together, and the durable end."""
+        self._durable(folder)
         sealed = of.sealed if of else manifest.NOTHING_SEALED
         found = len(self._damage)
         try:
@@ -134,6 +141,16 @@ class _Inquiry:
             if segments.torn:
                 path = segments.path(segments.numbers[-1])
                 self._torn.append(Damage(self.name(path), segments.end.offset, segments.torn))
+
+    def _durable(self, folder: Path) -> None:
+        try:
+            found = durable_damage(self._disk, folder)
+            if found:  # or a living writer was just at it: then it is whole by now
+                found = durable_damage(self._disk, folder)
+        except SchemaError as error:
+            found = (0, str(error))
+        if found:
+            self._damage.append(Damage(self.name(folder / DURABLE), *found))
 
     def _segment(self, path: Path, *, is_tail: bool) -> None:
         """One segment by itself, when the journal as a whole is damaged."""

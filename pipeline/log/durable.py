@@ -73,17 +73,43 @@ class DurableFile:
         self._memory[start : start + len(slot)] = slot
 
 
-def read_durable(disk: Disk, folder: Path, log_id: bytes) -> Cursor | None:
+def read_durable(disk: Disk, folder: Path, log_id: bytes | None = None) -> Cursor | None:
     """The end that the writer of this log published last; None when it published none, or another log's is there.
 
-    Raises SchemaError when a version that this code does not know wrote it.
+    Without a `log_id` that of whatever log is there. Raises SchemaError when a version that this code does not know
+    wrote it.
     """
     try:
         content = bytes(disk.view(folder / FILE_NAME))
     except FileNotFoundError:
         return None
     newest = _newest(content)
-    return newest[2] if newest and newest[1] == log_id else None
+    return newest[2] if newest and log_id in (None, newest[1]) else None
+
+
+def durable_damage(disk: Disk, folder: Path) -> tuple[int, str] | None:
+    """(byte, reason) where the file is not as its writer left it; None when it is sound, or not there.
+
+    A slot nobody has written yet is all zeros: both before anything was published, the even one after the first time.
+    Beside a living writer a slot may be caught half written: look again before you believe it. Raises SchemaError.
+    """
+    try:
+        content = bytes(disk.view(folder / FILE_NAME))
+    except FileNotFoundError:
+        return None
+    if not any(content):
+        return None
+    if len(content) != _FILE_BYTES:
+        return min(len(content), _FILE_BYTES), f"{len(content)} bytes, where two slots have {_FILE_BYTES}"
+    for index, other in ((0, 1), (1, 0)):
+        slot = content[index * _SLOT_BYTES : (index + 1) * _SLOT_BYTES]
+        if _parsed(slot) and not any(slot[_SLOT.size + _CRC.size :]):
+            continue
+        beside = _parsed(content[other * _SLOT_BYTES : (other + 1) * _SLOT_BYTES])
+        is_unwritten = index == 0 and beside is not None and beside[0] == 1
+        if any(slot) or not is_unwritten:
+            return index * _SLOT_BYTES, f"slot {index + 1} does not have the checksum that was written with it"
+    return None
 
 
 def _newest(content: bytes) -> tuple[int, bytes, Cursor] | None:

@@ -154,6 +154,10 @@ class LogReader:
                 )
             except FileNotFoundError as error:
                 self._reopen_check(error)
+            except CorruptError:
+                # All segments may be gone because they were sealed in the meantime: damage is what stays.
+                if manifest.load(self.folder) == self.manifest:
+                    raise
             else:
                 return
         raise CorruptError(self.folder, 0, f"files kept vanishing while it was opened, {_OPENINGS_MAX} times")

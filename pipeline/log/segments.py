@@ -60,6 +60,8 @@ class Segments:
             self.frames(self.numbers[-1])
             self._check_durable(durable)
             self._limit = self.end.offset
+        elif not until:
+            self._check_nothing_lost()
 
     @property
     def end(self) -> Place:
@@ -73,7 +75,7 @@ class Segments:
 
     def path(self, number: int) -> Path:
         """The file of a segment."""
-        return self.folder / f"{number:06d}{SUFFIX}"
+        return self.folder / segment_name(number)
 
     def header_of(self, number: int) -> SegmentHeader:
         """A segment's header. Raises CorruptError."""
@@ -133,6 +135,13 @@ class Segments:
                 self.path(number), self.end.offset, f"the log was durable up to {where}: {self.torn or 'cut'}"
             )
 
+    def _check_nothing_lost(self) -> None:
+        """No segment is there, so none may have been durable behind what is sealed. Raises CorruptError."""
+        durable = read_durable(self._disk, self.folder)
+        if durable is not None and durable.position > self._sealed.position:
+            reason = f"the segment is missing, and it was durable up to byte {durable.end}, seq {durable.seq}"
+            raise CorruptError(self.path(durable.segment), 0, reason)
+
     def _check_numbers(self) -> None:
         expected = self._sealed.segment + 1
         for number in self.numbers:
@@ -173,6 +182,11 @@ class Segments:
             raise CorruptError(
                 self.path(number), 0, "the segment does not follow the one before it: the chain is broken"
             )
+
+
+def segment_name(number: int) -> str:
+    """The name of a segment's file."""
+    return f"{number:06d}{SUFFIX}"
 
 
 def numbers(disk: Disk, folder: Path) -> list[int]:

@@ -7,10 +7,12 @@ import pytest
 from store_samples import START_NS, random_block, write_few_kinds, write_steps
 
 from pipeline.codes import Kind
+from pipeline.errors import CorruptError
 from pipeline.log import manifest
 from pipeline.log.check import check, check_log
 from pipeline.log.frames import FrameKind
 from pipeline.log.journal import Journal
+from pipeline.log.reader import LogReader
 from pipeline.log.seal import seal, seal_segment
 
 
@@ -42,8 +44,8 @@ def test_every_flipped_byte_is_found(full_store):
     """Each byte of each file that holds something is flipped once (every third, in the large ones)."""
     undetected = []
     for path in sorted(path for path in full_store.home.rglob("*") if path.is_file()):
-        if path.name in ("lock", "durable"):
-            continue  # a process id nobody relies on; two slots, of which the damaged one is not believed
+        if path.name == "lock":
+            continue  # a process id nobody relies on
         content = path.read_bytes()
         folder = path.relative_to(full_store.home).parts
         with path.open("r+b", buffering=0) as file:
@@ -103,3 +105,51 @@ def test_a_recording_can_be_checked(store, begun):
     write_steps(journal, 3)
     assert check(store).sound
     journal.close()
+
+
+def test_a_log_whose_last_segments_vanished_is_damaged(store, begun):
+    made, journal = begun()
+    write_steps(journal, 3)
+    journal.abandon()
+    (store.folder(made.id) / "journal" / "000001.seg").unlink()
+    (damage,) = check(store).damage
+    assert (damage.file, damage.offset) == ("sessions/day/journal/000001.seg", 0)
+    assert "the segment is missing, and it was durable up to byte" in damage.reason
+    with pytest.raises(CorruptError, match="the segment is missing"):
+        LogReader(store.folder(made.id))
+
+
+def test_a_journal_of_notes_that_vanished_is_damage(full_store):
+    (full_store.notes_folder / "000001.seg").unlink()
+    assert [damage.file for damage in check(full_store).damage] == ["notes/000001.seg"]
+
+
+def test_every_flipped_byte_of_the_durable_file_is_found(full_store):
+    path = full_store.notes_folder / "durable"
+    content = path.read_bytes()
+    for at in range(len(content)):
+        path.write_bytes(content[:at] + bytes([content[at] ^ 4]) + content[at + 1 :])
+        assert [damage.file for damage in check(full_store).damage] == ["notes/durable"], at
+    path.write_bytes(content[:-1])
+    assert [damage.file for damage in check(full_store).damage] == ["notes/durable"]
+
+
+def test_a_durable_file_is_sound_from_its_first_slot_on(store, begun):
+    made, journal = begun()
+    path = store.folder(made.id) / "journal" / "durable"
+    states = [path.read_bytes()]
+    for step in range(3):
+        write_steps(journal, 1, first=1 + 20 * step)
+        states.append(path.read_bytes())
+        assert check(store).damage == []
+    assert states[0][:128] == bytes(128)
+    assert len(set(states)) == 4
+    path.write_bytes(states[1][:128] + bytes(128))
+    assert not check(store).sound
+    journal.abandon()
+
+
+def test_sealing_keeps_no_durable_file(full_store):
+    assert not (full_store.folder("sealed") / "journal" / "durable").exists()
+    assert (full_store.folder("half") / "journal" / "durable").exists()
+    assert check(full_store).leftovers == []
