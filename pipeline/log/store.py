@@ -21,6 +21,7 @@ from pipeline.block import Blocks
 from pipeline.errors import ConfigError, LockedError, LogError, NotFoundError
 from pipeline.log import lock, manifest
 from pipeline.log.disk import Disk, Held, RealDisk, publish
+from pipeline.log.half_made import is_half_made
 from pipeline.log.manifest import Manifest, What, code_hash
 from pipeline.log.parquet import bytes_hash
 from pipeline.log.reader import JOURNAL, read_journal
@@ -84,7 +85,7 @@ class Store:
         return self._listed(RUNS)[0]
 
     def unreadable(self) -> dict[str, LogError | NotFoundError]:
-        """Folders of sessions and runs whose manifest can't be read, and why."""
+        """Folders of sessions and runs whose manifest can't be read, and why; not those that a crash left half made."""
         return {**self._listed(SESSIONS)[1], **self._listed(RUNS)[1]}
 
     def folder(self, id_: str) -> Path:
@@ -116,20 +117,26 @@ class Store:
     def find(self, text: str, *, now_ns: int | None = None, zone: tzinfo = UTC) -> list[Manifest]:
         """What a person means: an id, the beginning of one, `last`, `last 3`, `last-run`, `yesterday`, `all` (sessions).
 
-        `now_ns` and `zone` say which day `yesterday` is. Raises NotFoundError listing what there is.
+        `now_ns` and `zone` say which day `yesterday` is. Raises NotFoundError listing what there is; the folder's
+        own CorruptError or SchemaError when the one named can't be read; LogError when one that words like `last` may
+        mean can't be: it has no place in time.
         """
         text = text.strip()
-        sessions, runs = self.sessions(), self.runs()
-        if text == "all":
-            return sessions
-        if text == "yesterday" and now_ns is not None:
-            return self._found(text, _of_day(sessions, now_ns, zone), sessions)
+        (sessions, lost_sessions), (runs, lost_runs) = self._listed(SESSIONS), self._listed(RUNS)
         if text == "last-run":
+            _refuse_lost(text, lost_runs)
             return self._found(text, runs[-1:], runs)
-        if last := _LAST.fullmatch(text):
-            count = int(last[1] or 1)
-            return self._found(text, sessions[-count:] if count else [], sessions)
-        return [_named(text, [*sessions, *runs])]
+        last = _LAST.fullmatch(text)
+        if last or text == "all" or (text == "yesterday" and now_ns is not None):
+            _refuse_lost(text, lost_sessions)
+            if text == "all":
+                return sessions
+            count = int(last[1] or 1) if last else 0
+            chosen = sessions[-count:] if count else []
+            if now_ns is not None and not last:
+                chosen = _of_day(sessions, now_ns, zone)
+            return self._found(text, chosen, sessions)
+        return [_named(text, [*sessions, *runs], {**lost_sessions, **lost_runs})]
 
     def find_one(self, text: str, *, now_ns: int | None = None, zone: tzinfo = UTC) -> Manifest:
         """As `find`, where one is meant. Raises NotFoundError when the words mean several."""
@@ -153,7 +160,10 @@ class Store:
         return manifest.update(folder.parent, self.disk, code=hashes, code_hash=code_hash(hashes))
 
     def delete(self, id_: str) -> Removed:
-        """Delete a session or run. Raises NotFoundError, LockedError when a living process writes it."""
+        """Delete the session or run of exactly this id, readable or not, half made too.
+
+        Raises NotFoundError, LockedError when a living process writes it.
+        """
         folder = self.folder(id_)
         if not folder.is_dir():
             raise NotFoundError(f"no session or run {id_!r}; there is {_names([*self.sessions(), *self.runs()])}")
@@ -217,7 +227,7 @@ class Store:
         found: list[Manifest] = []
         problems: dict[str, LogError | NotFoundError] = {}
         for name in self.disk.names(self.home / part):
-            if not _ID.fullmatch(name):
+            if not _ID.fullmatch(name) or is_half_made(self.home / part / name, self.disk):
                 continue
             try:
                 found.append(manifest.load(self.home / part / name))
@@ -276,8 +286,17 @@ def slug(hint: str) -> str:
     return re.sub(r"[^a-z0-9_]+", "-", hint.lower(), flags=re.ASCII).strip("-_")[:_HINT_CHARS_MAX].strip("-_")
 
 
-def _named(text: str, among: list[Manifest]) -> Manifest:
+def _refuse_lost(text: str, lost: Mapping[str, LogError | NotFoundError]) -> None:
+    """Raises LogError when a folder that these words may mean can't be read."""
+    for id_, error in lost.items():
+        raise LogError(f"{text!r} may mean {id_}, which can't be read: {error}; `tape check` says more")
+
+
+def _named(text: str, among: list[Manifest], lost: Mapping[str, LogError | NotFoundError]) -> Manifest:
     exact = [entry for entry in among if entry.id == text]
+    hidden = [id_ for id_ in lost if id_ == text or (text and not exact and id_.startswith(text))]
+    if hidden:
+        raise lost[hidden[0] if text not in hidden else text]
     found = exact or [entry for entry in among if text and entry.id.startswith(text)]
     if len(found) == 1:
         return found[0]

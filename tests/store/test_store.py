@@ -129,6 +129,53 @@ def test_one_unreadable_manifest_hides_no_other(store):
     assert isinstance(store.unreadable()[first], CorruptError)
 
 
+def test_what_may_mean_an_unreadable_folder_is_refused_and_not_passed_over(store):
+    first, second = made(store, "day-a", "day-b")
+    run = store.create_run("hold", mode=Mode.REPLAY, created_ns=START_NS, parents=[first]).id
+    path = store.folder(first) / "manifest.json"
+    content = path.read_bytes()
+    path.write_bytes(content[:300] + bytes([content[300] ^ 1]) + content[301:])
+    for name in (first, "day-", "day-a"):
+        with pytest.raises(CorruptError, match=r"day-a/manifest\.json"):
+            store.find(name)
+    for words in ("all", "last", "last 2", "yesterday"):
+        with pytest.raises(LogError, match=r"may mean day-a, which can't be read.*tape check"):
+            store.find(words, now_ns=START_NS + DAY_NS)
+    assert store.find_one(second).id == second
+    assert store.find_one("last-run").id == run
+    (store.folder(run) / "manifest.json").unlink()
+    with pytest.raises(LogError, match="may mean r-hold"):
+        store.find("last-run")
+    with pytest.raises(NotFoundError, match=r"no manifest\.json"):
+        store.find("r-ho")
+
+
+def test_an_unreadable_or_half_made_folder_can_be_deleted_by_its_id(store):
+    damaged, whole = made(store, "a", "b")
+    (store.folder(damaged) / "manifest.json").write_bytes(b"{}")
+    (store.folder("half") / "journal").mkdir(parents=True)
+    for id_ in (damaged, "half"):
+        assert store.delete(id_).deleted == (id_,)
+    assert ids(store.find("all")) == [whole]
+    assert check(store).sound
+
+
+def test_a_folder_claimed_without_a_manifest_is_a_leftover_that_hides_nothing(store, begun):
+    _, journal = begun()
+    write_steps(journal, 1)
+    journal.close()
+    (store.folder("half") / "journal").mkdir(parents=True)
+    (store.folder("half") / "journal" / "000001.seg").write_bytes(bytes(128))
+    report = check(store)
+    assert (report.sound, report.leftovers) == (True, ["sessions/half"])
+    assert store.unreadable() == {}
+    assert store.find_one("last").id == "day"
+    for name in ("manifest.json", "manifest.copy.json"):  # with rows in it, it is no leftover
+        (store.folder("day") / name).unlink()
+    assert not check(store).sound
+    assert set(store.unreadable()) == {"day"}
+
+
 def test_delete_takes_a_session_and_tells_of_its_runs(store):
     first, second = made(store, "a", "b")
     for parent in (first, second):
