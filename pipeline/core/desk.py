@@ -10,7 +10,7 @@ from pipeline.core.arbitration import has_place, ranked
 from pipeline.core.dialect import size_of
 from pipeline.core.ledger import change_order, enlist
 from pipeline.core.market import OrderUpdate
-from pipeline.core.orders import OrderRow, reduces_only
+from pipeline.core.orders import OrderRow, reduces_only, remaining_steps
 from pipeline.core.portfolio import start_day
 from pipeline.core.risk import Case, RiskApproved, RiskRefused, admit
 from pipeline.core.sizing import Draft, drafted, leg
@@ -59,23 +59,29 @@ def _enter(world: World, wish: Wish, winner: Place) -> Place:
 
 
 def _leave(world: World, wish: Wish) -> None:
-    position = world.position(wish.strategy_id, wish.instrument_id)
-    draft = drafted(wish.output, world.instruments[wish.instrument_id], position.quantity_steps)
+    """One exit at a time; a flattening goes on top, for what the exits under way leave over."""
+    held = world.position(wish.strategy_id, wish.instrument_id).quantity_steps
+    leaving = _leaving_steps(world, wish)
+    is_left_over = wish.output.action == IntentAction.FLATTEN and leaving < abs(held)
+    if is_left_over:
+        held -= leaving if held > 0 else -leaving
+    draft = drafted(wish.output, world.instruments[wish.instrument_id], held)
     outcome = draft.outcome
-    if position.quantity_steps == 0:
+    if held == 0:
         outcome = IntentOutcome.EMPTY
-    elif outcome == IntentOutcome.TAKEN and _stands(world, wish):
+    elif outcome == IntentOutcome.TAKEN and leaving and not is_left_over:
         outcome = IntentOutcome.DUPLICATE
     place = _write_intent(world, wish, draft, outcome)
     if outcome == IntentOutcome.TAKEN:
         send(world, wish.strategy_id, wish.instrument_id, draft, place, reduces=True)
 
 
-def _stands(world: World, wish: Wish) -> bool:
-    """Whether an exit that is no protective leg is under way."""
-    return any(
-        reduces_only(order) and order.parent_order_id == 0 and order.state != OrderState.CANCEL_PENDING
+def _leaving_steps(world: World, wish: Wish) -> int:
+    """What exits under way have yet to close; protective legs, and what is being cancelled, don't count."""
+    return sum(
+        remaining_steps(order)
         for order in world.orders_of(wish.strategy_id, wish.instrument_id)
+        if reduces_only(order) and order.parent_order_id == 0 and order.state != OrderState.CANCEL_PENDING
     )
 
 

@@ -63,7 +63,6 @@ class Engine:
         self._routes: dict[str, dict[int, Route]] = {name: {} for name in HANDLERS}
         self._outputs = OutputBuffer(settings.outputs_max)
         self._pending: list[tuple[Cell, Output, Place]] = []
-        self._orders_of_engine: list[Wish] = []
         self._round = 0
         self._size_step_nano = np.zeros(64, np.int64)
         self._folds: Mapping[int, Callable[[Any], None]] = {
@@ -143,7 +142,7 @@ class Engine:
                 world.facts.append(Fact(handler, _ALL, event.instrument_id, event, world.tape.input))
             else:
                 self._deliver(handler, event.instrument_id, event, None)
-        while world.facts or self._pending or self._orders_of_engine:
+        while world.facts or self._pending or world.wishes:
             self._finish_round()
         if clock.seq % world.settings.checkpoint_every == 0:
             self._checkpoint()
@@ -158,7 +157,7 @@ class Engine:
             else:
                 self._deliver(fact.handler, fact.instrument_id, fact.event, fact.cause)
         pending, self._pending = self._pending, []
-        wishes, self._orders_of_engine = self._orders_of_engine, []
+        wishes, world.wishes = world.wishes, []
         for cell, output, cause in pending:
             if output.kind == WISH:
                 wishes.append(Wish(cell.strategy_id, cell.instrument_id, output, cause))
@@ -210,7 +209,7 @@ class Engine:
         fold_account(self.world.account, statement)
 
     def _fold_request(self, request: Request) -> None:
-        self._orders_of_engine += obey(self.world, request)
+        obey(self.world, request)
 
     def _aggregate(self, kind: int, event: Any) -> None:
         add = self._bars.add_print if kind == _PRINT else self._bars.add_quote
@@ -249,8 +248,6 @@ class Engine:
     def _deliver_to_one(self, fact: Fact) -> None:
         cell = self._cells.get((fact.strategy_id, fact.instrument_id))
         if cell is None or cell.running.is_stopped:
-            if fact.handler == "on_fill":  # what a stopped strategy still gets is closed again
-                self._orders_of_engine += flatten(self.world, fact.strategy_id, fact.instrument_id, fact.cause)
             return
         handler = cell.handlers.get(fact.handler)
         if handler is not None:
@@ -272,7 +269,7 @@ class Engine:
         self._pending = [entry for entry in self._pending if entry[0].running is not running]
         row = ROWS[Kind.SESSION](action=SessionAction.STOPPED, key=running.strategy.name, text=reason)
         place = self.world.tape.write(Kind.SESSION, cell.instrument_id, cause, row)
-        self._orders_of_engine += flatten(self.world, running.strategy_id, _ALL, place)
+        flatten(self.world, running.strategy_id, _ALL, place)
 
     def _add_cells(self, instrument_id: int) -> None:
         """Give every strategy that goes on a cell in a new instrument."""

@@ -53,6 +53,7 @@ class OrderRow:
     """An open order. `ts_arrival_ns` is when it reaches the venue, `ts_cancel_ns` when its cancel does (0: none).
 
     A limit order `is_resting` once a quote went by that it did not take; a stop `is_triggered` once its price was seen.
+    An entry `is_unwanted` that was still working when its position was flattened: what it fills is closed again.
     `cause_*` is the place of its latest ORDER row, `cancel_*` that of the row that asked for its cancel.
     """
 
@@ -77,6 +78,7 @@ class OrderRow:
     is_at_venue: bool
     is_resting: bool
     is_triggered: bool
+    is_unwanted: bool
     cause_seq: int
     cause_ord: int
     cancel_seq: int

@@ -23,6 +23,7 @@ from pipeline.core.desk import protect, request_cancel
 from pipeline.core.instrument import InstrumentRow, far_side_nano
 from pipeline.core.ledger import change_order, fill_order, reduce_order
 from pipeline.core.market import Bar
+from pipeline.core.operator import close_again
 from pipeline.core.orders import OrderRow, is_final, reduces_only, remaining_steps
 from pipeline.core.tape import Place
 from pipeline.core.world import NEVER, World
@@ -133,6 +134,8 @@ def _fill(world: World, order: OrderRow, price_nano: int, steps: int, liquidity:
     held = world.position(order.strategy_id, order.instrument_id).quantity_steps
     if not reduces_only(order) and held != 0:
         protect(world, order, cause)
+        if order.is_unwanted or world.account.is_halted:
+            close_again(world, order.strategy_id, order.instrument_id, cause)
     for sibling in _legs(world, order.parent_order_id):
         if sibling is not order:
             reduce_order(world, sibling, steps, cause)

@@ -45,8 +45,9 @@ class Wish(NamedTuple):
 class World:
     """Everything that inputs move, but for the strategies' own states and the bars.
 
-    `is_live` is false while a warm-up or backfilled input is reduced; `next_arrival_ns` the session time at which the
-    next order or cancel reaches the venue. `orders` are the open ones, oldest first.
+        `is_live` is false while a warm-up or backfilled input is reduced; `next_arrival_ns` the session time at which the
+        next order or cancel reaches the venue. `orders` are the open ones, oldest first. `wishes` are the engine's own: what
+    flattens.
     """
 
     settings: EngineSettings
@@ -58,6 +59,7 @@ class World:
     positions: dict[tuple[int, int], PositionRow] = field(default_factory=dict)
     orders: list[OrderRow] = field(default_factory=list)
     facts: list[Fact] = field(default_factory=list)
+    wishes: list[Wish] = field(default_factory=list)
     next_arrival_ns: int = NEVER
     is_live: bool = True
 

@@ -255,6 +255,43 @@ def test_the_operator_flattens_halts_and_resets():
     assert [row.quantity_steps for row in engine.world.positions.values()] == [0, 0]
 
 
+@pytest.mark.parametrize("size", [None, 1])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        (Kind.REQUEST, {"action": RequestAction.HALT}),
+        (Kind.REQUEST, {"action": RequestAction.FLATTEN, "target": "AAA"}),
+        (Kind.ACCOUNT, {"action": AccountAction.HALTED}),
+    ],
+)
+def test_an_entry_in_flight_that_still_fills_is_closed_again(asked, size):
+    kind, columns = asked
+    script = {1: lambda s, e, ctx: enter(ctx, Side.BUY, quantity=10)}
+    day = Day().quote(0, 10, 10.1).add(kind, 0.5, 0, **columns).timer(1.2).quote(2, 10, 10.1).timer(3).timer(4)
+    engine, derived = day.run([probe(script)], FAST, size)
+    assert derived.column(Kind.FILL, "side") == [Side.BUY, Side.SELL]
+    assert engine.world.position(1, 1).quantity_steps == 0
+    assert engine.world.orders == []
+
+
+def test_what_fills_after_the_flattening_exit_was_sent_is_closed_too():
+    script = {1: lambda s, e, ctx: enter(ctx, Side.BUY, quantity=100)}
+    day = Day().quote(0, 10, 10.1, ask_size=60).timer(1.1).add(Kind.REQUEST, 1.2, 0, action=RequestAction.HALT)
+    day.quote(1.5, 10, 10.1, ask_size=15).quote(1.6, 10, 10.1, ask_size=15).timer(3)
+    day.quote(4, 10, 10.1).timer(5).quote(6, 10, 10.1)
+    engine, derived = day.run([probe(script)], FAST)
+    assert derived.column(Kind.FILL, "quantity_steps") == [60, 15, 15, 60, 15, 15]
+    assert engine.world.position(1, 1).quantity_steps == 0
+
+
+def test_an_entry_made_after_a_flattening_stays():
+    enter_ten = lambda s, e, ctx: enter(ctx, Side.BUY, quantity=10)  # noqa: E731
+    day = Day().quote(0, 10, 10.1).timer(2).add(Kind.REQUEST, 3, 0, action=RequestAction.FLATTEN)
+    day.timer(5).quote(6, 10, 10.1).timer(8)
+    engine, _ = day.run([probe({1: enter_ten, 2: enter_ten})], FAST)
+    assert engine.world.position(1, 1).quantity_steps == 10
+
+
 def test_opening_cash_is_taken_from_the_account():
     seen = []
     day = Day().add(Kind.ACCOUNT, 0, 0, action=AccountAction.OPENING_CASH, cash_nano=nano(777)).quote(1, 10, 10.1)
