@@ -8,7 +8,7 @@ from pipeline.core.market import Fill, OrderUpdate, Quote
 from pipeline.core.params import param, params
 from pipeline.core.state import state
 from pipeline.core.strategy import Strategy
-from pipeline.core.verbs import enter, go, leave, passes
+from pipeline.core.verbs import cancel, enter, go, leave, passes
 from pipeline.indicators import ema
 from pipeline.indicators.ema import Ema
 
@@ -20,6 +20,7 @@ class Phase(IntEnum):
     ENTERING = 1
     LONG = 2
     LEAVING = 3
+    SITTING_OUT = 4
 
 
 class Gate(IntEnum):
@@ -71,22 +72,34 @@ def on_quote(s: State, quote: Quote, p: Params, ctx: Context) -> None:
             enter(ctx, Side.BUY, notional=p.notional)
             go(s, ctx, Phase.ENTERING, Reason.CROSSED_UP)
     elif s.phase == Phase.LONG and s.fast.value < s.slow.value:
+        if ctx.open_orders > 0:  # an entry fills in parts: what is not filled yet is wished no longer
+            cancel(ctx)
         leave(ctx)
         go(s, ctx, Phase.LEAVING, Reason.CROSSED_DOWN)
+    elif s.phase == Phase.LEAVING and ctx.open_orders == 0:
+        close(s, ctx)
+    elif s.phase == Phase.SITTING_OUT and s.fast.value < s.slow.value:
+        go(s, ctx, Phase.FLAT, Reason.CROSSED_DOWN)
 
 
-def on_fill(s: State, fill: Fill, _p: Params, ctx: Context) -> None:
-    """A position begins with its first fill and ends with its last."""
+def on_fill(s: State, _fill: Fill, _p: Params, ctx: Context) -> None:
+    """A position begins with its first fill, not when the order was sent."""
     if s.phase == Phase.ENTERING:
         go(s, ctx, Phase.LONG, Reason.FILLED)
-    elif s.phase == Phase.LEAVING and fill.position == 0.0:
+
+
+def close(s: State, ctx: Context) -> None:
+    """Nothing works any more: flat, or the entry filled on while its cancel was under way, and the rest must go too."""
+    if ctx.position == 0.0:
         go(s, ctx, Phase.FLAT, Reason.CLOSED)
+    else:
+        leave(ctx)
 
 
 def on_order(s: State, order: OrderUpdate, _p: Params, ctx: Context) -> None:
-    """An entry that was refused leaves us flat: the next quote may try again."""
+    """An entry that was refused is not tried again before the next cross."""
     if s.phase == Phase.ENTERING and order.state in (OrderState.REFUSED, OrderState.REJECTED):
-        go(s, ctx, Phase.FLAT, Reason.REFUSED)
+        go(s, ctx, Phase.SITTING_OUT, Reason.REFUSED)
 
 
 strategy = Strategy(

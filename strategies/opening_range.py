@@ -8,7 +8,7 @@ from pipeline.core.market import Bar, Fill, OrderUpdate, Quote
 from pipeline.core.params import param, params
 from pipeline.core.state import state
 from pipeline.core.strategy import Bars, Messages, Strategy
-from pipeline.core.verbs import at_least, enter, go, leave, passes, say, show
+from pipeline.core.verbs import at_least, cancel, enter, go, leave, passes, say, show
 from pipeline.indicators import extremes, vwap
 from pipeline.indicators.extremes import Extremes
 from pipeline.indicators.vwap import Vwap
@@ -101,6 +101,7 @@ def on_bar(s: State, bar: Bar, p: Params, ctx: Context) -> None:
         say(ctx, Message.RANGE, s.range.high, s.range.low)
         go(s, ctx, Phase.WATCHING, Reason.RANGE_COMPLETE)
     if s.phase == Phase.LONG and ctx.now_ns - s.ts_entry_ns >= p.hold_minutes * MINUTE_NS:
+        cancel(ctx)  # what is left of the entry, and the protective orders
         leave(ctx)
     show(ctx, Shown.RANGE_HIGH, s.range.high)
     show(ctx, Shown.RANGE_LOW, s.range.low)

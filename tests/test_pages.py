@@ -1,12 +1,18 @@
 """Pages: what is written from the code is what stands in docs/, and every link in the docs leads somewhere."""
 
 import re
+import textwrap
 from pathlib import Path
 
 import pytest
 
 from pipeline.cli import main
+from pipeline.log.store import Store
+from pipeline.run.generating import record_generated
 from pipeline.run.pages import pages
+from pipeline.run.strategies import plan_of
+from pipeline.run.verifying import verify
+from pipeline.simulator.generate import Day
 
 ROOT = Path(__file__).resolve().parents[1]
 WRITTEN = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -21,6 +27,17 @@ def test_a_page_is_as_the_code_says(name):
 def test_every_link_leads_somewhere(path):
     for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", path.read_text()):
         assert (path.parent / target).exists(), f"{path.name}: {target}"
+
+
+def test_the_strategy_in_the_docs_can_be_copied_and_run(tmp_path):
+    text = (ROOT / "docs" / "strategies.md").read_text()
+    block = text[text.index('    """Dip:') : text.index("The fields of every event")]
+    (tmp_path / "dip.py").write_text(textwrap.dedent(block))
+    store = Store(tmp_path / "store")
+    path = tmp_path / "dip.py"
+    session = record_generated(store, Day(quotes=2_000), plan_of([path], ["ticks=2"], []), [path], created_ns=1)
+    assert session.kinds["fill"] > 0
+    assert verify(store, session.id).identical
 
 
 def test_no_page_carries_a_path_of_a_machine():

@@ -34,20 +34,28 @@ def command(home: str, seed: int, quotes: int, as_json: bool) -> None:
 
     say(f"1  recording a generated day (seed {seed}): six thin names before the open, a halt, a feed drop, late prints")
     files = [strategy_file("opening_range"), strategy_file("ema_cross")]
-    opening = ["opening_range.open_minute=480"]  # the generated day starts at 08:00 UTC
+    opening = ["opening_range.open_minute=480", "ema_cross.notional=2000"]  # the generated day starts at 08:00 UTC
     session = record_generated(
         store, Day(seed=seed, quotes=quotes), plan_of(files, opening, []), files, created_ns=time.time_ns()
     )
-    say(f"   session {session.id}: {session.inputs:,} inputs, {session.derived:,} decisions and what led to them")
+    say(f"   session {session.id}: {session.inputs:,} inputs, {session.derived:,} rows decided from them")
 
     say("2  verifying: its inputs through the code it keeps, every row compared")
     verdict = verify(store, session.id)
     say(f"   {'identical' if verdict.identical else 'NOT identical'}, decisions {verdict.decisions_hash}")
 
-    say("3  replaying the day with other parameters")
+    say("3  replaying the day: ema_cross with fast=50 slow=400")
     again = [strategy_file("ema_cross")]
-    run = replay(store, session.id, plan_of(again, ["fast=50", "slow=400"], []), again, created_ns=time.time_ns())
-    say(f"   run {run.run}: {run.intents} intents, {run.fills} fills, {run.events_per_s:,.0f} inputs/s")
+    run = replay(
+        store,
+        session.id,
+        plan_of(again, ["fast=50", "slow=400", "notional=2000"], []),
+        again,
+        created_ns=time.time_ns(),
+    )
+    say(
+        f"   run {run.run}: {run.intents} intents, {run.fills} fills, realised {run.realized:,.2f}, {run.events_per_s:,.0f} inputs/s"
+    )
 
     say("4  asking: profit by strategy, and the last fills\n")
     if not as_json:
@@ -55,7 +63,7 @@ def command(home: str, seed: int, quotes: int, as_json: bool) -> None:
 
     say("5  checking every byte of the store")
     report = check(store)
-    say(f"   {'sound' if report.sound else 'DAMAGED'}, {report.sessions} sessions, {report.bytes:,} bytes")
+    say(f"   {'sound' if report.sound else 'DAMAGED'}, {report.sessions} sessions and runs, {report.bytes:,} bytes")
     seconds = round(time.perf_counter() - started, 1)
     say(f"\n{seconds} s. Next: tape replay {session.id} --strategy hold; tape sql 'show tables'; tape --help")
     if as_json:

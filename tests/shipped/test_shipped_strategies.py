@@ -80,6 +80,23 @@ def test_ema_cross_buys_above_and_leaves_below():
     ]  # fmt: skip
 
 
+def test_ema_cross_gets_all_the_way_out_of_an_entry_that_fills_in_parts():
+    day = Day()
+    for i, bid in enumerate((10, 10, 10, 11, 12, 12, 11, 9, 8, 8, 8, 8, 8)):
+        day.quote(i, bid, bid + 0.01, 20, 20)
+    engine, _ = day.run([plan("ema_cross", fast=2, slow=4, notional=1_000.0)], FAST)
+    assert [row.quantity_steps for row in engine.world.positions.values()] == [0]
+    assert engine.state_of(1, 1).phase == ema_cross.Phase.FLAT
+
+
+def test_ema_cross_does_not_try_a_refused_entry_again_before_the_next_cross():
+    day = Day()
+    for i, bid in enumerate((10, 10, 10, 11, 12, 13, 14, 9, 8, 8, 8, 11, 12)):
+        day.quote(i, bid, bid + 0.01, 1_000, 1_000)
+    _, derived = day.run([plan("ema_cross", fast=2, slow=4, notional=1e6)], FAST)
+    assert [wish[0] for wish in wishes(derived)] == [5, 13]
+
+
 def test_ema_cross_waits_for_a_spread_it_can_pay_and_skips_crossed_quotes():
     day = Day()
     for i, bid in enumerate((10, 10, 10, 10, 11, 11.5)):
@@ -143,7 +160,7 @@ def test_opening_range_closes_what_it_has_held_too_long():
     for minute in range(4, 8):
         day.print(minute * 60 + 1, 10.3)
     _, derived = run_opening(day.timer(600).timer(601), hold_minutes=2)
-    assert wishes(derived)[1][1:3] == ("EXIT", "TAKEN")
+    assert [wish[1:3] for wish in wishes(derived)[1:3]] == [("CANCEL", "TAKEN"), ("EXIT", "TAKEN")]
 
 
 def test_opening_range_says_which_gate_refused():
