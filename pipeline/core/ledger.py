@@ -5,7 +5,7 @@ from pipeline.core.dialect import NANO_FLOAT, nano_of, price_of, size_of
 from pipeline.core.instrument import InstrumentRow, unit_value
 from pipeline.core.market import Fill, OrderUpdate
 from pipeline.core.orders import OrderRow, is_final, move, reduces_only, remaining_steps
-from pipeline.core.portfolio import PositionRow, apply_fill, start_day
+from pipeline.core.portfolio import PositionRow, apply_fill, expect, start_day
 from pipeline.core.tape import ROWS, Place
 from pipeline.core.world import Fact, World
 
@@ -13,18 +13,21 @@ from pipeline.core.world import Fact, World
 def enlist(world: World, order: OrderRow) -> None:
     """Count an order among the open ones."""
     world.orders.append(order)
-    world.instruments[order.instrument_id].open_orders += 1
-    position = world.position(order.strategy_id, order.instrument_id)
-    position.open_orders += 1
-    position.entry_orders += not reduces_only(order)
+    _count(world, order, 1)
 
 
 def _delist(world: World, order: OrderRow) -> None:
     world.orders.remove(order)
-    world.instruments[order.instrument_id].open_orders -= 1
+    _count(world, order, -1)
+
+
+def _count(world: World, order: OrderRow, change: int) -> None:
+    world.instruments[order.instrument_id].open_orders += change
     position = world.position(order.strategy_id, order.instrument_id)
-    position.open_orders -= 1
-    position.entry_orders -= not reduces_only(order)
+    position.open_orders += change
+    if not reduces_only(order):
+        position.entry_orders += change
+        expect(position, order.side, change * remaining_steps(order))
 
 
 def change_order(
@@ -77,6 +80,8 @@ def fill_order(world: World, order: OrderRow, price_nano: int, steps: int, liqui
     place = world.tape.write(Kind.FILL, order.instrument_id, Place(order.cause_seq, order.cause_ord), row)
     apply_fill(position, world.account, instrument, order.side, price_nano, steps, fee_nano)
     order.filled_steps += steps
+    if not reduces_only(order):
+        expect(position, order.side, -steps)
     fill = _fill(world, order, price_nano, steps, fee_nano, position)
     world.facts.append(Fact("on_fill", order.strategy_id, order.instrument_id, fill, place))
     change_order(world, order, _state_after_fill(order), place)

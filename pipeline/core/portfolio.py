@@ -13,7 +13,10 @@ from pipeline.units import DAY_NS
 
 @state
 class PositionRow:
-    """A strategy's position in an instrument. `entry_orders` are open orders that may enlarge it."""
+    """A strategy's position in an instrument.
+
+    `entry_orders` are open orders that may enlarge it, `buying_steps` and `selling_steps` what they have yet to fill.
+    """
 
     strategy_id: int
     instrument_id: int
@@ -23,6 +26,8 @@ class PositionRow:
     fees: float
     open_orders: int
     entry_orders: int
+    buying_steps: int
+    selling_steps: int
 
 
 @state
@@ -77,6 +82,14 @@ def _average(position: PositionRow, price: float, traded: int) -> float:
         return position.average_price
     total = float(abs(held)) + float(abs(traded))
     return (position.average_price * float(abs(held)) + price * float(abs(traded))) / total
+
+
+def expect(position: PositionRow, side: int, steps: int) -> None:
+    """Count steps that an entry may yet fill; negative ones were filled, or never will be."""
+    if side == Side.BUY:
+        position.buying_steps += steps
+    else:
+        position.selling_steps += steps
 
 
 def start_day(account: AccountRow, now_ns: int) -> None:

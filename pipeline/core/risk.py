@@ -7,7 +7,7 @@ smaller is never held back by limits on size, staleness or loss: being unable to
 import math
 from typing import NamedTuple
 
-from pipeline.codes import OrderType, RiskRule
+from pipeline.codes import OrderType, RiskRule, Side
 from pipeline.core.dialect import INF, NAN, price_of, size_of
 from pipeline.core.instrument import InstrumentRow, far_side_nano, unit_value
 from pipeline.core.portfolio import AccountRow, PositionRow
@@ -118,8 +118,9 @@ def order_notional(case: Case) -> tuple[float, float]:
 
 
 def position_notional(case: Case) -> tuple[float, float]:
-    """Amount of the position after the order, at its reference price."""
-    after = case.position.quantity_steps + case.draft.side * case.draft.quantity_steps
+    """Amount of the position after the order and the entries of its side that still work, at its reference price."""
+    working = case.position.buying_steps if case.draft.side == Side.BUY else case.position.selling_steps
+    after = case.position.quantity_steps + case.draft.side * (case.draft.quantity_steps + working)
     return _amount(case, abs(after)), case.settings.position_notional_max
 
 

@@ -30,6 +30,7 @@ def case(*, bid=10.0, ask=10.1, age_ns=0, held=0, steps=100, limit=None, reduces
     instrument.has_quotes, instrument.ts_quote_ns = rows.get("has_quotes", True), NOW_NS - age_ns
     instrument.is_halted = rows.get("is_halted", False)
     position.quantity_steps, position.open_orders = held, rows.get("open_orders", 0)
+    position.buying_steps, position.selling_steps = rows.get("buying", 0), rows.get("selling", 0)
     account.is_halted, account.day_result = rows.get("is_killed", False), rows.get("day_result", 0.0)
     draft = Draft(
         IntentOutcome.TAKEN,
@@ -63,6 +64,7 @@ def case(*, bid=10.0, ask=10.1, age_ns=0, held=0, steps=100, limit=None, reduces
         ({"steps": 501}, RiskRule.ORDER_QUANTITY, 501.0, 500.0),
         ({"ask": 100.5, "bid": 100.4}, RiskRule.ORDER_NOTIONAL, 10_050.0, 10_000.0),
         ({"held": 1_500}, RiskRule.POSITION_NOTIONAL, 16_160.0, 15_000.0),
+        ({"held": 500, "buying": 1_000}, RiskRule.POSITION_NOTIONAL, 16_160.0, 15_000.0),
         ({"open_orders": 2}, RiskRule.OPEN_ORDERS, 3.0, 2.0),
         ({"day_result": -100.0}, RiskRule.DAILY_LOSS, math.inf, 100.0),
     ],
@@ -84,6 +86,8 @@ def test_a_rule_refuses_with_what_it_saw_and_what_it_allows(given, rule, value, 
         {"bid": 10.1},  # locked
         {"bid": math.nan},  # one-sided, and we take the other
         {"held": 1_385},
+        {"held": 385, "buying": 1_000},
+        {"held": 1_385, "selling": 9_000},
         {"open_orders": 1},
         {"day_result": -99.99},
         {"limit": nano(10.0)},

@@ -9,11 +9,13 @@ from pipeline.codes import (
     Liquidity,
     OrderReason,
     OrderState,
+    RiskVerdict,
     Side,
     TimeInForce,
     TradingStatus,
 )
 from pipeline.core.engine import Engine
+from pipeline.core.orders import remaining_steps
 from pipeline.core.settings import EngineSettings
 from pipeline.core.verbs import cancel, enter, leave
 from pipeline.units import ABSENT, NANO
@@ -151,6 +153,17 @@ def test_a_stop_and_a_target_come_with_the_first_fill_and_end_each_other():
     assert derived[Kind.POSITION][-1]["quantity_steps"] == 0
     legs = {row["order_id"]: row["parent_order_id"] for row in derived[Kind.ORDER]}
     assert legs == {1: 0, 2: 1, 3: 1}
+
+
+def test_entries_on_their_way_count_towards_the_largest_position():
+    limits = EngineSettings(latency_ns=NANO, position_notional_max=2_500.0)
+    script = {call: buy(quantity=100, limit=10.0) for call in range(1, 5)} | {5: lambda s, e, ctx: cancel(ctx)}
+    day = Day().quote(0, 10.0, 10.1).quote(0.1, 10, 10.1).quote(0.2, 10, 10.1).quote(2, 9.9, 10.0, ask_size=50)
+    engine, derived = day.quote(3, 10, 10.1).timer(5).run([probe(script)], limits)
+    approved, refused = RiskVerdict.APPROVED, RiskVerdict.REFUSED
+    assert derived.column(Kind.RISK, "verdict") == [approved, approved, refused, refused]
+    position = engine.world.position(1, 1)
+    assert (position.quantity_steps, position.buying_steps, position.selling_steps) == (50, 0, 0)
 
 
 def two_entries(first, second):
@@ -388,6 +401,10 @@ def test_displayed_size_is_never_used_twice_and_halts_hold(quotes, wishes):
         (instrument,) = engine.world.instruments.values()
         assert instrument.bid_left_steps >= 0
         assert instrument.ask_left_steps >= 0
+        for position in engine.world.positions.values():
+            working = {Side.BUY: position.buying_steps, Side.SELL: position.selling_steps}
+            for entry_side, steps in working.items():
+                assert steps == sum(remaining_steps(o) for o in engine.world.orders if o.side == entry_side)
         assert not (was_halted and instrument.is_halted and derived[Kind.FILL])
         was_halted = instrument.is_halted
         limits |= {row["order_id"]: (row["limit_nano"], row["quantity_steps"]) for row in derived[Kind.ORDER]}
