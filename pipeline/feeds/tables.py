@@ -1,12 +1,17 @@
 """Tables as sources of events: CSV, Parquet and Arrow (Feather) files, streamed, by a mapping said or detected.
 
 Rows are numbered from 1 without the header. A row that can't be read becomes a REJECTED event with its number; a line of
-a CSV with another number of values than the header stands in front of the rows that were read together with it.
+a CSV with another number of values than the header stands in front of the rows that were read together with it. A file
+is refused whole when most rows of its head can't be read: then the mapping is wrong, not the rows.
+
+Sizes are counted in the step said (`size_step=`), else in whole units, or in 1e-8 when the head shows fractions. A size
+that is no whole number of steps is refused with its row: nothing is rounded.
 """
 
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,11 +19,13 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.block import Block, Blocks, Numbers
-from pipeline.codes import FeedAction, Kind
+from pipeline.codes import FeedAction, Kind, Mark
 from pipeline.errors import ConfigError, FeedError, UnitError
 from pipeline.feeds.columns import Exact, exact_counts, exact_steps, exact_times, texts
 from pipeline.feeds.table_files import Table, opened_table
 from pipeline.feeds.zones import zone_named
+from pipeline.instruments import COIN_STEP_NANO
+from pipeline.normalize.marks import Seen, hashes, with_mark
 from pipeline.normalize.rows import TEXT_LENGTH_MAX, ranked
 from pipeline.normalize.tables import (
     BUYER_MAKER,
@@ -34,12 +41,20 @@ from pipeline.normalize.tables import (
     mapping_of_text,
     timeframe_ns,
 )
-from pipeline.units import ABSENT
+from pipeline.units import ABSENT, text_from_nano
 
 HEAD_ROWS: Final = 1_000
-"""How many rows are looked at to find the length of bars, and whether any row can be read at all."""
+"""How many rows are looked at to find the length of bars, the step of sizes, and whether rows can be read at all."""
 
 CHUNK_ROWS: Final = 32_768
+
+_SIZE_HINT: Final = "say how fine with size_step="
+_TIMES: Final = ("instrument_id", "ts_event_ns", "ts_recv_ns")
+_IDENTITY: Final = {
+    Kind.QUOTE: (*_TIMES, "bid_nano", "ask_nano", "bid_size_steps", "ask_size_steps"),
+    Kind.BAR: (*_TIMES, "open_nano", "high_nano", "low_nano", "close_nano", "volume_steps", "trade_count"),
+}
+"""All that a table's row says: what makes two rows of one file the same row."""
 
 
 def mapping_from(text: str) -> Mapping:
@@ -58,7 +73,7 @@ def mapping_from(text: str) -> Mapping:
 class TableFile:
     """A table as a source of events.
 
-    Raises FeedError at once when there is no mapping for its columns or when none of its first rows can be read.
+    Raises FeedError at once when there is no mapping for its columns or when most of its first rows can't be read.
     """
 
     def __init__(
@@ -72,6 +87,8 @@ class TableFile:
             self._mapping = mapping if mapping is not None else _detected(table, path)
             self._check_columns(table)
             head = next(table.chunks(HEAD_ROWS), None)
+        if head is not None and not self._mapping.size_step:
+            self._mapping = _with_size_step(self._mapping, head)
         self._length_ns = self._checked_head(head)
 
     def events(self) -> Iterator[Blocks]:
@@ -96,7 +113,7 @@ class TableFile:
                 )
 
     def _checked_head(self, head: pa.RecordBatch | None) -> int:
-        """The length of a bar. Raises FeedError when a head of rows holds none that can be read."""
+        """The length of a bar. Raises FeedError when more than half of a head's rows can't be read."""
         mapping = self._mapping
         try:
             if mapping.tz:
@@ -108,9 +125,30 @@ class TableFile:
             checked = _Checked(head, mapping)
         except UnitError as error:
             raise FeedError(self._path, "row 1", str(error)) from None
-        if checked.is_bad.all():
-            raise FeedError(self._path, "row 1", f"{checked.reasons[0]} (and so are all rows of its head)")
+        bad = checked.reasons[checked.is_bad].tolist()
+        if 2 * len(bad) > len(head):
+            reason, _ = Counter(bad).most_common(1)[0]
+            row = int(np.flatnonzero(checked.reasons == reason)[0]) + 1
+            raise FeedError(
+                self._path, f"row {row}", f"{reason} ({len(bad)} of the first {len(head)} rows can't be read)"
+            )
         return length_ns
+
+
+def _with_size_step(mapping: Mapping, head: pa.RecordBatch) -> Mapping:
+    """The mapping with the step of coins, when the head's sizes are fractions and the mapping's own step is coarser."""
+    columns = [name for key in SIZES[mapping.kind] if (name := getattr(mapping, key))]
+
+    def refused_count(step_nano: int) -> int:
+        found = [exact_steps(head.column(head.schema.get_field_index(name)), step_nano, name) for name in columns]
+        return sum(int(np.count_nonzero(exact.reasons != "")) for exact in found if exact.reasons is not None)
+
+    try:
+        if refused_count(COIN_STEP_NANO) < refused_count(mapping.size_step_nano):
+            return replace(mapping, size_step=text_from_nano(COIN_STEP_NANO))
+    except UnitError:
+        pass  # no numbers at all: the check of the head will say which column
+    return mapping
 
 
 def _detected(table: Table, path: Path) -> Mapping:
@@ -162,8 +200,10 @@ class _Checked:
             column = self._column(name)
             if key in COUNTS[mapping.kind]:
                 self._take(key, exact_counts(column, name))
+            elif key in PRICES[mapping.kind]:
+                self._take(key, exact_steps(column, 1, name))
             else:
-                self._take(key, exact_steps(column, 1 if key in PRICES[mapping.kind] else mapping.size_step_nano, name))
+                self._take(key, exact_steps(column, mapping.size_step_nano, name), _SIZE_HINT)
         needed = (*REQUIRED[mapping.kind], *(("recv",) if mapping.recv else ()))
         for key in (key for key in needed if key not in PRICES["quote"]):  # a quote may be one-sided
             self._refuse(self.columns[key] == ABSENT, f"no {key}")
@@ -185,12 +225,13 @@ class _Checked:
     def _column(self, name: str) -> Any:
         return self._chunk.column(self._chunk.schema.get_field_index(name))
 
-    def _take(self, key: str, exact: Exact) -> None:
+    def _take(self, key: str, exact: Exact, hint: str = "") -> None:
         self.columns[key] = exact.values
         if exact.reasons is not None:
             rows = exact.reasons != ""
             for row in np.flatnonzero(rows).tolist():
-                self.refuse_row(row, exact.reasons[row])
+                reason = exact.reasons[row]
+                self.refuse_row(row, f"{reason}; {hint}" if hint and " is finer than " in reason else reason)
 
     def _refuse(self, rows: Numbers, reason: str) -> None:
         self.reasons[rows & (self.reasons == "")] = reason
@@ -216,6 +257,7 @@ class _Reader:
         self._length_ns = length_ns
         self._delay_ns = delay_ns
         self._ids: dict[str, int] = {}
+        self._seen = Seen()
 
     def batch(self, chunk: pa.RecordBatch, bad_rows: list[tuple[int, str]]) -> Blocks:
         """The events of a chunk; `bad_rows` are those that did not even come to be rows."""
@@ -231,7 +273,19 @@ class _Reader:
         skipped = [(number, reason, place - len(bad_rows)) for place, (number, reason) in enumerate(bad_rows)]
         table_block = block_of_table(self._mapping, columns, length_ns=self._length_ns, delay_ns=self._delay_ns)
         self.row_count += len(chunk) + len(bad_rows)
-        return ranked([table_block, *instruments, *self._rejected(skipped + refused)])
+        return ranked([self._marked(table_block), *instruments, *self._rejected(skipped + refused)])
+
+    def _marked(self, block: Block) -> Block:
+        """A bar or a quote that repeats an earlier row whole, its times too, is a duplicate.
+
+        A print is not: two trades of one size at one price and time are two trades. Those with a trade id are found
+        by it when sources are merged.
+        """
+        if block.kind is Kind.PRINT or not len(block):
+            return block
+        identity = hashes([block.number(name) for name in _IDENTITY[block.kind]])
+        repeated = self._seen.duplicates(identity, np.zeros(len(block), np.int16), np.ones(len(block), np.bool_))
+        return block.with_columns(marks=with_mark(block.number("marks"), repeated, Mark.DUPLICATE))
 
     def rejected_batch(self, bad_rows: list[tuple[int, str]]) -> Blocks:
         """Rows that did not come to be rows, behind the last chunk."""

@@ -23,7 +23,7 @@ from pipeline.errors import UnitError
 from pipeline.instruments import COIN_STEP_NANO, WHOLE_STEP_NANO, Instrument, checked_symbol
 from pipeline.normalize.binance_depth import DepthBook, Diff, Snapshot
 from pipeline.normalize.capture import Capture, Count, ns_of_ms, price_nano, side_of_quote, size_steps
-from pipeline.normalize.marks import one_quote_marks
+from pipeline.normalize.marks import one_bar_marks, one_quote_marks
 from pipeline.normalize.rows import Rows
 from pipeline.units import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS
 
@@ -191,17 +191,16 @@ class BinanceFrames(Capture):
         instrument = self._instrument(frame.s, frame.ps)
         length_ns = _length_ns(bar.i)
         volume_steps = size_steps(bar.v, instrument.size_step_nano)
+        prices = [price_nano(text) for text in (bar.o, bar.h, bar.low, bar.c)]
         values: dict[str, Any] = {
             "ts_event_ns": ns_of_ms(bar.t),
             "bar_length": length_ns,
             "ts_close_ns": ns_of_ms(bar.t) + length_ns,
-            "open_nano": price_nano(bar.o),
-            "high_nano": price_nano(bar.h),
-            "low_nano": price_nano(bar.low),
-            "close_nano": price_nano(bar.c),
+            **dict(zip(("open_nano", "high_nano", "low_nano", "close_nano"), prices, strict=True)),
             "volume_steps": volume_steps,
             "trade_count": bar.n,
             "basis": BarBasis.VENDOR,
+            "marks": one_bar_marks(*prices),
         }
         rows.add(Kind.BAR, instrument_id=self.id_of(instrument, rows), **values)
 

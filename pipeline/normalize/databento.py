@@ -26,7 +26,7 @@ import numpy as np
 from pipeline.block import Block, Blocks, Numbers
 from pipeline.codes import BarBasis, FeedAction, Kind, Mark, Side
 from pipeline.normalize.databento_status import status_columns
-from pipeline.normalize.marks import quote_marks, with_mark
+from pipeline.normalize.marks import bar_marks, quote_marks, with_mark
 from pipeline.normalize.records import Records
 from pipeline.normalize.rows import block_of_columns, constant
 from pipeline.units import ABSENT, DAY_NS, HOUR_NS, INT64_MAX, MINUTE_NS, SECOND_NS, TS_MAX_NS
@@ -307,9 +307,9 @@ def _bars(header: _Header) -> Blocks:
         "ts_close_ns": event_ns + length_ns,
         "volume_steps": records["volume"].astype(np.int64),
         "basis": int(BarBasis.VENDOR),
-        "marks": header.marks,
     }
-    columns |= {f"{name}_nano": _price(records[name]) for name in ("open", "high", "low", "close")}
+    prices = {f"{name}_nano": _price(records[name]) for name in ("open", "high", "low", "close")}
+    columns |= prices | {"marks": header.marks | bar_marks(**prices)}
     return [block_of_columns(Kind.BAR, len(records), columns)]
 
 

@@ -38,6 +38,19 @@ def one_quote_marks(bid_nano: int, ask_nano: int) -> Mark:
     return Mark.LOCKED if bid_nano == ask_nano else Mark.CROSSED
 
 
+def bar_marks(open_nano: Numbers, high_nano: Numbers, low_nano: Numbers, close_nano: Numbers) -> Numbers:
+    """(n,) int32: untrusted where open or close lies outside low to high, which no trading makes, or is absent."""
+    inner_low, inner_high = np.minimum(open_nano, close_nano), np.maximum(open_nano, close_nano)
+    odd = (low_nano > inner_low) | (high_nano < inner_high)
+    return np.where(odd, np.int32(Mark.UNTRUSTED), np.int32(0))
+
+
+def one_bar_marks(open_nano: int, high_nano: int, low_nano: int, close_nano: int) -> Mark:
+    """The same for one bar."""
+    is_possible = low_nano <= min(open_nano, close_nano) and max(open_nano, close_nano) <= high_nano
+    return Mark.NONE if is_possible else Mark.UNTRUSTED
+
+
 def with_mark(marks: Numbers, rows: Numbers, mark: Mark) -> Numbers:
     """The marks with one more where `rows` (a mask) says so; the same array when it says so nowhere."""
     return marks | np.where(rows, np.int32(mark), np.int32(0)) if rows.any() else marks

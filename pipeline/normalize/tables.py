@@ -17,7 +17,7 @@ from pipeline.block import Block, Numbers
 from pipeline.codes import AssetClass, BarBasis, Kind, Side
 from pipeline.errors import ConfigError, UnitError
 from pipeline.instruments import COIN_STEP_NANO, WHOLE_STEP_NANO, Instrument, checked_symbol
-from pipeline.normalize.marks import quote_marks
+from pipeline.normalize.marks import bar_marks, quote_marks
 from pipeline.units import ABSENT, DAY_NS, HOUR_NS, MINUTE_NS, NANO, SECOND_NS, nano_from_text
 
 UNIT_NS: Final = {"s": SECOND_NS, "ms": 1_000_000, "us": 1_000, "ns": 1}
@@ -238,6 +238,7 @@ def _bars(common: dict[str, Numbers], columns: dict[str, Numbers], length_ns: in
         volume_steps=columns.get("volume", _NONE),
         trade_count=columns.get("trade_count", _NONE),
         basis=BarBasis.VENDOR,
+        marks=bar_marks(*(columns[name] for name in PRICES["bar"])),
     )
 
 

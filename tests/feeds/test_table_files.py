@@ -5,37 +5,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from feed_samples import DATA, counts_of, needs_data, one_block, readable, rows_of
+from table_samples import BARS, bars_csv, bars_of, csv_file, rejections
 
-from pipeline.codes import BarBasis, FeedAction, Kind, Mark, Side
+from pipeline.codes import BarBasis, Kind, Mark, Side
 from pipeline.errors import ConfigError, FeedError
 from pipeline.feeds.tables import TableFile, mapping_from
 from pipeline.units import ABSENT, DAY_NS, HOUR_NS, MINUTE_NS, NANO
 
-BARS = "kind=bar symbol=ABC ts=time open=open high=high low=low close=close volume=volume"
 NAUTILUS = DATA / "crypto" / "nautilus"
 SKENDER = DATA / "indicators" / "skender" / "quotes"
-
-
-def csv_file(tmp_path, *lines, name="ABC.csv"):
-    path = tmp_path / name
-    path.write_text("\n".join(lines) + "\n", "utf-8")
-    return path
-
-
-def bars_csv(tmp_path, *times):
-    return csv_file(tmp_path, "time,open,high,low,close,volume", *(f"{time},1,2,0.5,1.5,10" for time in times))
-
-
-def bars_of(path, text=None, **options):
-    return list(one_block(TableFile(path, mapping_from(text) if text else None, **options).events(), Kind.BAR).rows())
-
-
-def rejections(rows):
-    return [
-        (row["position"], row["text"])
-        for row in rows
-        if row["kind"] is Kind.FEED and row["action"] == FeedAction.REJECTED
-    ]
 
 
 def ns(text):
@@ -150,10 +128,11 @@ def test_bad_rows_are_rejected_with_their_number_and_reading_goes_on(tmp_path):
         ",1,2,0.5,1.5,10",
         "1700000480,1,2,0.5,,10",
         "1700000540,1,2,0.5,1.5,",
+        *(f"{1_700_000_600 + 60 * n},1,2,0.5,1.5,10" for n in range(8)),
     )
-    rows = rows_of(TableFile(path, mapping_from(f"{BARS} unit=s timeframe=1m")).events())
+    rows = rows_of(TableFile(path, mapping_from(f"{BARS} unit=s timeframe=1m size_step=1")).events())
     bars = [row for row in rows if row["kind"] is Kind.BAR]
-    assert [bar["ts_event_ns"] // NANO for bar in bars] == [1_700_000_000, 1_700_000_540]
+    assert [bar["ts_event_ns"] // NANO for bar in bars[:2]] == [1_700_000_000, 1_700_000_540]
     assert bars[1]["volume_steps"] == ABSENT
     assert dict(rejections(rows)) == {
         2: "3 values where the header has 6",
@@ -161,7 +140,7 @@ def test_bad_rows_are_rejected_with_their_number_and_reading_goes_on(tmp_path):
         4: "close: '1.0000000001' is finer than 1e-9",
         5: "close: '99999999999' is larger than 9.2e9",
         6: "volume: size '-10' is negative or does not fit",
-        7: "volume: size '0.5' is finer than 1, its step",
+        7: "volume: size '0.5' is finer than 1, its step; say how fine with size_step=",
         8: "no ts",
         9: "no close",
     }
@@ -216,11 +195,11 @@ def test_parquet_columns_of_every_number_type(tmp_path):
 
 def test_a_computed_float_stands_for_its_decimal_and_a_finer_one_is_refused(tmp_path):
     path = tmp_path / "t.parquet"
-    prices = [0.1 + 0.2, 0.09946999000000001, 1e-10, float("nan"), 1e300]
-    columns = {"ts": pa.array(range(1_700_000_000, 1_700_000_005)), "price": prices, "size": [1.0] * 5}
+    prices = [0.1 + 0.2, 0.09946999000000001, 1e-10, float("nan"), 1e300, 5.0]
+    columns = {"ts": pa.array(range(1_700_000_000, 1_700_000_006)), "price": prices, "size": [1.0] * 6}
     pq.write_table(pa.table(columns), path)
     rows = rows_of(TableFile(path, mapping_from("kind=print symbol=A ts=ts unit=s price=price size=size")).events())
-    assert [row["price_nano"] for row in rows if row["kind"] is Kind.PRINT] == [300_000_000, 99_469_990]
+    assert [row["price_nano"] for row in rows if row["kind"] is Kind.PRINT] == [300_000_000, 99_469_990, 5 * NANO]
     assert rejections(rows) == [
         (3, "price is finer than 0.000000001, its step"),
         (4, "no price"),

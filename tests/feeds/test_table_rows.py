@@ -1,0 +1,96 @@
+"""What tables make of doubtful rows: fractions of coins, impossible bars, rows that stand twice."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from feed_samples import DATA, counts_of, needs_data, one_block, rows_of
+from table_samples import BARS, bars_csv, bars_of, csv_file, rejections
+
+from pipeline.codes import Kind, Mark
+from pipeline.errors import FeedError
+from pipeline.feeds.tables import TableFile, mapping_from
+from pipeline.instruments import COIN_STEP_NANO, WHOLE_STEP_NANO
+from pipeline.normalize.marks import bar_marks, one_bar_marks
+from pipeline.units import ABSENT, NANO
+
+
+@needs_data
+@pytest.mark.parametrize(
+    ("path", "kind", "count"),
+    [
+        ("freqtrade/ETH_BTC-5m.feather", "BAR", 5_760),
+        ("freqtrade/UNITTEST_BTC-1m.feather", "BAR", 13_681),
+        ("freqtrade/XRP_ETH-1m.feather", "BAR", 2_469),
+        ("freqtrade/XRP_ETH-5m.feather", "BAR", 706),
+        ("nautilus/binance/btcusdt-quotes.parquet", "QUOTE", 451),
+        ("nautilus/binance/btcusdt-trades.parquet", "PRINT", 2_001),
+    ],
+)
+def test_recorded_tables_with_fractions_of_coins_need_no_mapping(path, kind, count):
+    batches = list(TableFile(DATA / "crypto" / path).events())
+    assert counts_of(batches) == {"INSTRUMENT": 1, kind: count}
+    is_whole = "XRP_ETH" in path
+    step_nano = one_block(batches, Kind.INSTRUMENT).number("size_step_nano").tolist()
+    assert step_nano == [WHOLE_STEP_NANO if is_whole else COIN_STEP_NANO]
+
+
+def test_one_fraction_in_the_head_makes_the_step_of_coins(tmp_path):
+    rows = [f"2024-01-02T10:{n:02}:00Z,1,2,0.5,1.5,{size}" for n, size in enumerate(("100", "0.25", "0.123456789"))]
+    path = csv_file(tmp_path, "timestamp,open,high,low,close,volume", *rows)
+    rows = rows_of(TableFile(path).events())
+    assert [row["volume_steps"] for row in rows if row["kind"] is Kind.BAR] == [10_000_000_000, 25_000_000]
+    assert rejections(rows) == [
+        (3, "volume: size '0.123456789' is finer than 0.00000001, its step; say how fine with size_step=")
+    ]
+    mapping = mapping_from(f"{BARS.replace('ts=time', 'ts=timestamp')} size_step=0.000000001")
+    assert [bar["volume_steps"] for bar in one_block(TableFile(path, mapping).events(), Kind.BAR).rows()] == [
+        100 * NANO,
+        250_000_000,
+        123_456_789,
+    ]
+
+
+def test_floats_finer_than_their_step_are_refused_not_rounded(tmp_path):
+    path = tmp_path / "t.parquet"
+    sizes = [0.5, 0.25, 1 / 3]
+    columns = {"ts": pa.array(range(1_700_000_000, 1_700_000_003)), "price": [1.0] * 3, "size": sizes}
+    pq.write_table(pa.table(columns), path)
+    rows = rows_of(TableFile(path, mapping_from("kind=print symbol=A ts=ts unit=s price=price size=size")).events())
+    assert [row["size_steps"] for row in rows if row["kind"] is Kind.PRINT] == [50_000_000, 25_000_000]
+    assert rejections(rows) == [(3, "size is finer than 0.00000001, its step; say how fine with size_step=")]
+
+
+def test_a_file_most_of_whose_head_can_t_be_read_is_refused_whole(tmp_path):
+    rows = [f"{1_700_000_000 + 60 * n},1,2,0.5,1.5,{'10' if n < 2 else '0.5'}" for n in range(5)]
+    path = csv_file(tmp_path, "time,open,high,low,close,volume", *rows)
+    reason = (
+        r"row 3: volume: size '0.5' is finer than 1, its step; say how fine with size_step= \(3 of the first 5 rows"
+    )
+    with pytest.raises(FeedError, match=reason):
+        TableFile(path, mapping_from(f"{BARS} unit=s timeframe=1m size_step=1"))
+
+
+def test_impossible_bars_are_kept_and_not_trusted(tmp_path):
+    prices = ("1,2,0.5,1.5", "5,2,3,9", "1,0.5,2,1.5", "3,2,0.5,1.5", "1,2,0.5,0.4")
+    rows = [f"{1_700_000_000 + 60 * n},{four},10" for n, four in enumerate(prices)]
+    path = csv_file(tmp_path, "time,open,high,low,close,volume", *rows)
+    assert [bar["marks"] for bar in bars_of(path, f"{BARS} unit=s timeframe=1m")] == [Mark.NONE] + [Mark.UNTRUSTED] * 4
+
+
+@pytest.mark.parametrize("chunk_rows", [1, 2, 100])
+def test_a_row_that_stands_twice_is_marked_unless_it_may_be_two_trades(tmp_path, chunk_rows):
+    path = bars_csv(tmp_path, "1700000040", "1700000100", "1700000040", "1700000100")
+    path.write_text(path.read_text().removesuffix("10\n") + "11\n")
+    bars = bars_of(path, f"{BARS} unit=s timeframe=1m", chunk_rows=chunk_rows)
+    assert [bar["marks"] for bar in bars] == [Mark.NONE, Mark.NONE, Mark.DUPLICATE, Mark.NONE]
+    path = csv_file(tmp_path, "ts,price,size", "1700000040,5,1", "1700000040,5,1")
+    mapping = mapping_from("kind=print symbol=A ts=ts unit=s price=price size=size")
+    prints = one_block(TableFile(path, mapping, chunk_rows=chunk_rows).events(), Kind.PRINT)
+    assert prints.number("marks").tolist() == [Mark.NONE, Mark.NONE]
+
+
+def test_the_marks_of_one_bar_are_those_of_a_column():
+    bars = [(1, 2, 0, 1), (1, 2, 1, 2), (5, 2, 3, 9), (1, 1, 2, 1), (ABSENT, 2, 1, 1)]
+    columns = [np.array(column) for column in zip(*bars, strict=True)]
+    assert bar_marks(*columns).tolist() == [one_bar_marks(*bar) for bar in bars]
