@@ -175,8 +175,7 @@ class Engine:
         if quote.origin == _BACKFILL:
             return
         instrument = self.world.instruments[quote.instrument_id]
-        fold_quote(instrument, quote)
-        if instrument.open_orders:
+        if fold_quote(instrument, quote) and instrument.open_orders:
             venue.match_quote(self.world, instrument)
 
     def _fold_status(self, status: Status) -> None:

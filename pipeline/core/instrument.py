@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from pipeline.codes import Side, TradingStatus
+from pipeline.codes import Mark, Side, TradingStatus
 from pipeline.core.dialect import NAN, NANO_FLOAT, price_of
 from pipeline.core.market import Bar, Definition, Instrument, Quote, Status
 from pipeline.core.state import state
@@ -17,11 +17,15 @@ _HALTING: Final = (
 )
 _RELEASING: Final = (TradingStatus.TRADING, TradingStatus.PRE_OPEN, TradingStatus.POST_CLOSE)
 
+_DUPLICATE: Final = Mark.DUPLICATE.value
+_OUT_OF_ORDER: Final = Mark.OUT_OF_ORDER.value
+
 
 @state
 class InstrumentRow:
     """One row an instrument. `*_left_steps` is displayed size that none of our fills has used up yet.
 
+    `ts_quote_ns` is when we got the quote in force, `ts_quote_event_ns` the venue's time of it.
     `bar_length_ns` is the length of the bars that orders fill against while there are no quotes: that of the first bar.
     """
 
@@ -37,6 +41,7 @@ class InstrumentRow:
     bid_left_steps: int
     ask_left_steps: int
     ts_quote_ns: int
+    ts_quote_event_ns: int
     has_quotes: bool
     last_bar_nano: int = ABSENT
     bar_length_ns: int
@@ -66,8 +71,15 @@ def introduced(definition: Definition) -> Instrument:
     )
 
 
-def fold_quote(row: InstrumentRow, quote: Quote) -> None:
-    """The quote in force from here on; its displayed size is whole again."""
+def fold_quote(row: InstrumentRow, quote: Quote) -> bool:
+    """Whether this quote is in force from here on; its displayed size is whole then.
+
+    A duplicate shows nothing new, and one that came out of order doesn't replace a later one.
+    """
+    if quote.marks & _DUPLICATE:
+        return False
+    if quote.marks & _OUT_OF_ORDER and quote.ts_event_ns < row.ts_quote_event_ns:
+        return False
     row.bid_nano = quote.bid_nano
     row.ask_nano = quote.ask_nano
     row.bid = quote.bid
@@ -75,7 +87,9 @@ def fold_quote(row: InstrumentRow, quote: Quote) -> None:
     row.bid_left_steps = quote.bid_size_steps
     row.ask_left_steps = quote.ask_size_steps
     row.ts_quote_ns = quote.ts_recv_ns
+    row.ts_quote_event_ns = quote.ts_event_ns
     row.has_quotes = True
+    return True
 
 
 def fold_status(row: InstrumentRow, status: Status) -> None:
@@ -98,6 +112,11 @@ def far_side_nano(row: InstrumentRow, side: int) -> int:
     if not row.has_quotes:
         return row.last_bar_nano
     return row.ask_nano if side == Side.BUY else row.bid_nano
+
+
+def is_crossed(row: InstrumentRow) -> bool:
+    """Whether the bid in force is above the ask."""
+    return row.bid_nano > row.ask_nano != ABSENT
 
 
 def tick_at_nano(row: InstrumentRow, price_nano: int) -> int:

@@ -2,7 +2,8 @@
 
 Assumption: the quotes would have been the same had we traded, and a taker gets the far side of the quote in force when
 its order arrives, up to the size displayed there. Danger: no market impact, no hidden size, no queue at our own price;
-in a fast, thin market a real order gets less, later, or nothing.
+in a fast, thin market a real order gets less, later, or nothing. A crossed quote is no market: nothing fills on it, though
+a real order might.
 
 An order arrives a latency after it was sent, at the first input whose session time has reached that moment, and meets
 the quote in force before that input. Displayed size is used up by our fills until the next quote; the rest of a market
@@ -20,7 +21,7 @@ the worse of its trigger and the open, all of them together for no more than the
 
 from pipeline.codes import Liquidity, OrderFlag, OrderReason, OrderState, OrderType, Side, TimeInForce
 from pipeline.core.desk import protect, request_cancel
-from pipeline.core.instrument import InstrumentRow, far_side_nano
+from pipeline.core.instrument import InstrumentRow, far_side_nano, is_crossed
 from pipeline.core.ledger import change_order, fill_order, reduce_order
 from pipeline.core.market import Bar
 from pipeline.core.operator import close_again
@@ -80,6 +81,9 @@ def _waiting(world: World, instrument: InstrumentRow) -> list[OrderRow]:
 def _match(world: World, order: OrderRow, instrument: InstrumentRow) -> None:
     if instrument.is_halted:
         _expire_immediate(world, order, OrderReason.HALTED)
+        return
+    if is_crossed(instrument):
+        _expire_immediate(world, order, OrderReason.TIME_IN_FORCE)
         return
     if not _is_awake(order, instrument):
         return

@@ -7,6 +7,7 @@ from pipeline.codes import (
     IntentOutcome,
     Kind,
     Liquidity,
+    Mark,
     OrderReason,
     OrderState,
     RiskVerdict,
@@ -164,6 +165,37 @@ def test_entries_on_their_way_count_towards_the_largest_position():
     assert derived.column(Kind.RISK, "verdict") == [approved, approved, refused, refused]
     position = engine.world.position(1, 1)
     assert (position.quantity_steps, position.buying_steps, position.selling_steps) == (50, 0, 0)
+
+
+def test_a_duplicate_quote_shows_no_new_size():
+    day = Day().quote(0, 10.0, 10.1, ask_size=30).timer(2)
+    day.quote(3, 10.0, 10.1, ask_size=30, marks=Mark.DUPLICATE).timer(4)
+    assert [fill[3] for fill in fills(run(day, {1: buy(quantity=100)}))] == [30]
+
+
+def test_an_older_quote_out_of_order_is_not_in_force():
+    order = {1: buy(quantity=100, limit=9.5)}
+    late = Day().quote(0, 10.0, 10.1).timer(2).quote(3, 10.0, 10.1)
+    derived = run(late.quote(4, 9.0, 9.1, marks=Mark.OUT_OF_ORDER, event_s=2.5).timer(5), order)
+    assert fills(derived) == []
+    in_time = Day().quote(0, 10.0, 10.1).timer(2).quote(3, 10.0, 10.1)
+    derived = run(in_time.quote(4, 9.0, 9.1, marks=Mark.OUT_OF_ORDER, event_s=3.0).timer(5), order)
+    assert fills(derived) == [(5, Side.BUY, 9.5, 100, Liquidity.MAKER)]
+
+
+def test_nothing_fills_or_wakes_on_a_crossed_quote():
+    def orders(s, event, ctx):
+        enter(ctx, Side.BUY, quantity=10)
+        enter(ctx, Side.BUY, quantity=10, trigger=10.2)
+        enter(ctx, Side.BUY, quantity=10, limit=10.5, time_in_force=TimeInForce.IOC)
+
+    day = Day().quote(0, 10.0, 10.1).quote(0.5, 11.0, 10.4).timer(2).quote(3, 10.3, 10.2).timer(4).quote(5, 10.0, 10.1)
+    engine, derived = day.run([probe({1: orders})], FAST)
+    assert fills(derived) == [(7, Side.BUY, 10.1, 10, Liquidity.TAKER)]
+    assert [order.is_triggered for order in engine.world.orders] == [False]
+    assert states(derived, 3)[-1] == "CANCELLED"
+    engine, _ = Day().quote(0, 11.0, 10.4).run([probe()], FAST)
+    assert (engine.world.instruments[1].bid, engine.world.instruments[1].ask) == (11.0, 10.4)
 
 
 def two_entries(first, second):
