@@ -65,7 +65,7 @@ def command(home: str, seed: int, quotes: int, as_json: bool) -> None:
     report = check(store)
     say(f"   {'sound' if report.sound else 'DAMAGED'}, {report.sessions} sessions and runs, {report.bytes:,} bytes")
     seconds = round(time.perf_counter() - started, 1)
-    say(f"\n{seconds} s. Next: tape replay {session.id} --strategy hold; tape sql 'show tables'; tape --help")
+    say(f"\n{seconds} s. Next: tape replay {session.id} --strategy hold; tape sql; tape --help")
     if as_json:
         as_json_line(
             {"session": session.id, "seconds": seconds, "sound": report.sound, "verify": verdict, "replay": run}

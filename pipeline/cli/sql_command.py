@@ -10,22 +10,25 @@ _ROWS_SHOWN_MAX = 10_000
 
 
 @click.command("sql")
-@click.argument("query")
+@click.argument("query", required=False)
 @click.option("--over", multiple=True, default=("all",), show_default=True, help="sessions or runs, e.g. last")
 @click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
 @click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="value of $NAME in the query")
 @click.pass_obj
-def command(home: str, query: str, over: tuple[str, ...], form: str, params: tuple[str, ...]) -> None:
-    """Ask the tape. QUERY is SQL, the path of a .sql file, or - for standard input.
+def command(home: str, query: str | None, over: tuple[str, ...], form: str, params: tuple[str, ...]) -> None:
+    """Ask the tape. QUERY is SQL, the path of a .sql file, or - for standard input; without it, the views are listed.
 
     \b
     tape sql "select * from fills order by seq limit 20"
-    tape sql "show tables"
+    tape sql
     """
     import duckdb
 
     from warehouse import connect
 
+    if query is None:
+        _list_answers()
+        return
     text = sys.stdin.read() if query == "-" else Path(query).read_text() if query.endswith(".sql") else query
     if wrong := [param for param in params if "=" not in param]:
         raise click.UsageError(f"--param {wrong[0]}: write NAME=VALUE")
@@ -44,6 +47,16 @@ def command(home: str, query: str, over: tuple[str, ...], form: str, params: tup
         _write_csv(result)
     else:
         click.echo(_as_json(result))
+
+
+def _list_answers() -> None:
+    """The views that answer, each with its grain."""
+    from warehouse.connection import FOLDER
+
+    for path in sorted((FOLDER / "marts").glob("*.sql")):
+        grain = path.read_text().partition("\n")[0].removeprefix("-- grain: ")
+        click.echo(f"{path.stem:<12} {grain}")
+    click.echo("\nand beneath them stg_* and int_*: tape sql 'show tables'")
 
 
 def _width() -> int:
