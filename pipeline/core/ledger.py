@@ -1,7 +1,7 @@
 """Ledger: every change of an order or a position is written here, and told to its strategy."""
 
 from pipeline.codes import Kind, Liquidity, OrderReason, OrderState
-from pipeline.core.dialect import NANO_FLOAT, nano_of, price_of, size_of
+from pipeline.core.dialect import NANO_FLOAT, is_nano, nano_of, price_of, size_of
 from pipeline.core.instrument import InstrumentRow, unit_value
 from pipeline.core.market import Fill, OrderUpdate
 from pipeline.core.orders import OrderRow, is_final, move, reduces_only, remaining_steps
@@ -61,7 +61,7 @@ def fill_order(world: World, order: OrderRow, price_nano: int, steps: int, liqui
     """Execute a part of an order: fill, order, position and money, each written, in this order."""
     instrument = world.instruments[order.instrument_id]
     position = world.position(order.strategy_id, order.instrument_id)
-    fee_nano = _fee_nano(world, instrument, price_nano, steps)
+    fee_nano = nano_of(_fee(world, instrument, price_nano, steps))
     world.account.fill_id_last += 1
     start_day(world.account, world.clock.now_ns)
     row = ROWS[Kind.FILL](
@@ -89,6 +89,11 @@ def fill_order(world: World, order: OrderRow, price_nano: int, steps: int, liqui
     return place
 
 
+def is_chargeable(world: World, order: OrderRow, price_nano: int, steps: int) -> bool:
+    """Whether the fee of such an execution fits its column."""
+    return is_nano(_fee(world, world.instruments[order.instrument_id], price_nano, steps))
+
+
 def _state_after_fill(order: OrderRow) -> OrderState:
     if remaining_steps(order) == 0:
         return OrderState.FILLED
@@ -96,10 +101,10 @@ def _state_after_fill(order: OrderRow) -> OrderState:
     return OrderState.CANCEL_PENDING if is_leaving else OrderState.PARTIALLY_FILLED
 
 
-def _fee_nano(world: World, instrument: InstrumentRow, price_nano: int, steps: int) -> int:
+def _fee(world: World, instrument: InstrumentRow, price_nano: int, steps: int) -> float:
     quantity = size_of(steps, instrument.size_step_nano)
     amount = price_of(price_nano) * (float(steps) * unit_value(instrument))
-    return nano_of(quantity * world.settings.fee_per_unit + amount * (world.settings.fee_bps / 10_000.0))
+    return quantity * world.settings.fee_per_unit + amount * (world.settings.fee_bps / 10_000.0)
 
 
 def _order_row(order: OrderRow, reason: OrderReason) -> tuple[object, ...]:

@@ -13,7 +13,7 @@ from pipeline.core.instrument import InstrumentRow, far_side_nano, unit_value
 from pipeline.core.portfolio import AccountRow, PositionRow
 from pipeline.core.settings import EngineSettings
 from pipeline.core.sizing import Draft
-from pipeline.units import ABSENT
+from pipeline.units import ABSENT, INT64_MAX
 
 
 class RiskApproved(NamedTuple):
@@ -121,7 +121,7 @@ def position_notional(case: Case) -> tuple[float, float]:
     """Amount of the position after the order and the entries of its side that still work, at its reference price."""
     working = case.position.buying_steps if case.draft.side == Side.BUY else case.position.selling_steps
     after = case.position.quantity_steps + case.draft.side * (case.draft.quantity_steps + working)
-    return _amount(case, abs(after)), case.settings.position_notional_max
+    return _amount(case, abs(after)) if abs(after) <= INT64_MAX else INF, case.settings.position_notional_max
 
 
 def open_orders(case: Case) -> tuple[float, float]:

@@ -5,7 +5,7 @@ They are written into the session before the first input is reduced; JSON in, JS
 
 import difflib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -70,28 +70,34 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         return msgspec.structs.asdict(self)
 
 
-_POSITIVE = (
-    "order_quantity_max",
-    "order_notional_max",
-    "position_notional_max",
-    "open_orders_max",
-    "daily_loss_max",
-    "positions_max",
-    "order_slots",
-    "outputs_max",
-    "checkpoint_every",
-    "quote_age_ns_max",
-)
-_NOT_NEGATIVE = ("cash", "latency_ns", "fee_per_unit", "fee_bps", "bar_lateness_ns")
+_MOST: Final = {
+    "cash": 1e15,
+    "latency_ns": DAY_NS,
+    "fee_per_unit": 1e6,
+    "fee_bps": 10_000.0,
+    "bar_lateness_ns": DAY_NS - 1,
+    "quote_age_ns_max": 10**18,
+    "order_quantity_max": 1e12,
+    "order_notional_max": 1e15,
+    "position_notional_max": 1e15,
+    "open_orders_max": 100_000,
+    "daily_loss_max": 1e15,
+    "positions_max": 1_000_000,
+    "order_slots": 100_000,
+    "outputs_max": 10_000,
+    "checkpoint_every": 10**9,
+}
+"""The largest value of each setting: far beyond what is sensible, and small enough that times and tables stay in bounds."""
+
+_MAY_BE_ZERO: Final = frozenset(("cash", "latency_ns", "fee_per_unit", "fee_bps", "bar_lateness_ns"))
 
 
 def checked(settings: EngineSettings) -> EngineSettings:
     """The same settings, when each is within its bounds. Raises ConfigError otherwise."""
-    for names, low, accepted in ((_POSITIVE, 0, "more than 0"), (_NOT_NEGATIVE, -1e-300, "0 or more")):
-        for name in names:
-            value = getattr(settings, name)
-            if not low < value < float("inf"):
-                raise ConfigError(f"engine setting {name}={value}: accepted is {accepted}")
-    if settings.bar_lateness_ns >= DAY_NS:
-        raise ConfigError(f"engine setting bar_lateness_ns={settings.bar_lateness_ns}: accepted is less than a day")
+    for name, most in _MOST.items():
+        value = getattr(settings, name)
+        may_be_zero = name in _MAY_BE_ZERO
+        if not 0 <= value <= most or (value == 0 and not may_be_zero):
+            least = "0 or more" if may_be_zero else "more than 0"
+            raise ConfigError(f"engine setting {name}={value}: accepted is {least}, up to {most:,}")
     return settings

@@ -22,7 +22,7 @@ the worse of its trigger and the open, all of them together for no more than the
 from pipeline.codes import Liquidity, OrderFlag, OrderReason, OrderState, OrderType, Side, TimeInForce
 from pipeline.core.desk import protect, request_cancel
 from pipeline.core.instrument import InstrumentRow, far_side_nano, is_crossed
-from pipeline.core.ledger import change_order, fill_order, reduce_order
+from pipeline.core.ledger import change_order, fill_order, is_chargeable, reduce_order
 from pipeline.core.market import Bar
 from pipeline.core.operator import close_again
 from pipeline.core.orders import OrderRow, is_final, reduces_only, remaining_steps
@@ -134,6 +134,9 @@ def _wanted_steps(world: World, order: OrderRow) -> int:
 
 def _fill(world: World, order: OrderRow, price_nano: int, steps: int, liquidity: Liquidity) -> None:
     """Execute, protect what was entered, and drop what has nothing left to protect or to reduce."""
+    if not is_chargeable(world, order, price_nano, steps):
+        _cancel(world, order, _cause(order), OrderReason.UNSUPPORTED)
+        return
     cause = fill_order(world, order, price_nano, steps, liquidity)
     held = world.position(order.strategy_id, order.instrument_id).quantity_steps
     if not reduces_only(order) and held != 0:

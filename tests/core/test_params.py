@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.core.params import param, params
-from pipeline.core.settings import EngineSettings
+from pipeline.core.settings import _MOST, EngineSettings
 from pipeline.errors import ConfigError, StrategyError
 
 
@@ -64,6 +64,11 @@ def test_parameters_do_not_change():
         Params().fast = 3
 
 
+def test_every_setting_has_its_bounds():
+    assert set(_MOST) == set(EngineSettings().as_dict())
+    assert EngineSettings.from_dict(_MOST).as_dict() == _MOST
+
+
 def test_settings_survive_json():
     settings = EngineSettings.from_dict({"latency_ns": 7, "cash": 5})
     assert EngineSettings.from_dict(settings.as_dict()) == settings
@@ -74,6 +79,13 @@ def test_settings_survive_json():
     ("given_", "text"),
     [
         ({"latency": 1}, "did you mean latency_ns"),
+        ({"latency_ns": 2**62}, "latency_ns=4611686018427387904: accepted is 0 or more, up to 86,400,000,000,000"),
+        ({"fee_bps": 10_001}, "fee_bps=10001.0: accepted is 0 or more, up to 10,000"),
+        ({"fee_per_unit": 1e300}, "fee_per_unit"),
+        ({"outputs_max": 10**12}, "outputs_max=1000000000000: accepted is more than 0, up to 10,000"),
+        ({"order_slots": 2**40}, "order_slots"),
+        ({"checkpoint_every": 10**18}, "checkpoint_every"),
+        ({"cash": float("nan")}, "cash=nan"),
         ({"cash": -1.0}, "cash=-1.0: accepted is 0 or more"),
         ({"order_slots": 0}, "order_slots=0: accepted is more than 0"),
         ({"order_slots": 1.5}, "Expected `int`"),
@@ -86,7 +98,7 @@ def test_settings_that_are_not_accepted_are_told(given_, text):
 
 
 def test_a_day_of_lateness_is_refused():
-    with pytest.raises(ConfigError, match="less than a day"):
+    with pytest.raises(ConfigError, match="up to 86,399,999,999,999"):
         EngineSettings.from_dict({"bar_lateness_ns": 86_400 * 10**9})
 
 

@@ -65,6 +65,7 @@ def case(*, bid=10.0, ask=10.1, age_ns=0, held=0, steps=100, limit=None, reduces
         ({"ask": 100.5, "bid": 100.4}, RiskRule.ORDER_NOTIONAL, 10_050.0, 10_000.0),
         ({"held": 1_500}, RiskRule.POSITION_NOTIONAL, 16_160.0, 15_000.0),
         ({"held": 500, "buying": 1_000}, RiskRule.POSITION_NOTIONAL, 16_160.0, 15_000.0),
+        ({"buying": 2**63 - 100, "ask": 1e-9, "bid": 1e-9}, RiskRule.POSITION_NOTIONAL, math.inf, 15_000.0),
         ({"open_orders": 2}, RiskRule.OPEN_ORDERS, 3.0, 2.0),
         ({"day_result": -100.0}, RiskRule.DAILY_LOSS, math.inf, 100.0),
     ],

@@ -198,6 +198,17 @@ def test_nothing_fills_or_wakes_on_a_crossed_quote():
     assert (engine.world.instruments[1].bid, engine.world.instruments[1].ask) == (11.0, 10.4)
 
 
+def test_a_fill_whose_fee_no_column_holds_is_not_made():
+    dear = EngineSettings(latency_ns=NANO, fee_per_unit=1e6)
+    day = Day().quote(0, 10.0, 10.1, ask_size=10_000).timer(2)
+    derived = run(day, {1: buy(quantity=10_000)}, dear)
+    assert fills(derived) == []
+    assert (derived[Kind.ORDER][-1]["state"], derived[Kind.ORDER][-1]["reason"]) == (
+        OrderState.CANCELLED,
+        OrderReason.UNSUPPORTED,
+    )
+
+
 def two_entries(first, second):
     """An entry with protection at the first quote and another, without, at the third."""
     return {1: buy(**first), 3: buy(**second)}
