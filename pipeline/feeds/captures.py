@@ -4,7 +4,12 @@
     cryptofeed    `<url> <-> <time>` connected, `<url> <- <time>: <JSON>` sent, `<time>: <JSON>` received (seconds)
 
 Plain or gzip. The venue is found by content: the host a capture connected to, else the shape of its first frames. A line
-that can't be read becomes a REJECTED event with its number, and reading goes on.
+that can't be read becomes a REJECTED event with its number, and reading goes on. So does a line whose receive time lies
+more than a day from the last one taken, unless the line in front of it says the same day: after a true pause one line is
+lost, and a damaged digit moves no session to another year.
+
+Compressed files are unpacked once before they are read, to prove their checksum. Where it does not hold, reading ends at
+the first line that can't be read: what stands behind it may be anything.
 """
 
 import re
@@ -18,17 +23,19 @@ import msgspec
 from pipeline.block import Blocks
 from pipeline.codes import FeedAction
 from pipeline.errors import FeedError, UnitError
-from pipeline.feeds.streams import opened
+from pipeline.feeds.streams import is_sound, opened
 from pipeline.normalize.binance import BinanceFrames, held
 from pipeline.normalize.coinbase import CoinbaseFrames
 from pipeline.normalize.hyperliquid import HyperliquidFrames
 from pipeline.normalize.rows import Rows
-from pipeline.units import TsNs, checked_ts, ns_from_seconds_text
+from pipeline.units import ABSENT, DAY_NS, TsNs, checked_ts, iso_from_ns, ns_from_seconds_text
 
 HEAD_LINES: Final = 1_000
 """How many lines are looked at to tell what a capture holds."""
 
 CHUNK_LINES: Final = 8_192
+
+_NOT_PROVED: Final = "the compressed data fail their checksum, so nothing behind this line is taken"
 
 ACCEPTED: Final = (
     "captures of Binance, of Coinbase's Exchange feed and of Hyperliquid, as hftbacktest or cryptofeed write them"
@@ -70,7 +77,7 @@ class CaptureFile:
     """A capture as a source of events.
 
     Raises FeedError at once when the venue is none that is read, and while reading when the compressed data are
-    damaged; what came before has been yielded then.
+    damaged, at the first line that shows it; what came before has been yielded then.
     """
 
     def __init__(self, path: Path, *, chunk_lines: int = CHUNK_LINES) -> None:
@@ -89,13 +96,15 @@ class CaptureFile:
     def events(self) -> Iterator[Blocks]:
         """Batches of the events of some thousand lines. Raises FeedError with the number of the line, from 1."""
         reader = _Reader(self._frames())
+        is_proved = is_sound(self._path)
         with opened(self._path) as stream:
             lines = stream.lines()
             while chunk := list(islice(lines, self._chunk_lines)):
-                for line in chunk:
-                    reader.line(line)
+                reason = reader.take(chunk, is_proved=is_proved)
                 if batch := reader.rows.batch():
                     yield batch
+                if reason:
+                    raise FeedError(self._path, f"line {reader.line_number}", f"{reason}; {_NOT_PROVED}")
             if batch := reader.ended():
                 yield batch
             if stream.problem:
@@ -109,18 +118,31 @@ class _Reader:
         self.rows = Rows()
         self.line_number = 0
         self._frames = frames
+        self._line_ns = ABSENT
+        """Receive time of the line in front, taken or not."""
 
-    def line(self, line: bytes) -> None:
-        """Add the events of a line, or say why there are none."""
+    def take(self, lines: list[bytes], *, is_proved: bool) -> str:
+        """Add the events of lines. A bad one is rejected; in a file that is not proved it is the last, and this is why."""
+        for line in lines:
+            reason = self._line(line)
+            if reason and not is_proved:
+                return reason
+            if reason:
+                self.rows.add_feed(FeedAction.REJECTED, reason, position=self.line_number)
+        return ""
+
+    def _line(self, line: bytes) -> str:
+        """Add the events of a line; why it can't be read, when it can't be."""
         self.line_number += 1
         line = line.strip()
         if not line:
-            return
+            return ""
         try:
             self._read(line)
         # whatever a decoder makes of a stranger's bytes ends here: refused, with its place
         except (UnitError, msgspec.MsgspecError, ValueError, RecursionError) as error:
-            self.rows.add_feed(FeedAction.REJECTED, str(error), position=self.line_number)
+            return str(error)
+        return ""
 
     def _read(self, line: bytes) -> None:
         if frame := _HFTBACKTEST.fullmatch(line):
@@ -128,7 +150,7 @@ class _Reader:
         elif frame := _RECEIVED.fullmatch(line):
             self._received(ns_from_seconds_text(frame[1].decode()), frame[2])
         elif connect := _CONNECTED.fullmatch(line):
-            self.rows.ts_recv_ns = ns_from_seconds_text(connect[2].decode())
+            self.rows.ts_recv_ns = self._checked(ns_from_seconds_text(connect[2].decode()))
             self.rows.add_feed(FeedAction.CONNECTED, connect[1].decode("ascii", "replace"))
             if isinstance(self._frames, CoinbaseFrames):
                 self._frames.connected()
@@ -136,8 +158,15 @@ class _Reader:
             raise UnitError(f"no frame: {line[:40]!r}")
 
     def _received(self, recv_ns: TsNs, payload: bytes) -> None:
-        self.rows.ts_recv_ns = recv_ns
+        self.rows.ts_recv_ns = self._checked(recv_ns)
         self._frames.read(payload, self.rows)
+
+    def _checked(self, recv_ns: TsNs) -> TsNs:
+        """The same time. Raises UnitError when neither the last time taken nor the line in front is within a day of it."""
+        near, self._line_ns = (self.rows.ts_recv_ns, self._line_ns), recv_ns
+        if near[0] != ABSENT and all(abs(recv_ns - ns) > DAY_NS for ns in near):
+            raise UnitError(f"received {iso_from_ns(recv_ns)}, more than a day from the line before")
+        return recv_ns
 
     def ended(self) -> Blocks:
         """What was left out, up to here."""

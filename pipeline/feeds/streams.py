@@ -85,6 +85,19 @@ class ByteStream:
         return b"".join(pieces)
 
 
+def is_sound(path: Path) -> bool:
+    """Whether compressed bytes unpack to their end and to their checksum, in one pass; plain ones have nothing to prove.
+
+    Raises FeedError when the file can't be opened.
+    """
+    if compression_of(path) is None:
+        return True
+    with opened(path) as stream:
+        while stream.read(1 << 20):
+            pass
+        return not stream.problem
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[ByteStream]:
     """The file's plain bytes. Raises FeedError when it can't be opened."""
