@@ -17,6 +17,7 @@ from pipeline.errors import FeedError, UnitError
 from pipeline.feeds.dbn_records import Run, runs
 from pipeline.feeds.dbn_symbols import Symbols
 from pipeline.feeds.streams import ByteStream, opened
+from pipeline.instruments import Instrument
 from pipeline.normalize.databento import (
     PLACES_A_RECORD,
     REFUSED_BY_RTYPE,
@@ -95,6 +96,7 @@ class _Reader:
         self._metadata = metadata
         self._delay_ns = delay_ns
         self._symbols = Symbols(metadata)
+        self._defined: dict[str, Instrument] = {}
         self._prints_seen = Seen()
         self._record_count = 0
         self._ignored: dict[str, int] = {}
@@ -181,12 +183,17 @@ class _Reader:
         return [Block.from_rows(Kind.INSTRUMENT, rows)] if rows else []
 
     def _definitions(self, records: Numbers) -> Blocks:
+        """What instruments are; a definition that says again what the one before it said is counted only."""
         rows: list[dict[str, Any]] = []
         for index, record in enumerate(records):
             event_ns, recv_ns = int(record["ts_event"]), int(record["ts_recv"])
             if recv_ns == UNDEF_TIMESTAMP:
                 recv_ns = event_ns + self._delay_ns
             instrument = instrument_of_definition(record, self._metadata.dataset)
+            if self._defined.get(instrument.symbol) == instrument:
+                self._ignore("repeated definitions", 1)
+                continue
+            self._defined[instrument.symbol] = instrument
             rows.append(
                 {
                     "seq": index * PLACES_A_RECORD,
@@ -196,7 +203,7 @@ class _Reader:
                     **instrument.row(),
                 }
             )
-        return [Block.from_rows(Kind.INSTRUMENT, rows)]
+        return [Block.from_rows(Kind.INSTRUMENT, rows)] if rows else []
 
     def _gateway_messages(self, run: Run) -> Blocks:
         """What the live gateway said: gaps, slow reading, subscriptions; heartbeats are counted only."""

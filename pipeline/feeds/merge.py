@@ -23,7 +23,7 @@ from typing import Final
 from pipeline.block import Blocks
 from pipeline.feeds.session_rows import SessionRows
 from pipeline.feeds.stretches import NO_TIME_NS, Stretch, Tape, chained, cut, joined, row_count
-from pipeline.normalize.grid import INTERVAL_NS, QUIET_NS
+from pipeline.normalize.grid import INTERVAL_NS, QUIET_NS, check_grid
 from pipeline.ports import FileFeed
 from pipeline.units import ABSENT, SECOND_NS
 
@@ -42,15 +42,22 @@ def merged(
 ) -> Iterator[Blocks]:
     """All rows of the sources in session order, in batches of `batch_rows` to twice as many rows (the last one may be shorter).
 
-    Raises the first FeedError of a source after everything readable was given.
+    Raises ConfigError at once for timers that no memory holds, and the first FeedError of a source after everything
+    readable was given.
     """
-    tapes = [Tape(source, number) for number, source in enumerate(sources, 1)]
+    if timer_interval_ns is not None:
+        check_grid(timer_interval_ns, quiet_ns)
     session = SessionRows(
         [source.name for source in sources],
         timer_interval_ns=timer_interval_ns,
         quiet_ns=quiet_ns,
         lateness_ns=lateness_ns,
     )
+    return _merged(sources, session, batch_rows)
+
+
+def _merged(sources: Sequence[FileFeed], session: SessionRows, batch_rows: int) -> Iterator[Blocks]:
+    tapes = [Tape(source, number) for number, source in enumerate(sources, 1)]
     yield from _rebatched(session.batches(_stretches(tapes)), batch_rows)
     errors = [tape.error for tape in tapes if tape.error is not None]
     if errors:

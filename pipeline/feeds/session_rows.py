@@ -1,15 +1,17 @@
 """Session rows: what a merge adds to the rows of its sources. Instrument numbers, source numbers, timers, marks."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import Final
 
 import numpy as np
 
 from pipeline.block import Block, Blocks, Numbers
 from pipeline.codes import FeedAction, Kind, Mark
 from pipeline.errors import FeedError, UnitError
-from pipeline.feeds.stretches import Stretch, feed_rows
+from pipeline.feeds.stretches import Stretch, feed_rows, part
 from pipeline.instruments import Instrument, completed
-from pipeline.normalize.grid import timers
+from pipeline.normalize.grid import pieces, timers
 from pipeline.normalize.marks import Seen, hashes, with_mark
 from pipeline.normalize.rows import block_of_columns
 from pipeline.units import ABSENT
@@ -21,6 +23,9 @@ _IDENTITY = {
     Kind.STATUS: ("status", "vendor_action", "vendor_reason"),
 }
 """What makes two rows of an instrument with one event time the same row."""
+
+_TIMERS_MAX: Final = 262_144
+"""Timers made at once, and those of one gap: what bounds the memory of a fine grid over sparse rows."""
 
 _INSTRUMENT_FIELDS = tuple(Instrument.__dataclass_fields__)
 
@@ -48,7 +53,9 @@ class SessionRows:
             if session_ns == ABSENT:
                 session_ns = int(stretch.session_ns[0])
                 yield [feed_rows(FeedAction.DECLARED, self._names, session_ns)]
-            yield self._with_timers(self._completed(stretch), session_ns)
+            for piece in self._pieces(self._completed(stretch), session_ns):
+                yield self._with_timers(piece, session_ns)
+                session_ns = int(piece.session_ns[-1])
             session_ns = int(stretch.session_ns[-1])
 
     def _completed(self, stretch: Stretch) -> Stretch:
@@ -132,9 +139,29 @@ class SessionRows:
         identity = hashes([block.number("instrument_id"), *columns])
         return self._seen[block.kind].duplicates(identity, block.number("source"), is_unique)
 
+    def _pieces(self, stretch: Stretch, session_ns: int) -> Iterator[Stretch]:
+        """The stretch in pieces whose timers fit into memory, however long the gaps between its rows are."""
+        if not len(stretch):
+            return
+        if self._timer_interval_ns is None:
+            yield stretch
+            return
+        ends = pieces(
+            stretch.session_ns,
+            session_ns,
+            interval_ns=self._timer_interval_ns,
+            quiet_ns=self._quiet_ns,
+            timers_max=_TIMERS_MAX,
+        )
+        if len(ends) == 2:
+            yield stretch
+            return
+        for start, stop in pairwise(ends):
+            yield part(stretch, start, stop)
+
     def _with_timers(self, stretch: Stretch, session_ns: int) -> Blocks:
         """The stretch's blocks with the timers due among them."""
-        if self._timer_interval_ns is None or not len(stretch):
+        if self._timer_interval_ns is None:
             return stretch.blocks
         rows, times = timers(
             stretch.session_ns, session_ns, interval_ns=self._timer_interval_ns, quiet_ns=self._quiet_ns

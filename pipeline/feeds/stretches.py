@@ -112,8 +112,8 @@ class Tape:
         if count == len(held):
             self._held = None
             return held
-        self._held = _part(held, count, len(held))
-        return _part(held, 0, count) if count else None
+        self._held = part(held, count, len(held))
+        return part(held, 0, count) if count else None
 
     def _next(self) -> Blocks:
         rows = Rows()
@@ -163,7 +163,8 @@ def _retimed(block: Block, session_ns: Numbers) -> Block:
     )
 
 
-def _part(stretch: Stretch, start: int, stop: int) -> Stretch:
+def part(stretch: Stretch, start: int, stop: int) -> Stretch:
+    """Rows start to stop of a stretch (from 0, like a slice), ranked from 1 again."""
     return Stretch(cut(stretch.blocks, start, stop), stretch.session_ns[start:stop], stretch.sources[start:stop])
 
 

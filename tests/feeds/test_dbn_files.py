@@ -1,4 +1,5 @@
 import re
+from collections import Counter
 from datetime import date
 from types import SimpleNamespace
 
@@ -64,9 +65,13 @@ def test_every_recorded_file_gives_its_count_or_is_refused_by_name(path, schema,
         with pytest.raises(FeedError, match=f"schema {schema} maps to no event; accepted are bbo-1m"):
             DbnFile(DATA / path)
         return
-    counts = counts_of(DbnFile(DATA / path).events())
+    rows = rows_of(DbnFile(DATA / path).events())
+    counts = Counter(row["kind"].name for row in rows)
+    repeated = sum(row["count"] for row in rows if row.get("text") == "repeated definitions")
     kind = KIND_BY_SCHEMA.get(schema, "BAR" if schema.startswith("ohlcv") else "QUOTE")
-    assert counts.get(kind, 0) == count
+    assert counts[kind] + repeated == count
+    if repeated:
+        assert (schema, counts.pop("FEED")) == ("definition", 1)
     if schema == "tbbo":
         assert counts["PRINT"] == count
     assert set(counts) <= {kind, "INSTRUMENT", "PRINT"}
@@ -77,9 +82,9 @@ def test_a_live_session_of_mixed_records_is_read_whole():
     path = DATA / "databento/databento-python/LIVE/test_data.live.dbn.zst"
     rows = rows_of(DbnFile(path).events())
     counts = counts_of(DbnFile(path).events())
-    assert counts == {"INSTRUMENT": 3, "QUOTE": 2, "PRINT": 4, "BAR": 4, "FEED": 3}
+    assert counts == {"INSTRUMENT": 2, "QUOTE": 2, "PRINT": 4, "BAR": 4, "FEED": 4}
     ignored = {row["text"]: row["count"] for row in rows if row["kind"] is Kind.FEED}
-    assert ignored == {"mbo": 5, "mbp-10": 2, "statistics": 9}
+    assert ignored == {"mbo": 5, "mbp-10": 2, "repeated definitions": 1, "statistics": 9}
     assert {row["symbol"] for row in rows if row["kind"] is Kind.INSTRUMENT} >= {"ESZ4"}
 
 
@@ -118,6 +123,14 @@ def test_definitions_say_tick_multiplier_and_expiry():
     assert future["currency"] == "USD"
     assert future["expires_ns"] > 1_726_000_000 * SECOND_NS
     assert future["ts_recv_ns"] > 1_719_000_000 * SECOND_NS
+
+
+@needs_data
+def test_a_definition_that_repeats_another_is_counted():
+    rows = rows_of(merged([DbnFile(DATA / "databento/nautilus/definition-glbx-es-fut.dbn.zst")]))
+    assert sum(row["kind"] is Kind.INSTRUMENT for row in rows) == 1
+    ignored = [(row["text"], row["count"]) for row in rows if row.get("action") == FeedAction.IGNORED]
+    assert ignored == [("repeated definitions", 1)]
 
 
 def test_sentinels_become_absence(tmp_path):

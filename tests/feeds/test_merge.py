@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from pipeline.block import Block
 from pipeline.codes import FeedAction, Kind, Mark
-from pipeline.errors import FeedError
+from pipeline.errors import ConfigError, FeedError
 from pipeline.feeds.merge import merged
 from pipeline.instruments import COIN_STEP_NANO, WHOLE_STEP_NANO, Instrument
 from pipeline.normalize.rows import ranked
@@ -70,6 +70,29 @@ def test_the_grid_pauses_in_quiet_periods():
     assert timers[0] == START_NS + SECOND_NS
     assert timers[-2] == START_NS + 15 * MINUTE_NS
     assert timers[-1] == START_NS + (3 * 3_600 + 1) * SECOND_NS
+
+
+def test_a_fine_grid_over_sparse_rows_is_made_in_pieces():
+    """A day a row and a timer a millisecond: each gap has as many as a quiet period allows, and no batch has more."""
+    days = [START_NS + n * 86_400 * SECOND_NS for n in range(60)]
+    held, timer_ns = [], []
+    for batch in merged(sources_of([days]), timer_interval_ns=1_000_000, quiet_ns=20 * SECOND_NS, batch_rows=1_000):
+        held.append(sum(map(len, batch)))
+        timer_ns += [ns for block in batch if block.kind is Kind.TIMER for ns in block.number("ts_recv_ns").tolist()]
+    assert max(held) <= 2_000
+    assert timer_ns == [day + step * 1_000_000 for day in days[:-1] for step in range(1, 20_001)]
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"timer_interval_ns": 1}, "timer interval 1 ns; accepted are 1 ms and more"),
+        ({"timer_interval_ns": 1_000_000, "quiet_ns": 10**16}, "over a million in one gap"),
+    ],
+)
+def test_a_grid_that_no_memory_holds_is_refused_before_anything_is_read(options, reason):
+    with pytest.raises(ConfigError, match=reason):
+        merged(sources_of([[START_NS, START_NS + 3_600 * SECOND_NS]]), **options)
 
 
 def test_no_interval_means_no_timers():
