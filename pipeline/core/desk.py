@@ -1,6 +1,7 @@
 """Desk: from wishes to orders: exits and cancels first, then entries by rank, each through the risk gate.
 
 An entry that does not become an order is told so by `on_order` with order 0, REFUSED: a strategy never waits in vain.
+An exit or a protective order that finds no slot is told with its own number.
 """
 
 from collections.abc import Sequence
@@ -132,7 +133,8 @@ def _submit(world: World, strategy_id: int, instrument_id: int, approved: RiskAp
     order = _order(world, strategy_id, instrument_id, approved.draft)
     if len(world.orders) >= world.settings.order_slots:
         place = change_order(world, order, OrderState.REFUSED, cause, OrderReason.NO_SLOT)
-        world.facts.pop()  # the desk's own answer tells the strategy
+        if not reduces_only(order):
+            world.facts.pop()  # the desk's own answer tells the strategy of an entry
         return place
     enlist(world, order)
     place = change_order(world, order, OrderState.APPROVED, cause)

@@ -25,7 +25,7 @@ from pipeline.codes import (
 )
 from pipeline.core.settings import EngineSettings
 from pipeline.core.strategy import Bars, Messages
-from pipeline.core.verbs import at_least, cancel, enter, go, passes, say, show
+from pipeline.core.verbs import at_least, cancel, enter, go, leave, passes, say, show
 from pipeline.errors import StrategyError
 from pipeline.units import NANO
 
@@ -230,6 +230,33 @@ def test_every_entry_that_becomes_no_order_is_answered():
     assert answers == [(OrderState.REFUSED, tag) for tag in (1, 2, 3, 5)]
     assert derived[Kind.ORDER][-1]["reason"] == OrderReason.NO_SLOT
     assert derived.column(Kind.RISK, "rule") == [RiskRule.ORDER_QUANTITY, RiskRule.PASSED, RiskRule.PASSED]
+
+
+def test_an_exit_or_a_protective_order_without_a_slot_is_told():
+    answers = []
+
+    def on_order(s, order, p, ctx):
+        if order.state == OrderState.REFUSED:
+            answers.append((order.order_id, OrderReason(order.reason).name, order.side))
+
+    script = {
+        1: lambda s, e, ctx: enter(ctx, Side.BUY, quantity=10, stop=9.0),
+        2: lambda s, e, ctx: enter(ctx, Side.BUY, quantity=10, limit=8.0),
+        3: lambda s, e, ctx: leave(ctx),
+    }
+    slots = EngineSettings(latency_ns=NANO, order_slots=1)
+    both = Day().quote(0, 10, 10.1).timer(2).quote(3, 10, 10.1)
+    both.run([probe(script, on_order=on_order)], slots)
+    assert answers == [(0, "INTENT", Side.BUY)]
+    answers.clear()
+    part = Day().quote(0, 10, 10.1, ask_size=5).timer(2)
+    part.run([probe(script, on_order=on_order)], slots)
+    assert answers == [(2, "NO_SLOT", Side.SELL)]
+    answers.clear()
+    script[1] = lambda s, e, ctx: enter(ctx, Side.BUY, quantity=10)
+    exit_ = Day().quote(0, 10, 10.1).timer(2).quote(3, 10, 10.1).quote(4, 10, 10.1)
+    exit_.run([probe(script, on_order=on_order)], slots)
+    assert answers == [(3, "NO_SLOT", Side.SELL)]
 
 
 def test_warm_up_reaches_handlers_but_enters_nothing():
