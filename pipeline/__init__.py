@@ -30,8 +30,8 @@ set `core.settings`. Rows leave by `core.tape` and are hashed in `core.hashing`.
 
 **At rest.** `log.seal` turns segments into `log.parquet`; `log.manifest` says what a log is, `log.store` where logs lie
 and what they are called, `log.export` makes a copy that stands alone. `log.reader` gives rows back in order, over
-`log.segments`, `log.scan` and `log.merge`; `log.follow` goes on where it ends. `log.check` finds damage, `log.salvage`
-copies what is left and `log.renumber` gives it its new places.
+`log.segments`, `log.scan` and `log.merge`; `log.follow` goes on where it ends. `log.check` finds damage and knows by
+`log.half_made` what only a crash left, `log.salvage` copies what can be read and `log.renumber` gives it its new places.
 
 **The shell.** `config` reads what people write. `run.recording` records with `run.control` listening and `run.sealing` behind it, `run.importing`
 (reading `run.ahead` of the writing) and `run.generating` feed it, `run.replaying` and `run.verifying` fold again through `run.fold`, with `run.code` that was
