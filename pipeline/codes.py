@@ -87,7 +87,7 @@ class Mark(IntFlag):
     CORRECTION = 4096
     """Replaces the print named by `corrects_trade_id`."""
     UNTRUSTED = 8192
-    """The vendor itself marks the row as possibly wrong (a bad timestamp, a maybe-bad book)."""
+    """Possibly wrong: the vendor says so (a bad timestamp, a maybe-bad book), or a bar's prices contradict each other."""
 
 
 class AssetClass(IntEnum):
