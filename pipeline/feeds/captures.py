@@ -96,17 +96,17 @@ class CaptureFile:
     def events(self) -> Iterator[Blocks]:
         """Batches of the events of some thousand lines. Raises FeedError with the number of the line, from 1."""
         reader = _Reader(self._frames())
-        is_proved = is_sound(self._path)
+        is_proved, reason = is_sound(self._path), ""
         with opened(self._path) as stream:
             lines = stream.lines()
-            while chunk := list(islice(lines, self._chunk_lines)):
+            while not reason and (chunk := list(islice(lines, self._chunk_lines))):
                 reason = reader.take(chunk, is_proved=is_proved)
                 if batch := reader.rows.batch():
                     yield batch
-                if reason:
-                    raise FeedError(self._path, f"line {reader.line_number}", f"{reason}; {_NOT_PROVED}")
             if batch := reader.ended():
                 yield batch
+            if reason:
+                raise FeedError(self._path, f"line {reader.line_number}", f"{reason}; {_NOT_PROVED}")
             if stream.problem:
                 raise FeedError(self._path, f"line {reader.line_number + 1}", stream.problem)
 
