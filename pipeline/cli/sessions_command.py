@@ -127,29 +127,26 @@ def show_manifest(home: str, name: str, *, as_json: bool) -> None:
 
 
 def delete_named(home: str, names: tuple[str, ...], what: str, *, is_asked: bool) -> None:
-    """Delete what the names mean, each looked up before anything goes; exact ids need not be readable."""
+    """Delete what the names mean, each looked up before anything goes; an exact id need not be readable."""
     from pipeline.errors import NotFoundError
 
     store = _store(home)
-    exact = set(store.unreadable())
-    found = [(name, what) if name in exact else (m.id, m.what) for name in names for m in _meant(store, name, exact)]
-    if wrong := [id_ for id_, kind in found if kind != what]:
+    ids = [id_ for name in names for id_ in ([name] if _is_there(store, name) else [m.id for m in store.find(name)])]
+    if wrong := [id_ for id_ in ids if id_.startswith("r-") is not (what == "run")]:
         raise NotFoundError(f"{wrong[0]} is no {what}; nothing was deleted")
-    ids = [id_ for id_, _ in found]
     if is_asked:
         click.confirm(f"delete {', '.join(ids)}?", abort=True)
     for id_ in ids:
         _tell(store.delete(id_))
 
 
-def _store(home: str) -> Any:
-    from pipeline.log.store import Store
+def _is_there(store: Any, name: str) -> bool:
+    from pipeline.errors import ConfigError
 
-    return Store(Path(home))
-
-
-def _meant(store: Any, name: str, exact: set[str]) -> list[Any]:
-    return [None] if name in exact else store.find(name)
+    try:
+        return bool(store.folder(name).is_dir())
+    except ConfigError:
+        return False  # no id, so perhaps words: `last 3`
 
 
 def list_logs(home: str, what: str, *, as_json: bool) -> None:

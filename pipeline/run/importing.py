@@ -20,6 +20,7 @@ from pipeline.log.parquet import file_hash
 from pipeline.log.reader import JOURNAL, LogReader
 from pipeline.log.seal import seal
 from pipeline.log.store import Store
+from pipeline.normalize.grid import check_grid
 from pipeline.ports import FileFeed
 from pipeline.provenance import Mode
 from pipeline.run.ahead import ahead
@@ -70,6 +71,8 @@ def import_files(
     `reading` holds the options the sources were opened with. Raises ConfigError when `resume` names an import of
     other files or options, LockedError, PoisonedError; a FeedError ends in `errors`, what came before it stays.
     """
+    if merge.timer_interval_ns is not None:
+        check_grid(merge.timer_interval_ns, merge.quiet_ns)
     settings = {
         "files": [{"name": p.name, "size": p.stat().st_size, "blake3": file_hash(p)} for p in paths],
         "merge": msgspec.to_builtins(merge),

@@ -180,3 +180,16 @@ def test_lists_and_infinities_come_out_in_every_form(tmp_path, form):
     assert done.returncode == 0, done.stderr
     if form == "json":
         assert json.loads(done.stdout) == [{"a": [1, 2], "b": None, "c": 'x,"y'}]
+
+
+def test_a_folder_that_a_crash_left_half_made_can_be_deleted(tmp_path):
+    (tmp_path / "sessions" / "halfmade" / "journal").mkdir(parents=True)
+    assert tape(tmp_path, "check").returncode == 0
+    assert tape(tmp_path, "sessions", "delete", "halfmade", "--yes").returncode == 0
+    assert not (tmp_path / "sessions" / "halfmade").exists()
+
+
+def test_a_timer_grid_that_is_too_fine_is_refused_before_anything_is_made(tmp_path):
+    path = quotes(tmp_path / "q.csv", 5)
+    assert tape(tmp_path, "import", path, "--map", MAPPING, "--timer", "1ns").returncode == 2
+    assert not (tmp_path / "sessions").exists()
