@@ -149,6 +149,12 @@ def _is_there(store: Any, name: str) -> bool:
         return False  # no id, so perhaps words: `last 3`
 
 
+def _store(home: str) -> Any:
+    from pipeline.log.store import Store
+
+    return Store(Path(home))
+
+
 def list_logs(home: str, what: str, *, as_json: bool) -> None:
     """One line a log, those that can't be read last: their reason instead of their facts."""
     store = _store(home)
