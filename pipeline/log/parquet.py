@@ -5,11 +5,12 @@ bytes are not the sealed ones is never given to a Parquet library, which may rea
 abort the process; a damaged row group is told from a sound one by its piece alone. Every page has a CRC as well, which
 readers that care check while they decode.
 
-Columns that never change stay in the file, so that any engine sees whole rows: run lengths make them cost nothing.
+Columns that never change stay in the file, so that any engine sees whole rows: run lengths make them cost nothing. The
+footer names them and their values as well, so that our reader need not decode them: a fifth of the work on quotes.
 """
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -18,12 +19,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from blake3 import blake3
+from msgspec import json
 
 from pipeline.block import Block, Column, Numbers, concat
 from pipeline.codes import Kind
 from pipeline.errors import CorruptError
-from pipeline.events import LAYOUTS, Field
-from pipeline.log.arrow import SCHEMAS, from_arrow, kind_of, to_arrow
+from pipeline.events import FIELD_BY_NAME, LAYOUTS
+from pipeline.log.arrow import SCHEMAS, kind_of, to_arrow
 from pipeline.log.disk import Disk, RealDisk
 from pipeline.log.manifest import Piece, SealedPart
 
@@ -33,6 +35,8 @@ COMPRESSION_LEVEL: Final = 6
 
 _STATISTICS: Final = ("seq", "ts_event_ns", "ts_recv_ns", "instrument_id")
 """What filters prune by; statistics of the other columns would only make footers longer."""
+_CONSTANT: Final = "tape.constant"
+"""Key in the footer: a JSON object of the columns that hold one value in all rows."""
 _DELTA_RUN: Final = 32
 """Values that share one bit width in DELTA_BINARY_PACKED."""
 _HASHED_BYTES: Final = 1 << 20
@@ -68,6 +72,7 @@ class PartWriter:
         self._waiting_rows = 0
         self._pieces: list[Piece] = []
         self._values: list[str] = []
+        self._constants: dict[str, int] = {}
 
     def write(self, block: Block) -> None:
         """Add rows. Raises OSError."""
@@ -81,6 +86,7 @@ class PartWriter:
         if self._waiting_rows or self._writer is None:
             self._write_group(self._waiting_rows)
         assert self._writer is not None
+        self._writer.add_key_value_metadata({_CONSTANT: json.encode(self._constants, order="sorted").decode()})
         self._writer.close()
         self._pieces.append(self._sink.piece(0, 0, 0))
         self._sink.finish()
@@ -100,6 +106,8 @@ class PartWriter:
         if rows:
             self._writer.write_table(pa.Table.from_batches([to_arrow(group)]), row_group_size=ROW_GROUP_ROWS)
             seq = group.number("seq")
+            constants = _constants(group)
+            self._constants = dict(constants.items() & self._constants.items()) if self._pieces else constants
             self._pieces.append(self._sink.piece(rows, int(seq[0]), int(seq[-1])))
             self._values.append(digest_of(group))
 
@@ -131,16 +139,22 @@ class PartFile:
         rows: int = ROW_GROUP_ROWS,
         columns: Sequence[str] | None = None,
         groups: Sequence[int] | None = None,
+        decode_all: bool = False,
     ) -> Iterator[Block]:
-        """Rows from that `seq` on, at most `rows` a block; all columns and row groups, or those named."""
+        """Rows from that `seq` on, at most `rows` a block; all columns and row groups, or those named.
+
+        Columns that the footer says are constant are repeated from it, unless `decode_all`.
+        """
         chosen = range(self.count_groups) if groups is None else groups
         wanted = [group for group in chosen if self._last_seq(group) >= from_seq]
         if not wanted:
             return
-        names = list(columns) if columns is not None else None
+        names = list(columns) if columns is not None else list(LAYOUTS[self.kind].names)
+        repeated = {} if decode_all else self._repeated(names, rows)
+        decoded = [name for name in names if name not in repeated]
         try:
-            for batch in self._file.iter_batches(rows, row_groups=wanted, columns=names, use_threads=False):
-                block = _block(batch, self.kind, names)
+            for batch in self._file.iter_batches(rows, row_groups=wanted, columns=decoded, use_threads=False):
+                block = _block(batch, self.kind, names, repeated)
                 start = int(np.searchsorted(block.number("seq"), from_seq))
                 if start < len(block):
                     yield block.slice(start, len(block)) if start else block
@@ -150,7 +164,22 @@ class PartFile:
 
     def values(self) -> tuple[str, ...]:
         """`digest_of` each row group, as it reads now."""
-        return tuple(digest_of(next(self.blocks(groups=[group]))) for group in range(self.count_groups))
+        return tuple(
+            digest_of(next(self.blocks(groups=[group], decode_all=True))) for group in range(self.count_groups)
+        )
+
+    def _repeated(self, names: Sequence[str], rows: int) -> dict[str, Numbers]:
+        """Those of these columns that hold one value in all rows, repeated, read-only; `seq` is always decoded."""
+        constants = json.decode(
+            (self._file.metadata.metadata or {}).get(_CONSTANT.encode(), b"{}"), type=dict[str, int]
+        )
+        types = {field.name: field.type for field in LAYOUTS[self.kind].fields[1:]}
+        repeated = {
+            name: np.full(rows, constants[name], types[name]) for name in names if name in constants.keys() & types
+        }
+        for column in repeated.values():
+            column.flags.writeable = False
+        return repeated
 
     def _last_seq(self, group: int) -> int:
         # `seq` is the first column of every layout.
@@ -218,15 +247,18 @@ def bytes_hash(content: bytes) -> str:
     return blake3(content).hexdigest()
 
 
-def _block(batch: pa.RecordBatch, kind: Kind, names: list[str] | None) -> Block:
-    if names is None:
-        return from_arrow(batch, kind)
-    fields = {field.name: field for field in LAYOUTS[kind].fields}
-    return Block(kind, {name: _column(batch.column(name), fields[name]) for name in names})
+def _block(batch: pa.RecordBatch, kind: Kind, names: Sequence[str], repeated: Mapping[str, Numbers]) -> Block:
+    """The rows of a batch, and beside its columns those that need not be decoded."""
+    columns: dict[str, Column] = {}
+    for name in names:
+        known = repeated.get(name)
+        columns[name] = known[: len(batch)] if known is not None else _column(batch.column(name), kind, name)
+    return Block(kind, columns)
 
 
-def _column(array: pa.Array, field: Field) -> Column:
-    return array.to_numpy() if field.is_fixed else array.to_pylist()  # type: ignore[no-any-return]  # pyarrow is untyped
+def _column(array: pa.Array, kind: Kind, name: str) -> Column:
+    """An array's values; numbers share its memory. Raises ArrowInvalid for nulls, which no layout has."""
+    return array.to_numpy() if FIELD_BY_NAME[kind][name].is_fixed else array.to_pylist()  # type: ignore[no-any-return]  # pyarrow is untyped
 
 
 def _bytes_of(column: Numbers) -> memoryview:
@@ -247,6 +279,15 @@ def _open_writer(sink: "_Sink", first: Block) -> pq.ParquetWriter:
         write_page_checksum=True,
         sorting_columns=[pq.SortingColumn(0), pq.SortingColumn(1)],
     )
+
+
+def _constants(group: Block) -> dict[str, int]:
+    """The integer columns that hold one value. Floats are left out: a NaN in JSON is nobody's number."""
+    return {
+        name: int(column[0])
+        for name, column in group.columns.items()
+        if isinstance(column, np.ndarray) and column.dtype.kind == "i" and (column == column[0]).all()
+    }
 
 
 def _encoding(column: Column) -> str | None:

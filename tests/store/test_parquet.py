@@ -61,6 +61,26 @@ def test_row_groups_are_of_equal_length_and_can_be_entered_anywhere(tmp_path):
         assert np.array_equal(found, np.arange(seq, count + 1))
 
 
+def test_constant_columns_are_repeated_from_the_footer_and_one_that_changes_late_is_not(tmp_path):
+    count = ROW_GROUP_ROWS + 10
+    venue = np.where(np.arange(count) < ROW_GROUP_ROWS + 3, 2, 5)
+    day = random_walk_quotes(count).with_columns(marks=np.full(count, -7, "i4"), bid_venue=venue.astype("i2"))
+    proof = written(tmp_path / "q.parquet", day)
+    file = PartFile(tmp_path / "q.parquet")
+    for is_decoded in (False, True):
+        blocks = list(file.blocks(rows=50_000, decode_all=is_decoded))
+        for name, column in day.columns.items():
+            found = [block.number(name) for block in blocks]
+            assert {part.dtype for part in found} == {column.dtype}
+            assert np.array_equal(np.concatenate(found), column), name
+    constant, decoded = (next(file.blocks(decode_all=is_decoded)).number("marks") for is_decoded in (False, True))
+    assert constant.base is not None
+    assert not constant.flags.writeable
+    assert np.array_equal(constant, decoded)
+    assert file.values() == proof.values
+    assert next(file.blocks(columns=["seq", "source"])).number("source").tolist() == [1] * ROW_GROUP_ROWS
+
+
 def test_a_sealed_quote_takes_at_most_nine_bytes(tmp_path):
     day = random_walk_quotes(500_000)
     proof = written(tmp_path / "q.parquet", day)
