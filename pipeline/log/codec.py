@@ -10,10 +10,9 @@ a join of that metadata with the columns, and decoding a comparison of it and a 
 """
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from itertools import chain
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -28,15 +27,17 @@ from pipeline.log.disk import Buffer
 from pipeline.log.frames import padded
 
 Pieces = list[Any]  # of bytes and numpy arrays: numpy's stubs lack the buffer protocol before Python 3.12
-"""Contiguous memory that is one payload when joined."""
+"""Memory that is one payload when joined."""
 
 Type = np.dtype[Any]
+Entry = tuple[Kind, int, int]
+"""What the directory says of a message: kind, rows, length."""
 
 _FLOATS: Final = {
     kind: [field.name for field in layout.fields if field.type == "f8"] for kind, layout in LAYOUTS.items()
 }
 _NAN_BITS: Final = 0x7FF8 << 48
-_shape_of: Final = attrgetter("dtype", "strides", "size")
+_type_of: Final = attrgetter("dtype")
 _COUNT: Final = struct.Struct("<II")
 _ENTRY: Final = struct.Struct("<HHIQQ")
 _PREFIX: Final = struct.Struct("<Ii")
@@ -51,23 +52,28 @@ class Template(NamedTuple):
 
     names: tuple[str, ...]
     """Of the columns."""
+    columns_of: Callable[[dict[str, Any]], tuple[Any, ...]]
+    """A block's columns, in that order."""
+    types: list[Type]
+    counts: list[int]
+    """Rows of each column: the same number again and again, to compare with."""
     head: bytes
     """Continuation, length and metadata, padded so that the body is aligned to 64 bytes."""
     pieces: Pieces
     """The message: `head`, then a place for each column and the zeros behind it."""
-    shapes: list[tuple[Type, tuple[int], int]]
-    """Type, strides and length of each column in contiguous memory."""
     record: Type
     """The message as one numpy record: a field of `rows` values for each column."""
-    length: int
-    """Bytes of the message, a multiple of 64."""
+    entry: Entry
+    """What the directory says of it."""
 
 
-def encode(blocks: Sequence[Block]) -> Pieces:
-    """The payload for these blocks, none of them empty, at most one a kind; numeric columns are not copied."""
-    encoded = [_message(block) for block in blocks]
-    contents = tuple([(block.kind, len(block), message[1]) for block, message in zip(blocks, encoded, strict=True)])
-    return [_directory(contents), *chain.from_iterable([pieces for pieces, _ in encoded])]
+def encode(blocks: Sequence[Block], before: bytes = b"") -> bytearray:
+    """The payload for these blocks, none of them empty, at most one a kind, behind the bytes `before`."""
+    messages = [_message(block) for block in blocks]
+    pieces = [before, _directory(tuple([entry for entry, _ in messages]))]
+    for _, message in messages:
+        pieces += message
+    return _joined(pieces)
 
 
 def decode(payload: Buffer) -> list[Block]:
@@ -78,14 +84,11 @@ def decode(payload: Buffer) -> list[Block]:
     return [_block(payload, *entry) for entry in _entries(payload)]
 
 
-def encode_schemas(kinds: Iterable[Kind]) -> Pieces:
-    """The payload of a SCHEMA frame: an Arrow schema message for each kind."""
-    kinds = list(kinds)
-    messages = [_schema_message(kind) for kind in kinds]
-    return [
-        _directory(tuple((kind, 0, len(message)) for kind, message in zip(kinds, messages, strict=True))),
-        *messages,
-    ]
+def encode_schemas(kinds: Iterable[Kind], before: bytes = b"") -> bytearray:
+    """The payload of a SCHEMA frame, an Arrow schema message for each kind, behind the bytes `before`."""
+    messages = [(kind, _schema_message(kind)) for kind in kinds]
+    directory = _directory(tuple([(kind, 0, len(message)) for kind, message in messages]))
+    return _joined([before, directory, *[message for _, message in messages]])
 
 
 def decode_schemas(payload: Buffer) -> list[Kind]:
@@ -99,23 +102,24 @@ def decode_schemas(payload: Buffer) -> list[Kind]:
     return kinds
 
 
-def join(pieces: Pieces) -> bytes:
-    """The payload in one piece."""
-    return b"".join(pieces)
-
-
 def messages(payload: Buffer) -> list[tuple[Kind, memoryview]]:
     """The Arrow messages of a payload, for `pyarrow.ipc.read_record_batch(message, SCHEMAS[kind])`."""
     view = memoryview(payload)
     return [(kind, view[offset : offset + length]) for kind, _, offset, length in _entries(payload)]
 
 
+def _joined(pieces: Pieces) -> bytearray:
+    try:
+        return bytearray().join(pieces)
+    except TypeError:  # a column whose values do not lie side by side: seldom, and dear to ask every column of a commit
+        return bytearray().join([memoryview(piece).tobytes() for piece in pieces])
+
+
 @lru_cache(maxsize=_TEMPLATES_MAX)
-def _directory(contents: tuple[tuple[Kind, int, int], ...]) -> bytes:
-    """The directory of messages given as (kind, rows, length)."""
-    offset = padded(_COUNT.size + _ENTRY.size * len(contents))
-    parts = [_COUNT.pack(len(contents), 0)]
-    for kind, rows, length in contents:
+def _directory(entries: tuple[Entry, ...]) -> bytes:
+    offset = padded(_COUNT.size + _ENTRY.size * len(entries))
+    parts = [_COUNT.pack(len(entries), 0)]
+    for kind, rows, length in entries:
         parts.append(_ENTRY.pack(kind, LAYOUTS[kind].version, rows, offset, length))
         offset += length
     directory = b"".join(parts)
@@ -141,23 +145,23 @@ def _entries(payload: Buffer) -> list[tuple[Kind, int, int, int]]:
     return entries
 
 
-def _message(block: Block) -> tuple[Pieces, int]:
-    """The block's message and its length, a multiple of 64."""
-    if names := _FLOATS[block.kind]:
+def _message(block: Block) -> tuple[Entry, Pieces]:
+    """The block's message, a multiple of 64 bytes, and its entry in the directory."""
+    kind, rows = block.kind, len(block)
+    if names := _FLOATS[kind]:
         block = _with_one_nan(block, names)
-    rows = len(block)
-    assert rows, f"an empty {block.kind.name.lower()} block says nothing and is not written"
-    template = _template(block.kind, rows)
+    assert rows, f"an empty {kind.name.lower()} block says nothing and is not written"
+    template = _template(kind, rows)
     if template is None:
         message = to_arrow(block).serialize()
         length = padded(message.size)
-        return [message.to_pybytes(), _ZEROS[: length - message.size]], length
-    columns: list[Any] = list(map(block.columns.__getitem__, template.names))
-    if list(map(_shape_of, columns)) != template.shapes:
-        columns = [_regular(block, name, *shape) for name, shape in zip(template.names, template.shapes, strict=True)]
+        return (kind, rows, length), [message.to_pybytes(), _ZEROS[: length - message.size]]
+    columns = template.columns_of(block.columns)
+    if list(map(_type_of, columns)) != template.types or list(map(len, columns)) != template.counts:
+        _refuse_odd(block, template)
     pieces = template.pieces.copy()
     pieces[1::2] = columns
-    return pieces, template.length
+    return template.entry, pieces
 
 
 def _with_one_nan(block: Block, names: Sequence[str]) -> Block:
@@ -170,18 +174,21 @@ def _with_one_nan(block: Block, names: Sequence[str]) -> Block:
     return block
 
 
-def _regular(block: Block, name: str, type_: Type, _: tuple[int], rows: int) -> Numbers:
-    """The column in contiguous memory, when nothing worse is odd about it."""
-    column = block.number(name)
-    assert column.dtype == type_, f"{block.kind.name.lower()}.{name} is {column.dtype}, not {type_}"
-    assert len(column) == rows, f"{block.kind.name.lower()}.{name} has {len(column)} rows, not {rows}"
-    return np.ascontiguousarray(column)
+def _refuse_odd(block: Block, template: Template) -> None:
+    for name, type_, count in zip(template.names, template.types, template.counts, strict=True):
+        column = block.number(name)
+        assert column.dtype == type_, f"{block.kind.name.lower()}.{name} is {column.dtype}, not {type_}"
+        assert len(column) == count, f"{block.kind.name.lower()}.{name} has {len(column)} rows, not {count}"
 
 
 def _block(payload: Buffer, kind: Kind, rows: int, offset: int, length: int) -> Block:
     # A row takes more than 8 bytes: a false count allocates nothing.
     template = _template(kind, rows) if 0 < rows <= length // 8 else None
-    if template and template.length == length and bytes(payload[offset : offset + len(template.head)]) == template.head:
+    if (
+        template
+        and template.entry[2] == length
+        and bytes(payload[offset : offset + len(template.head)]) == template.head
+    ):
         record: Numbers = np.ndarray((), template.record, payload, offset)
         return Block(kind, {name: record[name] for name in template.names})
     return _block_by_arrow(memoryview(payload)[offset : offset + length], kind, rows)
@@ -227,8 +234,8 @@ def _template(kind: Kind, rows: int) -> Template | None:
             "itemsize": length,
         }
     )
-    shapes = [(type_, (type_.itemsize,), rows) for type_ in types]
-    return Template(names, pieces[0], pieces, shapes, record, length)
+    entry = (kind, rows, length)
+    return Template(names, itemgetter(*names), types, [rows] * len(names), pieces[0], pieces, record, entry)
 
 
 @lru_cache

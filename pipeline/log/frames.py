@@ -10,7 +10,6 @@ Pure bytes: nothing here opens a file or knows an event.
 """
 
 import struct
-from collections.abc import Sequence
 from enum import IntEnum
 from typing import Any, Final, NamedTuple
 
@@ -29,6 +28,9 @@ ALIGNMENT: Final = 64
 PAYLOAD_BYTES_MAX: Final = 64 * 2**20
 """Refused above this, by the writer and, before anything is allocated, by the reader."""
 
+BLANK_HEADER: Final = bytes(HEADER_BYTES)
+"""Stands in front of a payload until the header is known."""
+
 NO_HASH: Final = bytes(32)
 """Stands before the first segment of a log."""
 
@@ -42,7 +44,6 @@ _SEGMENT: Final = struct.Struct("<8sHHI16sIIqq32s36sI")
 _FRAME: Final = struct.Struct("<4sHHIIIIIIqqq32s32sII")
 _CRC: Final = struct.Struct("<I")
 _SEGMENT_RESERVED: Final = bytes(36)
-_BLANK_HEADER: Final = bytes(HEADER_BYTES)
 _DERIVED_ONLY: Final = 1
 assert _SEGMENT.size == _FRAME.size == HEADER_BYTES
 
@@ -138,8 +139,13 @@ class FrameHeader(NamedTuple):
 
     def encoded(self) -> bytes:
         """The 128 bytes."""
-        head = _FRAME.pack(FRAME_MAGIC, VERSION, *self, 0)[:-4]
-        return head + _CRC.pack(crc32c(head))
+        return frame_head(*self)
+
+
+def frame_head(*fields: Any) -> bytes:
+    """The 128 bytes of a header with the fields of `FrameHeader`, in their order; to make one first takes as long again."""
+    head = _FRAME.pack(FRAME_MAGIC, VERSION, *fields, 0)[:-4]
+    return head + _CRC.pack(crc32c(head))
 
 
 def padded(length: int) -> int:
@@ -189,17 +195,12 @@ def parse_frame_header(head: bytes) -> FrameHeader | None:
     return FrameHeader._make((kind, *fields[3:-1]))
 
 
-def blank_frame(pieces: Sequence[Any]) -> bytearray:
-    """A frame whose payload is the pieces joined, and whose header is still to be written over 128 zeros.
-
-    Raises LogError when the payload is larger than a frame can hold.
-    """
-    frame = bytearray().join((_BLANK_HEADER, *pieces))
+def check_size(frame: bytearray) -> None:
+    """Raises LogError when the payload of this frame is larger than one may be."""
     payload_bytes = len(frame) - HEADER_BYTES
     assert payload_bytes % ALIGNMENT == 0, f"a payload of {payload_bytes} bytes is not padded"
     if payload_bytes > PAYLOAD_BYTES_MAX:
         raise LogError(f"a commit of {payload_bytes} bytes is too large, {PAYLOAD_BYTES_MAX} is the most: split it")
-    return frame
 
 
 def find_frame(content: bytes, start: int, segment_crc: int) -> FrameHeader | None:

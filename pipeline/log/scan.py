@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import NamedTuple
 
+import msgspec
+
 from pipeline.log.disk import Buffer
 from pipeline.log.frames import (
     ALIGNMENT,
@@ -46,7 +48,7 @@ class Verdict(Enum):
     """The bytes at the end of the scan are not a frame that belongs there."""
 
 
-class Place(NamedTuple):
+class Place(msgspec.Struct, frozen=True):
     """A boundary between two frames of a segment, with all that is needed to check what follows."""
 
     offset: int

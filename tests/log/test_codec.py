@@ -11,7 +11,7 @@ from pipeline.codes import Kind
 from pipeline.errors import SchemaError
 from pipeline.events import LAYOUTS
 from pipeline.log.arrow import SCHEMAS, to_arrow
-from pipeline.log.codec import decode, decode_schemas, encode, encode_schemas, join, messages
+from pipeline.log.codec import decode, decode_schemas, encode, encode_schemas, messages
 from pipeline.log.frames import ALIGNMENT
 
 KINDS = pytest.mark.parametrize("kind", list(Kind), ids=lambda kind: kind.name.lower())
@@ -52,7 +52,7 @@ def are_same(one, other):
 @given(rows=st.integers(1, 700), seed=st.integers(0, 2**32))
 def test_any_rows_come_back_and_arrow_reads_the_same(kind, rows, seed):
     block = block_of(kind, rows, seed)
-    payload = join(encode([block]))
+    payload = bytes(encode([block]))
     assert len(payload) % ALIGNMENT == 0
     (back,) = decode(payload)
     assert are_same(block, back)
@@ -67,7 +67,7 @@ def test_any_rows_come_back_and_arrow_reads_the_same(kind, rows, seed):
 @settings(max_examples=30, deadline=None)
 def test_many_kinds_share_a_payload(kinds, seed):
     blocks = [block_of(kind, 1 + seed % 5, seed) for kind in kinds]
-    back = decode(join(encode(blocks)))
+    back = decode(bytes(encode(blocks)))
     assert [block.kind for block in back] == kinds
     assert all(map(are_same, blocks, back))
 
@@ -75,7 +75,7 @@ def test_many_kinds_share_a_payload(kinds, seed):
 @KINDS
 def test_what_arrow_alone_wrote_is_read(kind):
     block = block_of(kind, 17, 3)
-    payload = bytearray(join(encode([block])))
+    payload = encode([block])
     ((_, message),) = messages(payload)
     start = len(payload) - len(message)
     foreign = to_arrow(block).serialize().to_pybytes()  # its body is aligned to 8 bytes, not to 64
@@ -85,7 +85,7 @@ def test_what_arrow_alone_wrote_is_read(kind):
 
 
 def test_columns_are_views_of_the_payload():
-    payload = join(encode([block_of(Kind.QUOTE, 100, 1)]))
+    payload = bytes(encode([block_of(Kind.QUOTE, 100, 1)]))
     (block,) = decode(payload)
     memory = np.frombuffer(payload, np.uint8)
     assert all(np.shares_memory(memory, column) for column in block.columns.values())
@@ -95,7 +95,7 @@ def test_columns_are_views_of_the_payload():
 def test_a_column_with_gaps_in_memory_is_written_whole():
     wide = np.arange(20)
     block = Block.of(Kind.TIMER, 10, seq=np.arange(1, 11)).with_columns(interval_ns=wide[::2])
-    assert decode(join(encode([block])))[0].number("interval_ns").tolist() == wide[::2].tolist()
+    assert decode(bytes(encode([block])))[0].number("interval_ns").tolist() == wide[::2].tolist()
 
 
 @pytest.mark.parametrize("column", [np.arange(3, dtype="i4"), np.arange(3.0), np.arange(4)])
@@ -108,21 +108,21 @@ def test_a_column_of_another_type_or_length_is_our_bug(column):
 @pytest.mark.parametrize("kind", [Kind.INDICATOR, Kind.REFERENCE])
 def test_nan_is_written_with_one_bit_pattern(kind):
     odd = np.array([0xFFF8 << 48, (0x7FF8 << 48) + 7, 0x7FF0 << 48, 0, 0x7FF8 << 48], np.uint64).view("f8")
-    back = decode(join(encode([Block.of(kind, 5, value=odd)])))[0].number("value")
+    back = decode(bytes(encode([Block.of(kind, 5, value=odd)])))[0].number("value")
     assert back.view("u8").tolist() == [0x7FF8 << 48, 0x7FF8 << 48, 0x7FF0 << 48, 0, 0x7FF8 << 48]
 
 
 def test_schemas_come_back_as_the_kinds_they_describe():
-    assert decode_schemas(join(encode_schemas(Kind))) == list(Kind)
+    assert decode_schemas(bytes(encode_schemas(Kind))) == list(Kind)
 
 
 def test_arrow_reads_a_schema_without_us():
-    ((_, message),) = messages(join(encode_schemas([Kind.QUOTE])))
+    ((_, message),) = messages(bytes(encode_schemas([Kind.QUOTE])))
     assert pa.ipc.read_schema(pa.py_buffer(message)).equals(SCHEMAS[Kind.QUOTE], check_metadata=True)
 
 
 def test_a_schema_that_differs_is_refused():
-    payload = bytearray(join(encode_schemas([Kind.QUOTE])))
+    payload = encode_schemas([Kind.QUOTE])
     at = payload.index(b"bid_nano")
     payload[at : at + 8] = b"bid_pico"
     with pytest.raises(SchemaError, match="quote"):
@@ -130,7 +130,7 @@ def test_a_schema_that_differs_is_refused():
 
 
 def test_a_layout_version_that_is_unknown_is_refused():
-    payload = bytearray(join(encode([block_of(Kind.QUOTE, 1, 1)])))
+    payload = encode([block_of(Kind.QUOTE, 1, 1)])
     payload[10] = 99
     with pytest.raises(SchemaError, match="version 99"):
         decode(payload)
@@ -139,7 +139,7 @@ def test_a_layout_version_that_is_unknown_is_refused():
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=200), st.sampled_from(Kind), st.integers(0, 2**32))
 def test_a_payload_that_is_none_is_refused_not_guessed(noise, kind, seed):
-    whole = join(encode([block_of(kind, 2, seed)]))
+    whole = bytes(encode([block_of(kind, 2, seed)]))
     for payload in (noise, whole[: len(whole) // 128 * 64], whole[:64] + noise.ljust(len(whole) - 64, b"\1")):
         try:
             blocks = decode(payload)

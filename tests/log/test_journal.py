@@ -117,7 +117,7 @@ def test_a_full_segment_is_followed_by_the_next_and_the_chain_goes_on():
 
 
 def test_an_old_segment_is_followed_by_the_next():
-    clock = itertools.count(0, 10)
+    clock = itertools.count(0, 20)
     disk = SimulatedDisk(random.Random(0))
     limits = Limits(segment_ns=55)
     journal = Journal.create(FOLDER, log_id=LOG_ID, disk=disk, limits=limits, now_ns=lambda: next(clock))
