@@ -22,11 +22,20 @@ After a crash `log.recovery` looks first. `log.memory` is the twin that needs no
 `core.market`, `core.world` holds the rows that all folds share, `core.instrument` and `core.bars` follow the market,
 `core.closing` hands closed bars on, `core.cells` calls the handlers of a `core.strategy` with the `core.context` they
 may read and the `core.verbs` they may use; parameters are `core.params`, memory is `core.state` laid out by
-`core.record`, arithmetic `core.dialect`, indicators `indicators.ema`, `indicators.sma`, `indicators.vwap`,
-`indicators.extremes`. What handlers put out is written by `core.outputs`; their wishes go over the `core.desk`: sized in
+`core.record`, arithmetic `core.dialect`. What handlers put out is written by `core.outputs`; their wishes go over the `core.desk`: sized in
 `core.sizing`, ranked in `core.arbitration`, admitted by `core.risk`, kept as `core.orders`, filled by `core.venue`,
 booked in `core.portfolio`, written to the `core.ledger`. The operator's hand is `core.operator`, everything that may be
 set `core.settings`. Rows leave by `core.tape` and are hashed in `core.hashing`.
+
+**What is computed on the way.** An `indicators.indicator` is a fold with a name; all of them are in `indicators.catalog`,
+and `indicators.series` runs one over a whole series. Averages: `indicators.sma`, `indicators.ema`, and on
+`indicators.seeded` stand `indicators.seeded_ema` and `indicators.rma`. Over an `indicators.window`: `indicators.deviation`,
+`indicators.bollinger`, `indicators.zscore`, `indicators.donchian`, `indicators.regression`,
+`indicators.realized_volatility`. Of movement: `indicators.macd`, `indicators.rsi`, `indicators.true_range`,
+`indicators.atr`, `indicators.adx`. Of volume: `indicators.obv`, `indicators.vwap`, `indicators.anchored_vwap`,
+`indicators.relative_volume`. Of the day, whose hours are in `indicators.trading_day`: `indicators.extremes`,
+`indicators.session_extremes`, `indicators.opening_range`, `indicators.gap`. Of quotes and prints: `indicators.spread`,
+`indicators.imbalance`, `indicators.tick_rate`.
 
 **At rest.** `log.seal` turns segments into `log.parquet`; `log.manifest` says what a log is, `log.store` where logs lie
 and what they are called, `log.export` makes a copy that stands alone. `log.reader` gives rows back in order, over

@@ -1,28 +1,58 @@
-"""Simple moving average over the last values, exact: the window is added up anew, so no error creeps in."""
+"""Simple moving average, added up anew at each update (see `window`)."""
 
-from pipeline.core.dialect import NAN, sum_
-from pipeline.core.state import FloatArray, array, state
+from pipeline.core.dialect import INF, NAN, sum_
+from pipeline.core.params import param, params
+from pipeline.core.state import group, state
+from pipeline.indicators import window
+from pipeline.indicators.indicator import Indicator, Pane, capacity_of_length
+from pipeline.indicators.window import Window
 
 
 @state
 class Sma:
-    """A ring of up to `capacity` values; `value` is the average of those in the window so far."""
+    """`value` is the average of a full window."""
 
-    values: FloatArray = array(float, "capacity", NAN)
-    next_index: int
-    count: int
+    window: Window = group(capacity="capacity")
     value: float = NAN
 
 
 def update(sma: Sma, value: float, length: int) -> None:
     """Fold one value into a window of `length`, which is at most the capacity and never changes."""
-    sma.values[sma.next_index] = value
-    sma.next_index = sma.next_index + 1 if sma.next_index + 1 < length else 0
-    sma.count += 1
-    filled = min(sma.count, length)
-    sma.value = sum_(sma.values, filled) / filled
+    if not abs(value) < INF:
+        return
+    window.push(sma.window, value, length)
+    if window.is_full(sma.window, length):
+        sma.value = sum_(sma.window.values, length) / length
 
 
 def ready(sma: Sma, length: int) -> bool:
     """Whether the window is full."""
-    return sma.count >= length
+    return window.is_full(sma.window, length)
+
+
+def reset(sma: Sma) -> None:
+    """As new."""
+    window.reset(sma.window)
+    sma.value = NAN
+
+
+@params
+class Params:
+    """What may be set."""
+
+    length: int = param(20, low=1, high=1_000, help="values averaged")
+
+
+INDICATOR = Indicator(
+    name="sma",
+    title="Simple moving average",
+    State=Sma,
+    Params=Params,
+    update=update,
+    ready=ready,
+    reset=reset,
+    warm_up=lambda p: p.length,
+    capacity=capacity_of_length,
+    pane=Pane.OVERLAY,
+    convention="NaN until the window is full, as in LEAN, Skender and Tulip",
+)

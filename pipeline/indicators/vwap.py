@@ -1,7 +1,8 @@
-"""Volume-weighted average price since it was last reset: anchor it by resetting it when a session begins."""
+"""Volume-weighted average price since it was last reset: anchor it anywhere by resetting it there."""
 
-from pipeline.core.dialect import NAN
+from pipeline.core.dialect import INF, NAN
 from pipeline.core.state import state
+from pipeline.indicators.indicator import Indicator, Pane
 
 
 @state
@@ -14,8 +15,8 @@ class Vwap:
 
 
 def update(vwap: Vwap, price: float, volume: float) -> None:
-    """Fold one print, or a bar by its own vwap; without volume nothing moves."""
-    if volume > 0.0:
+    """Fold one print, or a bar by its own vwap; without price or volume nothing moves."""
+    if abs(price) < INF and 0.0 < volume < INF:
         vwap.amount += price * volume
         vwap.volume += volume
         vwap.value = vwap.amount / vwap.volume
@@ -31,3 +32,17 @@ def reset(vwap: Vwap) -> None:
 def ready(vwap: Vwap) -> bool:
     """Whether there was any volume."""
     return vwap.volume > 0.0
+
+
+INDICATOR = Indicator(
+    name="vwap",
+    title="VWAP since the first row",
+    State=Vwap,
+    inputs=("vwap", "volume"),
+    update=update,
+    ready=ready,
+    reset=reset,
+    warm_up=lambda _: 1,
+    pane=Pane.OVERLAY,
+    convention="amount over volume; Skender's and LEAN's when fed with typical prices",
+)
