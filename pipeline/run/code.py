@@ -37,6 +37,11 @@ class Code:
         return {name: blake3(self.sources[name]).hexdigest() for name in sorted(self.sources)}
 
     @property
+    def texts(self) -> dict[str, str]:
+        """Each file's text, as a log keeps it."""
+        return {name: source.decode() for name, source in self.sources.items()}
+
+    @property
     def hash(self) -> str:
         """One blake3 over names and contents, as the manifest keeps it."""
         return code_hash(self.hashes)

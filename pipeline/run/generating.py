@@ -14,7 +14,7 @@ from pipeline.run.code import code_of
 from pipeline.run.environment import machine, packages
 from pipeline.run.fold import FoldPlan, LocalFold
 from pipeline.run.recording import opened, start_rows
-from pipeline.run.replaying import strategy_entries
+from pipeline.run.strategies import strategy_entries
 from pipeline.simulator.generate import Day, GeneratedDay
 
 
@@ -29,12 +29,12 @@ def record_generated(
         mode=Mode.PAPER,
         created_ns=created_ns,
         settings=settings,
-        strategies=strategy_entries(plan, code),
+        strategies=strategy_entries(plan, strategy_files, code),
         packages=packages(),
         platform=machine(),
         seed=day.seed,
     )
-    manifest = store.keep_code(manifest.id, {name: text.decode() for name, text in code.sources.items()})
+    manifest = store.keep_code(manifest.id, code.texts)
     with LocalFold(plan, strategy_files) as fold, opened(store, manifest, fold) as recorder:
         recorder.session_ns = day.starts_ns
         recorder.say(start_rows(settings, code.hashes, seed=day.seed))

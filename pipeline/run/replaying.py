@@ -13,14 +13,15 @@ from pipeline.errors import NotFoundError
 from pipeline.log import manifest as manifests
 from pipeline.log.frames import FrameKind
 from pipeline.log.journal import Journal
-from pipeline.log.manifest import Manifest, StrategyEntry
+from pipeline.log.manifest import Manifest
 from pipeline.log.reader import JOURNAL, LogReader
 from pipeline.log.seal import seal
 from pipeline.log.store import Store
 from pipeline.provenance import Mode
-from pipeline.run.code import Code, code_of
+from pipeline.run.code import code_of
 from pipeline.run.environment import machine, packages
 from pipeline.run.fold import Fold, FoldPlan, LocalFold
+from pipeline.run.strategies import strategy_entries
 
 BATCH_ROWS = 65_536
 
@@ -68,8 +69,7 @@ def replay(
         raise NotFoundError(f"{parent.id} is a run: replay its session {', '.join(parent.parents)}")
     inputs = LogReader(store.folder(parent.id))
     to_seq = inputs.last_seq if until_ns is None else seq_at(inputs, until_ns)
-    code = code_of(strategy_files)
-    manifest = new_run(store, parent, plan, code, to_seq=to_seq, created_ns=created_ns)
+    manifest = new_run(store, parent, plan, strategy_files, to_seq=to_seq, created_ns=created_ns)
     folder = store.folder(manifest.id)
     started = time.perf_counter()
     try:
@@ -109,8 +109,11 @@ def replay(
     )
 
 
-def new_run(store: Store, parent: Manifest, plan: FoldPlan, code: Code, *, to_seq: int, created_ns: int) -> Manifest:
-    """An open run over a session, with its plan and the code that will reduce."""
+def new_run(
+    store: Store, parent: Manifest, plan: FoldPlan, files: Sequence[Path], *, to_seq: int, created_ns: int
+) -> Manifest:
+    """An open run over a session, with its plan and the code that will reduce: the plan's strategies in these files."""
+    code = code_of(files)
     names = "-".join(strategy.name for strategy in plan.strategies)
     manifest = store.create_run(
         f"{names}-{parent.id}",
@@ -118,17 +121,11 @@ def new_run(store: Store, parent: Manifest, plan: FoldPlan, code: Code, *, to_se
         created_ns=created_ns,
         parents=(parent.id,),
         settings={"plan": msgspec.to_builtins(plan), "to_seq": to_seq},
-        strategies=strategy_entries(plan, code),
+        strategies=strategy_entries(plan, files, code),
         packages=packages(),
         platform=machine(),
     )
-    return store.keep_code(manifest.id, {name: text.decode() for name, text in code.sources.items()})
-
-
-def strategy_entries(plan: FoldPlan, code: Code) -> tuple[StrategyEntry, ...]:
-    """The strategies as a manifest lists them."""
-    hashes = code.hashes
-    return tuple(StrategyEntry(entry.name, entry.params, hashes[entry.file]) for entry in plan.strategies)
+    return store.keep_code(manifest.id, code.texts)
 
 
 def seq_at(log: LogReader, ts_ns: int) -> int:

@@ -1,12 +1,15 @@
-"""Strategies by name or by file: found, loaded, their parameters read from text."""
+"""Strategies by name or by file: found, loaded, their parameters read from text, their words kept for readers."""
 
 import difflib
 from collections.abc import Sequence
+from enum import IntEnum
 from pathlib import Path
 
 from pipeline.core.settings import EngineSettings
+from pipeline.core.strategy import Strategy
 from pipeline.errors import ConfigError, NotFoundError
-from pipeline.run.code import ROOT, place_of
+from pipeline.log.manifest import StrategyEntry, Words
+from pipeline.run.code import ROOT, Code, place_of
 from pipeline.run.fold import FoldPlan, StrategyPlan, load_strategy
 
 
@@ -51,6 +54,31 @@ def plan_of(files: Sequence[Path], params: Sequence[str], settings: Sequence[str
         entries.append(StrategyPlan(strategy.name, place_of(path), strategy.Params.from_text(own).as_dict()))
     engine = EngineSettings.from_dict({name: _number(name, value) for name, value in map(_split, settings)})
     return FoldPlan(tuple(entries), engine.as_dict())
+
+
+def strategy_entries(plan: FoldPlan, files: Sequence[Path], code: Code) -> tuple[StrategyEntry, ...]:
+    """The strategies as a manifest lists them: what they were run with, and their words."""
+    hashes = code.hashes
+    return tuple(
+        StrategyEntry(entry.name, entry.params, hashes[entry.file], words_of(load_strategy(path)))
+        for entry, path in zip(plan.strategies, files, strict=True)
+    )
+
+
+def words_of(strategy: Strategy) -> Words:
+    """The codes a strategy has words for, which are the members of its enums in lower case."""
+    return Words(
+        phases=_codes(strategy.phases),
+        gates=_codes(strategy.gates),
+        reasons=_codes(strategy.reasons),
+        outputs=_codes(strategy.outputs),
+        messages=_codes(strategy.messages),
+        templates={message.name.lower(): message.template for message in strategy.messages or ()},
+    )
+
+
+def _codes(members: type[IntEnum] | None) -> dict[str, int]:
+    return {member.name.lower(): int(member) for member in members or ()}
 
 
 def _is_for(name: str, strategy: str) -> bool:

@@ -1,0 +1,61 @@
+"""What a session or run keeps in its manifest, so that it can be read without running its code."""
+
+import msgspec
+import pytest
+from blake3 import blake3
+
+from pipeline.log import manifest as manifests
+from pipeline.log.store import Store
+from pipeline.run.fold import load_strategy
+from pipeline.run.generating import record_generated
+from pipeline.run.replaying import replay
+from pipeline.run.strategies import plan_of, strategy_file, words_of
+from pipeline.simulator.generate import Day
+from warehouse import connect
+
+FILE = strategy_file("opening_range")
+
+
+@pytest.fixture(scope="module")
+def replayed(tmp_path_factory):
+    """A store, its session, and a run over it."""
+    store = Store(tmp_path_factory.mktemp("store"))
+    plan = plan_of([FILE], ["open_minute=480"], [])
+    session = record_generated(store, Day(quotes=1_200, instruments=3), plan, [FILE], created_ns=1)
+    return store, session, store.find_one(replay(store, session.id, plan, [FILE], created_ns=2).run)
+
+
+def test_words_are_the_members_of_a_strategys_enums():
+    words = words_of(load_strategy(FILE))
+    assert words.phases["watching"] == 1
+    assert words.gates == {"breakout": 1, "vwap": 2, "spread": 3, "halt": 4}
+    assert words.templates["range"] == "range complete: high {a:.4f}, low {b:.4f}"
+    assert words.messages.keys() == words.templates.keys()
+
+
+def test_a_session_and_a_run_keep_their_strategys_words(replayed):
+    _, session, run = replayed
+    for log in (session, run):
+        assert log.strategies[0].words == words_of(load_strategy(FILE))
+
+
+def test_sql_says_the_words_and_the_text_of_what_was_recorded(replayed):
+    store, session, _ = replayed
+    connection = connect(store.home, [session.id])
+    moves = connection.sql("select distinct to_phase, reason from transitions where reason = 'range_complete'")
+    assert moves.fetchall() == [("watching", "range_complete")]
+    texts = connection.sql("select text from messages where message = 'range' order by seq").fetchall()
+    assert texts[0][0].startswith("range complete: high ")
+    outputs = connection.sql("select distinct output from indicators order by output").fetchall()
+    assert outputs == [("range_high",), ("range_low",), ("vwap",)]
+
+
+def test_a_manifest_from_before_words_were_kept_is_read(replayed):
+    store, session, _ = replayed
+    path = store.folder(session.id) / manifests.MANIFEST
+    told = msgspec.json.decode(path.read_bytes())["manifest"]
+    for entry in told["strategies"]:
+        del entry["words"]
+    text = msgspec.json.format(msgspec.json.encode(told), indent=2)
+    older = b'{\n"blake3": "' + blake3(text).hexdigest().encode() + b'",\n"manifest": ' + text + b"\n}\n"
+    assert manifests.decode(older, path).strategies[0].words == manifests.NO_WORDS
