@@ -56,7 +56,7 @@ def test_the_map_names_no_module_that_is_not_there():
 def test_every_kind_has_a_staging_view():
     staged = "\n".join(path.read_text() for path in (ROOT / "warehouse" / "staging").glob("*.sql"))
     for kind in Kind:
-        assert re.search(rf"\bfrom log_{kind.name.lower()}\b", staged), kind
+        assert re.search(rf"\bfrom log\.{kind.name.lower()}\b", staged), kind
 
 
 def test_every_view_says_its_grain():

@@ -12,7 +12,7 @@ from pipeline.codes import Kind, Origin, Side
 from pipeline.log import manifest as manifests
 from pipeline.log.frames import FrameKind
 from pipeline.log.journal import Journal
-from pipeline.log.manifest import StrategyEntry
+from pipeline.log.manifest import StrategyEntry, Words
 from pipeline.log.reader import JOURNAL
 from pipeline.log.seal import seal
 from pipeline.log.store import Store
@@ -20,15 +20,23 @@ from pipeline.provenance import Mode
 from pipeline.run.notes import remark
 from pipeline.units import ABSENT, NANO
 from warehouse import connect
-from warehouse.connection import views
+from warehouse.views import LAYERS, closure, marts, named_in, views
 
 TS = 1_793_779_200 * NANO
+WORDS = Words(
+    phases={"flat": 0, "long": 1},
+    gates={"spread": 3},
+    reasons={"crossed_up": 2},
+    outputs={"fast": 1},
+    messages={"wide": 7, "odd": 8},
+    templates={"wide": "spread {a:.2f}, limit {b}", "odd": "{a:%} of {b}"},
+)
 
 
 def session_of(home, fills, *, name="s", state="ended", size_step_nano=NANO, multiplier_nano=NANO):
     """A session whose only decisions are these fills: (side, steps, price in nanos, fee in nanos)."""
     store = Store(home)
-    strategies = (StrategyEntry("probe", {}, "0"),)
+    strategies = (StrategyEntry("probe", {}, "0", WORDS),)
     manifest = store.create_session(name, mode=Mode.PAPER, created_ns=1, strategies=strategies)
     folder = store.folder(manifest.id)
     with Journal.create(folder / JOURNAL, log_id=bytes.fromhex(manifest.log_id)) as journal:
@@ -130,15 +138,15 @@ def test_profit_is_conserved_over_any_fills(tmp_path_factory, drawn):
 
 def test_every_view_answers_over_an_empty_store(tmp_path):
     connection = connect(tmp_path)
-    for name, _ in views():
-        assert connection.sql(f"select count(*) from {name}").fetchall()[0] == (0,), name
+    for view in views():
+        assert connection.sql(f"select count(*) from {view.name}").fetchall()[0] == (0,), view.name
 
 
 def test_every_view_answers_over_a_session(tmp_path):
     session_of(tmp_path, [(BUY, 1, NANO, 0)])
     connection = connect(tmp_path, ["last"])
-    for name, _ in views():
-        connection.sql(f"select * from {name}").fetchall()
+    for view in views():
+        connection.sql(f"select * from {view.name}").fetchall()
 
 
 def test_absent_numbers_are_null_and_times_keep_their_nanoseconds(tmp_path):
@@ -184,7 +192,7 @@ def test_remarks_in_the_stores_own_log_join_their_session(tmp_path):
     store = session_of(tmp_path, [])
     remark(store, "s", "wide spread", tag="spread", now_ns=TS)
     remark(store, "s", "late", tag="", now_ns=TS + 1)
-    rows = connect(tmp_path).sql("select session, tag, text from stg_notes order by ts_event").fetchall()
+    rows = connect(tmp_path).sql("select session, tag, text from staging.stg_notes order by ts_event").fetchall()
     assert rows == [("s", "spread", "wide spread"), ("s", "", "late")]
 
 
@@ -199,3 +207,75 @@ def test_times_come_as_utc(tmp_path):
     session_of(tmp_path, [(BUY, 1, NANO, 0)])
     (moment,) = connect(tmp_path).sql("select ts_event::timestamp from fills").fetchall()[0]
     assert moment == datetime(2026, 11, 4, 8)  # noqa: DTZ001 - SQL timestamps carry no zone
+
+
+def test_codes_of_a_strategy_come_with_its_words(tmp_path):
+    """The last row of each kind has codes that the strategy never named."""
+    store = session_of(tmp_path, [])
+    place = {"ts_event_ns": TS, "ts_recv_ns": TS, "instrument_id": 1, "strategy_id": 1, "seq": 1, "origin": 3}
+    rows = [
+        Block.of(Kind.TRANSITION, 2, **place, ord=[1, 2], from_phase=[0, 5], to_phase=[1, 0], reason=[2, 0]),
+        Block.of(Kind.INTENT, 2, **place, ord=[3, 4], gate=[3, 0]),
+        Block.of(Kind.MESSAGE, 3, **place, ord=[5, 6, 7], code=[7, 8, 9], a=0.5, b=[1.0, 2.0, 3.0]),
+        Block.of(Kind.INDICATOR, 2, **place, ord=[8, 9], output_id=[1, 2], value=3.5),
+    ]
+    run_of(store, "s", rows)
+
+    def ask(query):
+        return connect(tmp_path).sql(f"{query} order by ord").fetchall()
+
+    assert ask("select strategy, symbol, from_phase, to_phase, reason, reason_code from transitions") == [
+        ("probe", "ABCD", "flat", "long", "crossed_up", 2),
+        ("probe", "ABCD", "5", "flat", None, 0),
+    ]
+    assert ask("select gate, gate_code from intents") == [("spread", 3), (None, 0)]
+    assert ask("select message, text, b from messages") == [
+        ("wide", "spread 0.50, limit 1.0", 1.0),
+        ("odd", "{a:%} of {b}", 2.0),
+        ("9", None, 3.0),
+    ]
+    assert ask("select output, output_code, value from indicators") == [("fast", 1, 3.5), ("2", 2, 3.5)]
+
+
+def run_of(store, session, rows, **facts):
+    """A finished run over a session, with these derived rows."""
+    strategies = (StrategyEntry("probe", {}, "0", WORDS),)
+    manifest = store.create_run(
+        "probe", mode=Mode.REPLAY, created_ns=2, parents=(session,), strategies=strategies, **facts
+    )
+    folder = store.folder(manifest.id)
+    log_id = bytes.fromhex(manifest.log_id)
+    with Journal.create(folder / JOURNAL, log_id=log_id, is_derived_only=True) as journal:
+        journal.append(FrameKind.DERIVED, rows)
+    manifests.update(folder, state="ended")
+    return manifest.id
+
+
+def test_tables_shown_are_the_answers_and_all_else_has_a_full_name(tmp_path):
+    connection = connect(tmp_path)
+    assert [name for (name,) in connection.sql("show tables").fetchall()] == sorted(view.name for view in marts())
+    schemas = {schema for (_, schema, *_) in connection.sql("show all tables").fetchall()}
+    assert schemas == {"log", *LAYERS.values()}
+
+
+def test_a_query_makes_what_it_names_and_what_that_stands_on(tmp_path):
+    session_of(tmp_path, [(BUY, 1, NANO, 0)])
+    query = "select symbol from trades"
+    chosen, relations = closure(named_in(query))
+    assert {"trades", "intermediate.int_fill_legs", "staging.stg_fills"} <= {view.name for view in chosen}
+    assert "log.fill" in relations
+    assert "log.quote" not in relations
+    connection = connect(tmp_path, asked=named_in(query))
+    assert connection.sql(query).fetchall() == [("ABCD",)]
+    assert connection.sql("show tables").fetchall() == [("trades",)]
+
+
+@pytest.mark.parametrize("view", marts(), ids=lambda view: view.name)
+def test_each_view_answers_when_it_alone_is_asked_for(tmp_path, view):
+    connection = connect(tmp_path, asked=named_in(f"select * from {view.name.upper()}"))
+    assert connection.sql(f"select count(*) from {view.name}").fetchall() == [(0,)]
+
+
+@pytest.mark.parametrize("query", ["show tables", "select 1", "select count(*) from duckdb_views() as trades"])
+def test_a_query_about_the_views_makes_all_of_them(query):
+    assert named_in(query) == list(views())

@@ -6,5 +6,6 @@ the files' names: staging renames and converts units, intermediate joins, marts 
 """
 
 from warehouse.connection import connect
+from warehouse.views import named_in
 
-__all__ = ["connect"]
+__all__ = ["connect", "named_in"]

@@ -1,4 +1,5 @@
--- the one place where units are converted; every view calls these
+-- the one place where units are converted and names are joined; every view calls these
+
 -- an absent integer as null
 create macro present(number) as
     nullif(number, -9223372036854775808);
@@ -15,3 +16,53 @@ create macro quantity(steps, size_step_nano) as
 
 create macro known(number) as
     case when isnan(number) then null else number end;
+
+-- a strategy's word for one of its codes; the code itself when the log keeps no words
+create macro word(words, code) as
+    coalesce(words[code], code::varchar);
+
+-- a message's text with its numbers in place; the bare template when it asks for what SQL can't format
+create macro said(template, a, b, c) as
+    coalesce(
+        try(format(
+            replace(replace(replace(template, '{a', '{0'), '{b', '{1'), '{c', '{2'),
+            coalesce(a, 'nan'::double), coalesce(b, 'nan'::double), coalesce(c, 'nan'::double)
+        )),
+        template
+    );
+
+-- rows of a view with their instrument's names; size_step_nano is for quantity()
+create macro with_symbol(view) as table
+    select
+        events.session,
+        events.run,
+        events.seq,
+        events.ord,
+        events.ts_event,
+        instruments.symbol,
+        instruments.venue,
+        instruments.size_step_nano,
+        events.* exclude (session, run, seq, ord, ts_event)
+    from query_table(view) as events
+    left join intermediate.int_instruments as instruments using (session, instrument_id);
+
+-- the same with their strategy's name in front; words are its names for its codes
+create macro with_strategy(view) as table
+    select
+        events.session,
+        events.run,
+        events.seq,
+        events.ord,
+        events.ts_event,
+        strategies.strategy,
+        instruments.symbol,
+        instruments.venue,
+        instruments.size_step_nano,
+        strategies.words,
+        events.* exclude (session, run, seq, ord, ts_event)
+    from query_table(view) as events
+    left join intermediate.int_instruments as instruments using (session, instrument_id)
+    left join log.strategies as strategies
+        on events.session = strategies.session
+        and events.run is not distinct from strategies.run
+        and events.strategy_id = strategies.strategy_id;

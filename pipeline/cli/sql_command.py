@@ -24,7 +24,7 @@ def command(home: str, query: str | None, over: tuple[str, ...], form: str, para
     """
     import duckdb
 
-    from warehouse import connect
+    from warehouse import connect, named_in
 
     if query is None:
         _list_answers()
@@ -33,7 +33,7 @@ def command(home: str, query: str | None, over: tuple[str, ...], form: str, para
     if wrong := [param for param in params if "=" not in param]:
         raise click.UsageError(f"--param {wrong[0]}: write NAME=VALUE")
     values = dict(param.split("=", 1) for param in params)
-    connection = connect(home, over)
+    connection = connect(home, over, asked=named_in(text))
     try:
         result: Any = connection.sql(text, params=values or None)
     except duckdb.Error as error:
@@ -51,12 +51,12 @@ def command(home: str, query: str | None, over: tuple[str, ...], form: str, para
 
 def _list_answers() -> None:
     """The views that answer, each with its grain."""
-    from warehouse.connection import FOLDER
+    from warehouse.views import marts
 
-    for path in sorted((FOLDER / "marts").glob("*.sql")):
-        grain = path.read_text().partition("\n")[0].removeprefix("-- grain: ")
-        click.echo(f"{path.stem:<12} {grain}")
-    click.echo("\nand beneath them stg_* and int_*: tape sql 'show tables'")
+    width = max(len(view.name) for view in marts())
+    for view in marts():
+        click.echo(f"{view.name:<{width}}  {view.grain}")
+    click.echo("\nand beneath them staging.* and intermediate.*: tape sql 'show all tables'")
 
 
 def _width() -> int:

@@ -1,11 +1,11 @@
 -- grain: one row per part of a fill that opens, adds to, reduces or closes a position;
 -- a fill that turns a position around has two parts
 -- signed_steps, before_steps: signed, in steps of the instrument's size_step_nano
-with fills as (
+with executions as (
     select
         *,
         case side when 'buy' then 1 else -1 end * quantity_steps as signed_steps
-    from stg_fills
+    from staging.stg_fills
 ),
 
 running as (
@@ -14,7 +14,7 @@ running as (
         sum(signed_steps) over (
             partition by session, run, strategy_id, instrument_id order by seq, ord
         ) - signed_steps as before_steps
-    from fills
+    from executions
 ),
 
 sized as (

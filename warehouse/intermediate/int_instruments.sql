@@ -12,7 +12,7 @@ with definitions as (
         multiplier_nano,
         calendar,
         row_number() over (partition by session, instrument_id order by seq desc) as age
-    from stg_instruments
+    from staging.stg_instruments
 ),
 
 latest as (

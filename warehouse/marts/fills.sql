@@ -1,35 +1,20 @@
 -- grain: one row per execution
 -- quantity: shares, contracts or coins; price, fee: quote currency
 with events as (
-    select * from stg_fills
-),
-
-instruments as (
-    select * from int_instruments
-),
-
-strategies as (
-    select * from log_strategies
-),
-
-joined as (
-    select
-        events.session,
-        events.run,
-        events.seq,
-        events.ord,
-        events.ts_event,
-        strategies.strategy,
-        instruments.symbol,
-        instruments.venue,
-        quantity(events.quantity_steps, instruments.size_step_nano) as quantity,
-        events.* exclude (session, run, seq, ord, ts_event)
-    from events
-    left join instruments using (session, instrument_id)
-    left join strategies
-        on events.session = strategies.session
-        and events.run is not distinct from strategies.run
-        and events.strategy_id = strategies.strategy_id
+    select * from with_strategy('staging.stg_fills')
 )
 
-select * from joined
+select
+    session,
+    run,
+    seq,
+    ord,
+    ts_event,
+    strategy,
+    symbol,
+    venue,
+    quantity(quantity_steps, size_step_nano) as quantity,
+    * exclude (
+        session, run, seq, ord, ts_event, strategy, symbol, venue, size_step_nano, words
+    )
+from events

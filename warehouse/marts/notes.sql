@@ -1,6 +1,6 @@
 -- grain: one row per remark of a person, in the session or in the store's notes
 with notes as (
-    select * from stg_notes
+    select * from staging.stg_notes
 ),
 
 renamed as (

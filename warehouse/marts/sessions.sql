@@ -1,6 +1,6 @@
 -- grain: one row per session or run of the store
 with logs as (
-    select * from log_manifests
+    select * from log.manifests
 ),
 
 renamed as (

@@ -2,15 +2,15 @@
 -- quantity: shares, contracts or coins at the widest; prices, fees, profit: quote currency
 -- profit_nano: exact, fees taken off, 1e-9 of the quote currency; null while open
 with legs as (
-    select * from int_fill_legs
+    select * from intermediate.int_fill_legs
 ),
 
 instruments as (
-    select * from int_instruments
+    select * from intermediate.int_instruments
 ),
 
 strategies as (
-    select * from log_strategies
+    select * from log.strategies
 ),
 
 grouped as (

@@ -1,34 +1,22 @@
 -- grain: one row per move of a strategy's phase
--- from_phase, to_phase, reason: the strategy's own codes
+-- from_phase, to_phase, reason: the strategy's words; *_code: its numbers for them
 with events as (
-    select * from stg_transitions
-),
-
-instruments as (
-    select * from int_instruments
-),
-
-strategies as (
-    select * from log_strategies
-),
-
-joined as (
-    select
-        events.session,
-        events.run,
-        events.seq,
-        events.ord,
-        events.ts_event,
-        strategies.strategy,
-        instruments.symbol,
-        instruments.venue,
-        events.* exclude (session, run, seq, ord, ts_event)
-    from events
-    left join instruments using (session, instrument_id)
-    left join strategies
-        on events.session = strategies.session
-        and events.run is not distinct from strategies.run
-        and events.strategy_id = strategies.strategy_id
+    select * from with_strategy('staging.stg_transitions')
 )
 
-select * from joined
+select
+    session,
+    run,
+    seq,
+    ord,
+    ts_event,
+    strategy,
+    symbol,
+    venue,
+    word(words.phases, from_phase_code) as from_phase,
+    word(words.phases, to_phase_code) as to_phase,
+    word(words.reasons, nullif(reason_code, 0)) as reason,
+    * exclude (
+        session, run, seq, ord, ts_event, strategy, symbol, venue, size_step_nano, words
+    )
+from events

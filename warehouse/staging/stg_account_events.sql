@@ -31,4 +31,4 @@ select
     present(quantity_steps) as quantity_steps,
     dollars(average_nano) as average,
     present(average_nano) as average_nano
-from log_account
+from log.account

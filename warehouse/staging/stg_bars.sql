@@ -38,4 +38,4 @@ select
     -- times
     moment(ts_close_ns) as closed_at,
     present(ts_close_ns) as ts_close_ns
-from log_bar
+from log.bar

@@ -30,4 +30,4 @@ select
     -- times
     moment(known_at_ns) as known_at,
     present(known_at_ns) as known_at_ns
-from log_candidate
+from log.candidate

@@ -20,4 +20,4 @@ select
     hash_1,
     hash_2,
     hash_3
-from log_checkpoint
+from log.checkpoint

@@ -29,4 +29,4 @@ select
     present(from_ns) as from_ns,
     moment(to_ns) as to_at,
     present(to_ns) as to_ns
-from log_feed
+from log.feed

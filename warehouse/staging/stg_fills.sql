@@ -37,4 +37,4 @@ select
     dollars(ask_nano) as ask,
     present(ask_nano) as ask_nano,
     tag
-from log_fill
+from log.fill

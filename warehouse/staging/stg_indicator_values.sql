@@ -17,7 +17,7 @@ select
     cause_ord,
     -- ids
     strategy_id,
-    output_id,
+    output_id as output_code,
     -- numbers
     known(value) as value
-from log_indicator
+from log.indicator

@@ -38,4 +38,4 @@ select
     -- times
     moment(expires_ns) as expires_at,
     present(expires_ns) as expires_ns
-from log_instrument
+from log.instrument

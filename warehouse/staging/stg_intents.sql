@@ -43,9 +43,9 @@ select
     known(notional) as notional,
     known(rank_score) as rank_score,
     tag,
-    gate,
+    gate as gate_code,
     known(gate_value) as gate_value,
     known(gate_threshold) as gate_threshold,
     winner_seq,
     winner_ord
-from log_intent
+from log.intent

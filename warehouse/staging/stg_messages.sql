@@ -20,8 +20,8 @@ select
     -- codes
     message_level_name(level) as level,
     -- numbers
-    code,
+    code as message_code,
     known(a) as a,
     known(b) as b,
     known(c) as c
-from log_message
+from log.message

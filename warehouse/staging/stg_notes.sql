@@ -21,4 +21,4 @@ select
     -- numbers
     about_seq,
     about_ord
-from log_note
+from log.note

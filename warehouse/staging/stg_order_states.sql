@@ -45,4 +45,4 @@ select
     -- times
     moment(expires_ns) as expires_at,
     present(expires_ns) as expires_ns
-from log_order
+from log.order

@@ -24,4 +24,4 @@ select
     known(realized) as realized,
     known(fees) as fees,
     known(cash) as cash
-from log_position
+from log.position

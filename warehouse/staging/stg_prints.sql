@@ -29,4 +29,4 @@ select
     present(trade_id) as trade_id,
     present(corrects_trade_id) as corrects_trade_id,
     present(vendor_seq) as vendor_seq
-from log_print
+from log.print

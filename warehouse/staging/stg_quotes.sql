@@ -30,4 +30,4 @@ select
     ask_venue,
     condition,
     present(vendor_seq) as vendor_seq
-from log_quote
+from log.quote

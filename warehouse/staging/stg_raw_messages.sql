@@ -18,4 +18,4 @@ select
     -- texts
     channel,
     payload
-from log_raw
+from log.raw

@@ -26,4 +26,4 @@ select
     present(known_at_ns) as known_at_ns,
     moment(as_of_ns) as as_of,
     present(as_of_ns) as as_of_ns
-from log_reference
+from log.reference

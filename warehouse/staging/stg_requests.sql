@@ -20,4 +20,4 @@ select
     -- texts
     target,
     text
-from log_request
+from log.request

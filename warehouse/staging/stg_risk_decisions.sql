@@ -25,4 +25,4 @@ select
     known(value) as value,
     known("limit") as limit_value,
     present(quantity_steps) as quantity_steps
-from log_risk
+from log.risk

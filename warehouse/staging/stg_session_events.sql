@@ -20,4 +20,4 @@ select
     -- texts
     key,
     text
-from log_session
+from log.session

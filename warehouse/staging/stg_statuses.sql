@@ -29,4 +29,4 @@ select
     present(limit_up_nano) as limit_up_nano,
     nullif(vendor_action, -2147483648) as vendor_action,
     nullif(vendor_reason, -2147483648) as vendor_reason
-from log_status
+from log.status

@@ -17,4 +17,4 @@ select
     cause_ord,
     -- numbers
     interval_ns
-from log_timer
+from log.timer

@@ -17,8 +17,8 @@ select
     cause_ord,
     -- ids
     strategy_id,
-    -- numbers
-    from_phase,
-    to_phase,
-    reason
-from log_transition
+    -- codes of the strategy, its words in the answers
+    from_phase as from_phase_code,
+    to_phase as to_phase_code,
+    reason as reason_code
+from log.transition

@@ -22,4 +22,4 @@ select
     universe_action_name(action) as action,
     -- numbers
     reason
-from log_universe
+from log.universe

@@ -1,0 +1,107 @@
+"""The rows of logs as relations of DuckDB, in the schema `log`: one for each kind, one for manifests, one for strategies.
+
+Each row carries `session` and `run` in front. `run` is null in rows of the recording itself; a run's rows carry the
+session they were derived from, so `seq` always points into that session.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
+
+import duckdb
+import msgspec
+import pyarrow as pa
+
+from pipeline.block import Block
+from pipeline.codes import Kind
+from pipeline.log.arrow import SCHEMAS, to_arrow
+from pipeline.log.manifest import Manifest, Words
+from pipeline.log.reader import LogReader
+
+_TEXT: Final = pa.utf8()
+_PLACE: Final = [("session", _TEXT), ("run", _TEXT)]
+_WORDS: Final = pa.struct([(field.name, pa.map_(pa.int16(), _TEXT)) for field in msgspec.structs.fields(Words)])
+_MANIFEST_COUNTS: Final = ("inputs", "derived", "first_ts_ns", "last_ts_ns")
+
+MANIFESTS: Final = pa.schema(
+    [
+        *_PLACE,
+        *((name, _TEXT) for name in ("what", "state", "mode")),
+        *((name, pa.int64()) for name in _MANIFEST_COUNTS),
+        *((name, _TEXT) for name in ("decisions_hash", "code_hash")),
+    ]
+)
+STRATEGIES: Final = pa.schema([*_PLACE, ("strategy_id", pa.int16()), ("strategy", _TEXT), ("words", _WORDS)])
+
+
+def register(
+    connection: duckdb.DuckDBPyConnection,
+    wanted: Iterable[str],
+    readers: Sequence[LogReader],
+    remarks: Callable[[], Iterable[Block]],
+) -> None:
+    """Make the relations of these names (`log.fill`) over the logs; `remarks` are notes that belong to the store."""
+    connection.execute("create schema log; set schema = 'log'")  # a relation lands in the schema that is set
+    for name in sorted(wanted):
+        if name == "log.manifests":
+            connection.from_arrow(_manifests(readers)).create_view("manifests")
+        elif name == "log.strategies":
+            connection.from_arrow(_strategies(readers)).create_view("strategies")
+        else:
+            kind = Kind[name.removeprefix("log.").upper()]
+            _register_kind(connection, kind, readers, remarks() if kind is Kind.NOTE else ())
+    connection.execute("set schema = 'main'")
+
+
+def _register_kind(
+    connection: duckdb.DuckDBPyConnection, kind: Kind, readers: Iterable[LogReader], more: Iterable[Block]
+) -> None:
+    """The rows of all logs, and some more that belong to no session."""
+    pieces: list[tuple[str, str | None, Any]] = [
+        (*session_and_run(reader.manifest), relation) for reader in readers for relation in reader.relations(kind)
+    ]
+    pieces += [("", None, pa.Table.from_batches([to_arrow(block)])) for block in more]
+    selects = []
+    for number, (session, run, rows) in enumerate(pieces or [("", None, SCHEMAS[kind].empty_table())]):
+        piece = f"{kind.name.lower()}_{number}"
+        connection.from_arrow(rows).create_view(piece)
+        selects.append(_select(kind, piece, f"'{session}'", f"'{run}'" if run else "null::varchar"))
+    connection.execute(f"create view log.{kind.name.lower()} as {' union all '.join(selects)}")
+
+
+def _select(kind: Kind, piece: str, session: str, run: str) -> str:
+    """All columns, with where they come from in front; ids are spelled so that they need no quoting."""
+    if kind is Kind.NOTE:  # a remark in the store's own log says itself which session it is about
+        session = f"coalesce(nullif(session, ''), {session})"
+    own = "* exclude (session)" if kind is Kind.NOTE else "*"
+    return f"select {session} as session, {run} as run, {own} from log.{piece}"  # noqa: S608 - names made here
+
+
+def session_and_run(manifest: Manifest) -> tuple[str, str | None]:
+    """The session that `seq` points into, and the run when it is one."""
+    return (manifest.parents[0], manifest.id) if manifest.what == "run" else (manifest.id, None)
+
+
+def _manifests(readers: Iterable[LogReader]) -> pa.Table:
+    rows = []
+    for reader in readers:
+        session, run = session_and_run(reader.manifest)
+        told = {name: getattr(reader.manifest, name) for name in MANIFESTS.names[2:]}
+        rows.append({"session": session, "run": run, **told, "mode": reader.manifest.mode.value})
+    return pa.Table.from_pylist(rows, MANIFESTS)
+
+
+def _strategies(readers: Iterable[LogReader]) -> pa.Table:
+    rows = []
+    for reader in readers:
+        session, run = session_and_run(reader.manifest)
+        for place, entry in enumerate(reader.manifest.strategies, start=1):
+            told = {"strategy_id": place, "strategy": entry.name, "words": _by_code(entry.words)}
+            rows.append({"session": session, "run": run, **told})
+    return pa.Table.from_pylist(rows, STRATEGIES)
+
+
+def _by_code(words: Words) -> dict[str, list[tuple[int, str]]]:
+    """As maps of Arrow: lists of pairs, the code first."""
+    sets = {name: getattr(words, name) for name in _WORDS.names if name != "templates"}
+    maps = {name: [(code, word) for word, code in named.items()] for name, named in sets.items()}
+    return {**maps, "templates": [(words.messages[word], text) for word, text in words.templates.items()]}

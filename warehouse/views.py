@@ -1,0 +1,73 @@
+"""The views as files: their names, what each stands on, and which of them a query names.
+
+A folder is a schema, but for the marts, which stand where a bare name looks first: so `show tables` lists answers, and
+what is beneath them is reached by its full name, `staging.stg_quotes`.
+"""
+
+import re
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Final, NamedTuple
+
+FOLDER: Final = Path(__file__).resolve().parent
+LAYERS: Final = {"staging": "staging", "intermediate": "intermediate", "marts": "main"}
+"""The folders, in the order in which they build on each other, and the schema of each."""
+
+MACROS: Final = (FOLDER / "macros.sql").read_text()
+
+_CATALOG: Final = re.compile(
+    r"\b(show|pragma\w*|information_schema|pg_catalog|sqlite_master|duckdb_\w+)\b", re.IGNORECASE
+)
+_READ: Final = re.compile(r"\b((?:log|staging|intermediate)\.\w+)|\b(?:from|join)\s+(\w+)\b(?!\.)")
+
+
+class View(NamedTuple):
+    """One file."""
+
+    name: str
+    """Schema and file name; a mart's file name alone."""
+    select: str
+
+    @property
+    def grain(self) -> str:
+        """What a row is."""
+        return self.select.partition("\n")[0].removeprefix("-- grain: ")
+
+
+@cache
+def views() -> tuple[View, ...]:
+    """Every view, in the order in which they build on each other."""
+    return tuple(
+        View(path.stem if schema == "main" else f"{schema}.{path.stem}", path.read_text())
+        for layer, schema in LAYERS.items()
+        for path in sorted((FOLDER / layer).glob("*.sql"))
+    )
+
+
+def marts() -> list[View]:
+    """The views that answer."""
+    return [view for view in views() if "." not in view.name]
+
+
+def named_in(query: str) -> list[View]:
+    """The views whose names stand in a query; all of them when none does, or when it asks which views there are."""
+    words = set(re.findall(r"\w+", query.lower()))
+    found = [view for view in views() if view.name.rpartition(".")[2] in words]
+    return found if found and not _CATALOG.search(query) else list(views())
+
+
+def closure(of: Iterable[View]) -> tuple[list[View], set[str]]:
+    """These views with all that they and the macros stand on, in order, and the relations of the log beneath them."""
+    by_name = {view.name: view for view in views()}
+    wanted, relations = set[str](), set[str]()
+    waiting = [MACROS, *(f"from {view.name}" for view in of)]
+    while waiting:
+        for beneath, mart in _READ.findall(waiting.pop()):
+            name = beneath or mart
+            if name.startswith("log."):
+                relations.add(name)
+            elif name in by_name and name not in wanted:
+                wanted.add(name)
+                waiting.append(by_name[name].select)
+    return [view for view in views() if view.name in wanted], relations
