@@ -22,10 +22,10 @@ After a crash `log.recovery` looks first. `log.memory` is the twin that needs no
 `core.market`, `core.world` holds the rows that all folds share, `core.instrument` and `core.bars` follow the market,
 `core.closing` hands closed bars on, `core.cells` calls the handlers of a `core.strategy` with the `core.context` they
 may read and the `core.verbs` they may use; parameters are `core.params`, memory is `core.state` laid out by
-`core.record`, arithmetic `core.dialect`. What handlers put out is written by `core.outputs`; their wishes go over the `core.desk`: sized in
-`core.sizing`, ranked in `core.arbitration`, admitted by `core.risk`, kept as `core.orders`, filled by `core.venue`,
-booked in `core.portfolio`, written to the `core.ledger`. The operator's hand is `core.operator`, everything that may be
-set `core.settings`. Rows leave by `core.tape` and are hashed in `core.hashing`.
+`core.record`, arithmetic `core.dialect`. What handlers put out is written by `core.outputs`; their wishes go over the
+`core.desk`: sized in `core.sizing`, ranked in `core.arbitration`, admitted by `core.risk`, kept as `core.orders`,
+filled by `core.venue`, booked in `core.portfolio`, written to the `core.ledger`. The operator's hand is
+`core.operator`, everything that may be set `core.settings`. Rows leave by `core.tape` and are hashed in `core.hashing`.
 
 **What is computed on the way.** An `indicators.indicator` is a fold with a name; all of them are in `indicators.catalog`,
 and `indicators.series` runs one over a whole series. Averages: `indicators.sma`, `indicators.ema`, and on
@@ -39,7 +39,8 @@ and `indicators.series` runs one over a whole series. Averages: `indicators.sma`
 
 **At rest.** `log.seal` turns segments into `log.parquet`; `log.manifest` says what a log is, `log.store` where logs lie
 and what they are called, `log.export` makes a copy that stands alone. `log.reader` gives rows back in order, over
-`log.segments`, `log.scan` and `log.merge`; `log.follow` goes on where it ends. `log.check` finds damage and knows by
+`log.segments`, `log.scan` and `log.merge`; `log.follow` goes on where it ends. `log.hot` reads sealed inputs a
+second time without decoding them, out of a `log.cache` of columns that `log.mapped` writes and maps. `log.check` finds damage and knows by
 `log.half_made` what only a crash left, `log.salvage` copies what can be read and `log.renumber` gives it its new places.
 
 **The shell.** `config` reads what people write. `run.recording` records with `run.control` listening and `run.sealing` behind it, `run.importing`

@@ -96,5 +96,5 @@ INDICATOR = Indicator(
     ready=ready,
     reset=reset,
     warm_up=lambda p: 2 * p.length,
-    convention="Wilder's averages over bars that have a bar before them; LEAN, Skender and TA-Lib's formula",
+    convention="Wilder's averages over bars that have a bar before them; Skender, and LEAN's vectors",
 )

@@ -71,5 +71,5 @@ INDICATOR = Indicator(
     warm_up=lambda p: p.length,
     capacity=capacity_of_length,
     pane=Pane.OVERLAY,
-    convention="the present bar included, as in LEAN, Tulip and TradingView; Skender's is the same one bar later",
+    convention="the present bar included, as in Tulip, TradingView and LEAN's vectors; Skender's is the same one bar later",
 )

@@ -46,5 +46,5 @@ INDICATOR = Indicator(
     ready=ready,
     reset=reset,
     warm_up=lambda _: 1,
-    convention="0 at the first bar; LEAN, Skender and Tulip",
+    convention="0 at the first bar, as in Skender and Tulip; LEAN begins with its volume",
 )

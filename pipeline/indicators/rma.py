@@ -38,5 +38,5 @@ INDICATOR = Indicator(
     reset=reset,
     warm_up=lambda p: p.length,
     pane=Pane.OVERLAY,
-    convention="Wilder 1978: seeded with the simple average, as in Skender, Tulip, TA-Lib and TradingView",
+    convention="Wilder 1978: seeded with the simple average, as in Skender, Tulip and TradingView",
 )

@@ -34,8 +34,8 @@ class Zone(IntEnum):
 
 
 def minute_param(default: int, help: str) -> int:  # noqa: A002  # as in `param`
-    """A parameter that is a minute of the day."""
-    minute: int = param(default, low=0, high=DAY_MINUTES - 1, help=f"{help}, minute of the zone's day")
+    """A parameter that is a minute of the zone's day."""
+    minute: int = param(default, low=0, high=DAY_MINUTES - 1, help=help)
     return minute
 
 

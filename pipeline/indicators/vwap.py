@@ -44,5 +44,5 @@ INDICATOR = Indicator(
     reset=reset,
     warm_up=lambda _: 1,
     pane=Pane.OVERLAY,
-    convention="amount over volume; Skender's and LEAN's when fed with typical prices",
+    convention="amount over volume; Skender's when fed with typical prices",
 )

@@ -1,4 +1,4 @@
-"""Pages written from the code, so that they can't lag behind it: the event layouts, the commands."""
+"""Pages written from the code, so that they can't lag behind it: the event layouts, the commands, the indicators."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -7,6 +7,8 @@ import click
 
 from pipeline.codes import Kind
 from pipeline.events import HEADER, LAYOUTS, Field
+from pipeline.indicators.catalog import INDICATORS
+from pipeline.indicators.indicator import Indicator
 from pipeline.provenance import BOTH, ROLE, Mode
 
 _LOOK: Final[dict[str, Any]] = {"terminal_width": 100, "help_option_names": ["-h", "--help"]}
@@ -17,7 +19,7 @@ _WRITTEN: Final = "<!-- written by `just docs` from the code: change it there --
 
 def pages(root: click.Group) -> dict[str, str]:
     """File name and text of every page."""
-    return {"events.md": events_page(), "commands.md": commands_page(root)}
+    return {"events.md": events_page(), "commands.md": commands_page(root), "indicators.md": indicators_page()}
 
 
 def events_page() -> str:
@@ -89,3 +91,72 @@ def commands_page(root: click.Group) -> str:
 
 def _help(command: click.Command, context: click.Context) -> list[str]:
     return [f"## {context.command_path}", "", "```", command.get_help(context), "```", ""]
+
+
+def indicators_page() -> str:
+    """Every indicator with what it takes, what it gives and whose convention it follows."""
+    lines = [
+        "# Indicators",
+        "",
+        "A strategy imports an indicator's module, keeps its group in its State and calls its functions; whoever only",
+        "has a name finds the same functions in `pipeline.indicators.catalog.INDICATORS`; `over` runs one over a whole",
+        "series. All of them share one interface: the group first, then the inputs, then the parameters, in this order.",
+        "",
+        "    from pipeline.indicators import rsi",
+        "",
+        "    rsi.update(s.rsi, bar.close, p.length)       # s.rsi is a member `rsi: Rsi` of the State",
+        "    if rsi.ready(s.rsi, p.length):",
+        "        show(ctx, Shown.RSI, s.rsi.value)",
+        "    rsi.reset(s.rsi)                             # as new",
+        "",
+        "    from pipeline.indicators.catalog import INDICATORS",
+        "    from pipeline.indicators.series import over",
+        "",
+        '    over(INDICATORS["rsi"], {"close": closes}, {"length": 14})["value"]',
+        "",
+        "Values are members of the group, NaN before they mean something. An input that is NaN, infinite or absent moves",
+        "nothing; a quote without a side has no spread. Inputs are fields of the event named with them; where they are",
+        "a bar's, any other series will do: a price may stand for both ends of a bar, a print's price and size for a bar's",
+        'vwap and volume. Those with an array take their capacity in the State, like `sma: Sma = group(capacity="window")`.',
+        "",
+        "What ends with `minute` is a minute of the day by the wall clock of the `zone`. Reference values of LEAN, Skender",
+        "and Tulip are met wherever the convention is theirs; compiled and interpreted give the same bytes.",
+        "",
+        "| indicator | fed with | values | ready after | drawn | convention |",
+        "|---|---|---|---|---|---|",
+        *map(_indicator_row, INDICATORS.values()),
+        "",
+        "Ready after: the least number of updates with the parameters' defaults. Extremes since a reset (`extremes`), the",
+        "last values (`window`) and the average that begins with an average (`seeded`) are groups to build upon.",
+        "",
+        "## Parameters and capacities",
+        "",
+        "| indicator | parameter | default | accepted | what it is |",
+        "|---|---|---|---|---|",
+        *(row for indicator in INDICATORS.values() for row in _parameter_rows(indicator)),
+        "",
+        "| indicator | capacities with the defaults |",
+        "|---|---|",
+        *(f"| `{each.name}` | {_capacities(each)} |" for each in INDICATORS.values() if each.capacity(each.Params())),
+    ]
+    return _WRITTEN + "\n".join(lines) + "\n"
+
+
+def _indicator_row(indicator: Indicator) -> str:
+    fed = f"{indicator.event.__name__.lower()}: {_quoted(indicator.inputs)}"
+    warm_up = indicator.warm_up(indicator.Params())
+    cells = (fed, _quoted(indicator.values), warm_up, indicator.pane.value, indicator.convention)
+    return f"| `{indicator.name}` {indicator.title} | {' | '.join(map(str, cells))} |"
+
+
+def _parameter_rows(indicator: Indicator) -> Iterator[str]:
+    for spec in indicator.Params.specs:
+        yield f"| `{indicator.name}` | `{spec.name}` | {spec.default:g} | {spec.accepted} | {spec.help} |"
+
+
+def _capacities(indicator: Indicator) -> str:
+    return ", ".join(f"`{name}` {size}" for name, size in indicator.capacity(indicator.Params()).items())
+
+
+def _quoted(names: tuple[str, ...]) -> str:
+    return ", ".join(f"`{name}`" for name in names)

@@ -172,7 +172,7 @@ def test_leans_variance_is_our_deviation_squared(folder):
     same(over(INDICATORS["deviation"], columns, {"length": 10})["value"] ** 2, columns["Var"], rtol=1e-9)
 
 
-def test_leans_normalized_atr_is_talibs(folder):
+def test_leans_normalized_atr_is_ours_over_the_close(folder):
     columns = read_lean(folder, "spy_natr.txt")
     made = over(INDICATORS["atr"], columns, {"length": 5})["value"]
     same(100.0 * made / columns["close"], columns["NATR_5"], rtol=1e-12)
