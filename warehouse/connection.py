@@ -32,7 +32,7 @@ def connect(
     connection.execute("set timezone = 'UTC'; begin")  # one transaction: each statement alone takes longer
     for statement in (MACROS, *_code_macros(), "create schema staging; create schema intermediate"):
         connection.execute(statement)
-    register(connection, relations, readers, lambda: (block for batch in store.notes() for block in batch))
+    register(connection, relations, store, readers)
     for view in chosen:
         connection.execute(f"create view {view.name} as\n{view.select}")
     connection.execute("commit")

@@ -4,7 +4,7 @@ Each row carries `session` and `run` in front. `run` is null in rows of the reco
 session they were derived from, so `seq` always points into that session.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import duckdb
@@ -16,6 +16,7 @@ from pipeline.codes import Kind
 from pipeline.log.arrow import SCHEMAS, to_arrow
 from pipeline.log.manifest import Manifest, Words
 from pipeline.log.reader import LogReader
+from pipeline.log.store import Store
 
 _TEXT: Final = pa.utf8()
 _PLACE: Final = [("session", _TEXT), ("run", _TEXT)]
@@ -34,12 +35,9 @@ STRATEGIES: Final = pa.schema([*_PLACE, ("strategy_id", pa.int16()), ("strategy"
 
 
 def register(
-    connection: duckdb.DuckDBPyConnection,
-    wanted: Iterable[str],
-    readers: Sequence[LogReader],
-    remarks: Callable[[], Iterable[Block]],
+    connection: duckdb.DuckDBPyConnection, wanted: Iterable[str], store: Store, readers: Sequence[LogReader]
 ) -> None:
-    """Make the relations of these names (`log.fill`) over the logs; `remarks` are notes that belong to the store."""
+    """Make the relations of these names (`log.fill`) over the logs read, and over what the store itself holds."""
     connection.execute("create schema log; set schema = 'log'")  # a relation lands in the schema that is set
     for name in sorted(wanted):
         if name == "log.manifests":
@@ -47,33 +45,55 @@ def register(
         elif name == "log.strategies":
             connection.from_arrow(_strategies(readers)).create_view("strategies")
         else:
-            kind = Kind[name.removeprefix("log.").upper()]
-            _register_kind(connection, kind, readers, remarks() if kind is Kind.NOTE else ())
+            _register_kind(connection, Kind[name.removeprefix("log.").upper()], store, readers)
     connection.execute("set schema = 'main'")
 
 
 def _register_kind(
-    connection: duckdb.DuckDBPyConnection, kind: Kind, readers: Iterable[LogReader], more: Iterable[Block]
+    connection: duckdb.DuckDBPyConnection, kind: Kind, store: Store, readers: Sequence[LogReader]
 ) -> None:
-    """The rows of all logs, and some more that belong to no session."""
-    pieces: list[tuple[str, str | None, Any]] = [
+    pieces: list[tuple[str | None, str | None, Any]] = [
         (*session_and_run(reader.manifest), relation) for reader in readers for relation in reader.relations(kind)
     ]
-    pieces += [("", None, pa.Table.from_batches([to_arrow(block)])) for block in more]
+    if kind is Kind.NOTE:
+        pieces += [(None, None, _table(block)) for batch in store.notes() for block in batch]
+    elif kind is Kind.INSTRUMENT:
+        pieces += [(session, None, _table(block)) for session, block in _kept_instruments(readers)]
     selects = []
-    for number, (session, run, rows) in enumerate(pieces or [("", None, SCHEMAS[kind].empty_table())]):
+    for number, (session, run, rows) in enumerate(pieces or [(None, None, SCHEMAS[kind].empty_table())]):
         piece = f"{kind.name.lower()}_{number}"
         connection.from_arrow(rows).create_view(piece)
-        selects.append(_select(kind, piece, f"'{session}'", f"'{run}'" if run else "null::varchar"))
+        selects.append(_select(kind, piece, _literal(session), _literal(run)))
     connection.execute(f"create view log.{kind.name.lower()} as {' union all '.join(selects)}")
 
 
+def _kept_instruments(readers: Iterable[LogReader]) -> list[tuple[str, Block]]:
+    """What runs keep of sessions that are not among the logs, for they were deleted."""
+    manifests = [reader.manifest for reader in readers]
+    there = {manifest.id for manifest in manifests}
+    kept: dict[str, Sequence[Mapping[str, Any]]] = {}
+    for manifest in manifests:
+        session, _ = session_and_run(manifest)
+        if session not in there:  # of several runs that which went furthest knows all that the others know
+            kept[session] = max(kept.get(session, ()), manifest.instruments, key=len)
+    return [(session, Block.from_rows(Kind.INSTRUMENT, rows)) for session, rows in kept.items() if rows]
+
+
+def _table(block: Block) -> pa.Table:
+    return pa.Table.from_batches([to_arrow(block)])
+
+
 def _select(kind: Kind, piece: str, session: str, run: str) -> str:
-    """All columns, with where they come from in front; ids are spelled so that they need no quoting."""
+    """All columns, with where they come from in front."""
     if kind is Kind.NOTE:  # a remark in the store's own log says itself which session it is about
         session = f"coalesce(nullif(session, ''), {session})"
     own = "* exclude (session)" if kind is Kind.NOTE else "*"
     return f"select {session} as session, {run} as run, {own} from log.{piece}"  # noqa: S608 - names made here
+
+
+def _literal(id_: str | None) -> str:
+    """An id in SQL; ids are spelled so that they need no escaping."""
+    return "null::varchar" if id_ is None else f"'{id_}'"
 
 
 def session_and_run(manifest: Manifest) -> tuple[str, str | None]:

@@ -122,6 +122,9 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     platform: str = ""
     seed: int = 0
     parents: tuple[str, ...] = ()
+    instruments: tuple[dict[str, int | str], ...] = ()
+    """Of a run: its session's last row of each instrument, columns with their default left out. So a run can be read
+    when its session is gone."""
     chain_head: str = ""
     """Hash of the journal's last frame."""
     epoch: int = 0

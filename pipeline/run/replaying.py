@@ -10,6 +10,7 @@ import numpy as np
 from pipeline.block import Block
 from pipeline.codes import Kind, RiskVerdict
 from pipeline.errors import NotFoundError
+from pipeline.events import LAYOUTS
 from pipeline.log import manifest as manifests
 from pipeline.log.frames import FrameKind
 from pipeline.log.journal import Journal
@@ -24,6 +25,9 @@ from pipeline.run.fold import Fold, FoldPlan, LocalFold
 from pipeline.run.strategies import strategy_entries
 
 BATCH_ROWS = 65_536
+
+Instruments = tuple[dict[str, int | str], ...]
+"""Rows of kind `instrument`, as a manifest keeps them."""
 
 
 class Replayed(msgspec.Struct, frozen=True):
@@ -69,7 +73,10 @@ def replay(
         raise NotFoundError(f"{parent.id} is a run: replay its session {', '.join(parent.parents)}")
     inputs = LogReader(store.folder(parent.id))
     to_seq = inputs.last_seq if until_ns is None else seq_at(inputs, until_ns)
-    manifest = new_run(store, parent, plan, strategy_files, to_seq=to_seq, created_ns=created_ns)
+    instruments = instruments_of(inputs, to_seq)
+    manifest = new_run(
+        store, parent, plan, strategy_files, to_seq=to_seq, instruments=instruments, created_ns=created_ns
+    )
     folder = store.folder(manifest.id)
     started = time.perf_counter()
     try:
@@ -110,7 +117,14 @@ def replay(
 
 
 def new_run(
-    store: Store, parent: Manifest, plan: FoldPlan, files: Sequence[Path], *, to_seq: int, created_ns: int
+    store: Store,
+    parent: Manifest,
+    plan: FoldPlan,
+    files: Sequence[Path],
+    *,
+    to_seq: int,
+    instruments: Instruments,
+    created_ns: int,
 ) -> Manifest:
     """An open run over a session, with its plan and the code that will reduce: the plan's strategies in these files."""
     code = code_of(files)
@@ -120,12 +134,25 @@ def new_run(
         mode=Mode.REPLAY,
         created_ns=created_ns,
         parents=(parent.id,),
+        instruments=instruments,
         settings={"plan": msgspec.to_builtins(plan), "to_seq": to_seq},
         strategies=strategy_entries(plan, files, code),
         packages=packages(),
         platform=machine(),
     )
     return store.keep_code(manifest.id, code.texts)
+
+
+def instruments_of(log: LogReader, to_seq: int) -> Instruments:
+    """The last row of each instrument up to this input, columns with their default left out."""
+    defaults = {field.name: field.default for field in LAYOUTS[Kind.INSTRUMENT].fields}
+    latest = {
+        row["instrument_id"]: {name: value for name, value in row.items() if value != defaults[name]}
+        for blocks in log.batches(to_seq=to_seq, kinds=[Kind.INSTRUMENT])
+        for block in blocks
+        for row in block.rows()
+    }
+    return tuple(latest.values())
 
 
 def seq_at(log: LogReader, ts_ns: int) -> int:

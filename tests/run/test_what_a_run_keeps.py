@@ -1,14 +1,17 @@
 """What a session or run keeps in its manifest, so that it can be read without running its code."""
 
+import shutil
+
 import msgspec
 import pytest
 from blake3 import blake3
 
 from pipeline.log import manifest as manifests
+from pipeline.log.reader import LogReader
 from pipeline.log.store import Store
 from pipeline.run.fold import load_strategy
 from pipeline.run.generating import record_generated
-from pipeline.run.replaying import replay
+from pipeline.run.replaying import instruments_of, replay
 from pipeline.run.strategies import plan_of, strategy_file, words_of
 from pipeline.simulator.generate import Day
 from warehouse import connect
@@ -50,12 +53,35 @@ def test_sql_says_the_words_and_the_text_of_what_was_recorded(replayed):
     assert outputs == [("range_high",), ("range_low",), ("vwap",)]
 
 
-def test_a_manifest_from_before_words_were_kept_is_read(replayed):
+def test_a_run_keeps_the_instruments_it_met(replayed):
+    store, session, run = replayed
+    assert [row["instrument_id"] for row in run.instruments] == [1, 2, 3]
+    everything = instruments_of(LogReader(store.folder(session.id)), session.last_seq)
+    assert run.instruments == everything
+    assert instruments_of(LogReader(store.folder(session.id)), everything[0]["seq"]) == everything[:1]
+
+
+def test_a_run_is_answered_whole_when_its_session_is_gone(replayed, tmp_path):
+    store, session, run = replayed
+    copy = Store(shutil.copytree(store.home, tmp_path / "store"))
+    replay(copy, run.parents[0], plan_of([FILE], ["open_minute=480"], []), [FILE], created_ns=3)
+    query = f"select symbol, venue, quantity, price from fills where run = '{run.id}' order by seq, ord"
+    before = connect(copy.home).sql(query).fetchall()
+    assert before
+    assert all(None not in row for row in before)
+    copy.delete(session.id)
+    assert connect(copy.home).sql(query).fetchall() == before
+    assert connect(copy.home, [run.id]).sql(query).fetchall() == before
+
+
+def test_a_manifest_from_before_these_were_kept_is_read(replayed):
     store, session, _ = replayed
     path = store.folder(session.id) / manifests.MANIFEST
     told = msgspec.json.decode(path.read_bytes())["manifest"]
+    del told["instruments"]
     for entry in told["strategies"]:
         del entry["words"]
     text = msgspec.json.format(msgspec.json.encode(told), indent=2)
     older = b'{\n"blake3": "' + blake3(text).hexdigest().encode() + b'",\n"manifest": ' + text + b"\n}\n"
-    assert manifests.decode(older, path).strategies[0].words == manifests.NO_WORDS
+    read = manifests.decode(older, path)
+    assert (read.strategies[0].words, read.instruments) == (manifests.NO_WORDS, ())
