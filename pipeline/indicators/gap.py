@@ -1,7 +1,8 @@
 """Gap: how far a session opened from where the last one closed, and how far the price stands from there now.
 
 A day begins at the close. So what trades after hours and before the open moves `change` against that close: ahead of the
-open it is the gap in the making, which premarket scanners rank by.
+open it is the gap in the making, which premarket scanners rank by. The closing auction prints seconds after 16:00: a close
+at 961 lets it in, or the official close is given with `close_at`.
 """
 
 from pipeline.core.dialect import INF, NAN
@@ -78,7 +79,7 @@ class Params:
     """What may be set."""
 
     open_minute: int = minute_param(OPEN_MINUTE, "where the regular session begins: 570 is 9:30")
-    close_minute: int = minute_param(CLOSE_MINUTE, "where it ends, exclusive: 960 is 16:00")
+    close_minute: int = minute_param(CLOSE_MINUTE, "where it ends, exclusive: 960 is 16:00, 961 lets the auction in")
     zone: int = zone_param()
 
 

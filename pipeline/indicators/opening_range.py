@@ -75,7 +75,7 @@ class Params:
 
     open_minute: int = minute_param(OPEN_MINUTE, "where the session begins: 570 is 9:30")
     minutes: int = param(5, low=1, high=DAY_MINUTES, help="length of the range, shorter than the session")
-    close_minute: int = minute_param(CLOSE_MINUTE, "where it ends, exclusive: 960 is 16:00")
+    close_minute: int = minute_param(CLOSE_MINUTE, "where it ends, exclusive: 960 is 16:00, 961 lets the auction in")
     zone: int = zone_param()
 
 

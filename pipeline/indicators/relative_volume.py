@@ -2,7 +2,7 @@
 
 A day is cut into buckets, and the volume gathered by the end of each is kept for the last `days` sessions. Today's is
 compared with their average at the end of the bucket that runs, so it reads low until that bucket is over: with bars as
-long as the buckets it is exact.
+long as the buckets it is exact. A session that was joined late counts as a whole one: warm up from an open.
 """
 
 from pipeline.core.dialect import INF, NAN
@@ -140,7 +140,7 @@ class Params:
     days: int = param(20, low=1, high=100, help="sessions that make the average")
     bucket_minutes: int = param(5, low=1, high=1_440, help="length of a bucket")
     first_minute: int = minute_param(OPEN_MINUTE, "where a session begins: 570 is 9:30")
-    last_minute: int = minute_param(CLOSE_MINUTE, "where it ends, exclusive: 960 is 16:00")
+    last_minute: int = minute_param(CLOSE_MINUTE, "where it ends, exclusive: 960 is 16:00, 961 lets the auction in")
     zone: int = zone_param()
 
 

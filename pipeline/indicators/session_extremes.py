@@ -70,7 +70,7 @@ class Params:
 
     premarket_minute: int = minute_param(PREMARKET_MINUTE, "where a day begins: 240 is 4:00")
     open_minute: int = minute_param(OPEN_MINUTE, "where the regular session begins: 570 is 9:30")
-    close_minute: int = minute_param(CLOSE_MINUTE, "where it ends, exclusive: 960 is 16:00")
+    close_minute: int = minute_param(CLOSE_MINUTE, "where it ends, exclusive: 960 is 16:00, 961 lets the auction in")
     zone: int = zone_param()
 
 

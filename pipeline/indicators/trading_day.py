@@ -16,11 +16,10 @@ OPEN_MINUTE: Final = 570
 """9:30, when American shares open."""
 
 CLOSE_MINUTE: Final = 960
-"""16:00, when they close."""
+"""16:00, when they close; the closing auction prints seconds later, so 961 lets it in."""
 
 PREMARKET_MINUTE: Final = 240
 """4:00, when they begin to trade ahead of it."""
-
 
 NEVER: Final = -2
 """A day before the -1 that a new group begins with, so whatever ignores days that are over ignores it."""
@@ -48,7 +47,7 @@ def zone_param() -> int:
 def trading_time(ts_ns: int, first_minute: int, zone: int) -> tuple[int, int]:
     """The day a time belongs to, in days since 1970, when days begin at `first_minute`; and minutes since it began.
 
-    An absent time belongs to no day: NEVER.
+    An absent time, like any before 1970-01-02, belongs to no day: NEVER.
     """
     if ts_ns < DAY_NS:
         return NEVER, 0

@@ -122,8 +122,8 @@ def indicators_page() -> str:
         "What ends with `minute` is a minute of the day by the wall clock of the `zone`. Reference values of LEAN, Skender",
         "and Tulip are met wherever the convention is theirs; compiled and interpreted give the same bytes.",
         "",
-        "| indicator | fed with | values | ready after | drawn | convention |",
-        "|---|---|---|---|---|---|",
+        "| indicator | group | fed with | values | ready after | drawn | convention |",
+        "|---|---|---|---|---|---|---|",
         *map(_indicator_row, INDICATORS.values()),
         "",
         "Ready after: the least number of updates with the parameters' defaults. Extremes since a reset (`extremes`), the",
@@ -145,7 +145,9 @@ def indicators_page() -> str:
 def _indicator_row(indicator: Indicator) -> str:
     fed = f"{indicator.event.__name__.lower()}: {_quoted(indicator.inputs)}"
     warm_up = indicator.warm_up(indicator.Params())
-    cells = (fed, _quoted(indicator.values), warm_up, indicator.pane.value, indicator.convention)
+    module, group = indicator.State.__module__.rpartition(".")[2], indicator.State.__name__
+    held = f"`{group}`" if module == indicator.name else f"`{group}` of `{module}`"
+    cells = (held, fed, _quoted(indicator.values), warm_up, indicator.pane.value, indicator.convention)
     return f"| `{indicator.name}` {indicator.title} | {' | '.join(map(str, cells))} |"
 
 

@@ -1,5 +1,6 @@
 """Indicators that know what time it is, by days as they happen: premarket, open, close, and what comes late."""
 
+import csv
 import math
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -196,3 +197,45 @@ def test_relative_volume_is_its_formula_over_whole_days(bucket_minutes, seed):
             usual = np.mean(past) if past else 0.0
             expected = volume[i, : k + 1].sum() / usual if usual else math.nan
             np.testing.assert_allclose(made[i * 12 + k], expected, rtol=1e-12)
+
+
+@pytest.fixture(scope="module")
+def intraday(shared_data):
+    """Four days of SPY by the minute, December 2020; by day, as columns."""
+    path = shared_data / "indicators" / "skender" / "quotes" / "intraday.csv"
+    with path.open(encoding="utf-8-sig") as file:
+        rows = list(csv.DictReader(file))
+    columns = {
+        name: np.array([float(row[name]) for row in rows]) for name in ("open", "high", "low", "close", "volume")
+    }
+    stamps = [datetime.fromisoformat(row["date"]).replace(tzinfo=NEW_YORK) for row in rows]
+    columns["ts_event_ns"] = np.array([int(stamp.timestamp()) * NANO for stamp in stamps])
+    columns["day"] = np.array([stamp.date().toordinal() for stamp in stamps])
+    return columns
+
+
+def test_real_days_by_their_first_minutes_extremes_and_gaps(intraday):
+    opening = over(INDICATORS["opening_range"], intraday, {"minutes": 15})
+    levels = over(INDICATORS["session_extremes"], intraday, {"close_minute": 961})  # each ends with a bar of 16:00
+    gaps = over(INDICATORS["gap"], intraday, {"close_minute": 961})
+    last_close = math.nan
+    for day in np.unique(intraday["day"]):
+        of_day = intraday["day"] == day
+        high, low, close = (intraday[name][of_day] for name in ("high", "low", "close"))
+        assert opening["range.high"][of_day][-1] == high[:15].max()
+        assert opening["range.low"][of_day][-1] == low[:15].min()
+        np.testing.assert_array_equal(levels["regular.high"][of_day], np.maximum.accumulate(high))
+        np.testing.assert_array_equal(levels["regular.low"][of_day], np.minimum.accumulate(low))
+        expected = intraday["open"][of_day][0] / last_close - 1.0
+        np.testing.assert_array_equal(gaps["value"][of_day], expected)
+        last_close = close[-1]
+
+
+def test_real_days_by_their_volume_so_far(intraday):
+    setting = {"days": 2, "bucket_minutes": 1, "last_minute": 961}
+    made = over(INDICATORS["relative_volume"], intraday, setting)["value"]
+    days = np.unique(intraday["day"])
+    gathered = [np.cumsum(intraday["volume"][intraday["day"] == day]) for day in days]
+    np.testing.assert_allclose(
+        made[intraday["day"] == days[2]], gathered[2] / np.mean(gathered[:2], axis=0), rtol=1e-12
+    )
