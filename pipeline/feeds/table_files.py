@@ -68,7 +68,7 @@ def opened_table(path: Path) -> Iterator[Table]:
             names = _csv_names(head, path, problem)
             with opened(path) as stream:
                 yield _csv_table(_WholeLines(stream), names)
-    except (pa.ArrowInvalid, OSError, pa.ArrowNotImplementedError) as error:
+    except (pa.ArrowInvalid, OSError, pa.ArrowNotImplementedError, UnicodeDecodeError) as error:
         raise FeedError(path, "header", " ".join(str(error).split())) from None
 
 

@@ -36,7 +36,7 @@ from pipeline.normalize.tables import (
     SIZES,
     Mapping,
     block_of_table,
-    detected,
+    completed,
     mapping_of,
     mapping_of_text,
     timeframe_ns,
@@ -84,7 +84,7 @@ class TableFile:
         self._delay_ns = delay_ns
         self._chunk_rows = chunk_rows
         with opened_table(path) as table:
-            self._mapping = mapping if mapping is not None else _detected(table, path)
+            self._mapping = _completed(mapping or Mapping(), table, path)
             self._check_columns(table)
             head = next(table.chunks(HEAD_ROWS), None)
         if head is not None and not self._mapping.size_step:
@@ -151,17 +151,22 @@ def _with_size_step(mapping: Mapping, head: pa.RecordBatch) -> Mapping:
     return mapping
 
 
-def _detected(table: Table, path: Path) -> Mapping:
-    symbol = path.name.partition(".")[0].upper()
-    keys = detected(table.names, symbol)
-    if keys is None:
+def _completed(mapping: Mapping, table: Table, path: Path) -> Mapping:
+    """The mapping with the rest found in the header. Raises FeedError saying what is missing."""
+    whole = completed(mapping, table.names, path.name.partition(".")[0].upper())
+    if whole is not None:
+        return whole
+    header = ", ".join(table.names)[:TEXT_LENGTH_MAX]
+    if mapping.kind:
+        missing = ", ".join(name for name in mapping.missing if name != "symbol")
         raise FeedError(
-            path,
-            "header",
-            f"columns {', '.join(table.names)[:TEXT_LENGTH_MAX]} are not known by themselves; "
-            "say kind=, symbol=, ts= and the columns in a mapping",
+            path, "header", f"columns {header}: say which are the {missing} of a {mapping.kind} in a mapping"
         )
-    return mapping_of(keys)
+    raise FeedError(
+        path,
+        "header",
+        f"columns {header} are not known by themselves; say kind=, symbol=, ts= and the columns in a mapping",
+    )
 
 
 def _length_ns(mapping: Mapping, times: Numbers) -> int:

@@ -3,12 +3,14 @@
 A mapping is written as `key=value` words, or as the same keys in a TOML file:
 
     kind=bar timeframe=1m symbol=AAPL ts=timestamp unit=ms open=o high=h low=l close=c volume=v
+
+One that says less (`tz=UTC`) is completed from the table's header, where its names are well known.
 """
 
 import difflib
 import shlex
 from collections.abc import Mapping as Table
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Final
 
 import numpy as np
@@ -46,7 +48,7 @@ BUYER_MAKER: Final = {"true": Side.SELL, "1": Side.SELL, "false": Side.BUY, "0":
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """How the columns of a table become events of one kind. Of a field of the event it names the column."""
+    """How the columns of a table become events of one kind. Of a field of the event it names the column; '': not said."""
 
     kind: str = ""
     symbol: str = ""
@@ -78,6 +80,13 @@ class Mapping:
     side: str = ""
     buyer_maker: str = ""
     trade_id: str = ""
+
+    @property
+    def missing(self) -> list[str]:
+        """What must still be said, or found in a header."""
+        has_symbol = bool(self.symbol or self.symbol_column)
+        columns = [name for name in REQUIRED.get(self.kind, ()) if not getattr(self, name)]
+        return [*([] if self.kind else ["kind"]), *([] if has_symbol else ["symbol"]), *columns]
 
     def columns(self) -> dict[str, str]:
         """The columns it reads, by the field they fill."""
@@ -138,7 +147,7 @@ def mapping_of(table: Table[str, object]) -> Mapping:
 
 def _check(mapping: Mapping) -> None:
     closed: dict[str, tuple[str, ...]] = {
-        "kind": tuple(PRICES),
+        "kind": ("", *PRICES),
         "unit": ("", *UNIT_NS),
         "fold": _FOLDS,
         "stamp": _STAMPS,
@@ -148,10 +157,8 @@ def _check(mapping: Mapping) -> None:
         value = getattr(mapping, key)
         if value not in accepted:
             raise ConfigError(f"mapping: {key}={value!r}; accepted are {', '.join(filter(None, accepted))}")
-    if missing := [name for name in REQUIRED[mapping.kind] if not getattr(mapping, name)]:
-        raise ConfigError(f"mapping: a {mapping.kind} needs a column for {', '.join(missing)}")
-    if bool(mapping.symbol) == bool(mapping.symbol_column):
-        raise ConfigError("mapping: either symbol=NAME or symbol_column=COLUMN is needed")
+    if mapping.symbol and mapping.symbol_column:
+        raise ConfigError("mapping: either symbol=NAME or symbol_column=COLUMN, not both")
     try:
         mapping.instrument(mapping.symbol or "ANY")
         if mapping.timeframe:
@@ -187,23 +194,28 @@ _NAMES: Final[dict[str, dict[str, tuple[str, ...]]]] = {
 }
 
 
-def detected(names: list[str], symbol: str) -> dict[str, str] | None:
-    """The keys of a mapping for well-known headers, in any case; None when they are not well known.
+def completed(mapping: Mapping, names: list[str], symbol: str) -> Mapping | None:
+    """The mapping with all that it leaves open found in a well-known header; None when too little is found.
 
-    names    the table's columns
-    symbol   what it is called when no column says so
+    One that leaves nothing open is taken at its word: a column it does not name is not read.
+
+        names    the table's columns, in any case
+        symbol   what the instrument is called when no column says so
     """
+    if not mapping.missing:
+        return mapping
     by_lower = {name.lower().strip(): name for name in reversed(names)}
-
-    def column(known: tuple[str, ...]) -> str:
-        return next((by_lower[name] for name in known if name in by_lower), "")
-
-    for kind, fields_ in _NAMES.items():
-        keys = {"ts": column(_TIME_NAMES)} | {field: column(known) for field, known in fields_.items()}
-        if all(keys[name] for name in REQUIRED[kind]):
-            symbol_column = column(_SYMBOL_NAMES)
-            named = {"symbol_column": symbol_column} if symbol_column else {"symbol": symbol}
-            return {"kind": kind, **named, **{key: value for key, value in keys.items() if value}}
+    for kind in (mapping.kind,) if mapping.kind else _NAMES:
+        known = {"ts": _TIME_NAMES, **_NAMES[kind]}
+        found = {key: next(filter(None, map(by_lower.get, spellings)), "") for key, spellings in known.items()}
+        if not (mapping.symbol or mapping.symbol_column):
+            column = next(filter(None, map(by_lower.get, _SYMBOL_NAMES)), "")
+            found |= {"symbol_column": column} if column else {"symbol": symbol}
+        if mapping.side or mapping.buyer_maker:
+            found |= {"side": "", "buyer_maker": ""}
+        whole = replace(mapping, kind=kind, **{key: name for key, name in found.items() if not getattr(mapping, key)})
+        if not whole.missing:
+            return whole
     return None
 
 

@@ -207,6 +207,14 @@ def test_a_computed_float_stands_for_its_decimal_and_a_finer_one_is_refused(tmp_
     ]
 
 
+def test_a_parquet_file_whose_column_has_no_readable_name_is_refused(tmp_path):
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"bid": [1.0]}), path, store_schema=False)
+    path.write_bytes(path.read_bytes().replace(b"bid", b"bi\xe4"))
+    with pytest.raises(FeedError, match="header: 'utf-8' codec can't decode"):
+        TableFile(path)
+
+
 def test_a_cut_parquet_file_is_refused(tmp_path):
     path = tmp_path / "t.parquet"
     pq.write_table(pa.table({"a": list(range(1_000))}), path)
@@ -309,9 +317,8 @@ def test_chunks_of_any_number_of_rows_give_the_same_rows(tmp_path, chunk_rows):
         ("kind=bar symbl=A", "unknown key 'symbl'; did you mean 'symbol'?"),
         ("kind=bar zzzz=A", "unknown key 'zzzz'; accepted are kind, symbol"),
         ("kind=candle", "kind='candle'; accepted are bar, quote, print"),
-        ("kind=bar symbol=A ts=t", "a bar needs a column for open, high, low, close"),
         (f"{BARS} unit=m", "unit='m'; accepted are s, ms, us, ns"),
-        (f"{BARS} symbol_column=s", "either symbol=NAME or symbol_column=COLUMN"),
+        (f"{BARS} symbol_column=s", "either symbol=NAME or symbol_column=COLUMN, not both"),
         (f"{BARS} timeframe=1y", "timeframe '1y'; accepted are counts of s, m, h, d and w"),
         (f"{BARS} size_step=0.3", "size_step=0.3; accepted are 1 and whole fractions"),
         (f"{BARS} asset=coin", "asset='coin'; accepted are other, equity"),
@@ -332,6 +339,34 @@ def test_a_mapping_may_stand_in_a_file(tmp_path):
     path.write_text("kind = 3\n")
     with pytest.raises(ConfigError, match=r"bars.toml: mapping: kind is 3; a text is accepted"):
         mapping_from(str(path))
+
+
+def test_what_a_mapping_does_not_say_is_found_in_the_header(tmp_path):
+    path = csv_file(tmp_path, "Date,Open,High,Low,Last,Volume,Ticker", "2024-01-02 10:00,1,2,0.5,1.5,10,xyz")
+    with pytest.raises(
+        FeedError, match=r"header: columns Date, .*: say which are the ts, open, high, low, close of a bar"
+    ):
+        TableFile(path, mapping_from("kind=bar tz=UTC"))
+    (bar,) = bars_of(path, "tz=America/New_York timeframe=1m close=Last")
+    assert bar["ts_event_ns"] == ns("2024-01-02T15:00:00")
+    assert (bar["close_nano"], bar["volume_steps"]) == (1_500_000_000, 10)
+    instrument = one_block(TableFile(path, mapping_from("tz=UTC timeframe=1m close=Last")).events(), Kind.INSTRUMENT)
+    assert instrument.text("symbol") == ["XYZ"]
+
+
+def test_one_key_of_a_mapping_sets_that_key_alone(tmp_path):
+    path = bars_csv(tmp_path, "2024-01-02 10:00", "2024-01-02 10:01")
+    assert str(bars_of(path, "tz=UTC")) == str(bars_of(path, f"{BARS} tz=UTC"))
+    prints = csv_file(tmp_path, "time,price,size,side,maker", "1700000000,5,1,buy,true", name="P.csv")
+    (sold,) = one_block(TableFile(prints, mapping_from("unit=s buyer_maker=maker")).events(), Kind.PRINT).rows()
+    (bought,) = one_block(TableFile(prints, mapping_from("unit=s")).events(), Kind.PRINT).rows()
+    assert (sold["aggressor"], bought["aggressor"]) == (Side.SELL, Side.BUY)
+
+
+def test_a_mapping_that_leaves_nothing_open_reads_no_other_column(tmp_path):
+    path = bars_csv(tmp_path, "2024-01-02 10:00")
+    (bar,) = bars_of(path, f"{BARS.replace(' volume=volume', '')} tz=UTC timeframe=1m")
+    assert bar["volume_steps"] == ABSENT
 
 
 def test_columns_that_are_not_there_are_named(tmp_path):
