@@ -5,12 +5,14 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
+from pipeline.block import Numbers
 from pipeline.errors import FeedError
 from pipeline.feeds.streams import ByteStream, opened
 
@@ -22,16 +24,33 @@ _ARROW_MAGIC: Final = b"ARROW1"
 _STRAY_BYTES: Final = re.compile("[\udc80-\udcff]")
 
 
+BadRow = tuple[int, str]
+"""Number and reason of a line that had another number of values than the header, and so did not come to be a row."""
+
+
+class Chunk(NamedTuple):
+    """Some rows of a table."""
+
+    rows: pa.RecordBatch
+    numbers: Numbers
+    """(n,) int64: each row's number in the file, from 1, bad ones counted."""
+    bad_rows: list[BadRow]
+    """Those in front of the last row that no chunk before had."""
+
+
 class Table:
     """A table being read. `problem` says why its rows ended, when they did not end by themselves."""
 
     def __init__(self, names: list[str], batches: Callable[[], Iterator[pa.RecordBatch]]) -> None:
         self.names = names
         self.problem = ""
-        self.bad_rows: list[tuple[int, str]] = []
+        self.bad_rows: list[BadRow] = []
+        """Those met that no chunk has had yet: reading goes ahead of the chunks."""
+        self.next_row = 1
+        """Number of the row behind the last chunk."""
         self._batches = batches
 
-    def chunks(self, row_count: int) -> Iterator[pa.RecordBatch]:
+    def chunks(self, row_count: int) -> Iterator[Chunk]:
         """The rows, up to so many at once; what comes before damage is given."""
         batches = self._batches()
         while True:
@@ -43,12 +62,17 @@ class Table:
             if batch is None:
                 return
             for start in range(0, len(batch), row_count):
-                yield batch.slice(start, row_count)
+                yield self._numbered(batch.slice(start, row_count))
 
-    def taken_bad_rows(self) -> list[tuple[int, str]]:
-        """(number, reason) of rows that had another number of values than the header, since last asked."""
-        taken, self.bad_rows = self.bad_rows, []
-        return taken
+    def _numbered(self, rows: pa.RecordBatch) -> Chunk:
+        """The rows with their numbers, which are those that no bad row has."""
+        bad = np.array([number for number, _ in self.bad_rows], np.int64)
+        numbers = np.arange(self.next_row, self.next_row + len(rows) + len(bad))
+        numbers = numbers[~np.isin(numbers, bad)][: len(rows)] if len(bad) else numbers
+        self.next_row = int(numbers[-1]) + 1
+        count = int(np.searchsorted(bad, self.next_row))
+        taken, self.bad_rows = self.bad_rows[:count], self.bad_rows[count:]
+        return Chunk(rows, numbers, taken)
 
 
 @contextmanager
@@ -119,16 +143,16 @@ def _readable_text(lines: bytes) -> bytes:
 
 def _csv_table(source: _WholeLines, names: list[str]) -> Table:
     """A CSV whose values stay as they are written: numbers and times are made of them exactly, later."""
-    row_count = 0
 
     def skipped(row: Any) -> str:
-        number = row.number - 1 if row.number is not None else row_count + len(table.bad_rows) + 1
-        table.bad_rows.append((number, f"{row.actual_columns} values where the header has {row.expected_columns}"))
+        # One thread reads, so that rows are counted; the header is the first.
+        table.bad_rows.append(
+            (row.number - 1, f"{row.actual_columns} values where the header has {row.expected_columns}")
+        )
         return "skip"
 
     def batches() -> Iterator[pa.RecordBatch]:
-        nonlocal row_count
-        reader = pacsv.open_csv(
+        yield from pacsv.open_csv(
             source,
             read_options=pacsv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES, column_names=names, skip_rows=1),
             parse_options=pacsv.ParseOptions(invalid_row_handler=skipped),
@@ -136,9 +160,6 @@ def _csv_table(source: _WholeLines, names: list[str]) -> Table:
                 column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
             ),
         )
-        for batch in reader:
-            row_count += len(batch)
-            yield batch
         table.problem = source.stream.problem
 
     table = Table(names, batches)

@@ -1,8 +1,8 @@
 """Tables as sources of events: CSV, Parquet and Arrow (Feather) files, streamed, by a mapping said or detected.
 
-Rows are numbered from 1 without the header. A row that can't be read becomes a REJECTED event with its number; a line of
-a CSV with another number of values than the header stands in front of the rows that were read together with it. A file
-is refused whole when most rows of its head can't be read: then the mapping is wrong, not the rows.
+Rows are numbered from 1 without the header and without blank lines. A row that can't be read becomes a REJECTED event
+with its number, in its place. A file is refused whole when most rows of its head can't be read: then the mapping is
+wrong, not the rows.
 
 Sizes are counted in the step said (`size_step=`), else in whole units, or in 1e-8 when the head shows fractions. A size
 that is no whole number of steps is refused with its row: nothing is rounded.
@@ -22,7 +22,7 @@ from pipeline.block import Block, Blocks, Numbers
 from pipeline.codes import FeedAction, Kind, Mark
 from pipeline.errors import ConfigError, FeedError, UnitError
 from pipeline.feeds.columns import Exact, exact_counts, exact_steps, exact_times, texts
-from pipeline.feeds.table_files import Table, opened_table
+from pipeline.feeds.table_files import BadRow, Chunk, Table, opened_table
 from pipeline.feeds.zones import zone_named
 from pipeline.instruments import COIN_STEP_NANO
 from pipeline.normalize.marks import Seen, hashes, with_mark
@@ -88,7 +88,7 @@ class TableFile:
             self._check_columns(table)
             head = next(table.chunks(HEAD_ROWS), None)
         if head is not None and not self._mapping.size_step:
-            self._mapping = _with_size_step(self._mapping, head)
+            self._mapping = _with_size_step(self._mapping, head.rows)
         self._length_ns = self._checked_head(head)
 
     def events(self) -> Iterator[Blocks]:
@@ -96,12 +96,12 @@ class TableFile:
         reader = _Reader(self._mapping, self._length_ns, self._delay_ns)
         with opened_table(self._path) as table:
             for chunk in table.chunks(self._chunk_rows):
-                if batch := reader.batch(chunk, table.taken_bad_rows()):
+                if batch := reader.batch(chunk):
                     yield batch
-            if batch := reader.rejected_batch(table.taken_bad_rows()):
-                yield batch
+            if table.bad_rows:
+                yield ranked(_rejected(table.bad_rows))
             if table.problem:
-                raise FeedError(self._path, f"row {reader.row_count + 1}", table.problem)
+                raise FeedError(self._path, f"row {table.next_row + len(table.bad_rows)}", table.problem)
 
     def _check_columns(self, table: Table) -> None:
         for key, column in self._mapping.columns().items():
@@ -112,7 +112,7 @@ class TableFile:
                     f"no column {column!r} for {key}; there are {', '.join(table.names)[:TEXT_LENGTH_MAX]}",
                 )
 
-    def _checked_head(self, head: pa.RecordBatch | None) -> int:
+    def _checked_head(self, head: Chunk | None) -> int:
         """The length of a bar. Raises FeedError when more than half of a head's rows can't be read."""
         mapping = self._mapping
         try:
@@ -120,17 +120,17 @@ class TableFile:
                 zone_named(mapping.tz)
             if head is None:
                 return timeframe_ns(mapping.timeframe) if mapping.timeframe else 0
-            times = _times(head, mapping, "ts")
+            times = _times(head.rows, mapping, "ts")
             length_ns = _length_ns(mapping, times.values)
-            checked = _Checked(head, mapping)
+            checked = _Checked(head.rows, mapping)
         except UnitError as error:
             raise FeedError(self._path, "row 1", str(error)) from None
         bad = checked.reasons[checked.is_bad].tolist()
-        if 2 * len(bad) > len(head):
+        if 2 * len(bad) > len(head.rows):
             reason, _ = Counter(bad).most_common(1)[0]
-            row = int(np.flatnonzero(checked.reasons == reason)[0]) + 1
+            row = head.numbers[np.argmax(checked.reasons == reason)]
             raise FeedError(
-                self._path, f"row {row}", f"{reason} ({len(bad)} of the first {len(head)} rows can't be read)"
+                self._path, f"row {row}", f"{reason} ({len(bad)} of the first {len(head.rows)} rows can't be read)"
             )
         return length_ns
 
@@ -257,28 +257,23 @@ class _Reader:
     """The chunks of one table, one after the other."""
 
     def __init__(self, mapping: Mapping, length_ns: int, delay_ns: int) -> None:
-        self.row_count = 0
         self._mapping = mapping
         self._length_ns = length_ns
         self._delay_ns = delay_ns
         self._ids: dict[str, int] = {}
         self._seen = Seen()
 
-    def batch(self, chunk: pa.RecordBatch, bad_rows: list[tuple[int, str]]) -> Blocks:
-        """The events of a chunk; `bad_rows` are those that did not even come to be rows."""
-        checked = _Checked(chunk, self._mapping)
-        places = 2 * np.arange(len(chunk)) + 1
+    def batch(self, chunk: Chunk) -> Blocks:
+        """The events of a chunk."""
+        checked = _Checked(chunk.rows, self._mapping)
         ids, instruments = self._numbered(chunk, checked)
         is_bad = checked.is_bad
         rows = np.flatnonzero(~is_bad)
         columns = {name: column[rows] for name, column in checked.columns.items()}
-        columns |= {"seq": places[rows], "instrument_id": ids[rows]}
-        first = self.row_count + len(bad_rows) + 1
-        refused = [(first + row, checked.reasons[row], int(places[row])) for row in np.flatnonzero(is_bad).tolist()]
-        skipped = [(number, reason, place - len(bad_rows)) for place, (number, reason) in enumerate(bad_rows)]
+        columns |= {"seq": 2 * chunk.numbers[rows], "instrument_id": ids[rows]}
+        refused = [(int(chunk.numbers[row]), checked.reasons[row]) for row in np.flatnonzero(is_bad).tolist()]
         table_block = block_of_table(self._mapping, columns, length_ns=self._length_ns, delay_ns=self._delay_ns)
-        self.row_count += len(chunk) + len(bad_rows)
-        return ranked([self._marked(table_block), *instruments, *self._rejected(skipped + refused)])
+        return ranked([self._marked(table_block), *instruments, *_rejected(chunk.bad_rows + refused)])
 
     def _marked(self, block: Block) -> Block:
         """A bar or a quote that repeats an earlier row whole, its times too, is a duplicate.
@@ -292,16 +287,12 @@ class _Reader:
         repeated = self._seen.duplicates(identity, np.zeros(len(block), np.int16), np.ones(len(block), np.bool_))
         return block.with_columns(marks=with_mark(block.number("marks"), repeated, Mark.DUPLICATE))
 
-    def rejected_batch(self, bad_rows: list[tuple[int, str]]) -> Blocks:
-        """Rows that did not come to be rows, behind the last chunk."""
-        self.row_count += len(bad_rows)
-        return ranked(self._rejected([(number, reason, place) for place, (number, reason) in enumerate(bad_rows)]))
-
-    def _numbered(self, chunk: pa.RecordBatch, checked: _Checked) -> tuple[Numbers, Blocks]:
+    def _numbered(self, chunk: Chunk, checked: _Checked) -> tuple[Numbers, Blocks]:
         """(n,) our number of each row's instrument, and the definitions of those met for the first time."""
-        ids = np.zeros(len(chunk), np.int32)
+        ids = np.zeros(len(chunk.rows), np.int32)
         rows = np.flatnonzero(~checked.is_bad)
-        spellings, first, which = self._spellings(chunk, rows)
+        numbers = chunk.numbers[rows]
+        spellings, first, which = self._spellings(chunk.rows, rows)
         met: list[dict[str, Any]] = []
         for place in np.argsort(first).tolist():
             spelt = which == place
@@ -313,7 +304,7 @@ class _Reader:
                 continue
             if instrument.symbol not in self._ids:
                 self._ids[instrument.symbol] = len(self._ids) + 1
-                header = {"seq": 2 * int(rows[first[place]]), "ts_event_ns": ABSENT, "ts_recv_ns": ABSENT}
+                header = {"seq": 2 * int(numbers[first[place]]) - 1, "ts_event_ns": ABSENT, "ts_recv_ns": ABSENT}
                 met.append({**header, "instrument_id": self._ids[instrument.symbol], **instrument.row()})
             ids[rows[spelt]] = self._ids[instrument.symbol]
         return ids, [Block.from_rows(Kind.INSTRUMENT, met)] if met else []
@@ -332,22 +323,14 @@ class _Reader:
             else ([], none, none)
         )
 
-    def _rejected(self, rows: list[tuple[int, str, int]]) -> Blocks:
-        if not rows:
-            return []
-        return [
-            Block.from_rows(
-                Kind.FEED,
-                [
-                    {
-                        "seq": place,
-                        "ts_event_ns": ABSENT,
-                        "ts_recv_ns": ABSENT,
-                        "action": FeedAction.REJECTED,
-                        "position": number,
-                        "text": reason[:TEXT_LENGTH_MAX],
-                    }
-                    for number, reason, place in rows
-                ],
-            )
-        ]
+
+def _rejected(rows: list[BadRow]) -> Blocks:
+    """The rows as REJECTED events, each in its place: twice its number, for an instrument's definition may stand in front."""
+    if not rows:
+        return []
+    times = {"ts_event_ns": ABSENT, "ts_recv_ns": ABSENT, "action": FeedAction.REJECTED}
+    told = [
+        {**times, "seq": 2 * number, "position": number, "text": reason[:TEXT_LENGTH_MAX]}
+        for number, reason in sorted(rows)
+    ]
+    return [Block.from_rows(Kind.FEED, told)]

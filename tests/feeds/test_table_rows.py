@@ -94,3 +94,39 @@ def test_the_marks_of_one_bar_are_those_of_a_column():
     bars = [(1, 2, 0, 1), (1, 2, 1, 2), (5, 2, 3, 9), (1, 1, 2, 1), (ABSENT, 2, 1, 1)]
     columns = [np.array(column) for column in zip(*bars, strict=True)]
     assert bar_marks(*columns).tolist() == [one_bar_marks(*bar) for bar in bars]
+
+
+@pytest.mark.parametrize("chunk_rows", [1_000, 32_768])
+def test_a_rejected_row_has_its_number_and_place_however_long_the_file(tmp_path, chunk_rows):
+    """Several blocks are read; lines of a wrong length, bad prices and blank lines stand in all of them."""
+    lines, expected = [], []
+    for row in range(1, 40_001):
+        if row % 997 == 0:
+            lines.append("1,2,3")
+            expected.append((row, "3 values where the header has 6"))
+        elif row % 1_009 == 0:
+            lines.append("\n1700000000,x,2,0.5,1.5,10")
+            expected.append((row, "open: 'x' is not a decimal number"))
+        else:
+            lines.append(f"{1_700_000_000 + row},1.000000000,100000.000000000,0.500000000,1.500000000,10")
+            expected.append((row, ""))
+    path = csv_file(tmp_path, "time,open,high,low,close,volume", *lines)
+    assert path.stat().st_size > 2 << 20
+    feed = TableFile(path, mapping_from(f"{BARS} unit=s timeframe=1s"), chunk_rows=chunk_rows)
+    rows = [row for row in rows_of(feed.events()) if row["kind"] is not Kind.INSTRUMENT]
+    assert [
+        (row["position"], row["text"]) if row["kind"] is Kind.FEED else (row["ts_event_ns"] // NANO - 1_700_000_000, "")
+        for row in rows
+    ] == expected
+
+
+def test_a_refused_head_names_the_row_counting_lines_of_a_wrong_length(tmp_path):
+    path = csv_file(tmp_path, "time,open,high,low,close,volume", "1,2", *("1700000000,x,2,0.5,1.5,10",) * 3)
+    with pytest.raises(FeedError, match=r"row 2: open: 'x' is not a decimal number \(3 of the first 3 rows"):
+        TableFile(path, mapping_from(f"{BARS} unit=s timeframe=1m"))
+
+
+def test_rows_of_a_wrong_length_at_the_end_are_told(tmp_path):
+    path = csv_file(tmp_path, "time,open,high,low,close,volume", "1700000000,1,2,0.5,1.5,10", "1", "2,3")
+    rows = rows_of(TableFile(path, mapping_from(f"{BARS} unit=s timeframe=1m")).events())
+    assert rejections(rows) == [(2, "1 values where the header has 6"), (3, "2 values where the header has 6")]
