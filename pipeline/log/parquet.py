@@ -27,18 +27,14 @@ from pipeline.errors import CorruptError
 from pipeline.events import FIELD_BY_NAME, LAYOUTS
 from pipeline.log.arrow import SCHEMAS, kind_of, to_arrow
 from pipeline.log.disk import Disk, RealDisk
+from pipeline.log.encoding import options
 from pipeline.log.manifest import Piece, SealedPart
 
 ROW_GROUP_ROWS: Final = 131_072
-COMPRESSION_LEVEL: Final = 6
-"""zstd; measured on quotes: level 1 takes 3 % more room, level 9 1 % less at twice the time."""
-
 _STATISTICS: Final = ("seq", "ts_event_ns", "ts_recv_ns", "instrument_id")
 """What filters prune by; statistics of the other columns would only make footers longer."""
 _CONSTANT: Final = "tape.constant"
 """Key in the footer: a JSON object of the columns that hold one value in all rows."""
-_DELTA_RUN: Final = 32
-"""Values that share one bit width in DELTA_BINARY_PACKED."""
 _HASHED_BYTES: Final = 1 << 20
 _WRITTEN_BYTES: Final = 1 << 20
 """Gathered before they are written: Parquet comes in pieces of some ten bytes."""
@@ -267,17 +263,13 @@ def _bytes_of(column: Numbers) -> memoryview:
 
 def _open_writer(sink: "_Sink", first: Block) -> pq.ParquetWriter:
     """A writer whose encodings are chosen by the first row group."""
-    encodings = {name: encoding for name in first.columns if (encoding := _encoding(first.columns[name])) is not None}
     return pq.ParquetWriter(
         pa.PythonFile(sink, mode="w"),
         SCHEMAS[first.kind],
-        compression="zstd",
-        compression_level=COMPRESSION_LEVEL,
-        use_dictionary=[name for name in first.columns if name not in encodings],
-        column_encoding=encodings or None,
         write_statistics=list(_STATISTICS),
         write_page_checksum=True,
         sorting_columns=[pq.SortingColumn(0), pq.SortingColumn(1)],
+        **options(first),
     )
 
 
@@ -288,37 +280,6 @@ def _constants(group: Block) -> dict[str, int]:
         for name, column in group.columns.items()
         if isinstance(column, np.ndarray) and column.dtype.kind == "i" and (column == column[0]).all()
     }
-
-
-def _encoding(column: Column) -> str | None:
-    """How to write this column; None is a dictionary with run lengths, which suits all that repeats.
-
-    Estimated in bits a value. A price beside other instruments' prices repeats more than it moves, and a dictionary
-    wins by 3 bytes a row; a time never repeats.
-    """
-    if not isinstance(column, np.ndarray) or column.dtype.itemsize < 4 or not len(column):
-        return None
-    column = column[:_SAMPLE_ROWS]
-    distinct = len(np.unique(column))
-    value_bits = 8 * column.dtype.itemsize
-    dictionary_bits = np.ceil(np.log2(distinct)) + value_bits * distinct / len(column)
-    if column.dtype.kind == "f":
-        return "BYTE_STREAM_SPLIT" if dictionary_bits > value_bits else None
-    return "DELTA_BINARY_PACKED" if dictionary_bits > _delta_bits(column) else None
-
-
-_SAMPLE_ROWS: Final = 32_768
-"""Rows of the first row group by which an encoding is chosen."""
-
-
-def _delta_bits(column: Numbers) -> float:
-    """Bits a value in DELTA_BINARY_PACKED: each run of differences takes the width of its widest."""
-    steps = np.diff(column.astype(np.int64))  # wraps, as the encoding does
-    runs = steps[: len(steps) // _DELTA_RUN * _DELTA_RUN].reshape(-1, _DELTA_RUN)
-    if not len(runs):
-        return 0.0
-    spread = runs.max(axis=1).astype(np.float64) - runs.min(axis=1)
-    return float(np.ceil(np.log2(spread + 1)).mean())
 
 
 def _short(error: Exception) -> str:
