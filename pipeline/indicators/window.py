@@ -25,13 +25,6 @@ def push(window: Window, value: float, length: int) -> None:
         window.filled += 1
 
 
-def latest(window: Window) -> float:
-    """The value that went in last; NaN when there is none."""
-    if window.filled == 0:
-        return NAN
-    return window.values[window.next_index - 1 if window.next_index > 0 else window.filled - 1]
-
-
 def aged(window: Window, i: int) -> float:
     """The value at place `i` in the order they came, 0 the oldest; of a full window."""
     place = window.next_index + i

@@ -29,7 +29,7 @@ def params_of(indicator):
     return indicator.Params.from_dict({name: SMALL[name] for name in indicator.Params._fields if name in SMALL})
 
 
-def rows_of(indicator, count, seed, edges=0.0, step_ns=7 * MINUTE_NS):
+def rows_of(indicator, count, seed, edges=0.0, step_ns=15 * MINUTE_NS):
     """Rows as `update` takes them; each input is, with probability `edges`, something no market says."""
     draw = random.Random(seed)
     price, ts_ns, rows = 100.0, OPEN_NS, []
