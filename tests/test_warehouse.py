@@ -133,7 +133,22 @@ def test_profit_is_conserved_over_any_fills(tmp_path_factory, drawn):
     assert all(trade["is_closed"] for trade in found)
     fees = sum(fee for *_, fee in fills)
     expected = sum(-side * steps * price for side, steps, price, _ in fills) - fees
-    assert sum(trade["profit_nano"] for trade in found) == pytest.approx(expected, abs=len(fills))
+    assert sum(trade["profit_nano"] for trade in found) == expected
+
+
+@pytest.mark.parametrize(
+    ("exit_nano", "profit_nano"), [(100_004, 0), (100_005, 1), (99_995, -1), (99_996, 0), (5_000_100_000, 500_000_000)]
+)
+def test_profit_finer_than_a_nano_is_rounded_once(tmp_path, exit_nano, profit_nano):
+    """A step is 1e-8 of a coin: ten steps at a nano more are a tenth of a nano."""
+    session_of(tmp_path, [(BUY, 10_000_000, 100_000, 0), (SELL, 10_000_000, exit_nano, 0)], size_step_nano=10)
+    assert trades(tmp_path)[0]["profit_nano"] == profit_nano
+
+
+def test_a_large_profit_is_exact(tmp_path):
+    price = 9_123_456_789 * NANO // 1_000 + 1
+    session_of(tmp_path, [(BUY, 1_000, NANO, 0), (SELL, 1_000, price, 1)])
+    assert trades(tmp_path)[0]["profit_nano"] == 1_000 * (price - NANO) - 1
 
 
 def test_every_view_answers_over_an_empty_store(tmp_path):

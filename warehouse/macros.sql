@@ -14,6 +14,10 @@ create macro moment(ns) as
 create macro quantity(steps, size_step_nano) as
     case when steps = -9223372036854775808 then null else steps * (size_step_nano / 1e9) end;
 
+-- a sum of price_nano x steps as money, 1e-9 of the quote currency, exact to 1e-18 of that; both factors are nanos of one
+create macro worth_nano(price_steps, size_step_nano, multiplier_nano) as
+    (price_steps * (size_step_nano::hugeint * multiplier_nano))::decimal(38, 0) * 0.000000000000000001::decimal(18, 18);
+
 create macro known(number) as
     case when isnan(number) then null else number end;
 

@@ -1,5 +1,6 @@
 -- grain: one row per part of a fill that opens, adds to, reduces or closes a position;
 -- a fill that turns a position around has two parts
+-- leg_fee_nano: the fill's fee by size, whole nanos, both parts together exactly the fee
 -- signed_steps, before_steps: signed, in steps of the instrument's size_step_nano
 with executions as (
     select
@@ -28,13 +29,20 @@ sized as (
     from running
 ),
 
-legs as (
-    select *, 1 as leg, true as is_closing, closing_steps as leg_steps
+charged as (
+    select
+        *,
+        fee_nano * closing_steps::hugeint // quantity_steps as closing_fee_nano
     from sized
+),
+
+legs as (
+    select *, 1 as leg, true as is_closing, closing_steps as leg_steps, closing_fee_nano as leg_fee_nano
+    from charged
     where closing_steps > 0
     union all
-    select *, 2 as leg, false as is_closing, quantity_steps - closing_steps as leg_steps
-    from sized
+    select *, 2, false, quantity_steps - closing_steps, fee_nano - closing_fee_nano
+    from charged
     where quantity_steps > closing_steps
 ),
 

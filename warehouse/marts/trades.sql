@@ -1,6 +1,7 @@
 -- grain: one row per round trip of a strategy in an instrument: from flat to flat, or still open
 -- quantity: shares, contracts or coins at the widest; prices, fees, profit: quote currency
--- profit_nano: exact, fees taken off, 1e-9 of the quote currency; null while open
+-- profit_nano: fees taken off, 1e-9 of the quote currency; null while open. Exact where one step of size times one nano
+-- of price is worth whole nanos, as with shares and contracts; else the exact profit rounded once, half away from zero
 with legs as (
     select * from intermediate.int_fill_legs
 ),
@@ -29,7 +30,7 @@ grouped as (
         coalesce(sum(leg_steps) filter (is_closing), 0) as exit_steps,
         sum(price_nano::hugeint * leg_steps) filter (not is_closing) as entry_value,
         sum(price_nano::hugeint * leg_steps) filter (is_closing) as exit_value,
-        sum(fee_nano::hugeint * leg_steps // quantity_steps) as fees_nano,
+        sum(leg_fee_nano) as fees_nano,
         count(distinct fill_id) as count_fills
     from legs
     group by all
@@ -51,15 +52,16 @@ joined as (
         grouped.entry_value / grouped.entry_steps / 1e9 as entry_price,
         grouped.exit_value / nullif(grouped.exit_steps, 0) / 1e9 as exit_price,
         grouped.fees_nano / 1e9 as fees,
-        (case
+        case
             when grouped.entry_steps = grouped.exit_steps
-                then (
-                    case grouped.entry_side when 'buy' then 1 else -1 end
-                    * (grouped.exit_value - grouped.entry_value)
-                    * instruments.size_step_nano // 1000000000
-                    * instruments.multiplier_nano // 1000000000
-                ) - grouped.fees_nano
-        end)::bigint as profit_nano,
+                then round(
+                    case grouped.entry_side when 'buy' then 1 else -1 end * worth_nano(
+                        grouped.exit_value - grouped.entry_value,
+                        instruments.size_step_nano,
+                        instruments.multiplier_nano
+                    )
+                )::bigint - grouped.fees_nano::bigint
+        end as profit_nano,
         grouped.count_fills,
         grouped.entry_seq,
         grouped.exit_seq
