@@ -2,10 +2,10 @@
 
 What it gains, measured on quotes (10 symbols, random walk), in nanoseconds of writing and bytes a value:
 
-    times           DELTA_BINARY_PACKED, zstd 1     20 ns, 2.7 B; zstd 6 takes four times as long and no less room
-    prices          dictionary, zstd 6              48 ns, 1.0 B; zstd 1 takes 27 ns and 1.1 B
-    other integers  either one, zstd 1              25 ns, 0.5 B, as with zstd 6
-    constants       PLAIN, zstd 1                    4 ns, 0.0 B; a dictionary takes 15 ns for the same nothing
+    times       DELTA_BINARY_PACKED, zstd 1     20 ns, 2.7 B; zstd 6 takes four times as long and no less room
+    prices      dictionary, zstd 6              48 ns, 1.0 B; zstd 1 takes 27 ns and 1.1 B
+    sizes       either one, zstd 4              26 ns, 0.5 B, as with any level; of coins zstd 1 takes a tenth more
+    constants   PLAIN, zstd 1                    4 ns, 0.0 B; a dictionary takes 15 ns for the same nothing
 """
 
 from typing import Any, Final
@@ -20,7 +20,9 @@ PAGE_ROWS: Final = 32_768
 
 _LEVEL: Final = 6
 """zstd, for prices, floats and text."""
+_LEVEL_OF_SIZES: Final = 4
 _LEVEL_OF_INTEGERS: Final = 1
+"""For times and all others."""
 _DELTA_RUN: Final = 32
 """Values that share one bit width in DELTA_BINARY_PACKED."""
 _SAMPLE_ROWS: Final = 32_768
@@ -40,6 +42,8 @@ def options(first: Block) -> dict[str, Any]:
 
 
 def _level(field: Field) -> int:
+    if field.name.endswith("_steps"):
+        return _LEVEL_OF_SIZES
     is_price = field.name.endswith("_nano")
     return _LEVEL_OF_INTEGERS if field.type.startswith("i") and not is_price else _LEVEL
 
