@@ -131,3 +131,31 @@ def _joined(kind: Kind, parts: list[Block]) -> Block:
         else:
             columns[field.name] = [value for part in parts for value in part.text(field.name)]
     return Block(kind, columns)
+
+
+def cut(batch: Blocks, start: int, stop: int) -> Blocks:
+    """Rows start to stop of a batch (from 0, like a slice), ranked from 1 again."""
+    parts: Blocks = []
+    for block in batch:
+        seq = block.number("seq")
+        first, last = np.searchsorted(seq, [start, stop], side="right").tolist()
+        if first < last:
+            parts.append(block.slice(first, last).with_columns(seq=seq[first:last] - start))
+    return parts
+
+
+def chained(batches: Sequence[Blocks]) -> Blocks:
+    """Batches one behind the other, as one batch."""
+    if len(batches) == 1:
+        return batches[0]
+    blocks: Blocks = []
+    start = 0
+    for batch in batches:
+        blocks += [block.with_columns(seq=block.number("seq") + start) for block in batch]
+        start += row_count(batch)
+    return concat(blocks)
+
+
+def row_count(batch: Blocks) -> int:
+    """How many rows a batch holds."""
+    return sum(map(len, batch))

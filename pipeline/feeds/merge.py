@@ -20,9 +20,9 @@ A source that can't be read on does not stop the others: its error is raised whe
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from pipeline.block import Blocks
+from pipeline.block import Blocks, chained, cut, row_count
 from pipeline.feeds.session_rows import SessionRows
-from pipeline.feeds.stretches import NO_TIME_NS, Stretch, Tape, chained, cut, joined, row_count
+from pipeline.feeds.stretches import NO_TIME_NS, Stretch, Tape, joined
 from pipeline.normalize.grid import INTERVAL_NS, QUIET_NS, check_grid
 from pipeline.ports import FileFeed
 from pipeline.units import ABSENT, SECOND_NS

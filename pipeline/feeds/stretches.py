@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from pipeline.block import Block, Blocks, Numbers, concat
+from pipeline.block import Block, Blocks, Numbers, chained, concat, cut, row_count
 from pipeline.codes import FeedAction, Kind, Mark
 from pipeline.errors import FeedError
 from pipeline.normalize.marks import with_mark
@@ -28,34 +28,6 @@ class Stretch:
 
     def __len__(self) -> int:
         return len(self.session_ns)
-
-
-def cut(blocks: Blocks, start: int, stop: int) -> Blocks:
-    """Rows start to stop of a batch (from 0, like a slice), ranked from 1 again."""
-    parts: Blocks = []
-    for block in blocks:
-        seq = block.number("seq")
-        first, last = np.searchsorted(seq, [start, stop], side="right").tolist()
-        if first < last:
-            parts.append(block.slice(first, last).with_columns(seq=seq[first:last] - start))
-    return parts
-
-
-def chained(batches: Sequence[Blocks]) -> Blocks:
-    """Batches one behind the other, as one batch."""
-    if len(batches) == 1:
-        return batches[0]
-    blocks: Blocks = []
-    start = 0
-    for batch in batches:
-        blocks += [block.with_columns(seq=block.number("seq") + start) for block in batch]
-        start += row_count(batch)
-    return concat(blocks)
-
-
-def row_count(batch: Blocks) -> int:
-    """How many rows a batch holds."""
-    return sum(map(len, batch))
 
 
 class Tape:

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-import numpy as np
 
-from pipeline.block import Block, Blocks
+from pipeline.block import Blocks, cut, row_count
 from pipeline.errors import ConfigError, FeedError
 from pipeline.feeds.merge import merged
 from pipeline.log.manifest import Manifest
@@ -159,17 +158,7 @@ def _readable(batches: Iterator[Blocks], errors: list[str]) -> Iterator[Blocks]:
 def _without(batches: Iterable[Blocks], skipped: int) -> Iterator[Blocks]:
     """The batches but for their first rows, counted from 1 again."""
     for batch in batches:
-        count = sum(map(len, batch))
+        count = row_count(batch)
         if skipped < count:
-            yield batch if skipped == 0 else _cut(batch, skipped)
+            yield batch if skipped == 0 else cut(batch, skipped, count)
         skipped = max(0, skipped - count)
-
-
-def _cut(batch: Blocks, skipped: int) -> Blocks:
-    kept: list[Block] = []
-    for block in batch:
-        start = int(np.searchsorted(block.number("seq"), skipped, side="right"))
-        if start < len(block):
-            rest = block.slice(start, len(block))
-            kept.append(rest.with_columns(seq=rest.number("seq") - skipped))
-    return kept

@@ -7,12 +7,13 @@ day on one version of numpy.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
-from pipeline.block import Block, Blocks, Numbers
+from pipeline.block import Block, Blocks, Numbers, cut, row_count
 from pipeline.codes import AssetClass, FeedAction, Kind, Mark, Side, StatusReason, TradingStatus
+from pipeline.normalize.rows import ranked
 from pipeline.units import ABSENT, MINUTE_NS, NANO, SECOND_NS
 
 TICK_NANO: Final = NANO // 100
@@ -205,32 +206,7 @@ def _feed_drop(day: Day) -> Block:
 
 
 def _in_receive_order(rows: list[Block], batch_rows: int) -> Iterator[Blocks]:
-    """All rows by receive time, cut into batches; `seq` is the rank within the batch."""
-    ts_recv = np.concatenate([block.number("ts_recv_ns") for block in rows])
-    owner = np.repeat(np.arange(len(rows)), [len(block) for block in rows])
-    order = np.argsort(ts_recv, kind="stable")
-    taken = np.zeros(len(rows), np.int64)
-    for start in range(0, len(order), batch_rows):
-        piece = owner[order[start : start + batch_rows]]
-        batch: dict[Kind, list[tuple[Numbers, Block]]] = {}
-        for index in np.unique(piece):
-            ranks = np.flatnonzero(piece == index) + 1
-            block = rows[index].slice(int(taken[index]), int(taken[index]) + len(ranks))
-            taken[index] += len(ranks)
-            batch.setdefault(block.kind, []).append((ranks, block))
-        yield [_one_block(kind, parts) for kind, parts in sorted(batch.items())]
-
-
-def _one_block(kind: Kind, parts: list[tuple[Numbers, Block]]) -> Block:
-    """The parts of one kind as one block in rank order."""
-    ranks = np.concatenate([ranks for ranks, _ in parts])
-    order = np.argsort(ranks)
-    columns: dict[str, Any] = {}
-    for name, first in parts[0][1].columns.items():
-        if isinstance(first, np.ndarray):
-            columns[name] = np.concatenate([block.number(name) for _, block in parts])[order]
-        else:
-            joined = [value for _, block in parts for value in block.text(name)]
-            columns[name] = [joined[i] for i in order]
-    columns["seq"] = ranks[order].astype(np.int64)
-    return Block(kind, columns)
+    """All rows by receive time, cut into batches."""
+    whole = ranked(block.with_columns(seq=block.number("ts_recv_ns")) for block in rows)
+    for start in range(0, row_count(whole), batch_rows):
+        yield cut(whole, start, start + batch_rows)
