@@ -22,7 +22,7 @@ from pipeline.codes import AssetClass, BarBasis, Kind, Mark, Side
 from pipeline.errors import UnitError
 from pipeline.instruments import COIN_STEP_NANO, WHOLE_STEP_NANO, Instrument, checked_symbol
 from pipeline.normalize.binance_depth import DepthBook, Diff, Snapshot
-from pipeline.normalize.capture import Capture, Count, ns_of_ms, price_nano, side_of_quote, size_steps
+from pipeline.normalize.capture import Capture, Count, ns_of_ms, price_nano, print_row, side_of_quote, size_steps
 from pipeline.normalize.marks import one_bar_marks, one_quote_marks
 from pipeline.normalize.rows import Rows
 from pipeline.units import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS
@@ -174,13 +174,14 @@ class BinanceFrames(Capture):
         if trade_id is None:
             raise UnitError(f"a {kind} without its number")
         instrument = self._instrument(trade.s, trade.ps, is_futures=bool(trade.X))
-        values: dict[str, Any] = {
-            "ts_event_ns": ns_of_ms(trade.T),
-            "price_nano": price_nano(trade.p),
-            "size_steps": size_steps(trade.q, instrument.size_step_nano),
-            "aggressor": Side.SELL if trade.m else Side.BUY,
-            "trade_id": trade_id,
-        }
+        values = print_row(
+            trade.p,
+            trade.q,
+            instrument.size_step_nano,
+            ts_event_ns=ns_of_ms(trade.T),
+            aggressor=Side.SELL if trade.m else Side.BUY,
+            trade_id=trade_id,
+        )
         rows.add(Kind.PRINT, instrument_id=self.id_of(instrument, rows), **values)
 
     def _kline(self, frame: KlineFrame, rows: Rows) -> None:

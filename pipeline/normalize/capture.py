@@ -5,6 +5,7 @@ from typing import Annotated, Final
 
 import msgspec
 
+from pipeline.codes import Side
 from pipeline.instruments import Instrument, steps_from_text
 from pipeline.normalize.rows import Rows
 from pipeline.units import ABSENT, INT64_MAX, TsNs, checked_ts, nano_from_text
@@ -30,6 +31,19 @@ def side_of_quote(price: str, size: str, size_step_nano: int) -> tuple[int, int]
     """Price and size of one side of a quote, both ABSENT where nobody stands. Raises UnitError."""
     nano, steps = price_nano(price), size_steps(size, size_step_nano)
     return (nano, steps) if nano and steps else (ABSENT, ABSENT)
+
+
+def print_row(
+    price: str, size: str, size_step_nano: int, *, ts_event_ns: int, aggressor: Side, trade_id: int
+) -> dict[str, int]:
+    """What every venue says of a trade. Raises UnitError."""
+    return {
+        "ts_event_ns": ts_event_ns,
+        "price_nano": price_nano(price),
+        "size_steps": size_steps(size, size_step_nano),
+        "aggressor": aggressor,
+        "trade_id": trade_id,
+    }
 
 
 class Capture:

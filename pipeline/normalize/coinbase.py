@@ -12,7 +12,7 @@ An l2update before its snapshot can't be placed and is counted. Sizes are coins 
 """
 
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -20,7 +20,7 @@ from pipeline.codes import AssetClass, FeedAction, Kind, Mark, Side
 from pipeline.errors import UnitError
 from pipeline.instruments import COIN_STEP_NANO, Instrument, checked_symbol
 from pipeline.normalize.book import Best, Book, Level
-from pipeline.normalize.capture import Capture, Count, price_nano, size_steps
+from pipeline.normalize.capture import Capture, Count, price_nano, print_row, size_steps
 from pipeline.normalize.marks import one_quote_marks
 from pipeline.normalize.rows import Rows
 from pipeline.units import SECOND_NS, TsNs, checked_ts
@@ -163,16 +163,17 @@ class CoinbaseFrames(Capture):
 
     def _match(self, match: Match, type_: str, rows: Rows) -> None:
         instrument = _instrument(match.product_id)
-        values: dict[str, Any] = {
-            "ts_event_ns": _ns_of_time(match.time),
-            "price_nano": price_nano(match.price),
-            "size_steps": _steps(match.size),
-            "aggressor": _side(match.side, _AGGRESSOR_BY_RESTING),
-            "trade_id": match.trade_id,
-            "vendor_seq": match.sequence,
-            "marks": Mark.SNAPSHOT if type_ == "last_match" else Mark.NONE,
-        }
-        rows.add(Kind.PRINT, instrument_id=self.id_of(instrument, rows), **values)
+        values = print_row(
+            match.price,
+            match.size,
+            COIN_STEP_NANO,
+            ts_event_ns=_ns_of_time(match.time),
+            aggressor=_side(match.side, _AGGRESSOR_BY_RESTING),
+            trade_id=match.trade_id,
+        )
+        mark = Mark.SNAPSHOT if type_ == "last_match" else Mark.NONE
+        instrument_id = self.id_of(instrument, rows)
+        rows.add(Kind.PRINT, instrument_id=instrument_id, vendor_seq=match.sequence, marks=mark, **values)
 
     def _ticker(self, ticker: Ticker, rows: Rows) -> None:
         instrument = _instrument(ticker.product_id)

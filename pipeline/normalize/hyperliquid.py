@@ -10,7 +10,7 @@ import msgspec
 from pipeline.codes import AssetClass, Kind, Side
 from pipeline.errors import UnitError
 from pipeline.instruments import COIN_STEP_NANO, Instrument, checked_symbol
-from pipeline.normalize.capture import Capture, Count, ns_of_ms, price_nano, side_of_quote, size_steps
+from pipeline.normalize.capture import Capture, Count, ns_of_ms, print_row, side_of_quote
 from pipeline.normalize.marks import one_quote_marks
 from pipeline.normalize.rows import Rows
 from pipeline.units import ABSENT
@@ -98,13 +98,8 @@ def _best(levels: list[PriceLevel]) -> tuple[int, int]:
 def _print(trade: Trade) -> dict[str, int]:
     if trade.side not in _SIDES:
         raise UnitError(f"side {trade.side[:20]!r} is unknown; accepted are A and B")
-    return {
-        "ts_event_ns": ns_of_ms(trade.time),
-        "price_nano": price_nano(trade.px),
-        "size_steps": size_steps(trade.sz, COIN_STEP_NANO),
-        "aggressor": _SIDES[trade.side],
-        "trade_id": trade.tid,
-    }
+    side, event_ns = _SIDES[trade.side], ns_of_ms(trade.time)
+    return print_row(trade.px, trade.sz, COIN_STEP_NANO, ts_event_ns=event_ns, aggressor=side, trade_id=trade.tid)
 
 
 def _instrument(coin: str) -> Instrument:
