@@ -37,7 +37,7 @@ class View(NamedTuple):
 
 @cache
 def views() -> tuple[View, ...]:
-    """Every view, in the order in which they build on each other."""
+    """Every view, by layer and name; `closure` puts them in the order in which they build on each other."""
     return tuple(
         View(path.stem if schema == "main" else f"{schema}.{path.stem}", path.read_text())
         for layer, schema in LAYERS.items()
@@ -58,16 +58,20 @@ def named_in(query: str) -> list[View]:
 
 
 def closure(of: Iterable[View]) -> tuple[list[View], set[str]]:
-    """These views with all that they and the macros stand on, in order, and the relations of the log beneath them."""
+    """These views with all that they and the macros stand on, each after these, and the relations of the log beneath."""
     by_name = {view.name: view for view in views()}
-    wanted, relations = set[str](), set[str]()
-    waiting = [MACROS, *(f"from {view.name}" for view in of)]
-    while waiting:
-        for beneath, mart in _READ.findall(waiting.pop()):
+    seen, relations = set[str](), set[str]()
+    ordered: list[View] = []
+
+    def reach(text: str) -> None:
+        for beneath, mart in _READ.findall(text):
             name = beneath or mart
             if name.startswith("log."):
                 relations.add(name)
-            elif name in by_name and name not in wanted:
-                wanted.add(name)
-                waiting.append(by_name[name].select)
-    return [view for view in views() if view.name in wanted], relations
+            elif name in by_name and name not in seen:
+                seen.add(name)
+                reach(by_name[name].select)
+                ordered.append(by_name[name])
+
+    reach("\n".join([MACROS, *(f"from {view.name}" for view in of)]))
+    return ordered, relations
