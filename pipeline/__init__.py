@@ -46,8 +46,8 @@ second time without decoding them, out of a `log.cache` of columns that `log.map
 **The shell.** `config` reads what people write. `run.recording` records with `run.control` listening and `run.sealing` behind it, `run.importing`
 (reading `run.ahead` of the writing) and `run.generating` feed it, `run.replaying` and `run.verifying` fold again through `run.fold`, with `run.code` that was
 kept, `run.strategies` that were named and the `run.environment` they ran in; `run.comparing` finds the first
-difference, `run.notes` remarks, `run.pages` writes what the code says of itself. People speak to it through the
-commands: `cli.demo_command`, `cli.import_command`, `cli.replay_command`, `cli.verify_command`, `cli.sql_command`,
+difference, `run.diffing` where two runs part, `run.notes` remarks, `run.pages` writes what the code says of itself.
+People speak to it through the commands: `cli.demo_command`, `cli.import_command`, `cli.replay_command`, `cli.verify_command`, `cli.diff_command`, `cli.sql_command`,
 `cli.check_command`, `cli.sessions_command`, `cli.runs_command`, `cli.note_command`, `cli.strategies_command`,
 `cli.docs_command`, which print by `cli.show`.
 """

@@ -21,6 +21,7 @@ _EVERY_DAY: Final = {
 }
 _MORE: Final = {
     "check": "find every damaged byte of the store; salvage what is whole",
+    "diff": "what two runs decided differently, and what it did to profit",
     "note": "remark on a session",
     "runs": "list, show, delete",
     "sessions": "list, show, seal, export, delete, prune",
