@@ -1,5 +1,6 @@
 """The hot cache gives the rows of the sealed files, or it is made again; nothing depends on it."""
 
+import json
 import os
 import signal
 import subprocess
@@ -9,10 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from store_quotes import random_walk_quotes
 from store_samples import rows_of
 
 from pipeline.block import Block
+from pipeline.cli import main
 from pipeline.codes import Kind
 from pipeline.errors import ConfigError
 from pipeline.log import cache, hot, manifest
@@ -79,7 +82,9 @@ def test_the_first_reading_leaves_an_entry_and_the_next_gives_the_same_rows(stor
     found = list(hot.windows(store, id_, rows=rows))
     assert rows_of([block for window in found for block in window.blocks]) == rows_of(inputs)
     assert [window.first_seq for window in found] == [1, *(window.last_seq + 1 for window in found[:-1])]
-    assert {kind.name.lower() for kind in MAPPABLE & {block.kind for block in inputs}} <= {path.name for path in entry(store).iterdir()}
+    assert {kind.name.lower() for kind in MAPPABLE & {block.kind for block in inputs}} <= {
+        path.name for path in entry(store).iterdir()
+    }
     for window in found:
         assert sum(map(len, window.blocks)) == window.last_seq - window.first_seq + 1 <= rows
 
@@ -331,3 +336,19 @@ def test_a_session_without_numbers_is_kept_and_read(store, begun):
     seal(store.folder(made.id))
     for _ in range(2):
         assert rows_of(everything(hot.batches(store, made.id))) == rows_of([note])
+
+
+def test_people_see_it_and_clear_it(store, quotes):
+    id_ = quotes(3_000)
+    everything(hot.batches(store, id_))
+    told = CliRunner().invoke(main, ["--home", str(store.home), "sessions", "cache"])
+    assert told.exit_code == 0
+    assert told.stdout.startswith(f"{id_} ")
+    assert f"of {2**30:,} bytes" in told.stdout
+    told = CliRunner().invoke(main, ["--home", str(store.home), "sessions", "cache", "--clear", "--json"])
+    answer = json.loads(told.stdout.splitlines()[-1])
+    assert [entry["session"] for entry in answer["entries"]] == [id_]
+    assert answer["freed_bytes"] == answer["entries"][0]["bytes"] > 0
+    assert not hot.has(store, id_)
+    told = CliRunner().invoke(main, ["--home", str(store.home), "sessions", "cache"])
+    assert told.stdout.startswith("nothing is kept")
