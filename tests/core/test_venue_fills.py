@@ -1,4 +1,5 @@
 from core_day import Day, Derived, nano
+from core_fills import FAST, buy, fills, run, sell, states
 from core_probe import probe
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,31 +21,6 @@ from pipeline.core.orders import remaining_steps
 from pipeline.core.settings import EngineSettings
 from pipeline.core.verbs import cancel, enter, leave
 from pipeline.units import ABSENT, NANO
-
-FAST = EngineSettings(latency_ns=NANO, quote_age_ns_max=10**15)
-
-
-def buy(**order):
-    return lambda s, event, ctx: enter(ctx, Side.BUY, **order)
-
-
-def sell(**order):
-    return lambda s, event, ctx: enter(ctx, Side.SELL, **order)
-
-
-def fills(derived):
-    return [
-        (row["seq"], row["side"], row["price_nano"] / NANO, row["quantity_steps"], row["liquidity"])
-        for row in derived[Kind.FILL]
-    ]
-
-
-def states(derived, order_id=1):
-    return [OrderState(row["state"]).name for row in derived[Kind.ORDER] if row["order_id"] == order_id]
-
-
-def run(day, script, engine_settings=FAST):
-    return day.run([probe(script)], engine_settings)[1]
 
 
 def test_a_market_order_pays_the_far_side_in_force_when_it_arrives():
@@ -138,24 +114,6 @@ def test_a_cancel_takes_as_long_as_an_order():
     assert states(derived)[-3:] == ["CANCEL_PENDING", "CANCEL_PENDING", "CANCELLED"]
 
 
-def test_a_stop_and_a_target_come_with_the_first_fill_and_end_each_other():
-    day = (
-        Day().quote(0, 10.0, 10.1, ask_size=60).timer(2).quote(3, 10.0, 10.1).timer(5).quote(6, 11.0, 11.1, bid_size=40)
-    )
-    day.quote(7, 11.2, 11.3).timer(9)
-    derived = run(day, {1: buy(quantity=100, limit=10.1, stop=9.5, target=11.0)})
-    assert [(row["order_id"], row["price_nano"] / NANO, row["quantity_steps"]) for row in derived[Kind.FILL]] == [
-        (1, 10.1, 60),
-        (1, 10.1, 40),
-        (3, 11.0, 40),
-        (3, 11.0, 60),
-    ]
-    assert states(derived, 2)[-1] == "CANCELLED"
-    assert derived[Kind.POSITION][-1]["quantity_steps"] == 0
-    legs = {row["order_id"]: row["parent_order_id"] for row in derived[Kind.ORDER]}
-    assert legs == {1: 0, 2: 1, 3: 1}
-
-
 def test_entries_on_their_way_count_towards_the_largest_position():
     limits = EngineSettings(latency_ns=NANO, position_notional_max=2_500.0)
     script = {call: buy(quantity=100, limit=10.0) for call in range(1, 5)} | {5: lambda s, e, ctx: cancel(ctx)}
@@ -209,64 +167,6 @@ def test_a_fill_whose_fee_no_column_holds_is_not_made():
     )
 
 
-def two_entries(first, second):
-    """An entry with protection at the first quote and another, without, at the third."""
-    return {1: buy(**first), 3: buy(**second)}
-
-
-def test_a_target_that_fills_takes_its_stop_along_while_another_entry_holds():
-    day = Day().quote(0, 10.0, 10.1).timer(2).quote(3, 10.0, 10.1).timer(5).quote(6, 10.0, 10.1).timer(8)
-    day.quote(9, 11.0, 11.1).timer(10).quote(11, 9.0, 9.1)
-    script = two_entries({"quantity": 100, "stop": 9.5, "target": 11.0}, {"quantity": 100})
-    derived = run(day, script)
-    assert fills(derived)[2:] == [(8, Side.SELL, 11.0, 100, Liquidity.MAKER)]
-    assert states(derived, 2)[-1] == "CANCELLED"
-    assert derived[Kind.POSITION][-1]["quantity_steps"] == 100
-
-
-def test_a_part_of_a_target_makes_its_stop_as_much_smaller():
-    day = Day().quote(0, 10.0, 10.1).timer(2).quote(3, 10.0, 10.1).timer(5).quote(6, 10.0, 10.1).timer(8)
-    day.quote(9, 11.0, 11.1, bid_size=30).timer(10).quote(11, 9.0, 9.1, bid_size=500)
-    derived = run(day, two_entries({"quantity": 100, "stop": 9.5, "target": 11.0}, {"quantity": 100}))
-    assert fills(derived)[2:] == [(8, Side.SELL, 11.0, 30, Liquidity.MAKER), (10, Side.SELL, 9.0, 70, Liquidity.TAKER)]
-    smaller = next(row for row in derived[Kind.ORDER] if row["order_id"] == 2 and row["quantity_steps"] == 70)
-    filled = derived[Kind.FILL][2]
-    assert (smaller["cause_seq"], smaller["cause_ord"]) == (filled["seq"], filled["ord"])
-    assert states(derived, 3)[-1] == "CANCELLED"
-
-
-def test_protection_closes_no_more_than_its_own_entry_filled():
-    day = Day().quote(0, 10.0, 10.1, ask_size=60).timer(2).quote(3, 10.0, 10.2).timer(5).quote(6, 10.0, 10.2).timer(8)
-    day.quote(9, 9.0, 12.0, bid_size=500)
-    for time_in_force in (TimeInForce.DAY, TimeInForce.IOC):
-        entry = {"quantity": 100, "limit": 10.1, "stop": 9.5, "time_in_force": time_in_force}
-        derived = run(day, two_entries(entry, {"quantity": 80}))
-        sold = [row["quantity_steps"] for row in derived[Kind.FILL] if row["side"] == Side.SELL]
-        assert sold == [60], time_in_force
-
-
-def test_a_protective_stop_sells_no_more_than_there_is():
-    day = (
-        Day()
-        .quote(0, 10.0, 10.1, ask_size=60)
-        .timer(2)
-        .timer(3.5)
-        .quote(4, 9.0, 12.0, bid_size=500)
-        .timer(6)
-        .quote(7, 9, 9.1)
-    )
-    derived = run(day, {1: buy(quantity=100, limit=10.1, stop=9.5)})
-    assert fills(derived) == [(3, Side.BUY, 10.1, 60, Liquidity.TAKER), (5, Side.SELL, 9.0, 60, Liquidity.TAKER)]
-    assert states(derived, 1)[-2:] == ["CANCEL_PENDING", "CANCELLED"]  # the rest of the entry goes with its stop
-
-
-def test_leaving_takes_the_protection_along():
-    script = {1: buy(quantity=50, stop=9.0), 2: lambda s, event, ctx: leave(ctx)}
-    derived = run(Day().quote(0, 10.0, 10.1).timer(2).quote(5, 10.0, 10.1).timer(7).quote(8, 5, 5.1), script)
-    assert [side for _, side, *_ in fills(derived)] == [Side.BUY, Side.SELL]
-    assert states(derived, 2)[-1] == "CANCELLED"
-
-
 def test_an_exit_that_stands_is_not_doubled_and_one_of_nothing_is_empty():
     go_out = lambda s, event, ctx: leave(ctx)  # noqa: E731
     script = {1: go_out, 2: buy(quantity=50), 3: go_out, 4: go_out}
@@ -277,24 +177,6 @@ def test_an_exit_that_stands_is_not_doubled_and_one_of_nothing_is_empty():
         IntentOutcome.TAKEN,
         IntentOutcome.DUPLICATE,
     ]
-
-
-def test_without_quotes_a_market_order_gets_the_open_of_the_next_whole_bar():
-    plan = probe(
-        on_quote=None, on_timer=lambda s, e, p, ctx: enter(ctx, Side.BUY, quantity=100) if e.interval_ns == 7 else None
-    )
-    day = Day().bar(60, 0, (10, 11, 9, 10)).add(Kind.TIMER, 90, 0, interval_ns=7).bar(120, 60, (11, 12, 10, 11))
-    day.bar(180, 120, (12, 13, 12, 12), volume=70).bar(240, 180, (14, 14, 14, 14))
-    _, derived = day.run([plan], FAST)
-    assert fills(derived) == [(5, Side.BUY, 12.0, 70, Liquidity.UNKNOWN), (6, Side.BUY, 14.0, 30, Liquidity.UNKNOWN)]
-
-
-def test_without_quotes_a_limit_needs_a_bar_that_trades_through_it():
-    plan = probe(on_quote=None, on_timer=lambda s, e, p, ctx: enter(ctx, Side.BUY, quantity=10, limit=9.5, stop=9.0))
-    day = Day().bar(60, 0, (10, 11, 9, 10)).timer(61).bar(180, 120, (10, 10, 9.5, 10)).bar(240, 180, (10, 10, 9.4, 10))
-    day.bar(400, 300, (8.5, 9, 8, 8))
-    _, derived = day.run([plan], FAST)
-    assert fills(derived) == [(5, Side.BUY, 9.5, 10, Liquidity.UNKNOWN), (6, Side.SELL, 8.5, 10, Liquidity.UNKNOWN)]
 
 
 def test_prices_go_to_the_tick_by_the_sides_rule():
@@ -359,48 +241,6 @@ def test_an_impossible_part_is_invalid():
 def test_a_market_without_the_other_side_fills_nothing():
     day = Day().quote(0, 10, 10.1).add(Kind.QUOTE, 0.5, bid_nano=nano(10), ask_nano=ABSENT).timer(3).quote(4, 10, 10.4)
     assert fills(run(day, {1: buy(quantity=5)})) == [(5, Side.BUY, 10.4, 5, Liquidity.TAKER)]
-
-
-def on_first_timer(**order):
-    """Without quotes: an order at the first timer, once a bar has given a reference price."""
-
-    def on_timer(s, event, p, ctx):
-        s.calls += 1
-        if s.calls == 1:
-            enter(ctx, Side.BUY, **order)
-
-    return probe(on_quote=None, on_timer=on_timer)
-
-
-def bar_day(*bars):
-    day = Day().bar(60, 0, (10, 10, 10, 10)).timer(61)
-    for i, (prices, volume) in enumerate(bars, 2):
-        day.bar(60 * i + 60, 60 * i, prices, volume)
-    return day
-
-
-def test_a_bar_fills_all_or_nothing_of_a_fill_or_kill():
-    plan = on_first_timer(quantity=10, limit=11.0, time_in_force=TimeInForce.FOK)
-    _, derived = bar_day(((10, 10, 10, 10), 9), ((10, 10, 10, 10), 99)).run([plan], FAST)
-    assert fills(derived) == []
-    assert states(derived)[-1] == "CANCELLED"
-
-
-def test_a_stop_fills_at_the_worse_of_its_trigger_and_the_open_of_a_bar():
-    for prices, paid in (((10, 12, 10, 11), 11.0), ((11.5, 12, 11, 11), 11.5)):
-        _, derived = bar_day((prices, 99)).run([on_first_timer(quantity=10, trigger=11.0)], FAST)
-        assert fills(derived) == [(4, Side.BUY, paid, 10, Liquidity.UNKNOWN)]
-
-
-def test_a_stop_limit_woken_in_a_bar_waits_for_the_next():
-    bars = (((10, 12, 10, 12), 99), ((12, 12, 11.2, 12), 99), ((12, 12, 11, 12), 99))
-    _, derived = bar_day(*bars).run([on_first_timer(quantity=10, trigger=11.0, limit=11.2)], FAST)
-    assert fills(derived) == [(6, Side.BUY, 11.2, 10, Liquidity.UNKNOWN)]
-
-
-def test_bars_of_another_length_fill_nothing():
-    day = bar_day().bar(500, 120, (10, 10, 10, 10), seconds=300)
-    assert fills(day.run([on_first_timer(quantity=10)], FAST)[1]) == []
 
 
 def test_ticks_below_one_are_finer():
