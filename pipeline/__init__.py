@@ -1,7 +1,7 @@
 """The path of one event, and every module it passes, in that order.
 
-**The words.** `units` and `errors` stand on nothing. `codes` are the closed sets, `events` the layouts of all kinds,
-`block` the columns in which rows travel, `provenance` which kinds are inputs and which derived, `instruments` what
+**The words.** `units` and `errors` stand on nothing. `codes` are the closed sets, `layout` is the form of a row and its
+header, `events` the layouts of all kinds, `block` the columns in which rows travel, `provenance` which kinds are inputs and which derived, `instruments` what
 trades, `intents` what may be asked of a broker, `ports` the verbs through which the shell reaches the world.
 
 **In.** A file is opened by the feed that reads it (`feeds.files`): `feeds.dbn` over `feeds.dbn_records` and

@@ -12,7 +12,11 @@ from pipeline.cli.show import as_json_line, counted, json_option, progress
 @click.command("import")
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--name", help="what to call the session  [default: after the first file]")
-@click.option("--map", "mapping", help="columns of tables: 'kind=bar ts=time unit=ms ...' or a TOML file; the rest by their header")
+@click.option(
+    "--map",
+    "mapping",
+    help="columns of tables: 'kind=bar ts=time unit=ms ...' or a TOML file; the rest by their header",
+)
 @click.option("--delay", default="0s", show_default=True, help="receive time of rows that have none, after their event")
 @click.option("--timer", default="1s", show_default=True, help="step of the timer grid; 0s: no timers")
 @click.option("--quiet", default="15m", show_default=True, help="the grid pauses after so long without a row")
