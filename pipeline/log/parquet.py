@@ -35,6 +35,8 @@ _STATISTICS: Final = ("seq", "ts_event_ns", "ts_recv_ns", "instrument_id")
 """What filters prune by; statistics of the other columns would only make footers longer."""
 _CONSTANT: Final = "tape.constant"
 """Key in the footer: a JSON object of the columns that hold one value in all rows."""
+_GROUP_BLOCKS_MAX: Final = 16
+"""Blocks of which a row group may be made as they are: each costs more than to copy some thousand rows."""
 _HASHED_BYTES: Final = 1 << 20
 _WRITTEN_BYTES: Final = 1 << 20
 """Gathered before they are written: Parquet comes in pieces of some ten bytes."""
@@ -93,19 +95,27 @@ class PartWriter:
         self._sink.release()
 
     def _write_group(self, rows: int) -> None:
-        joined = concat(self._waiting)
-        whole = joined[0] if joined else Block.of(self.kind, 0)
-        group, rest = whole.slice(0, rows), whole.slice(rows, len(whole))
-        self._waiting, self._waiting_rows = [rest] if len(rest) else [], len(rest)
+        group = self._taken(rows)
         if self._writer is None:
-            self._writer = _open_writer(self._sink, group)
+            self._writer = _open_writer(self._sink, max(group, key=len))
         if rows:
-            self._writer.write_table(pa.Table.from_batches([to_arrow(group)]), row_group_size=ROW_GROUP_ROWS)
-            seq = group.number("seq")
+            table = pa.Table.from_batches([to_arrow(block) for block in group])
+            self._writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
             constants = _constants(group)
             self._constants = dict(constants.items() & self._constants.items()) if self._pieces else constants
-            self._pieces.append(self._sink.piece(rows, int(seq[0]), int(seq[-1])))
-            self._values.append(digest_of(group))
+            first_seq, last_seq = int(group[0].number("seq")[0]), int(group[-1].number("seq")[-1])
+            self._pieces.append(self._sink.piece(rows, first_seq, last_seq))
+            self._values.append(digest_of(*group))
+
+    def _taken(self, rows: int) -> list[Block]:
+        """The next rows, in few blocks: joined only when they came in many."""
+        if len(self._waiting) > _GROUP_BLOCKS_MAX or not self._waiting:
+            self._waiting = concat(self._waiting) or [Block.of(self.kind, 0)]
+        *taken, last = self._waiting
+        self._waiting_rows -= rows
+        cut = len(last) - self._waiting_rows
+        self._waiting = [last.slice(cut, len(last))] if self._waiting_rows else []
+        return [*taken, last.slice(0, cut)]
 
 
 class PartFile:
@@ -157,6 +167,13 @@ class PartFile:
         except (pa.ArrowException, OSError) as error:
             start = self._file.metadata.row_group(wanted[0]).column(0).data_page_offset
             raise CorruptError(self.path, start, f"it was sound and is so no more: {_short(error)}") from None
+
+    def times(self) -> tuple[int, int]:
+        """The first and the last `ts_recv_ns` in it, as the footer has them."""
+        groups = [self._file.metadata.row_group(group) for group in range(self.count_groups)]
+        index = list(LAYOUTS[self.kind].names).index("ts_recv_ns")
+        found = [group.column(index).statistics for group in groups]
+        return min(int(each.min) for each in found), max(int(each.max) for each in found)
 
     def values(self) -> tuple[str, ...]:
         """`digest_of` each row group, as it reads now."""
@@ -215,15 +232,16 @@ def is_intact(path: Path, start: int, piece: Piece) -> bool:
         return bytes_hash(file.read(piece.end - start)) == piece.blake3
 
 
-def digest_of(block: Block) -> str:
-    """blake3 over a block's values, column after column in the layout's order; text as its lengths, then its bytes."""
+def digest_of(*blocks: Block) -> str:
+    """blake3 over the values of a kind's rows, column after column in the layout's order; text as its lengths, then its bytes."""
     hasher = blake3()
-    for field in LAYOUTS[block.kind].fields:
-        column = block.columns[field.name]
-        if isinstance(column, np.ndarray):
-            hasher.update(_bytes_of(column))
+    for field in LAYOUTS[blocks[0].kind].fields:
+        if field.is_fixed:
+            for block in blocks:
+                hasher.update(_bytes_of(block.number(field.name)))
         else:
-            encoded = [value.encode() if isinstance(value, str) else value for value in column]
+            values = [value for block in blocks for value in block.text(field.name)]
+            encoded = [value.encode() if isinstance(value, str) else value for value in values]
             hasher.update(np.array([len(value) for value in encoded], "i4").tobytes())
             hasher.update(b"".join(encoded))
     return hasher.hexdigest()
@@ -273,12 +291,17 @@ def _open_writer(sink: "_Sink", first: Block) -> pq.ParquetWriter:
     )
 
 
-def _constants(group: Block) -> dict[str, int]:
+def _constants(group: Sequence[Block]) -> dict[str, int]:
     """The integer columns that hold one value. Floats are left out: a NaN in JSON is nobody's number."""
+    firsts = {
+        name: column[0]
+        for name, column in group[0].columns.items()
+        if isinstance(column, np.ndarray) and column.dtype.kind == "i"
+    }
     return {
-        name: int(column[0])
-        for name, column in group.columns.items()
-        if isinstance(column, np.ndarray) and column.dtype.kind == "i" and (column == column[0]).all()
+        name: int(first)
+        for name, first in firsts.items()
+        if all((block.number(name) == first).all() for block in group)
     }
 
 

@@ -9,7 +9,8 @@
 A crash before 4 leaves files that nobody names, a crash after it leaves files that nobody needs; both are removed by
 5 of the next run. While recording, each segment that is closed becomes one part per kind, inputs apart from derived
 rows (`inputs-000007`, `derived-000007`), because rows derived from its last inputs may lie in the next segment. At
-the end all is merged into one part per kind in (seq, ord) order (`part-00001`).
+the end all is merged into one part per kind in (seq, ord) order (`part-00001`); but a log that holds no derived rows
+is in order already, so its last segments only become the last parts.
 
 Whoever seals holds the log's lock.
 """
@@ -45,26 +46,17 @@ def seal_segment(folder: Path, disk: Disk | None = None) -> bool:
     """
     disk = disk or RealDisk()
     before = manifest.load(folder)
-    segments = Segments(folder / JOURNAL, before.sealed, disk=disk)
-    if len(segments.numbers) < 2:
+    if sum(number > before.sealed.segment for number in numbers(disk, folder / JOURNAL)) < 2:
         return False
     tidy(folder, disk)
-    number = segments.numbers[0]
-    parts = _Parts(folder, disk)
-    for frame in segments.frames(number):
-        stretch = _STRETCHES.get(frame.header.kind)
-        if stretch:
-            for block in codec.decode(frame.payload):
-                parts.write(block, f"{stretch}-{number:06d}")
-    reached = segments.cursor_of(number)
-    sealed = parts.publish(before.sealed.chain.hex(), reached.chain.hex())
-    manifest.update(folder, disk, parts=(*before.parts, *sealed), sealed=reached)
+    after = _with_next_segment(folder, before, disk)
+    manifest.update(folder, disk, parts=after.parts, sealed=after.sealed)
     tidy(folder, disk)
     return True
 
 
 def seal(folder: Path, disk: Disk | None = None) -> Manifest:
-    """Seal a closed log whole, one part per kind, and return its manifest; a sealed one is only tidied.
+    """Seal a closed log whole and return its manifest; a sealed one is only tidied.
 
     Raises LogError when the log is still open or reads back differently, CorruptError when it is damaged: then
     nothing is dropped.
@@ -76,10 +68,42 @@ def seal(folder: Path, disk: Disk | None = None) -> Manifest:
         return reader.manifest
     if not reader.manifest.is_closed:
         raise LogError(f"{folder.name}: the log is open; end it, then it can be sealed")
-    result = write_sealed(reader, folder, disk)
+    if reader.manifest.parts and not _holds_derived(reader):
+        result = _sealed_on(folder, disk)
+    else:
+        result = write_sealed(reader, folder, disk)
     manifest.save(folder, result, disk)
     tidy(folder, disk)
     return result
+
+
+def _holds_derived(reader: LogReader) -> bool:
+    return any(True for _ in reader.batches(what="derived", columns=[]))
+
+
+def _sealed_on(folder: Path, disk: Disk) -> Manifest:
+    """Go on by segments where sealing in the background has begun: inputs alone are in order so, and written but once."""
+    while seal_segment(folder, disk):
+        pass
+    result, tally = _with_next_segment(folder, manifest.load(folder), disk), _Tally()
+    for part in result.parts:
+        tally.add_part(part, PartFile(folder / part.file).times())
+    return tally.applied(result, parts=result.parts, sealed=result.sealed)
+
+
+def _with_next_segment(folder: Path, before: Manifest, disk: Disk) -> Manifest:
+    """Write the oldest unsealed segment as parts; the manifest that would name them is returned, not written."""
+    segments = Segments(folder / JOURNAL, before.sealed, is_closed=before.is_closed, disk=disk)
+    number = segments.numbers[0]
+    parts = _Parts(folder, disk)
+    for frame in segments.frames(number):
+        stretch = _STRETCHES.get(frame.header.kind)
+        if stretch:
+            for block in codec.decode(frame.payload):
+                parts.write(block, f"{stretch}-{number:06d}")
+    reached = segments.cursor_of(number)
+    sealed = parts.publish(before.sealed.chain.hex(), reached.chain.hex())
+    return manifest.replaced(before, parts=(*before.parts, *sealed), sealed=reached)
 
 
 def write_sealed(reader: LogReader, folder: Path, disk: Disk) -> Manifest:
@@ -208,6 +232,13 @@ class _Tally:
             times = block.number("ts_recv_ns")[chosen]
             if len(times):
                 self._times[sort].append((int(times.min()), int(times.max())))
+
+    def add_part(self, part: SealedPart, times: tuple[int, int]) -> None:
+        """Count the inputs of a part, received in this span of time."""
+        self._kinds[part.kind] = self._kinds.get(part.kind, 0) + part.rows
+        self._inputs += part.rows
+        self._seqs.append((part.first_seq, part.last_seq))
+        self._times[True].append(times)
 
     def applied(self, to: Manifest, *, parts: tuple[SealedPart, ...], sealed: Cursor) -> Manifest:
         """The manifest of the same log, sealed in these parts."""

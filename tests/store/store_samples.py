@@ -85,7 +85,7 @@ def write_steps(
     return written
 
 
-def write_few_kinds(journal: Journal, count: int) -> Blocks:
+def write_few_kinds(journal: Journal, count: int, *, is_decided: bool = True) -> Blocks:
     """`count` commits of a quote and a bar, each with a bar and an intent derived one commit later; all rows written."""
     written, waiting = [], []
     for seq in range(1, 2 * count + 1, 2):
@@ -95,9 +95,10 @@ def write_few_kinds(journal: Journal, count: int) -> Blocks:
         waiting.append(
             [random_block(Kind.BAR, [seq, seq + 1], [1, 1], 0), random_block(Kind.INTENT, [seq + 1], [2], 0)]
         )
-        if len(waiting) > 1:
+        if len(waiting) > 1 and is_decided:
             _append(journal, waiting.pop(0), written)
-    _append(journal, waiting.pop(), written)
+    if is_decided:
+        _append(journal, waiting.pop(), written)
     return written
 
 

@@ -1,15 +1,19 @@
 """What was written is what is read, wherever it lies by then."""
 
+import shutil
+
 import numpy as np
 import pyarrow as pa
 import pytest
-from store_samples import DERIVED_KINDS, INPUT_KINDS, rows_of, write_steps
+from store_samples import DERIVED_KINDS, INPUT_KINDS, inputs, rows_of, write_steps
 
 from pipeline.block import concat
 from pipeline.codes import Kind
 from pipeline.errors import CorruptError, LogError
 from pipeline.log import manifest
 from pipeline.log.arrow import from_arrow
+from pipeline.log.check import check
+from pipeline.log.frames import FrameKind
 from pipeline.log.journal import Journal
 from pipeline.log.reader import LogReader
 from pipeline.log.seal import seal, seal_segment
@@ -52,6 +56,31 @@ def test_segments_are_sealed_one_by_one_while_the_journal_grows(store, begun):
     last = seal(folder)
     assert len(last.parts) == len(last.kinds)
     assert rows_of(everything(LogReader(folder))) == rows_of(written)
+
+
+def test_inputs_alone_stay_in_the_parts_of_their_segments(store, begun, tmp_path):
+    made, journal = begun(segment_bytes=30_000)
+    folder = store.folder(made.id)
+    written = []
+    for first in range(1, 401, 20):
+        batch = inputs(first, first + 19)
+        journal.append(FrameKind.INPUTS, batch)
+        written += batch
+    journal.close()
+    manifest.update(folder, state="ended")
+    whole = tmp_path / "whole"
+    shutil.copytree(folder, whole)
+    in_one = seal(whole)
+    assert seal_segment(folder)
+    first_parts = manifest.load(folder).parts
+    sealed = seal(folder)
+    assert sealed.parts[: len(first_parts)] == first_parts
+    assert {part.stretch for part in sealed.parts} == {"inputs"}
+    assert len(sealed.parts_of(Kind.QUOTE)) > 2
+    assert rows_of(everything(LogReader(folder))) == rows_of(everything(LogReader(whole))) == rows_of(written)
+    assert manifest.replaced(sealed, id=in_one.id, parts=in_one.parts) == in_one
+    assert not list((folder / "journal").glob("*.seg"))
+    assert check(store).sound
 
 
 @pytest.mark.parametrize("sealed_segments", [0, 2, 99])

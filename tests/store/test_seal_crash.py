@@ -21,10 +21,10 @@ def seal_all(folder, disk):
     return seal(folder, disk)
 
 
-@pytest.fixture
-def origin_and_rows(store, begun):
-    made, journal = begun(segment_bytes=10_000)
-    written = write_few_kinds(journal, 4)
+@pytest.fixture(params=[True, False], ids=["decided", "inputs alone"])
+def origin_and_rows(store, begun, request):
+    made, journal = begun(segment_bytes=10_000 if request.param else 4_000)
+    written = write_few_kinds(journal, 4, is_decided=request.param)
     journal.close()
     folder = store.folder(made.id)
     manifest.update(folder, state="ended")
