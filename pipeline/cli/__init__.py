@@ -13,7 +13,7 @@ import click
 from pipeline.errors import TapeError
 
 _EVERY_DAY: Final = {
-    "demo": "record a generated day, replay it, prove it identical, ask it with SQL",
+    "demo": "a generated day: recorded, proved identical, replayed, asked",
     "import": "DBN, CSV, Parquet and captured frames into a session",
     "replay": "a strategy over recorded sessions",
     "verify": "fold a recording again with its own code and compare bit for bit",

@@ -2,11 +2,11 @@
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
-from pipeline.cli.show import as_json_line, counted, json_option
+from pipeline.cli.show import as_json_line, counted, facts, json_option
 
 
 @click.group("sessions")
@@ -126,31 +126,52 @@ def cache(home: str, clear: bool, as_json: bool) -> None:
 
 def show_manifest(home: str, name: str, *, as_json: bool) -> None:
     """Print what a manifest says."""
-    manifest = _store(home).find_one(name)
+    store = _store(home)
+    manifest = store.find_one(name)
     if as_json:
         as_json_line(manifest)
         return
     from pipeline.units import iso_from_ns
 
     size = sum(part.size for part in manifest.parts)
-    rows: list[tuple[str, Any]] = [
-        ("id", manifest.id),
-        ("state", f"{manifest.state}, recorded as {manifest.mode.value}"),
-        ("inputs", f"{manifest.inputs:,}"),
-        ("derived", f"{manifest.derived:,}"),
-        ("kinds", counted(manifest.kinds)),
-        ("from", iso_from_ns(manifest.first_ts_ns)),
-        ("to", iso_from_ns(manifest.last_ts_ns)),
-        ("refused", f"{manifest.refused:,}"),
-        ("strategies", ", ".join(f"{entry.name} {entry.params}" for entry in manifest.strategies) or "none"),
-        ("parents", ", ".join(manifest.parents) or "none"),
-        ("sealed", f"{size:,} bytes in {len(manifest.parts)} files" if size else "no"),
-        ("decisions", manifest.decisions_hash or "none"),
-        ("code", manifest.code_hash or "none"),
-        ("packages", ", ".join(f"{package} {version}" for package, version in manifest.packages.items())),
-    ]
-    for key, value in rows:
-        click.echo(f"{key:<12}{value}")
+    facts(
+        [
+            ("id", manifest.id),
+            ("state", f"{manifest.state}, {_MADE[manifest.mode.value]}"),
+            ("session", manifest.parents),
+            ("runs", [run.id for run in store.runs() if manifest.id in run.parents]),
+            ("inputs", _inputs(manifest)),
+            ("derived", f"{manifest.derived:,}"),
+            ("kinds", counted(manifest.kinds)),
+            ("from", iso_from_ns(manifest.first_ts_ns) if manifest.first_ts_ns else ""),
+            ("to", iso_from_ns(manifest.last_ts_ns) if manifest.last_ts_ns else ""),
+            ("refused", f"{manifest.refused:,}" if manifest.what == "session" else ""),
+            ("files", [file["name"] for file in manifest.settings.get("files", ())]),
+            ("strategies", [_with_params(entry) for entry in manifest.strategies] or "none"),
+            ("sealed", f"{size:,} bytes in {len(manifest.parts)} files" if size else "no"),
+            ("decisions", manifest.decisions_hash),
+            ("code", manifest.code_hash),
+            ("packages", ", ".join(f"{package} {version}" for package, version in manifest.packages.items())),
+        ]
+    )
+
+
+_MADE: Final = {
+    "live": "recorded live",
+    "paper": "recorded, orders simulated",
+    "import": "imported from files",
+    "verify": "folded again",
+    "replay": "replayed",
+}
+
+
+def _inputs(manifest: Any) -> str:
+    """How many a session holds, or how far a run went."""
+    return f"{manifest.inputs:,}" if manifest.what == "session" else f"up to seq {manifest.settings['to_seq']:,}"
+
+
+def _with_params(entry: Any) -> str:
+    return " ".join([entry.name, *(f"{name}={value}" for name, value in entry.params.items())])
 
 
 def delete_named(home: str, names: tuple[str, ...], what: str, *, is_asked: bool) -> None:
@@ -195,12 +216,16 @@ def list_logs(home: str, what: str, *, as_json: bool) -> None:
         return
     if not lines and not unreadable:
         click.echo(f"nothing in {home} yet: `tape demo` or `tape import FILE` makes the first session")
-    for line in lines:
-        facts = f"{line['inputs']:>12,} inputs " if what == "session" else ""
-        facts += f"{line['derived']:>10,} derived  {line['first_ts'][:19]}  {line['strategies']}"
-        click.echo(f"{line['id']:<40} {line['state']:<9} {facts}".rstrip())
+    width = max(map(len, [*(line["id"] for line in lines), *unreadable]), default=0)
+    for line, manifest in zip(lines, manifests, strict=True):
+        told = f"{line['derived']:>10,} derived  {line['first_ts'][:19]}"
+        if what == "session":
+            told = f"{line['inputs']:>12,} inputs{told}  {', '.join(entry.name for entry in manifest.strategies)}"
+        else:  # runs of one session differ by their parameters
+            told = f"{told}  {line['strategies']}"
+        click.echo(f"{line['id']:<{width}}  {line['state']:<9}{told}".rstrip())
     for id_, reason in unreadable.items():
-        click.echo(f"{id_:<40} DAMAGED   {reason}")
+        click.echo(f"{id_:<{width}}  DAMAGED   {reason}")
 
 
 def _line(store: Any, manifest: Any) -> dict[str, Any]:
@@ -210,14 +235,13 @@ def _line(store: Any, manifest: Any) -> dict[str, Any]:
     inputs = manifest.inputs
     if manifest.state == "open" and manifest.what == "session":
         inputs = LogReader(store.folder(manifest.id)).last_seq
-    named = [f"{s.name} {' '.join(f'{k}={v}' for k, v in s.params.items())}" for s in manifest.strategies]
     return {
         "id": manifest.id,
         "state": manifest.state,
         "inputs": inputs,
         "derived": manifest.derived,
         "first_ts": iso_from_ns(manifest.first_ts_ns) if manifest.first_ts_ns else "",
-        "strategies": ", ".join(named),
+        "strategies": ", ".join(map(_with_params, manifest.strategies)),
     }
 
 

@@ -1,12 +1,18 @@
-"""What commands have in common: one object as JSON on the last line, counts a person can read, a bar on long work."""
+"""What commands have in common: one object as JSON on the last line, counts and facts a person can read, a bar on long work."""
 
+import shutil
 import sys
-from collections.abc import Callable, Iterator
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import click
 import msgspec
+
+_NAMES_WIDTH: Final = 12
+_WIDTH_MAX: Final = 110
+"""Longer lines are hard to follow, however wide the window is."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="one JSON object on the last line")
 
@@ -19,6 +25,19 @@ def as_json_line(result: Any) -> None:
 def counted(kinds: dict[str, int]) -> str:
     """`28,040 quote, 9,757 print`, largest first."""
     return ", ".join(f"{count:,} {kind}" for kind, count in sorted(kinds.items(), key=lambda item: -item[1]))
+
+
+def facts(rows: Iterable[tuple[str, str | Sequence[str]]]) -> None:
+    """Two columns, names and what is to be said; a sequence has a line for each of its texts, no text no line at all."""
+    width = min(shutil.get_terminal_size((_WIDTH_MAX, 24)).columns, _WIDTH_MAX)
+    for name, said in rows:
+        lines = [
+            line
+            for text in ([said] if isinstance(said, str) else said)
+            for line in textwrap.wrap(text, width - _NAMES_WIDTH, break_long_words=False, break_on_hyphens=False)
+        ]
+        for number, line in enumerate(lines):
+            click.echo(f"{name if number == 0 else '':<{_NAMES_WIDTH}}{line}")
 
 
 @contextmanager

@@ -5,7 +5,9 @@ import shutil
 import msgspec
 import pytest
 from blake3 import blake3
+from click.testing import CliRunner
 
+from pipeline.cli import main
 from pipeline.log import manifest as manifests
 from pipeline.log.reader import LogReader
 from pipeline.log.store import Store
@@ -72,6 +74,24 @@ def test_a_run_is_answered_whole_when_its_session_is_gone(replayed, tmp_path):
     copy.delete(session.id)
     assert connect(copy.home).sql(query).fetchall() == before
     assert connect(copy.home, [run.id]).sql(query).fetchall() == before
+
+
+def test_what_is_shown_of_a_session_and_a_run_names_each_other_and_their_strategies(replayed):
+    store, session, run = replayed
+
+    def told(*words):
+        result = CliRunner().invoke(main, ["--home", str(store.home), *words])
+        assert result.exit_code == 0
+        return result.output.splitlines()
+
+    assert f"runs        {run.id}" in told("sessions", "show", session.id)
+    shown = told("runs", "show", run.id)
+    assert f"session     {session.id}" in shown
+    assert f"inputs      up to seq {session.last_seq:,}" in shown
+    assert any(line.startswith("strategies  opening_range hold_minutes=60 ") for line in shown)
+    assert max(map(len, shown)) <= 110
+    assert told("sessions", "list")[0].endswith("  opening_range")
+    assert " open_minute=480 " in told("runs", "list")[0]
 
 
 def test_a_manifest_from_before_these_were_kept_is_read(replayed):
