@@ -4,10 +4,12 @@ import math
 from datetime import datetime
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.block import Block
+from pipeline.cli import main
 from pipeline.codes import Kind, Origin, Side
 from pipeline.log import manifest as manifests
 from pipeline.log.frames import FrameKind
@@ -294,3 +296,14 @@ def test_each_view_answers_when_it_alone_is_asked_for(tmp_path, view):
 @pytest.mark.parametrize("query", ["show tables", "select 1", "select count(*) from duckdb_views() as trades"])
 def test_a_query_about_the_views_makes_all_of_them(query):
     assert named_in(query) == list(views())
+
+
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_rows_for_machines_keep_the_nanoseconds_of_times(tmp_path, form):
+    session_of(tmp_path, [(BUY, 1, NANO, 0)])
+    moment = "make_timestamp_ns(epoch_ns(ts_event) + 7)"
+    query = f"select 1 as a, {moment} as a, null::timestamp_ns as b from fills where side = $side"
+    given = ["--home", str(tmp_path), "sql", query, "--format", form, "--param", "side=buy"]
+    result = CliRunner().invoke(main, given)
+    assert result.exit_code == 0, result.output
+    assert "2026-11-04T08:00:00.000000007Z" in result.output

@@ -53,6 +53,8 @@ class _Tape(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except BrokenPipeError:
+            raise  # whoever read has seen enough: click ends quietly
         except (TapeError, OSError) as error:  # the disk is full, may not be written, is no folder...
             click.echo(f"tape: {error}", err=True)
             sys.exit(2)
