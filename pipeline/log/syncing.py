@@ -56,7 +56,7 @@ class SyncThread:
         end: BaseException = PoisonedError(f"{self._journal.folder}: the sync thread has stopped")
         try:
             while not self._journal.is_poisoned and (not self._is_stopping or self._journal.unsynced.is_set()):
-                if self._journal.unsynced.wait(_IDLE_S):
+                if self._journal.unsynced.take(_IDLE_S):
                     self._journal.sync()
                     self._tell(None)
         except BaseException as error:  # noqa: BLE001 - the waiters raise it: a thread has nobody above it

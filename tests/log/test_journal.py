@@ -234,7 +234,7 @@ def test_append_and_sync_run_in_two_threads(tmp_path):
 
     def sync_on():
         while not is_done.is_set():
-            if journal.unsynced.wait(0.001):
+            if journal.unsynced.take(0.001):
                 ends.append(journal.sync().position)
 
     thread = threading.Thread(target=sync_on)
