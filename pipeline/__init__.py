@@ -19,13 +19,14 @@ it, `log.lock` keeps other writers out, `log.syncing` makes it durable and `log.
 After a crash `log.recovery` looks first. `log.memory` is the twin that needs no disk.
 
 **Through the reducer.** `core.engine` folds one input after the other: `core.chunk` turns columns into the events of
-`core.market`, `core.world` holds the rows that all folds share, `core.instrument` and `core.bars` follow the market,
-`core.closing` hands closed bars on, `core.cells` calls the handlers of a `core.strategy` with the `core.context` they
-may read and the `core.verbs` they may use; parameters are `core.params`, memory is `core.state` laid out by
-`core.record`, arithmetic `core.dialect`. What handlers put out is written by `core.outputs`; their wishes go over the
-`core.desk`: sized in `core.sizing`, ranked in `core.arbitration`, admitted by `core.risk`, kept as `core.orders`,
-filled by `core.venue`, booked in `core.portfolio`, written to the `core.ledger`. The operator's hand is
-`core.operator`, everything that may be set `core.settings`. Rows leave by `core.tape` and are hashed in `core.hashing`.
+`core.market`, `core.step` is what happens for each, over the rows of `core.world`, which stand in the `core.tables` that
+all folds share. `core.instrument` and `core.bars` follow the market, `core.closing` hands closed bars on, `core.cells`
+calls the handlers of a `core.strategy` with the `core.context` they may read and the `core.verbs` they may use;
+parameters are `core.params`, memory is `core.state` laid out by `core.record`, arithmetic `core.dialect`. What handlers put out is written by
+`core.outputs`; their wishes go over the `core.desk`: sized in `core.sizing`, ranked in `core.arbitration`, admitted by
+`core.risk`, kept as `core.orders`, filled by `core.venue`, booked in `core.portfolio`, written to the `core.ledger`.
+The operator's hand is `core.operator`, everything that may be set `core.settings`. All that is remembered is a
+`core.snapshot`. Rows leave by `core.tape` and are hashed in `core.hashing`.
 
 **What is computed on the way.** An `indicators.indicator` is a fold with a name; all of them are in `indicators.catalog`,
 and `indicators.series` runs one over a whole series. Averages: `indicators.sma`, `indicators.ema`, and on

@@ -7,23 +7,46 @@ were taken in earlier rounds.
 """
 
 import math
-from collections.abc import Iterable, Sequence
 
+from pipeline.codes import IntentAction
+from pipeline.core.context import Output
 from pipeline.core.dialect import INF
 from pipeline.core.portfolio import PositionRow, holds
-from pipeline.core.world import Wish
+from pipeline.core.world import World
 
 
-def ranked(entries: Sequence[Wish]) -> list[Wish]:
-    """The entries, best first."""
-    return sorted(entries, key=_rank)
+def best_entry(world: World) -> int:
+    """Where in `outputs` the best entry stands that is not settled yet; 0 when there is none."""
+    best = 0
+    for i in range(1, world.counts.outputs + 1):
+        output = world.outputs[i]
+        if output.is_settled or output.action != IntentAction.ENTER:
+            continue
+        if best == 0 or _is_before(output, world.outputs[best]):
+            best = i
+    return best
 
 
-def _rank(entry: Wish) -> tuple[float, int, int]:
-    score = entry.output.rank_score
-    return (INF if math.isnan(score) else -score, entry.strategy_id, entry.instrument_id)
+def _is_before(one: Output, other: Output) -> bool:
+    """Whether one entry ranks above another; what is equal in all keeps its order."""
+    if _key(one) != _key(other):
+        return _key(one) < _key(other)
+    if one.strategy_id != other.strategy_id:
+        return one.strategy_id < other.strategy_id
+    return one.instrument_id < other.instrument_id
 
 
-def has_place(position: PositionRow, positions: Iterable[PositionRow], positions_max: int) -> bool:
+def _key(entry: Output) -> float:
+    return INF if math.isnan(entry.rank_score) else -entry.rank_score
+
+
+def has_place(world: World, position: PositionRow) -> bool:
     """Whether this pair may hold a position."""
-    return holds(position) or sum(map(holds, positions)) < positions_max
+    if holds(position):
+        return True
+    taken = 0
+    for i in range(1, len(world.positions)):
+        if holds(world.positions[i]):
+            taken += 1
+    is_free: bool = taken < world.settings.positions_max
+    return is_free

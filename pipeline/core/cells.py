@@ -1,4 +1,4 @@
-"""Cells: one for each (strategy, instrument): its State, its context, and the one place where handlers are called.
+"""Cells: a strategy in an instrument, its State and its context, and the one place where handlers are called interpreted.
 
 A handler that raises (or exits), stores what its State can't hold, or puts out what no row can hold, or too much,
 fails: its State goes back to where it was before the round (the step, unless orders made in it were dispatched since), what the strategy put out in the round
@@ -7,24 +7,53 @@ happened and goes on without that strategy.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final
 
-from pipeline.core.context import Context, OutputBuffer
+import numpy as np
+
+from pipeline.block import Block
+from pipeline.codes import SessionAction, Side, TimeInForce
+from pipeline.core.context import OUTPUT, Context, Output
+from pipeline.core.operator import flatten
 from pipeline.core.record import Record
 from pipeline.core.strategy import HANDLERS, Plan, Strategy
-from pipeline.core.world import World
+from pipeline.core.tape import Place, new_row, put
+from pipeline.core.world import World, index_of
 
 _ADDRESS: Final = re.compile(r"0x[0-9a-fA-F]+")
 _FOLDERS: Final = re.compile(r"(?:[A-Za-z]:)?[\\/](?:[^\s'\"\\/:]+[\\/])+")
 _TEXT_MAX: Final = 300
+Rows = np.ndarray[Any, np.dtype[Any]]
+_ALL: Final = 0
+"""As an instrument: all of them."""
+
+_SIDES: Final = frozenset(map(int, Side))
+_TIMES_IN_FORCE: Final = frozenset(map(int, TimeInForce))
+_RANGES: Final = (
+    ("tag", -(2**31), 2**31 - 1),
+    ("code", 0, 2**15 - 1),
+    ("from_phase", -(2**15), 2**15 - 1),
+    ("to_phase", -(2**15), 2**15 - 1),
+)
+"""What the columns these end in can hold; the rest are int64, float64 or made by the verbs themselves."""
 
 
 class Running:
-    """A strategy as it runs: its place in the list (from 1), its parameters, its shared State, whether it goes on."""
+    """A strategy as it runs: its place in the list (from 1), its parameters, its shared State."""
 
-    __slots__ = ("is_stopped", "levels", "params", "record", "shared", "shared_record", "strategy", "strategy_id")
+    __slots__ = (
+        "handlers",
+        "levels",
+        "params",
+        "record",
+        "shared",
+        "shared_before",
+        "shared_record",
+        "strategy",
+        "strategy_id",
+    )
 
     def __init__(self, strategy_id: int, plan: Plan) -> None:
         self.strategy_id = strategy_id
@@ -33,8 +62,11 @@ class Running:
         self.record: Record = plan.strategy.record
         self.shared_record = plan.strategy.shared_record
         self.shared = self.shared_record.new() if self.shared_record else None
-        self.is_stopped = False
-        self.levels = {int(message): message.level for message in plan.strategy.messages or ()}
+        self.shared_before = b""
+        self.levels = {int(message): int(message.level) for message in plan.strategy.messages or ()}
+        self.handlers: Mapping[str, Callable[..., None]] = {
+            name: handler for name in HANDLERS if (handler := getattr(plan.strategy, name))
+        }
 
     def packed_shared(self) -> bytes:
         """The shared State's bytes; none without one."""
@@ -44,64 +76,35 @@ class Running:
 class Cell:
     """A strategy in one instrument. `packed` is its State after the last call, `before` that before the round."""
 
-    __slots__ = (
-        "before",
-        "context",
-        "handlers",
-        "instrument_id",
-        "outputs_in_step",
-        "packed",
-        "params",
-        "round",
-        "running",
-        "save",
-        "seq",
-        "shared_before",
-        "state",
-        "strategy_id",
-    )
+    __slots__ = ("before", "context", "packed", "round", "running", "save", "state")
 
-    def __init__(self, world: World, running: Running, instrument_id: int, outputs: OutputBuffer) -> None:
+    def __init__(self, world: World, running: Running, instrument_id: int) -> None:
         self.running = running
-        self.strategy_id = running.strategy_id
-        self.instrument_id = instrument_id
-        self.params = running.params
         self.state = running.record.new()
         self.save: Callable[[Any], bytes] = running.record.save
         self.packed = self.save(self.state)
         self.before = self.packed
-        self.shared_before = b""
-        self.round = 0
-        self.seq = 0
-        self.outputs_in_step = 0
-        self.handlers: Mapping[str, Callable[..., None]] = {
-            name: handler for name in HANDLERS if (handler := getattr(running.strategy, name))
-        }
-        self.context = Context(
-            world.clock,
-            world.instruments[instrument_id],
-            world.position(running.strategy_id, instrument_id),
-            world.account,
-            outputs,
-            world.settings.quote_age_ns_max,
-            running.shared,
-        )
+        self.round = -1
+        index = index_of(world, running.strategy_id, instrument_id)
+        self.context = Context(world, running.strategy_id, instrument_id, index, running.shared)
 
-    def call(self, handler: Callable[..., None], event: Any, seq: int, round_: int) -> str:
+    def call(self, handler: Callable[..., None], event: Any, round_: int) -> str:
         """Run a handler; '' when all went well, else why the strategy must stop, the State being what it was."""
-        if self.seq != seq or self.round != round_:
+        world, running = self.context.world, self.running
+        if self.round != round_:
             self.round = round_
             self.before = self.packed
-            if self.running.shared_record:
-                self.shared_before = self.running.shared_record.save(self.running.shared)
-            if self.seq != seq:
-                self.seq = seq
-                self.outputs_in_step = 0
+            if running.shared_record:
+                running.shared_before = running.shared_record.save(running.shared)
+        outputs = world.counts.outputs
         try:
-            handler(self.state, event, self.params, self.context)
+            handler(self.state, event, running.params, self.context)
             self.packed = self.save(self.state)
-            if self.context.outputs.count or self.running.shared_record:
-                self._check()
+            if world.counts.outputs != outputs:
+                for output in world.outputs[outputs + 1 : world.counts.outputs + 1]:
+                    check_output(output)
+            if running.shared_record:
+                running.shared_record.save(running.shared)
         except (KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as error:  # noqa: BLE001  # the one supervisor: a strategy may fail in any way, sys.exit too
@@ -109,23 +112,131 @@ class Cell:
             return reason_of(error, handler)
         return ""
 
-    def _check(self) -> None:
-        outputs = self.context.outputs
-        self.outputs_in_step += outputs.count
-        if self.outputs_in_step > len(outputs.rows):
-            raise OverflowError("more outputs in one step than the settings allow")
-        outputs.check()
-        if self.running.shared_record:
-            self.running.shared_record.save(self.running.shared)
+    def put_back(self, packed: bytes) -> None:
+        """The State is this from here on; a row made anew, for a handler may have put anything in an array's place."""
+        self.state = self.running.record.unpack(packed)
+        self.packed = self.before = packed
+        self.round = -1
 
     def _undo(self) -> None:
-        """Rows made anew: the handler may have put anything in the place of an array or a group."""
-        self.state = self.running.record.unpack(self.before)
-        self.packed = self.before
-        self.context.gate = 0
-        self.context.outputs.count = 0
-        if self.running.shared_record:
-            self.running.shared = self.context.shared = self.running.shared_record.unpack(self.shared_before)
+        self.put_back(self.before)
+        self.context.cell.gate = 0
+        running = self.running
+        if running.shared_record:
+            running.shared = self.context.shared = running.shared_record.unpack(running.shared_before)
+
+
+class Cells:
+    """All cells of an engine, and who hears what: strategies in their order, then instruments."""
+
+    def __init__(self, plans: Sequence[Plan]) -> None:
+        self.running = [Running(i, plan) for i, plan in enumerate(plans, 1)]
+        self.by_pair: dict[tuple[int, int], Cell] = {}
+        self._routes: dict[tuple[str, int], list[tuple[Cell, Callable[..., None]]]] = {}
+
+    def add_instrument(self, world: World, instrument_id: int) -> None:
+        """Give every strategy a cell in a new instrument."""
+        for running in self.running:
+            self.by_pair[running.strategy_id, instrument_id] = Cell(world, running, instrument_id)
+        self._routes.clear()
+
+    def packed(self, instruments: int) -> tuple[tuple[Rows, ...], tuple[bytes, ...]]:
+        """The States of each strategy, instruments 1, 2, 3... in order, and the shared ones."""
+        states = tuple(self._packed_states(running, instruments) for running in self.running)
+        return states, tuple(running.packed_shared() for running in self.running)
+
+    def _packed_states(self, running: Running, instruments: int) -> Rows:
+        blank, pairs = running.record.save(running.record.new()), self.by_pair
+        keys = ((running.strategy_id, instrument_id) for instrument_id in range(1, instruments + 1))
+        packed = b"".join(pairs[key].packed if key in pairs else blank for key in keys)
+        if running.record.dtype.itemsize == 0:
+            return np.zeros(instruments, running.record.dtype)
+        return np.frombuffer(packed, running.record.dtype)
+
+    def put_back(self, states: Sequence[Rows], shared: Sequence[bytes]) -> None:
+        """States from a snapshot."""
+        for running, packed in zip(self.running, shared, strict=True):
+            if running.shared_record:
+                running.shared = running.shared_record.unpack(packed)
+        for (strategy_id, instrument_id), cell in self.by_pair.items():
+            cell.put_back(states[strategy_id - 1][instrument_id - 1].tobytes())
+            cell.context.shared = cell.running.shared
+
+    def with_levels(self, messages: Block) -> Block:
+        """How loud each message is, which stands with its enum."""
+        pairs = zip(messages.number("strategy_id").tolist(), messages.number("code").tolist(), strict=True)
+        levels = [self.running[strategy_id - 1].levels.get(code, 0) for strategy_id, code in pairs]
+        return messages.with_columns(level=np.array(levels, np.int8))
+
+    def route(self, name: str, instrument_id: int) -> list[tuple[Cell, Callable[..., None]]]:
+        """Who hears such an event of an instrument (0: what concerns all), with the handlers for it."""
+        route = self._routes.get((name, instrument_id))
+        if route is None:
+            keys = sorted(key for key in self.by_pair if instrument_id in (_ALL, key[1]))
+            heard = [cell for key in keys if name in (cell := self.by_pair[key]).running.handlers]
+            route = self._routes[name, instrument_id] = [(cell, cell.running.handlers[name]) for cell in heard]
+        return route
+
+
+def deliver(world: World, cells: Cells, name: str, instrument_id: int, event: Any) -> None:
+    """An input to all strategies that handle it; instrument 0 concerns all."""
+    for cell, handler in cells.route(name, instrument_id):
+        if not world.runs[cell.running.strategy_id].is_stopped:
+            _call(world, cell, handler, event)
+
+
+def deliver_to_one(world: World, cells: Cells, name: str, strategy_id: int, instrument_id: int, event: Any) -> None:
+    """A fact to the strategy it concerns."""
+    cell = cells.by_pair[strategy_id, instrument_id]
+    handler = cell.running.handlers.get(name)
+    if handler is not None and not world.runs[strategy_id].is_stopped:
+        _call(world, cell, handler, event)
+
+
+def _call(world: World, cell: Cell, handler: Callable[..., None], event: Any) -> None:
+    failure = cell.call(handler, event, world.clock.round)
+    if failure:
+        _stop(world, cell, failure)
+
+
+def _stop(world: World, cell: Cell, reason: str) -> None:
+    """Go on without a strategy: drop what it put out in this round, say why, flatten."""
+    strategy_id, instrument_id = cell.running.strategy_id, cell.context.instrument_id
+    world.runs[strategy_id].is_stopped = True
+    _drop_outputs(world, strategy_id)
+    cause = Place(world.clock.cause_seq, world.clock.cause_ord)
+    row = new_row(world.tape, world.tape.stops)
+    row.action = SessionAction.STOPPED
+    row.key = cell.running.strategy.name
+    row.text = reason
+    flatten(world, strategy_id, _ALL, put(world.clock, row, instrument_id, cause))
+
+
+def _drop_outputs(world: World, strategy_id: int) -> None:
+    """What a strategy put out in this round never was; the engine's own wishes stay."""
+    counts, kept = world.counts, 0
+    for i in range(1, counts.outputs + 1):
+        output = world.outputs[i]
+        if output.strategy_id != strategy_id or output.is_engines:
+            kept += 1
+            world.outputs[i], world.outputs[kept] = world.outputs[kept], output
+    counts.outputs = kept
+
+
+def check_output(output: Output) -> None:
+    """Make every number of an output a plain int or float.
+
+    Raises TypeError, ValueError or OverflowError, naming the first that is none or that its column can't hold.
+    """
+    OUTPUT.restore(output, OUTPUT.save(output))
+    for name, low, high in _RANGES:
+        value = getattr(output, name)
+        if not low <= value <= high:
+            raise OverflowError(f"{name} can't hold {value}: accepted is {low} to {high}")
+    if output.side not in _SIDES:
+        raise ValueError(f"side {output.side}: accepted are Side.BUY and Side.SELL")
+    if output.time_in_force not in _TIMES_IN_FORCE:
+        raise ValueError(f"time_in_force {output.time_in_force}: accepted are those of codes.TimeInForce")
 
 
 def reason_of(error: BaseException, handler: Callable[..., None]) -> str:

@@ -3,7 +3,7 @@
 Everything is a view of the engine's own rows, so nothing is copied for a call, and assigning to it fails.
 """
 
-from typing import Any
+from typing import Any, Final
 
 from pipeline.codes import IntentAction, OrderFlag, OrderType, Side, TimeInForce
 from pipeline.core.dialect import NAN, size_of
@@ -19,13 +19,23 @@ WISH, GATE, TRANSITION, MESSAGE, INDICATOR = range(1, 6)
 
 @state
 class Output:
-    """One thing a handler put out. `code` is a gate, a message, an output of the strategy, or a reason."""
+    """One thing a handler, or (`action` FLATTEN) the engine, put out, and the place of its cause.
+
+    `code` is a gate, a message, an output of the strategy, or a reason. A wish `is_settled` once the
+    desk dealt with it.
+    """
 
     kind: int
-    action: IntentAction = IntentAction.NONE
-    side: Side = Side.NONE
-    order_type: OrderType = OrderType.MARKET
-    time_in_force: TimeInForce = TimeInForce.DAY
+    strategy_id: int
+    instrument_id: int
+    cause_seq: int
+    cause_ord: int
+    is_engines: bool
+    is_settled: bool
+    action: int = IntentAction.NONE.value
+    side: int = Side.NONE.value
+    order_type: int = OrderType.MARKET.value
+    time_in_force: int = TimeInForce.DAY.value
     flags: int = OrderFlag.NONE.value
     quantity: float = NAN
     notional: float = NAN
@@ -45,151 +55,120 @@ class Output:
     c: float = NAN
 
 
-OUTPUT = record_of(Output)
-EMPTY_OUTPUT = OUTPUT.save(OUTPUT.new())
-
-_SIDES = frozenset(map(int, Side))
-_TIMES_IN_FORCE = frozenset(map(int, TimeInForce))
-_RANGES = (
-    ("tag", -(2**31), 2**31 - 1),
-    ("code", 0, 2**15 - 1),
-    ("from_phase", -(2**15), 2**15 - 1),
-    ("to_phase", -(2**15), 2**15 - 1),
-)
-"""What the columns these end in can hold; the rest are int64, float64 or made by the verbs themselves."""
+OUTPUT: Final = record_of(Output)
 
 
 @state
 class ClockRow:
-    """Session time (the running maximum of receive times) and how many inputs made it."""
+    """Session time (the running maximum of receive times), how many inputs made it, and what is going on in this one.
+
+    `ord` is that of the latest derived row; `round` counts rounds of handlers; `cause_*` the place of the event whose handlers run; `is_live` is false while
+    a warm-up or backfilled input is reduced.
+    """
 
     seq: int
     now_ns: int
+    ord: int
+    round: int
+    cause_seq: int
+    cause_ord: int
+    is_live: bool = True
 
 
-class OutputBuffer:
-    """A fixed number of outputs, filled by one handler call and then taken by the engine."""
+@state
+class CellRow:
+    """A strategy in an instrument: the gate that refuses now, and how many outputs it made in input `outputs_seq`."""
 
-    __slots__ = ("_spare", "count", "rows")
-
-    def __init__(self, size: int) -> None:
-        self.rows: list[Output] = [OUTPUT.new() for _ in range(size)]
-        self.count = 0
-        self._spare: list[Output] = []
-
-    def check(self) -> None:
-        """Make every number of the call a plain int or float.
-
-        Raises TypeError, ValueError or OverflowError, naming the first that is none or that its column can't hold.
-        """
-        for i in range(self.count):
-            _check(self.rows[i])
-
-    def take(self) -> list[Output]:
-        """The outputs of the call; other rows take their place."""
-        taken = self.rows[: self.count]
-        for i in range(self.count):
-            self.rows[i] = self._spare.pop() if self._spare else OUTPUT.new()
-        self.count = 0
-        return taken
-
-    def give_back(self, output: Output) -> None:
-        """An output that was written, to be used again."""
-        self._spare.append(output)
-
-
-def _check(output: Output) -> None:
-    OUTPUT.restore(output, OUTPUT.save(output))
-    for name, low, high in _RANGES:
-        value = getattr(output, name)
-        if not low <= value <= high:
-            raise OverflowError(f"{name} can't hold {value}: accepted is {low} to {high}")
-    if output.side not in _SIDES:
-        raise ValueError(f"side {output.side}: accepted are Side.BUY and Side.SELL")
-    if output.time_in_force not in _TIMES_IN_FORCE:
-        raise ValueError(f"time_in_force {output.time_in_force}: accepted are those of codes.TimeInForce")
+    gate: int
+    outputs: int
+    outputs_seq: int
 
 
 class Context:
-    """One per (strategy, instrument). `gate` is the gate that refuses now; only `passes` and `at_least` move it."""
+    """One per (strategy, instrument). `cell.gate` is the gate that refuses now; only `passes` and `at_least` move it."""
 
-    __slots__ = ("_account", "_clock", "_instrument", "_position", "_quote_age_ns_max", "gate", "outputs", "shared")
+    __slots__ = (
+        "account",
+        "cell",
+        "clock",
+        "held",
+        "instrument",
+        "instrument_id",
+        "settings",
+        "shared",
+        "strategy_id",
+        "world",
+    )
 
-    def __init__(
-        self,
-        clock: ClockRow,
-        instrument: InstrumentRow,
-        position: PositionRow,
-        account: AccountRow,
-        outputs: OutputBuffer,
-        quote_age_ns_max: int,
-        shared: Any = None,
-    ) -> None:
-        self._clock = clock
-        self._instrument = instrument
-        self._position = position
-        self._account = account
-        self._quote_age_ns_max = quote_age_ns_max
-        self.outputs = outputs
+    def __init__(self, world: Any, strategy_id: int, instrument_id: int, index: int, shared: Any) -> None:
+        """`index` is that of the pair's position and cell."""
+        self.world = world
+        self.clock: ClockRow = world.clock
+        self.account: AccountRow = world.account
+        self.settings = world.settings
+        self.instrument: InstrumentRow = world.instruments[instrument_id]
+        self.held: PositionRow = world.positions[index]
+        self.cell: CellRow = world.cells[index]
         self.shared = shared
-        self.gate = 0
+        self.strategy_id = strategy_id
+        self.instrument_id = instrument_id
 
     @property
     def now_ns(self) -> int:
         """Session time; UTC nanoseconds."""
-        return self._clock.now_ns
+        return self.clock.now_ns
 
     @property
     def time_of_day_ns(self) -> int:
         """Session time since UTC midnight; nanoseconds."""
-        return self._clock.now_ns % DAY_NS
+        return self.clock.now_ns % DAY_NS
 
     @property
     def position(self) -> float:
         """This strategy's position in this instrument, signed; shares, contracts or coins."""
-        return size_of(self._position.quantity_steps, self._instrument.size_step_nano)
+        return size_of(self.held.quantity_steps, self.instrument.size_step_nano)
 
     @property
     def average_price(self) -> float:
         """Average entry price of the position; 0 without one."""
-        return self._position.average_price
+        return self.held.average_price
 
     @property
     def open_orders(self) -> int:
         """Open orders of this strategy in this instrument, protective ones included."""
-        return self._position.open_orders
+        return self.held.open_orders
 
     @property
     def cash(self) -> float:
         """Cash of the account."""
-        return self._account.cash
+        return self.account.cash
 
     @property
     def bid(self) -> float:
         """Best bid in force; NaN when there is none."""
-        return self._instrument.bid
+        return self.instrument.bid
 
     @property
     def ask(self) -> float:
         """Best ask in force; NaN when there is none."""
-        return self._instrument.ask
+        return self.instrument.ask
 
     @property
     def spread_bps(self) -> float:
         """Spread over the middle price; NaN without both sides."""
-        return spread_bps(self._instrument)
+        return spread_bps(self.instrument)
 
     @property
     def tick(self) -> float:
         """Smallest price step; NaN when the venue gave none."""
-        return tick_of(self._instrument)
+        return tick_of(self.instrument)
 
     @property
     def stale(self) -> bool:
         """Whether the last quote is older than the settings allow, or there is none."""
-        return self._clock.now_ns - self._instrument.ts_quote_ns > self._quote_age_ns_max
+        return bool(self.clock.now_ns - self.instrument.ts_quote_ns > self.settings.quote_age_ns_max)
 
     @property
     def halted(self) -> bool:
         """Whether the instrument is halted, paused, closed or in an auction."""
-        return self._instrument.is_halted
+        return self.instrument.is_halted

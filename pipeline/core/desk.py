@@ -4,155 +4,177 @@ An entry that does not become an order is told so by `on_order` with order 0, RE
 An exit or a protective order that finds no slot is told with its own number.
 """
 
-from collections.abc import Sequence
-
-from pipeline.codes import IntentAction, IntentOutcome, Kind, OrderReason, OrderState, OrderType, RiskRule, RiskVerdict
-from pipeline.core.arbitration import has_place, ranked
+from pipeline.codes import IntentAction, IntentOutcome, OrderReason, OrderState, OrderType, RiskVerdict
+from pipeline.core.arbitration import best_entry, has_place
+from pipeline.core.context import WISH, Output
 from pipeline.core.dialect import size_of
 from pipeline.core.ledger import change_order, enlist
-from pipeline.core.market import OrderUpdate
 from pipeline.core.orders import OrderRow, reduces_only, remaining_steps
+from pipeline.core.outputs import origin_of, write_output
 from pipeline.core.portfolio import start_day
-from pipeline.core.risk import Case, RiskApproved, RiskRefused, admit
-from pipeline.core.sizing import Draft, drafted, leg
-from pipeline.core.tape import ROWS, Place
-from pipeline.core.world import ORDER, Fact, Wish, World
+from pipeline.core.risk import Case, Verdict, admit
+from pipeline.core.sizing import Draft, drafted, leg, no_draft
+from pipeline.core.tape import Place, new_row, put
+from pipeline.core.world import ON_ORDER, World, free_slot, new_fact, order_at, position_of
 from pipeline.units import ABSENT
 
-_NOBODY = Place(0, 0)
+
+def settle(world: World) -> None:
+    """Write what the handlers of one round put out, then carry out their wishes."""
+    counts = world.counts
+    outputs = counts.outputs
+    for i in range(1, outputs + 1):
+        output = world.outputs[i]
+        output.is_settled = output.kind != WISH
+        if output.is_settled:
+            write_output(world, output)
+    for i in range(1, outputs + 1):
+        output = world.outputs[i]
+        if not output.is_settled and output.action != IntentAction.ENTER:
+            output.is_settled = True
+            if output.action == IntentAction.CANCEL:
+                _cancel(world, output)
+            else:
+                _leave(world, output)
+    _enter_by_rank(world)
+    assert counts.outputs == outputs
+    counts.outputs = 0
 
 
-def settle(world: World, wishes: Sequence[Wish]) -> None:
-    """Carry out the wishes of one round."""
-    entries = []
-    for wish in wishes:
-        action = wish.output.action
-        if action == IntentAction.ENTER:
-            entries.append(wish)
-        elif action == IntentAction.CANCEL:
-            _cancel(world, wish)
-        else:
-            _leave(world, wish)
-    winner = _NOBODY
-    for wish in ranked(entries):
-        winner = _enter(world, wish, winner)
+def _enter_by_rank(world: World) -> None:
+    """A loser names the last entry that took a place before it."""
+    winner = Place(0, 0)
+    best = best_entry(world)
+    while best != 0:
+        world.outputs[best].is_settled = True
+        winner = _enter(world, world.outputs[best], winner)
+        best = best_entry(world)
 
 
-def _enter(world: World, wish: Wish, winner: Place) -> Place:
+def _enter(world: World, wish: Output, winner: Place) -> Place:
     """Try one entry; gives the place of the last intent that won."""
-    position = world.position(wish.strategy_id, wish.instrument_id)
-    draft = drafted(wish.output, world.instruments[wish.instrument_id], position.quantity_steps)
+    position = position_of(world, wish.strategy_id, wish.instrument_id)
+    draft = drafted(wish, world.instruments[wish.instrument_id], position.quantity_steps)
     outcome = draft.outcome
-    if outcome == IntentOutcome.TAKEN and not has_place(
-        position, world.positions.values(), world.settings.positions_max
-    ):
+    if outcome == IntentOutcome.TAKEN and not has_place(world, position):
         outcome = IntentOutcome.LOST
     if outcome != IntentOutcome.TAKEN:
-        lost_to = winner if outcome == IntentOutcome.LOST else _NOBODY
+        lost_to = winner if outcome == IntentOutcome.LOST else Place(0, 0)
         _answer_refused(world, wish, draft, _write_intent(world, wish, draft, outcome, lost_to))
         return winner
-    place = _write_intent(world, wish, draft, outcome)
-    refused = send(world, wish.strategy_id, wish.instrument_id, draft, place, reduces=False)
-    if refused is None:
+    place = _write_intent(world, wish, draft, outcome, Place(0, 0))
+    refused = send(world, wish.strategy_id, wish.instrument_id, draft, place, False)
+    if refused.seq == 0:
         return place
     _answer_refused(world, wish, draft, refused)
     return winner
 
 
-def _leave(world: World, wish: Wish) -> None:
+def _leave(world: World, wish: Output) -> None:
     """One exit at a time; a flattening goes on top, for what the exits under way leave over."""
-    held = world.position(wish.strategy_id, wish.instrument_id).quantity_steps
+    held = position_of(world, wish.strategy_id, wish.instrument_id).quantity_steps
     leaving = _leaving_steps(world, wish)
-    is_left_over = wish.output.action == IntentAction.FLATTEN and leaving < abs(held)
+    is_left_over = wish.action == IntentAction.FLATTEN and leaving < abs(held)
     if is_left_over:
         held -= leaving if held > 0 else -leaving
-    draft = drafted(wish.output, world.instruments[wish.instrument_id], held)
+    draft = drafted(wish, world.instruments[wish.instrument_id], held)
     outcome = draft.outcome
     if held == 0:
         outcome = IntentOutcome.EMPTY
-    elif outcome == IntentOutcome.TAKEN and leaving and not is_left_over:
+    elif outcome == IntentOutcome.TAKEN and leaving != 0 and not is_left_over:
         outcome = IntentOutcome.DUPLICATE
-    place = _write_intent(world, wish, draft, outcome)
+    place = _write_intent(world, wish, draft, outcome, Place(0, 0))
     if outcome == IntentOutcome.TAKEN:
-        send(world, wish.strategy_id, wish.instrument_id, draft, place, reduces=True)
+        send(world, wish.strategy_id, wish.instrument_id, draft, place, True)
 
 
-def _leaving_steps(world: World, wish: Wish) -> int:
+def _is_of(order: OrderRow, wish: Output) -> bool:
+    return order.strategy_id == wish.strategy_id and order.instrument_id == wish.instrument_id
+
+
+def _leaving_steps(world: World, wish: Output) -> int:
     """What exits under way have yet to close; protective legs, and what is being cancelled, don't count."""
-    return sum(
-        remaining_steps(order)
-        for order in world.orders_of(wish.strategy_id, wish.instrument_id)
-        if reduces_only(order) and order.parent_order_id == 0 and order.state != OrderState.CANCEL_PENDING
-    )
+    steps = 0
+    for place in range(1, world.counts.open_orders + 1):
+        order = order_at(world, place)
+        if not _is_of(order, wish) or not reduces_only(order) or order.parent_order_id != 0:
+            continue
+        if order.state != OrderState.CANCEL_PENDING:
+            steps += remaining_steps(order)
+    return steps
 
 
-def _cancel(world: World, wish: Wish) -> None:
-    orders = [
-        order
-        for order in world.orders_of(wish.strategy_id, wish.instrument_id)
-        if wish.output.order_id in (0, order.order_id)
-    ]
-    open_ones = [order for order in orders if order.state != OrderState.CANCEL_PENDING]
-    outcome = IntentOutcome.TAKEN if open_ones else IntentOutcome.DUPLICATE if orders else IntentOutcome.EMPTY
-    place = _write_intent(world, wish, None, outcome)
-    for order in open_ones:
-        request_cancel(world, order, place, OrderReason.INTENT)
+def _cancel(world: World, wish: Output) -> None:
+    count, open_count = 0, 0
+    for place in range(1, world.counts.open_orders + 1):
+        order = order_at(world, place)
+        if _is_named(order, wish):
+            count += 1
+            open_count += 1 if order.state != OrderState.CANCEL_PENDING else 0
+    outcome = IntentOutcome.EMPTY
+    if count > 0:
+        outcome = IntentOutcome.TAKEN if open_count > 0 else IntentOutcome.DUPLICATE
+    place_of_wish = _write_intent(world, wish, no_draft(), outcome, Place(0, 0))
+    for place in range(1, world.counts.open_orders + 1):  # a request to cancel leaves the list as it is
+        order = order_at(world, place)
+        if _is_named(order, wish) and order.state != OrderState.CANCEL_PENDING:
+            request_cancel(world, order, place_of_wish, OrderReason.INTENT)
 
 
-def request_cancel(world: World, order: OrderRow, cause: Place, reason: OrderReason) -> None:
+def _is_named(order: OrderRow, wish: Output) -> bool:
+    return _is_of(order, wish) and wish.order_id in (0, order.order_id)
+
+
+def request_cancel(world: World, order: OrderRow, cause: Place, reason: int) -> None:
     """Send a cancel after an order; it reaches the venue a latency later."""
     order.ts_cancel_ns = world.clock.now_ns + world.settings.latency_ns
-    world.next_arrival_ns = min(world.next_arrival_ns, order.ts_cancel_ns)
+    world.counts.next_arrival_ns = min(world.counts.next_arrival_ns, order.ts_cancel_ns)
     change_order(world, order, OrderState.CANCEL_PENDING, cause, reason)
 
 
-def send(
-    world: World, strategy_id: int, instrument_id: int, draft: Draft, cause: Place, *, reduces: bool
-) -> Place | None:
-    """Put a draft before the risk gate and, approved, on its way. Gives the place of a refusal, None when it is sent."""
+def send(world: World, strategy_id: int, instrument_id: int, draft: Draft, cause: Place, reduces: bool) -> Place:  # noqa: FBT001  # the dialect has no keyword-only arguments
+    """Put a draft before the risk gate and, approved, on its way. Gives the place of a refusal, (0, 0) when it is sent."""
     start_day(world.account, world.clock.now_ns)
     verdict = admit(
         Case(
             draft,
             world.instruments[instrument_id],
-            world.position(strategy_id, instrument_id),
+            position_of(world, strategy_id, instrument_id),
             world.account,
             world.settings,
             world.clock.now_ns,
-            world.is_live,
+            world.clock.is_live,
             reduces,
         )
     )
     place = _write_risk(world, strategy_id, instrument_id, draft, verdict, cause)
-    if isinstance(verdict, RiskRefused):
-        return place
-    return _submit(world, strategy_id, instrument_id, verdict, place)
+    return _submit(world, strategy_id, instrument_id, draft, place) if verdict.is_approved else place
 
 
-def _submit(world: World, strategy_id: int, instrument_id: int, approved: RiskApproved, cause: Place) -> Place | None:
-    order = _order(world, strategy_id, instrument_id, approved.draft)
-    if len(world.orders) >= world.settings.order_slots:
+def _submit(world: World, strategy_id: int, instrument_id: int, approved: Draft, cause: Place) -> Place:
+    order = _order(world, strategy_id, instrument_id, approved)
+    if world.counts.open_orders >= world.settings.order_slots:
         place = change_order(world, order, OrderState.REFUSED, cause, OrderReason.NO_SLOT)
         if not reduces_only(order):
-            world.facts.pop()  # the desk's own answer tells the strategy of an entry
+            world.counts.facts -= 1  # the desk's own answer tells the strategy of an entry
         return place
     enlist(world, order)
     place = change_order(world, order, OrderState.APPROVED, cause)
     order.ts_arrival_ns = world.clock.now_ns + world.settings.latency_ns
-    world.next_arrival_ns = min(world.next_arrival_ns, order.ts_arrival_ns)
+    world.counts.next_arrival_ns = min(world.counts.next_arrival_ns, order.ts_arrival_ns)
     change_order(world, order, OrderState.SUBMITTED, place)
-    return None
+    return Place(0, 0)
 
 
 def _order(world: World, strategy_id: int, instrument_id: int, draft: Draft) -> OrderRow:
     world.account.order_id_last += 1
-    order: OrderRow = ORDER.new()
+    order = free_slot(world)
     order.order_id = world.account.order_id_last
     order.strategy_id = strategy_id
     order.instrument_id = instrument_id
-    order.side = draft.side  # type: ignore[assignment]  # drafts and rows keep enums as integers
-    order.order_type = draft.order_type  # type: ignore[assignment]
-    order.time_in_force = draft.time_in_force  # type: ignore[assignment]
+    order.side = draft.side
+    order.order_type = draft.order_type
+    order.time_in_force = draft.time_in_force
     order.flags = draft.flags
     order.quantity_steps = draft.quantity_steps
     order.limit_nano = draft.limit_nano
@@ -166,87 +188,58 @@ def _order(world: World, strategy_id: int, instrument_id: int, draft: Draft) -> 
 
 def protect(world: World, entry: OrderRow, cause: Place) -> None:
     """After a fill of an entry: its stop and its target, unless they stand already."""
-    if any(order.parent_order_id == entry.order_id for order in world.orders):
-        return
+    for place in range(1, world.counts.open_orders + 1):
+        if order_at(world, place).parent_order_id == entry.order_id:
+            return
     if entry.stop_loss_nano != ABSENT:
-        send(world, entry.strategy_id, entry.instrument_id, leg(entry, OrderType.STOP), cause, reduces=True)
+        send(world, entry.strategy_id, entry.instrument_id, leg(entry, OrderType.STOP), cause, True)
     if entry.take_profit_nano != ABSENT:
-        send(world, entry.strategy_id, entry.instrument_id, leg(entry, OrderType.LIMIT), cause, reduces=True)
+        send(world, entry.strategy_id, entry.instrument_id, leg(entry, OrderType.LIMIT), cause, True)
 
 
-def _answer_refused(world: World, wish: Wish, draft: Draft, cause: Place) -> None:
+def _answer_refused(world: World, wish: Output, draft: Draft, cause: Place) -> None:
     """Tell a strategy that its entry never became an order."""
-    instrument = world.instruments[wish.instrument_id]
-    update = OrderUpdate(
-        ts_event_ns=world.clock.now_ns,
-        ts_recv_ns=world.clock.now_ns,
-        instrument_id=wish.instrument_id,
-        origin=0,
-        order_id=0,
-        state=OrderState.REFUSED,
-        reason=OrderReason.INTENT,
-        side=draft.side,
-        flags=draft.flags,
-        quantity=size_of(draft.quantity_steps, instrument.size_step_nano),
-        filled=0.0,
-        tag=draft.tag,
-    )
-    world.facts.append(Fact("on_order", wish.strategy_id, wish.instrument_id, update, cause))
+    fact = new_fact(world, ON_ORDER, wish.strategy_id, wish.instrument_id, cause)
+    fact.state = OrderState.REFUSED
+    fact.reason = OrderReason.INTENT
+    fact.side = draft.side
+    fact.flags = draft.flags
+    fact.quantity = size_of(draft.quantity_steps, world.instruments[wish.instrument_id].size_step_nano)
+    fact.tag = draft.tag
 
 
-def _write_intent(
-    world: World, wish: Wish, draft: Draft | None, outcome: IntentOutcome, winner: Place = _NOBODY
-) -> Place:
-    output = wish.output
-    numbers = {}
-    if draft is not None:
-        numbers = {name: getattr(draft, name) for name in _DRAFT_COLUMNS}
-    row = ROWS[Kind.INTENT](
-        strategy_id=wish.strategy_id,
-        action=output.action,
-        outcome=outcome,
-        risk=output.risk,
-        notional=output.notional,
-        rank_score=output.rank_score,
-        order_id=output.order_id,
-        winner_seq=winner.seq,
-        winner_ord=winner.ord,
-        **numbers,
-    )
-    return world.tape.write(Kind.INTENT, wish.instrument_id, wish.cause, row)
-
-
-_DRAFT_COLUMNS = (
-    "side",
-    "order_type",
-    "time_in_force",
-    "flags",
-    "quantity_steps",
-    "limit_nano",
-    "trigger_nano",
-    "stop_loss_nano",
-    "take_profit_nano",
-    "tag",
-)
+def _write_intent(world: World, wish: Output, draft: Draft, outcome: int, winner: Place) -> Place:
+    row = new_row(world.tape, world.tape.intents)
+    row.strategy_id = wish.strategy_id
+    row.action = wish.action
+    row.outcome = outcome
+    row.side = draft.side
+    row.order_type = draft.order_type
+    row.time_in_force = draft.time_in_force
+    row.flags = draft.flags
+    row.quantity_steps = draft.quantity_steps
+    row.limit_nano = draft.limit_nano
+    row.trigger_nano = draft.trigger_nano
+    row.stop_loss_nano = draft.stop_loss_nano
+    row.take_profit_nano = draft.take_profit_nano
+    row.tag = draft.tag
+    row.risk = wish.risk
+    row.notional = wish.notional
+    row.rank_score = wish.rank_score
+    row.order_id = wish.order_id
+    row.winner_seq = winner.seq
+    row.winner_ord = winner.ord
+    return put(world.clock, row, wish.instrument_id, origin_of(wish))
 
 
 def _write_risk(
-    world: World, strategy_id: int, instrument_id: int, draft: Draft, verdict: RiskApproved | RiskRefused, cause: Place
+    world: World, strategy_id: int, instrument_id: int, draft: Draft, verdict: Verdict, cause: Place
 ) -> Place:
-    if isinstance(verdict, RiskRefused):
-        row = ROWS[Kind.RISK](
-            strategy_id=strategy_id,
-            verdict=RiskVerdict.REFUSED,
-            rule=verdict.rule,
-            value=verdict.value,
-            limit=verdict.limit,
-            quantity_steps=0,
-        )
-    else:
-        row = ROWS[Kind.RISK](
-            strategy_id=strategy_id,
-            verdict=RiskVerdict.APPROVED,
-            rule=RiskRule.PASSED,
-            quantity_steps=draft.quantity_steps,
-        )
-    return world.tape.write(Kind.RISK, instrument_id, cause, row)
+    row = new_row(world.tape, world.tape.risks)
+    row.strategy_id = strategy_id
+    row.verdict = RiskVerdict.APPROVED if verdict.is_approved else RiskVerdict.REFUSED
+    row.rule = verdict.rule
+    row.value = verdict.value
+    row.limit = verdict.limit
+    row.quantity_steps = draft.quantity_steps if verdict.is_approved else 0
+    return put(world.clock, row, instrument_id, cause)

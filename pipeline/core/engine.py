@@ -1,10 +1,7 @@
-"""Engine: one function from inputs to decisions.
+"""Engine: one function from inputs to decisions, interpreted.
 
-For each input, in this order: session time moves on; orders and cancels that are due reach the venue; the input is folded
-(its quote, status or bar meets the orders); bars that are due close; then handlers run, facts first in first out, the
-input last, strategies in their order; then their wishes are arbitrated, pass the risk gate and become orders. What that
-causes is dispatched in further rounds until nothing is left. Only then comes the next input, so how many inputs arrive
-in one batch changes nothing.
+What happens for one input is in `core.step`, and how many inputs arrive in one batch changes nothing. This is the readable
+reference and the place to set a breakpoint; `core.compiled` runs the same lines faster.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,41 +10,31 @@ from typing import Any, Final
 import numpy as np
 
 from pipeline.block import Blocks
-from pipeline.codes import BarUnit, Kind, Origin, SessionAction
-from pipeline.core import chunk, venue
-from pipeline.core.bars import BAR, BarBook, Closed, Timeframe
-from pipeline.core.cells import Cell, Running
-from pipeline.core.closing import is_first, wants, write_bar
-from pipeline.core.context import WISH, Output, OutputBuffer
-from pipeline.core.desk import settle
-from pipeline.core.hashing import state_digest
-from pipeline.core.instrument import fold_bar, fold_definition, fold_quote, fold_status, introduced
-from pipeline.core.market import AccountStatement, Bar, Definition, Quote, Request, Status
-from pipeline.core.operator import flatten, fold_account, obey
-from pipeline.core.outputs import write_output
-from pipeline.core.settings import EngineSettings, checked
-from pipeline.core.strategy import HANDLERS, Plan
-from pipeline.core.tape import ROWS, Place
-from pipeline.core.world import ACCOUNT, CLOCK, INSTRUMENT, ORDER, POSITION, Fact, Wish, World
+from pipeline.codes import Kind
+from pipeline.core import chunk, step
+from pipeline.core.cells import Cells, deliver
+from pipeline.core.closing import bar_row
+from pipeline.core.hashing import DecisionsHash
+from pipeline.core.instrument import fold_definition, introduced
+from pipeline.core.market import AccountStatement, Definition, Request
+from pipeline.core.operator import fold_account, obey
+from pipeline.core.settings import SETTINGS, EngineSettings, checked, row_of
+from pipeline.core.snapshot import Snapshot, fill_world, tables_of
+from pipeline.core.strategy import Plan
+from pipeline.core.tape import emptied, new_row, put
+from pipeline.core.world import World, input_place, new_world, position_of
 
 __all__ = ["Engine", "Plan"]
 
-_HANDLER_OF: Final[Mapping[int, str]] = {
-    int(Kind.QUOTE): "on_quote",
-    int(Kind.PRINT): "on_print",
-    int(Kind.STATUS): "on_status",
-    int(Kind.TIMER): "on_timer",
-    int(Kind.FEED): "on_feed",
+_STEPS: Final[Mapping[int, Callable[[World, Any, Any], None]]] = {
+    int(Kind.QUOTE): step.step_quote,
+    int(Kind.PRINT): step.step_print,
+    int(Kind.BAR): step.step_bar,
+    int(Kind.STATUS): step.step_status,
+    int(Kind.TIMER): step.step_timer,
+    int(Kind.FEED): step.step_feed,
 }
-_QUOTE: Final = int(Kind.QUOTE)
-_PRINT: Final = int(Kind.PRINT)
-_INPUT: Final = int(Origin.INPUT)
-_BACKFILL: Final = int(Origin.BACKFILL)
-_ALL: Final = 0
-"""As an instrument: all of them."""
-
-Route = list[tuple[Cell, Callable[..., None]]]
-"""The cells that hear an event, strategies in their order, with their handlers for it."""
+"""What compiled code can reduce as well."""
 
 
 class Engine:
@@ -55,24 +42,16 @@ class Engine:
 
     def __init__(self, strategies: Sequence[Plan], settings: EngineSettings | None = None) -> None:
         settings = checked(settings or EngineSettings())
-        self.world = World(settings)
+        self.world = new_world()
+        SETTINGS.restore(self.world.settings, SETTINGS.save(row_of(settings)))
         self.world.account.cash = settings.cash
-        self.running = [Running(i, plan) for i, plan in enumerate(strategies, 1)]
-        self._bars = BarBook(_timeframes(strategies), settings.bar_lateness_ns, {})
-        self._cells: dict[tuple[int, int], Cell] = {}
-        self._routes: dict[str, dict[int, Route]] = {name: {} for name in HANDLERS}
-        self._outputs = OutputBuffer(settings.outputs_max)
-        self._pending: list[tuple[Cell, Output, Place]] = []
-        self._round = 0
+        self.cells = Cells(strategies)
+        self.symbols: dict[int, str] = {}
+        self._timeframes = _timeframes(strategies)
         self._size_step_nano = np.zeros(64, np.int64)
-        self._folds: Mapping[int, Callable[[Any], None]] = {
-            int(Kind.QUOTE): self._fold_quote,
-            int(Kind.BAR): self._fold_vendor_bar,
-            int(Kind.STATUS): self._fold_status,
-            int(Kind.INSTRUMENT): self._fold_definition,
-            int(Kind.ACCOUNT): self._fold_account,
-            int(Kind.REQUEST): self._fold_request,
-        }
+        self._hash = DecisionsHash()
+        _start_runs(self.world, strategies)
+        self.world.counts.timeframes = len(self._timeframes)
 
     def reduce(self, batch: Blocks) -> Blocks:
         """The derived rows of exactly these inputs, one block a kind, in (seq, ord) order.
@@ -83,218 +62,142 @@ class Engine:
         batch = [block for block in batch if len(block)]
         if not batch:
             return []
+        clock = self.world.clock
         first = chunk.first_seq(batch)
-        if self.world.clock.seq == 0:
-            self.world.clock.seq = first - 1
-        assert first == self.world.clock.seq + 1, f"seq {first} follows {self.world.clock.seq}"
+        if clock.seq == 0:
+            clock.seq = first - 1
+        assert first == clock.seq + 1, f"seq {first} follows {clock.seq}"
         for stretch in chunk.stretches(batch):
             for kind, event in chunk.events_in_order(stretch, self._size_step_nano):
                 self._step(kind, event)
-        return self.world.tape.drain()
+        return self._drained()
 
     def state_hash(self) -> bytes:
         """32 bytes over every row of state: clock, account, instruments, positions, orders, bars, strategies."""
-        world = self.world
-        cells = [self._cells[key] for key in sorted(self._cells)]
-        return state_digest(
-            (
-                [CLOCK.pack(world.clock), ACCOUNT.pack(world.account)],
-                [INSTRUMENT.pack(world.instruments[key]) for key in sorted(world.instruments)],
-                [POSITION.pack(world.positions[key]) for key in sorted(world.positions)],
-                [ORDER.pack(order) for order in world.orders],
-                [BAR.pack(row) for key in sorted(self._bars.rows) for row in self._bars.rows[key]],
-                [cell.context.gate.to_bytes(8, "little") + cell.running.record.pack(cell.state) for cell in cells],
-                [bytes([running.is_stopped]) + running.packed_shared() for running in self.running],
-            )
-        )
+        return self.snapshot().digest()
 
     def decisions_hash(self) -> bytes:
         """32 bytes over all derived rows handed over so far."""
-        return self.world.tape.hash.digest()
+        return self._hash.digest()
 
     def state_of(self, strategy_id: int, instrument_id: int) -> Any:
         """The State of a strategy in an instrument, to look at. Raises KeyError when there is none."""
-        return self._cells[strategy_id, instrument_id].state
+        return self.cells.by_pair[strategy_id, instrument_id].state
 
-    # One input, in dispatch order.
+    def snapshot(self) -> Snapshot:
+        """Everything it remembers, between two batches."""
+        return Snapshot(
+            tables_of(self.world),
+            *self.cells.packed(self.world.counts.instruments),
+            dict(self.symbols),
+        )
+
+    def put_back(self, snapshot: Snapshot) -> None:
+        """Remember what a snapshot of the same strategies, parameters and settings holds, and nothing else."""
+        world = self.world
+        fill_world(world, snapshot.tables)
+        world.counts.outputs = world.counts.facts = world.counts.bar_facts = 0
+        self.symbols = dict(snapshot.symbols)
+        for instrument_id in self.symbols:
+            step_nano = world.instruments[instrument_id].size_step_nano
+            self._size_step_nano = chunk.with_step(self._size_step_nano, instrument_id, step_nano)
+            if self.cells.running and (1, instrument_id) not in self.cells.by_pair:
+                self.cells.add_instrument(world, instrument_id)
+        self.cells.put_back(snapshot.states, snapshot.shared)
+
+    # One input.
 
     def _step(self, kind: int, event: Any) -> None:
-        world = self.world
-        clock = world.clock
-        clock.seq += 1
-        now = clock.now_ns
-        if event.ts_recv_ns > now:
-            now = clock.now_ns = event.ts_recv_ns
-        origin = event.origin
-        world.is_live = origin == _INPUT
-        if now >= world.next_arrival_ns:
-            venue.arrive(world)
-        fold = self._folds.get(kind)
-        if fold is not None:
-            fold(event)
-        if now >= self._bars.next_close_ns:
-            self._write_bars(self._bars.close_due(now))
-        if self._bars.timeframes and kind in (_PRINT, _QUOTE):
-            self._aggregate(kind, event)
-        handler = _HANDLER_OF.get(kind)
-        if handler is not None and origin != _BACKFILL:
-            if world.facts:
-                world.facts.append(Fact(handler, _ALL, event.instrument_id, event, world.tape.input))
-            else:
-                self._deliver(handler, event.instrument_id, event, None)
-        while world.facts or self._pending or world.wishes:
-            self._finish_round()
-        if clock.seq % world.settings.checkpoint_every == 0:
+        clock = self.world.clock
+        reduce = _STEPS.get(kind)
+        if reduce is not None:
+            reduce(self.world, self.cells, event)
+        elif kind == Kind.INSTRUMENT:
+            self._step_definition(event)
+        elif kind == Kind.ACCOUNT:
+            self._step_account(event)
+        elif kind == Kind.REQUEST:
+            self._step_request(event)
+        else:
+            step.step_other(self.world, self.cells, event.ts_recv_ns, event.origin)
+        if clock.seq % self.world.settings.checkpoint_every == 0:
             self._checkpoint()
 
-    def _finish_round(self) -> None:
-        """Deliver the facts that wait, write what handlers put out, and let the desk settle their wishes."""
-        world = self.world
-        facts, world.facts = world.facts, []
-        for fact in facts:
-            if fact.strategy_id:
-                self._deliver_to_one(fact)
-            else:
-                self._deliver(fact.handler, fact.instrument_id, fact.event, fact.cause)
-        pending, self._pending = self._pending, []
-        wishes, world.wishes = world.wishes, []
-        for cell, output, cause in pending:
-            if output.kind == WISH:
-                wishes.append(Wish(cell.strategy_id, cell.instrument_id, output, cause))
-            else:
-                write_output(world, cell.running, cell.instrument_id, output, cause)
-        if wishes:
-            settle(world, wishes)
-        for _, output, _ in pending:
-            self._outputs.give_back(output)
-        self._round += 1
-
-    # Folds: what an input moves before any handler sees it.
-
-    def _fold_quote(self, quote: Quote) -> None:
-        if quote.origin == _BACKFILL:
-            return
-        instrument = self.world.instruments[quote.instrument_id]
-        if fold_quote(instrument, quote) and instrument.open_orders:
-            venue.match_quote(self.world, instrument)
-
-    def _fold_status(self, status: Status) -> None:
-        if status.origin == _BACKFILL:
-            return
-        instruments = self.world.instruments
-        concerned = instruments if status.instrument_id == _ALL else {status.instrument_id} & instruments.keys()
-        for instrument_id in concerned:
-            fold_status(instruments[instrument_id], status)
-
-    def _fold_vendor_bar(self, bar: Bar) -> None:
-        if bar.bar_unit == BarUnit.TIME:
-            self._bars.take_over(bar.instrument_id, bar.bar_length)
-        self._see_bar(bar, self.world.tape.input)
-
-    def _fold_definition(self, definition: Definition) -> None:
+    def _step_definition(self, definition: Definition) -> None:
         world, instrument_id = self.world, definition.instrument_id
-        is_new = instrument_id not in world.instruments
+        step.begin(world, definition.ts_recv_ns, definition.origin)
+        is_new = instrument_id not in self.symbols
         if is_new:
-            world.instruments[instrument_id] = INSTRUMENT.new()
-            self._bars.add_instrument(instrument_id)
+            self._add_instrument(instrument_id)
         fold_definition(world.instruments[instrument_id], definition)
-        world.symbols[instrument_id] = definition.symbol
+        self.symbols[instrument_id] = definition.symbol
         self._size_step_nano = chunk.with_step(self._size_step_nano, instrument_id, definition.size_step_nano)
+        step.close_what_is_due(world)
+        step.deliver_facts(world, self.cells)
         if is_new:
-            self._add_cells(instrument_id)
-            world.facts.append(Fact("on_start", _ALL, instrument_id, introduced(definition), world.tape.input))
+            step.cause_is_input(world)
+            deliver(world, self.cells, "on_start", instrument_id, introduced(definition))
+        step.finish(world, self.cells)
 
-    def _fold_account(self, statement: AccountStatement) -> None:
+    def _step_account(self, statement: AccountStatement) -> None:
+        step.begin(self.world, statement.ts_recv_ns, statement.origin)
         fold_account(self.world.account, statement)
+        step.close_what_is_due(self.world)
+        step.finish(self.world, self.cells)
 
-    def _fold_request(self, request: Request) -> None:
-        obey(self.world, request)
+    def _step_request(self, request: Request) -> None:
+        step.begin(self.world, request.ts_recv_ns, request.origin)
+        obey(self.world, request, self.symbols)
+        step.close_what_is_due(self.world)
+        step.finish(self.world, self.cells)
 
-    def _aggregate(self, kind: int, event: Any) -> None:
-        add = self._bars.add_print if kind == _PRINT else self._bars.add_quote
-        self._write_bars(add(event, self.world.clock.now_ns))
-
-    def _write_bars(self, closed: Sequence[Closed]) -> None:
-        for one in closed:
-            bar, place = write_bar(self.world, one)
-            self._see_bar(bar, place)
-
-    def _see_bar(self, bar: Bar, place: Place) -> None:
-        """A bar, ours or a vendor's: to the venue where there are no quotes, and to the strategies that asked for it."""
-        instrument = self.world.instruments[bar.instrument_id]
-        if is_first(bar):
-            fold_bar(instrument, bar)
-            if instrument.open_orders and not instrument.has_quotes:
-                venue.match_bar(self.world, instrument, bar)
-        for running in self.running:
-            if wants(running.strategy.bars, bar):
-                self.world.facts.append(Fact("on_bar", running.strategy_id, bar.instrument_id, bar, place))
-
-    # Handlers.
-
-    def _deliver(self, name: str, instrument_id: int, event: Any, cause: Place | None) -> None:
-        seq, round_, outputs = self.world.clock.seq, self._round, self._outputs
-        route = self._routes[name].get(instrument_id)
-        if route is None:
-            route = self._route_to_all(name) if instrument_id == _ALL else []
-        for cell, handler in route:
-            if cell.running.is_stopped:
-                continue
-            failure = cell.call(handler, event, seq, round_)
-            if failure or outputs.count:
-                self._collect(cell, failure, cause or self.world.tape.input)
-
-    def _deliver_to_one(self, fact: Fact) -> None:
-        cell = self._cells.get((fact.strategy_id, fact.instrument_id))
-        if cell is None or cell.running.is_stopped:
-            return
-        handler = cell.handlers.get(fact.handler)
-        if handler is not None:
-            failure = cell.call(handler, fact.event, self.world.clock.seq, self._round)
-            if failure or self._outputs.count:
-                self._collect(cell, failure, fact.cause)
-
-    def _collect(self, cell: Cell, failure: str, cause: Place) -> None:
-        """What a call put out waits for the end of the round; a failure ends the strategy."""
-        if failure:
-            self._stop(cell, failure, cause)
-        else:
-            self._pending += [(cell, output, cause) for output in self._outputs.take()]
-
-    def _stop(self, cell: Cell, reason: str, cause: Place) -> None:
-        """Go on without a strategy: drop what it put out in this round, say why, flatten."""
-        running = cell.running
-        running.is_stopped = True
-        self._pending = [entry for entry in self._pending if entry[0].running is not running]
-        row = ROWS[Kind.SESSION](action=SessionAction.STOPPED, key=running.strategy.name, text=reason)
-        place = self.world.tape.write(Kind.SESSION, cell.instrument_id, cause, row)
-        flatten(self.world, running.strategy_id, _ALL, place)
-
-    def _add_cells(self, instrument_id: int) -> None:
-        """Give every strategy that goes on a cell in a new instrument."""
-        cells = [
-            Cell(self.world, running, instrument_id, self._outputs)
-            for running in self.running
-            if not running.is_stopped
-        ]
-        for cell in cells:
-            self._cells[cell.strategy_id, instrument_id] = cell
-        for name, routes in self._routes.items():
-            routes[instrument_id] = [(cell, cell.handlers[name]) for cell in cells if name in cell.handlers]
-            routes.pop(_ALL, None)
-
-    def _route_to_all(self, name: str) -> Route:
-        """Who hears what concerns all instruments: strategies in their order, then instruments."""
-        cells = [self._cells[key] for key in sorted(self._cells)]
-        route = self._routes[name][_ALL] = [(cell, cell.handlers[name]) for cell in cells if name in cell.handlers]
-        return route
+    def _add_instrument(self, instrument_id: int) -> None:
+        """Rows for an instrument in every table."""
+        world, counts = self.world, self.world.counts
+        counts.instruments = max(counts.instruments, instrument_id)
+        world.instruments.grow(counts.instruments + 1)
+        world.positions.grow(counts.instruments * counts.strategies + 1)
+        world.cells.grow(counts.instruments * counts.strategies + 1)
+        world.bars.grow(counts.instruments * counts.timeframes + 1)
+        for strategy_id in range(1, counts.strategies + 1):
+            position = position_of(world, strategy_id, instrument_id)
+            position.strategy_id = strategy_id
+            position.instrument_id = instrument_id
+        for timeframe, (length_ns, basis) in enumerate(self._timeframes):
+            row = bar_row(world, instrument_id, timeframe)
+            row.instrument_id = instrument_id
+            row.length_ns = length_ns
+            row.basis = basis
+        self.cells.add_instrument(world, instrument_id)
 
     def _checkpoint(self) -> None:
         parts = np.frombuffer(self.state_hash(), "<i8").tolist()
-        self.world.tape.write(Kind.CHECKPOINT, 0, self.world.tape.input, ROWS[Kind.CHECKPOINT](*parts))
+        row = new_row(self.world.tape, self.world.tape.checkpoints)
+        row.hash_0, row.hash_1, row.hash_2, row.hash_3 = parts
+        put(self.world.clock, row, 0, input_place(self.world))
+        self.world.clock.ord -= 1  # the row is no part of the state it speaks of; nothing of this input follows it
+
+    def _drained(self) -> Blocks:
+        blocks = [
+            self.cells.with_levels(block) if block.kind == Kind.MESSAGE else block for block in emptied(self.world.tape)
+        ]
+        self._hash.update(blocks)
+        return blocks
 
 
-def _timeframes(strategies: Sequence[Plan]) -> tuple[Timeframe, ...]:
-    """The bars that strategies ask for, each once, shortest first."""
-    wanted = {(plan.strategy.bars.length_ns, plan.strategy.bars.basis) for plan in strategies if plan.strategy.bars}
-    return tuple(Timeframe(*each) for each in sorted(wanted))
+def _start_runs(world: World, plans: Sequence[Plan]) -> None:
+    world.counts.strategies = len(plans)
+    world.runs.grow(len(plans) + 1)
+    for i, plan in enumerate(plans, 1):
+        if plan.strategy.bars:
+            world.runs[i].bar_length_ns = plan.strategy.bars.length_ns
+            world.runs[i].bar_basis = plan.strategy.bars.basis
+            world.runs[i].wants_revisions = plan.strategy.bars.revisions
+
+
+def _timeframes(strategies: Sequence[Plan]) -> tuple[tuple[int, int], ...]:
+    """Length and basis of the bars that strategies ask for, each once, shortest first."""
+    wanted = {
+        (plan.strategy.bars.length_ns, int(plan.strategy.bars.basis)) for plan in strategies if plan.strategy.bars
+    }
+    return tuple(sorted(wanted))

@@ -1,6 +1,6 @@
-"""Hashes: one number for all decisions, one for the whole state, the same however the inputs were batched.
+"""Hashes: one number for all decisions, the same however the inputs were batched.
 
-Decisions: for each kind a running blake3 over its rows in order, each row its numbers packed little endian in the order
+For each kind a running blake3 over its rows in order, each row its numbers packed little endian in the order
 of the layout, then its texts, each behind its length in four bytes; the kinds' digests are combined in order of kind.
 Checkpoints are no decisions and stay out, so that the hash does not depend on how often they are made.
 """
@@ -60,14 +60,3 @@ def packed_rows(block: Block) -> bytes:
 def _prefixed(text: str | bytes) -> bytes:
     encoded = text.encode() if isinstance(text, str) else text
     return len(encoded).to_bytes(4, "little") + encoded
-
-
-def state_digest(sections: Iterable[Iterable[bytes]]) -> bytes:
-    """32 bytes over sections of packed rows; each section starts with its count, each row with its length."""
-    hasher = blake3()
-    for section in sections:
-        rows = list(section)
-        hasher.update(len(rows).to_bytes(4, "little"))
-        for row in rows:
-            hasher.update(len(row).to_bytes(4, "little") + row)
-    return bytes(hasher.digest())

@@ -1,48 +1,59 @@
 """Ledger: every change of an order or a position is written here, and told to its strategy."""
 
-from pipeline.codes import Kind, Liquidity, OrderReason, OrderState
+from pipeline.codes import OrderReason, OrderState
 from pipeline.core.dialect import NANO_FLOAT, is_nano, nano_of, price_of, size_of
 from pipeline.core.instrument import InstrumentRow, unit_value
-from pipeline.core.market import Fill, OrderUpdate
 from pipeline.core.orders import OrderRow, is_final, move, reduces_only, remaining_steps
 from pipeline.core.portfolio import PositionRow, apply_fill, expect, start_day
-from pipeline.core.tape import ROWS, Place
-from pipeline.core.world import Fact, World
+from pipeline.core.tables import claim
+from pipeline.core.tape import Place, new_row, put
+from pipeline.core.world import ON_FILL, ON_ORDER, World, new_fact, order_at, position_of
 
 
 def enlist(world: World, order: OrderRow) -> None:
     """Count an order among the open ones."""
-    world.orders.append(order)
+    counts = world.counts
+    counts.open_orders += 1
+    claim(world.open_orders, counts.open_orders).slot = order.slot
+    order.is_open = True
     _count(world, order, 1)
 
 
 def _delist(world: World, order: OrderRow) -> None:
-    world.orders.remove(order)
+    counts = world.counts
+    place = 1
+    while order_at(world, place).order_id != order.order_id:
+        place += 1
+    while place < counts.open_orders:
+        world.open_orders[place].slot = world.open_orders[place + 1].slot
+        place += 1
+    counts.open_orders -= 1
+    order.is_open = False
     _count(world, order, -1)
 
 
 def _count(world: World, order: OrderRow, change: int) -> None:
     world.instruments[order.instrument_id].open_orders += change
-    position = world.position(order.strategy_id, order.instrument_id)
+    position = position_of(world, order.strategy_id, order.instrument_id)
     position.open_orders += change
     if not reduces_only(order):
         position.entry_orders += change
         expect(position, order.side, change * remaining_steps(order))
 
 
-def change_order(
-    world: World, order: OrderRow, after: OrderState, cause: Place, reason: OrderReason = OrderReason.NONE
-) -> Place:
+def change_order(world: World, order: OrderRow, after: int, cause: Place, reason: int = OrderReason.NONE) -> Place:
     """Move an order to a state; write it and tell its strategy. A final state takes it off the list."""
     move(order, after)
-    place = world.tape.write(Kind.ORDER, order.instrument_id, cause, _order_row(order, reason))
+    place = _write_order(world, order, reason, cause)
     if after == OrderState.CANCEL_PENDING and order.cancel_seq == 0:
-        order.cancel_seq, order.cancel_ord = place  # a fill that still comes is caused by the order, not by its cancel
+        order.cancel_seq = place.seq  # a fill that still comes is caused by the order, not by its cancel
+        order.cancel_ord = place.ord
     else:
-        order.cause_seq, order.cause_ord = place
-    if is_final(order) and order in world.orders:
+        order.cause_seq = place.seq
+        order.cause_ord = place.ord
+    if is_final(order) and order.is_open:
         _delist(world, order)
-    world.facts.append(Fact("on_order", order.strategy_id, order.instrument_id, _update(world, order, reason), place))
+    _tell_order(world, order, reason, place)
     return place
 
 
@@ -52,40 +63,32 @@ def reduce_order(world: World, order: OrderRow, steps: int, cause: Place) -> Non
         change_order(world, order, OrderState.CANCELLED, cause, OrderReason.VENUE)
     else:
         order.quantity_steps -= steps
-        came_from = order.cause_seq, order.cause_ord
+        came_from = cause_of(order)
         change_order(world, order, order.state, cause, OrderReason.VENUE)
-        order.cause_seq, order.cause_ord = came_from  # what it still fills is caused by the order, not by its shrinking
+        order.cause_seq = came_from.seq  # what it still fills is caused by the order, not by its shrinking
+        order.cause_ord = came_from.ord
 
 
-def fill_order(world: World, order: OrderRow, price_nano: int, steps: int, liquidity: Liquidity) -> Place:
+def cause_of(order: OrderRow) -> Place:
+    """The place of the row that brought an order where it is."""
+    return Place(order.cause_seq, order.cause_ord)
+
+
+def fill_order(world: World, order: OrderRow, price_nano: int, steps: int, liquidity: int) -> Place:
     """Execute a part of an order: fill, order, position and money, each written, in this order."""
     instrument = world.instruments[order.instrument_id]
-    position = world.position(order.strategy_id, order.instrument_id)
+    position = position_of(world, order.strategy_id, order.instrument_id)
     fee_nano = nano_of(_fee(world, instrument, price_nano, steps))
     world.account.fill_id_last += 1
     start_day(world.account, world.clock.now_ns)
-    row = ROWS[Kind.FILL](
-        strategy_id=order.strategy_id,
-        order_id=order.order_id,
-        fill_id=world.account.fill_id_last,
-        side=order.side,
-        price_nano=price_nano,
-        quantity_steps=steps,
-        fee_nano=fee_nano,
-        liquidity=liquidity,
-        bid_nano=instrument.bid_nano,
-        ask_nano=instrument.ask_nano,
-        tag=order.tag,
-    )
-    place = world.tape.write(Kind.FILL, order.instrument_id, Place(order.cause_seq, order.cause_ord), row)
+    place = _write_fill(world, order, instrument, price_nano, steps, fee_nano, liquidity)
     apply_fill(position, world.account, instrument, order.side, price_nano, steps, fee_nano)
     order.filled_steps += steps
     if not reduces_only(order):
         expect(position, order.side, -steps)
-    fill = _fill(world, order, price_nano, steps, fee_nano, position)
-    world.facts.append(Fact("on_fill", order.strategy_id, order.instrument_id, fill, place))
+    _tell_fill(world, order, instrument, position, price_nano, steps, fee_nano, place)
     change_order(world, order, _state_after_fill(order), place)
-    world.tape.write(Kind.POSITION, order.instrument_id, place, _position_row(world, position))
+    _write_position(world, order.instrument_id, position, place)
     return place
 
 
@@ -94,7 +97,7 @@ def is_chargeable(world: World, order: OrderRow, price_nano: int, steps: int) ->
     return is_nano(_fee(world, world.instruments[order.instrument_id], price_nano, steps))
 
 
-def _state_after_fill(order: OrderRow) -> OrderState:
+def _state_after_fill(order: OrderRow) -> int:
     if remaining_steps(order) == 0:
         return OrderState.FILLED
     is_leaving = order.state == OrderState.CANCEL_PENDING
@@ -104,72 +107,93 @@ def _state_after_fill(order: OrderRow) -> OrderState:
 def _fee(world: World, instrument: InstrumentRow, price_nano: int, steps: int) -> float:
     quantity = size_of(steps, instrument.size_step_nano)
     amount = price_of(price_nano) * (float(steps) * unit_value(instrument))
-    return quantity * world.settings.fee_per_unit + amount * (world.settings.fee_bps / 10_000.0)
+    fee: float = quantity * world.settings.fee_per_unit + amount * (world.settings.fee_bps / 10_000.0)
+    return fee
 
 
-def _order_row(order: OrderRow, reason: OrderReason) -> tuple[object, ...]:
-    row: tuple[object, ...] = ROWS[Kind.ORDER](
-        strategy_id=order.strategy_id,
-        order_id=order.order_id,
-        state=order.state,
-        reason=reason,
-        side=order.side,
-        order_type=order.order_type,
-        time_in_force=order.time_in_force,
-        flags=order.flags,
-        quantity_steps=order.quantity_steps,
-        filled_steps=order.filled_steps,
-        limit_nano=order.limit_nano,
-        trigger_nano=order.trigger_nano,
-        parent_order_id=order.parent_order_id,
-        tag=order.tag,
-    )
-    return row
+def _write_order(world: World, order: OrderRow, reason: int, cause: Place) -> Place:
+    row = new_row(world.tape, world.tape.orders)
+    row.strategy_id = order.strategy_id
+    row.order_id = order.order_id
+    row.state = order.state
+    row.reason = reason
+    row.side = order.side
+    row.order_type = order.order_type
+    row.time_in_force = order.time_in_force
+    row.flags = order.flags
+    row.quantity_steps = order.quantity_steps
+    row.filled_steps = order.filled_steps
+    row.limit_nano = order.limit_nano
+    row.trigger_nano = order.trigger_nano
+    row.parent_order_id = order.parent_order_id
+    row.tag = order.tag
+    return put(world.clock, row, order.instrument_id, cause)
 
 
-def _position_row(world: World, position: PositionRow) -> tuple[object, ...]:
-    row: tuple[object, ...] = ROWS[Kind.POSITION](
-        strategy_id=position.strategy_id,
-        quantity_steps=position.quantity_steps,
-        average_price=position.average_price,
-        realized=position.realized,
-        fees=position.fees,
-        cash=world.account.cash,
-    )
-    return row
+def _write_fill(
+    world: World,
+    order: OrderRow,
+    instrument: InstrumentRow,
+    price_nano: int,
+    steps: int,
+    fee_nano: int,
+    liquidity: int,
+) -> Place:
+    row = new_row(world.tape, world.tape.fills)
+    row.strategy_id = order.strategy_id
+    row.order_id = order.order_id
+    row.fill_id = world.account.fill_id_last
+    row.side = order.side
+    row.price_nano = price_nano
+    row.quantity_steps = steps
+    row.fee_nano = fee_nano
+    row.liquidity = liquidity
+    row.bid_nano = instrument.bid_nano
+    row.ask_nano = instrument.ask_nano
+    row.tag = order.tag
+    return put(world.clock, row, order.instrument_id, cause_of(order))
 
 
-def _update(world: World, order: OrderRow, reason: OrderReason) -> OrderUpdate:
+def _write_position(world: World, instrument_id: int, position: PositionRow, cause: Place) -> None:
+    row = new_row(world.tape, world.tape.positions)
+    row.strategy_id = position.strategy_id
+    row.quantity_steps = position.quantity_steps
+    row.average_price = position.average_price
+    row.realized = position.realized
+    row.fees = position.fees
+    row.cash = world.account.cash
+    put(world.clock, row, instrument_id, cause)
+
+
+def _tell_order(world: World, order: OrderRow, reason: int, place: Place) -> None:
     step_nano = world.instruments[order.instrument_id].size_step_nano
-    return OrderUpdate(
-        ts_event_ns=world.clock.now_ns,
-        ts_recv_ns=world.clock.now_ns,
-        instrument_id=order.instrument_id,
-        origin=0,
-        order_id=order.order_id,
-        state=order.state,
-        reason=reason,
-        side=order.side,
-        flags=order.flags,
-        quantity=size_of(order.quantity_steps, step_nano),
-        filled=size_of(order.filled_steps, step_nano),
-        tag=order.tag,
-    )
+    fact = new_fact(world, ON_ORDER, order.strategy_id, order.instrument_id, place)
+    fact.order_id = order.order_id
+    fact.state = order.state
+    fact.reason = reason
+    fact.side = order.side
+    fact.flags = order.flags
+    fact.quantity = size_of(order.quantity_steps, step_nano)
+    fact.filled = size_of(order.filled_steps, step_nano)
+    fact.tag = order.tag
 
 
-def _fill(world: World, order: OrderRow, price_nano: int, steps: int, fee_nano: int, position: PositionRow) -> Fill:
-    step_nano = world.instruments[order.instrument_id].size_step_nano
-    return Fill(
-        ts_event_ns=world.clock.now_ns,
-        ts_recv_ns=world.clock.now_ns,
-        instrument_id=order.instrument_id,
-        origin=0,
-        order_id=order.order_id,
-        side=order.side,
-        flags=order.flags,
-        price=price_of(price_nano),
-        quantity=size_of(steps, step_nano),
-        fee=float(fee_nano) / NANO_FLOAT,
-        position=size_of(position.quantity_steps, step_nano),
-        tag=order.tag,
-    )
+def _tell_fill(
+    world: World,
+    order: OrderRow,
+    instrument: InstrumentRow,
+    position: PositionRow,
+    price_nano: int,
+    steps: int,
+    fee_nano: int,
+    place: Place,
+) -> None:
+    fact = new_fact(world, ON_FILL, order.strategy_id, order.instrument_id, place)
+    fact.order_id = order.order_id
+    fact.side = order.side
+    fact.flags = order.flags
+    fact.price = price_of(price_nano)
+    fact.quantity = size_of(steps, instrument.size_step_nano)
+    fact.fee = float(fee_nano) / NANO_FLOAT
+    fact.position = size_of(position.quantity_steps, instrument.size_step_nano)
+    fact.tag = order.tag

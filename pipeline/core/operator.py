@@ -1,13 +1,16 @@
 """The operator's hand: account statements and requests, and how positions are flattened."""
 
+from collections.abc import Mapping
+
 from pipeline.codes import AccountAction, IntentAction, RequestAction
-from pipeline.core.context import OUTPUT, Output
+from pipeline.core.context import WISH
 from pipeline.core.dialect import NANO_FLOAT
 from pipeline.core.market import AccountStatement, Request
 from pipeline.core.orders import reduces_only
 from pipeline.core.portfolio import AccountRow
+from pipeline.core.tables import claim
 from pipeline.core.tape import Place
-from pipeline.core.world import Wish, World
+from pipeline.core.world import World, input_place, is_defined, order_at, position_of
 from pipeline.units import ABSENT
 
 
@@ -21,7 +24,7 @@ def fold_account(account: AccountRow, statement: AccountStatement) -> None:
         account.is_halted = False
 
 
-def obey(world: World, request: Request) -> None:
+def obey(world: World, request: Request, symbols: Mapping[int, str]) -> None:
     """FLATTEN closes all, or what the target symbol names; HALT also holds entries back until RESET."""
     if request.action == RequestAction.RESET:
         world.account.is_halted = False
@@ -30,11 +33,11 @@ def obey(world: World, request: Request) -> None:
     if request.action not in (RequestAction.FLATTEN, RequestAction.HALT):
         return
     if not request.target:
-        flatten(world, 0, 0, world.tape.input)
+        flatten(world, 0, 0, input_place(world))
         return
-    for instrument_id, symbol in sorted(world.symbols.items()):
+    for instrument_id, symbol in sorted(symbols.items()):
         if symbol == request.target:
-            flatten(world, 0, instrument_id, world.tape.input)
+            flatten(world, 0, instrument_id, input_place(world))
 
 
 def flatten(world: World, strategy_id: int, instrument_id: int, cause: Place) -> None:
@@ -42,23 +45,38 @@ def flatten(world: World, strategy_id: int, instrument_id: int, cause: Place) ->
 
     An entry may still fill before its cancel arrives: it is marked, and the venue has what it fills closed again.
     """
-    for key, position in sorted(world.positions.items()):
-        if strategy_id not in (0, key[0]) or instrument_id not in (0, key[1]):
-            continue
-        if position.open_orders:
-            world.wishes.append(Wish(*key, _output(IntentAction.CANCEL), cause))
-        if position.quantity_steps:
-            close_again(world, *key, cause)
-        for order in world.orders_of(*key):
-            order.is_unwanted = not reduces_only(order)
+    for strategy in range(1, world.counts.strategies + 1):
+        for instrument in range(1, world.counts.instruments + 1):
+            if strategy_id in (0, strategy) and instrument_id in (0, instrument) and is_defined(world, instrument):
+                _flatten_one(world, strategy, instrument, cause)
+
+
+def _flatten_one(world: World, strategy_id: int, instrument_id: int, cause: Place) -> None:
+    position = position_of(world, strategy_id, instrument_id)
+    if position.open_orders > 0:
+        _wish(world, strategy_id, instrument_id, IntentAction.CANCEL, cause)
+        for place in range(1, world.counts.open_orders + 1):
+            order = order_at(world, place)
+            if order.strategy_id == strategy_id and order.instrument_id == instrument_id:
+                order.is_unwanted = not reduces_only(order)
+    if position.quantity_steps != 0:
+        close_again(world, strategy_id, instrument_id, cause)
 
 
 def close_again(world: World, strategy_id: int, instrument_id: int, cause: Place) -> None:
     """Wish to exit what of a position no exit under way closes yet."""
-    world.wishes.append(Wish(strategy_id, instrument_id, _output(IntentAction.FLATTEN), cause))
+    _wish(world, strategy_id, instrument_id, IntentAction.FLATTEN, cause)
 
 
-def _output(action: IntentAction) -> Output:
-    output: Output = OUTPUT.new()
+def _wish(world: World, strategy_id: int, instrument_id: int, action: int, cause: Place) -> None:
+    """A wish of the engine's own, among the outputs of the strategies."""
+    counts = world.counts
+    counts.outputs += 1
+    output = claim(world.outputs, counts.outputs)
+    output.kind = WISH
+    output.is_engines = True
+    output.strategy_id = strategy_id
+    output.instrument_id = instrument_id
     output.action = action
-    return output
+    output.cause_seq = cause.seq
+    output.cause_ord = cause.ord

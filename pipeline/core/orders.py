@@ -38,11 +38,8 @@ FOLLOWS: Final[dict[OrderState, frozenset[OrderState]]] = {
 }
 """A partial fill while a cancel is under way leaves the order CANCEL_PENDING; one that was made smaller stays as it was."""
 
-ALLOWED: Final = tuple(tuple(after in FOLLOWS[before] for after in OrderState) for before in OrderState)
-"""FOLLOWS as a matrix: ALLOWED[before][after]."""
-
-IS_FINAL: Final = tuple(not FOLLOWS[each] for each in OrderState)
-"""By state, whether nothing follows it."""
+ALLOWED: Final = tuple(sum(1 << after for after in FOLLOWS[before]) for before in OrderState)
+"""FOLLOWS as bits: bit `after` of ALLOWED[before]."""
 
 
 _REDUCE_ONLY: Final = OrderFlag.REDUCE_ONLY.value
@@ -54,16 +51,19 @@ class OrderRow:
 
     A limit order `is_resting` once a quote went by that it did not take; a stop `is_triggered` once its price was seen.
     An entry `is_unwanted` that was still working when its position was flattened: what it fills is closed again.
-    `cause_*` is the place of its latest ORDER row, `cancel_*` that of the row that asked for its cancel.
+    `cause_*` is the place of its latest ORDER row, `cancel_*` that of the row that asked for its cancel. Its `slot` is
+    taken while it `is_open`.
     """
 
     order_id: int
+    slot: int
+    is_open: bool
     strategy_id: int
     instrument_id: int
-    state: OrderState = OrderState.INTENDED
-    side: Side = Side.NONE
-    order_type: OrderType = OrderType.MARKET
-    time_in_force: TimeInForce = TimeInForce.DAY
+    state: int = OrderState.INTENDED.value
+    side: int = Side.NONE.value
+    order_type: int = OrderType.MARKET.value
+    time_in_force: int = TimeInForce.DAY.value
     flags: int = OrderFlag.NONE.value
     quantity_steps: int
     filled_steps: int
@@ -85,15 +85,17 @@ class OrderRow:
     cancel_ord: int
 
 
-def move(order: OrderRow, after: OrderState) -> None:
+def move(order: OrderRow, after: int) -> None:
     """Enter a state. An illegal move is our own bug: it asserts and changes nothing."""
-    assert ALLOWED[order.state][after], f"order {order.order_id}: {OrderState(order.state).name} -> {after.name}"
+    assert ALLOWED[order.state] >> after & 1, (
+        f"order {order.order_id}: {OrderState(order.state).name} -> {OrderState(after).name}"
+    )
     order.state = after
 
 
 def is_final(order: OrderRow) -> bool:
     """Whether nothing can happen to it any more."""
-    return IS_FINAL[order.state]
+    return ALLOWED[order.state] == 0
 
 
 def remaining_steps(order: OrderRow) -> int:

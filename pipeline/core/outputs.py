@@ -1,39 +1,64 @@
-"""Outputs that are no wishes: transitions, gates, messages and shown values, as rows on the tape."""
+"""Outputs that are no wishes: transitions, gates, messages and shown values, as rows on the tape.
 
-from pipeline.codes import IntentAction, IntentOutcome, Kind, MessageLevel
-from pipeline.core.cells import Running
+How loud a message is stands with its enum: the engine fills it in when it empties the tape.
+"""
+
+from pipeline.codes import IntentAction, IntentOutcome
 from pipeline.core.context import GATE, MESSAGE, TRANSITION, Output
-from pipeline.core.tape import ROWS, Place
+from pipeline.core.tape import Place, new_row, put
 from pipeline.core.world import World
 
 
-def write_output(world: World, running: Running, instrument_id: int, output: Output, cause: Place) -> None:
+def write_output(world: World, output: Output) -> None:
     """Put one output of a strategy on the tape."""
-    strategy_id = running.strategy_id
     if output.kind == TRANSITION:
-        kind, row = Kind.TRANSITION, ROWS[Kind.TRANSITION](
-            strategy_id=strategy_id, from_phase=output.from_phase, to_phase=output.to_phase, reason=output.code
-        )  # fmt: skip
+        _write_transition(world, output)
     elif output.kind == GATE:
-        kind, row = Kind.INTENT, ROWS[Kind.INTENT](
-            strategy_id=strategy_id,
-            action=IntentAction.NONE,
-            outcome=IntentOutcome.GATED,
-            gate=output.code,
-            gate_value=output.a,
-            gate_threshold=output.b,
-        )  # fmt: skip
+        _write_gate(world, output)
     elif output.kind == MESSAGE:
-        kind, row = Kind.MESSAGE, ROWS[Kind.MESSAGE](
-            strategy_id=strategy_id,
-            level=running.levels.get(output.code, MessageLevel.INFO),
-            code=output.code,
-            a=output.a,
-            b=output.b,
-            c=output.c,
-        )  # fmt: skip
+        _write_message(world, output)
     else:
-        kind, row = Kind.INDICATOR, ROWS[Kind.INDICATOR](
-            strategy_id=strategy_id, output_id=output.code, value=output.a
-        )  # fmt: skip
-    world.tape.write(kind, instrument_id, cause, row)
+        _write_indicator(world, output)
+
+
+def origin_of(output: Output) -> Place:
+    """The place of the event whose handler put it out."""
+    return Place(output.cause_seq, output.cause_ord)
+
+
+def _write_transition(world: World, output: Output) -> None:
+    row = new_row(world.tape, world.tape.transitions)
+    row.strategy_id = output.strategy_id
+    row.from_phase = output.from_phase
+    row.to_phase = output.to_phase
+    row.reason = output.code
+    put(world.clock, row, output.instrument_id, origin_of(output))
+
+
+def _write_gate(world: World, output: Output) -> None:
+    row = new_row(world.tape, world.tape.intents)
+    row.strategy_id = output.strategy_id
+    row.action = IntentAction.NONE
+    row.outcome = IntentOutcome.GATED
+    row.gate = output.code
+    row.gate_value = output.a
+    row.gate_threshold = output.b
+    put(world.clock, row, output.instrument_id, origin_of(output))
+
+
+def _write_message(world: World, output: Output) -> None:
+    row = new_row(world.tape, world.tape.messages)
+    row.strategy_id = output.strategy_id
+    row.code = output.code
+    row.a = output.a
+    row.b = output.b
+    row.c = output.c
+    put(world.clock, row, output.instrument_id, origin_of(output))
+
+
+def _write_indicator(world: World, output: Output) -> None:
+    row = new_row(world.tape, world.tape.indicators)
+    row.strategy_id = output.strategy_id
+    row.output_id = output.code
+    row.value = output.a
+    put(world.clock, row, output.instrument_id, origin_of(output))

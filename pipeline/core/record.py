@@ -68,7 +68,7 @@ class Record:
         if not self.leaves:
             return b""
         packed = np.frombuffer(self.save(row), self.dtype).copy()
-        _canonicalize(packed)
+        canonicalize(packed)
         return packed.tobytes()
 
     def unpack(self, packed: bytes) -> Any:
@@ -262,13 +262,14 @@ def _blamed(row: Any, leaves: tuple[Leaf, ...]) -> Exception:
     raise AssertionError("every member can be packed by itself")
 
 
-def _canonicalize(packed: np.ndarray[Any, Any]) -> None:
+def canonicalize(packed: np.ndarray[Any, Any]) -> None:
+    """Give every NaN of packed rows its one bit pattern, in place."""
     if packed.dtype.names is None:
         if packed.dtype.kind == "f":
             packed[np.isnan(packed)] = np.nan
         return
     for name in packed.dtype.names:
-        _canonicalize(packed[name])
+        canonicalize(packed[name])
 
 
 def _same(left: Any, right: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Risk: the final door. An order exists only as `RiskApproved`, and only `admit` makes one.
+"""Risk: the final door. An order exists only behind an approved `Verdict`, and only `admit` makes one.
 
 Each rule is a function that gives what it saw and what it allows; the first that refuses speaks. What makes a position
 smaller is never held back by limits on size, staleness or loss: being unable to get out is the larger risk.
@@ -11,21 +11,24 @@ from pipeline.codes import OrderType, RiskRule, Side
 from pipeline.core.dialect import INF, NAN, price_of, size_of
 from pipeline.core.instrument import InstrumentRow, far_side_nano, unit_value
 from pipeline.core.portfolio import AccountRow, PositionRow
-from pipeline.core.settings import EngineSettings
+from pipeline.core.settings import SettingsRow
 from pipeline.core.sizing import Draft
 from pipeline.units import ABSENT, INT64_MAX
 
 
-class RiskApproved(NamedTuple):
-    """An order that passed the gate. Nothing else is accepted by the desk."""
+class Verdict(NamedTuple):
+    """What the gate says; of a refusal which rule spoke, what it saw and what it allows."""
 
-    draft: Draft
+    is_approved: bool
+    rule: int
+    value: float
+    limit: float
 
 
-class RiskRefused(NamedTuple):
-    """Which rule refused, what it saw and what it allows."""
+class Check(NamedTuple):
+    """What a rule saw and what it allows: it refuses unless `value <= limit`."""
 
-    rule: RiskRule
+    rule: int
     value: float
     limit: float
 
@@ -37,34 +40,33 @@ class Case(NamedTuple):
     instrument: InstrumentRow
     position: PositionRow
     account: AccountRow
-    settings: EngineSettings
+    settings: SettingsRow
     now_ns: int
     is_live: bool
     reduces: bool
 
 
-def admit(case: Case) -> RiskApproved | RiskRefused:
+def admit(case: Case) -> Verdict:
     """Ask every rule in order."""
     if not_finite(case):
-        return RiskRefused(RiskRule.NOT_FINITE, float(case.draft.quantity_steps), 1.0)
-    if case.reduces:
-        return RiskApproved(case.draft)
-    for rule, value, limit in (
-        (RiskRule.BACKFILLED, *from_the_past(case)),
-        (RiskRule.KILL_SWITCH, *kill_switch(case)),
-        (RiskRule.HALTED_INSTRUMENT, *halted(case)),
-        (RiskRule.NO_REFERENCE_PRICE, *no_reference_price(case)),
-        (RiskRule.STALE_QUOTE, *stale_quote(case)),
-        (RiskRule.CROSSED_QUOTE, *crossed_quote(case)),
-        (RiskRule.ORDER_QUANTITY, *order_quantity(case)),
-        (RiskRule.ORDER_NOTIONAL, *order_notional(case)),
-        (RiskRule.POSITION_NOTIONAL, *position_notional(case)),
-        (RiskRule.OPEN_ORDERS, *open_orders(case)),
-        (RiskRule.DAILY_LOSS, *daily_loss(case)),
-    ):
-        if not value <= limit:
-            return RiskRefused(rule, value, limit)
-    return RiskApproved(case.draft)
+        return Verdict(False, RiskRule.NOT_FINITE, float(case.draft.quantity_steps), 1.0)
+    if not case.reduces:
+        for check in (
+            from_the_past(case),
+            kill_switch(case),
+            halted(case),
+            no_reference_price(case),
+            stale_quote(case),
+            crossed_quote(case),
+            order_quantity(case),
+            order_notional(case),
+            position_notional(case),
+            open_orders(case),
+            daily_loss(case),
+        ):
+            if not check.value <= check.limit:
+                return Verdict(False, check.rule, check.value, check.limit)
+    return Verdict(True, RiskRule.PASSED, NAN, NAN)
 
 
 def not_finite(case: Case) -> bool:
@@ -75,64 +77,76 @@ def not_finite(case: Case) -> bool:
     return draft.quantity_steps <= 0 or lacks_limit or lacks_trigger
 
 
-def from_the_past(case: Case) -> tuple[float, float]:
+def from_the_past(case: Case) -> Check:
     """1 when the input behind the decision is warm-up or backfill."""
-    return (0.0 if case.is_live else 1.0), 0.0
+    return Check(RiskRule.BACKFILLED, (0.0 if case.is_live else 1.0), 0.0)
 
 
-def kill_switch(case: Case) -> tuple[float, float]:
+def kill_switch(case: Case) -> Check:
     """1 when the account is halted."""
-    return (1.0 if case.account.is_halted else 0.0), 0.0
+    return Check(RiskRule.KILL_SWITCH, (1.0 if case.account.is_halted else 0.0), 0.0)
 
 
-def halted(case: Case) -> tuple[float, float]:
+def halted(case: Case) -> Check:
     """1 when the instrument does not trade."""
-    return (1.0 if case.instrument.is_halted else 0.0), 0.0
+    return Check(RiskRule.HALTED_INSTRUMENT, (1.0 if case.instrument.is_halted else 0.0), 0.0)
 
 
-def no_reference_price(case: Case) -> tuple[float, float]:
+def no_reference_price(case: Case) -> Check:
     """1 when there is no far side, and without quotes no bar, to value the order by."""
-    return (1.0 if far_side_nano(case.instrument, case.draft.side) == ABSENT else 0.0), 0.0
+    return Check(
+        RiskRule.NO_REFERENCE_PRICE, (1.0 if far_side_nano(case.instrument, case.draft.side) == ABSENT else 0.0), 0.0
+    )
 
 
-def stale_quote(case: Case) -> tuple[float, float]:
+def stale_quote(case: Case) -> Check:
     """Age of the last quote in nanoseconds; an instrument without quotes lives on bars, which are never fresh."""
     age = case.now_ns - case.instrument.ts_quote_ns if case.instrument.has_quotes else 0
-    return float(age), float(case.settings.quote_age_ns_max)
+    return Check(RiskRule.STALE_QUOTE, float(age), float(case.settings.quote_age_ns_max))
 
 
-def crossed_quote(case: Case) -> tuple[float, float]:
+def crossed_quote(case: Case) -> Check:
     """Bid less ask; a locked market passes, a missing side has nothing to cross."""
     crossing = case.instrument.bid - case.instrument.ask
-    return (0.0 if math.isnan(crossing) else crossing), 0.0
+    return Check(RiskRule.CROSSED_QUOTE, (0.0 if math.isnan(crossing) else crossing), 0.0)
 
 
-def order_quantity(case: Case) -> tuple[float, float]:
+def order_quantity(case: Case) -> Check:
     """Size of the order."""
-    return size_of(case.draft.quantity_steps, case.instrument.size_step_nano), case.settings.order_quantity_max
+    return Check(
+        RiskRule.ORDER_QUANTITY,
+        size_of(case.draft.quantity_steps, case.instrument.size_step_nano),
+        case.settings.order_quantity_max,
+    )
 
 
-def order_notional(case: Case) -> tuple[float, float]:
+def order_notional(case: Case) -> Check:
     """Amount of the order at its reference price."""
-    return _amount(case, case.draft.quantity_steps), case.settings.order_notional_max
+    return Check(RiskRule.ORDER_NOTIONAL, _amount(case, case.draft.quantity_steps), case.settings.order_notional_max)
 
 
-def position_notional(case: Case) -> tuple[float, float]:
+def position_notional(case: Case) -> Check:
     """Amount of the position after the order and the entries of its side that still work, at its reference price."""
     working = case.position.buying_steps if case.draft.side == Side.BUY else case.position.selling_steps
     after = case.position.quantity_steps + case.draft.side * (case.draft.quantity_steps + working)
-    return _amount(case, abs(after)) if abs(after) <= INT64_MAX else INF, case.settings.position_notional_max
+    return Check(
+        RiskRule.POSITION_NOTIONAL,
+        _amount(case, abs(after)) if abs(after) <= INT64_MAX else INF,
+        case.settings.position_notional_max,
+    )
 
 
-def open_orders(case: Case) -> tuple[float, float]:
+def open_orders(case: Case) -> Check:
     """Open orders of the strategy in the instrument, this one included."""
-    return float(case.position.open_orders + 1), float(case.settings.open_orders_max)
+    return Check(RiskRule.OPEN_ORDERS, float(case.position.open_orders + 1), float(case.settings.open_orders_max))
 
 
-def daily_loss(case: Case) -> tuple[float, float]:
+def daily_loss(case: Case) -> Check:
     """Loss realised today; reaching the limit is enough."""
     loss = -case.account.day_result
-    return (INF if loss >= case.settings.daily_loss_max else loss), case.settings.daily_loss_max
+    return Check(
+        RiskRule.DAILY_LOSS, (INF if loss >= case.settings.daily_loss_max else loss), case.settings.daily_loss_max
+    )
 
 
 def _amount(case: Case, steps: int) -> float:

@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import msgspec
 
+from pipeline.core.record import record_of
+from pipeline.core.state import state
 from pipeline.errors import ConfigError
 from pipeline.units import DAY_NS, SECOND_NS
 
@@ -101,3 +103,16 @@ def checked(settings: EngineSettings) -> EngineSettings:
             least = "0 or more" if may_be_zero else "more than 0"
             raise ConfigError(f"engine setting {name}={value}: accepted is {least}, up to {most:,}")
     return settings
+
+
+_TYPES: Final = {field.name: field.type for field in msgspec.structs.fields(EngineSettings)}
+SettingsRow: Any = state(type("SettingsRow", (), {"__annotations__": _TYPES, "__doc__": "The settings, as a row."}))
+SETTINGS: Final = record_of(SettingsRow)
+
+
+def row_of(settings: EngineSettings) -> Any:
+    """The settings as a row that compiled code can read."""
+    row = SETTINGS.new()
+    for name, value in settings.as_dict().items():
+        setattr(row, name, value)
+    return row

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from pipeline.codes import IntentAction, IntentOutcome, OrderFlag, OrderType, Side, TimeInForce
 from pipeline.core.context import Output
-from pipeline.core.dialect import NANO_FLOAT, is_nano, nano_of, price_of
+from pipeline.core.dialect import NAN, NANO_FLOAT, is_nano, nano_of, price_of
 from pipeline.core.instrument import InstrumentRow, far_side_nano, tick_at_nano, unit_value
 from pipeline.core.orders import OrderRow
 from pipeline.units import ABSENT, INT64_MAX
@@ -18,7 +18,7 @@ from pipeline.units import ABSENT, INT64_MAX
 class Draft(NamedTuple):
     """An order not yet approved. `outcome` TAKEN: it may go on; else why it is none."""
 
-    outcome: IntentOutcome
+    outcome: int
     side: int
     order_type: int
     time_in_force: int
@@ -30,6 +30,14 @@ class Draft(NamedTuple):
     take_profit_nano: int
     tag: int
     parent_order_id: int = 0
+
+
+def no_draft() -> Draft:
+    """What stands in the row of a wish that is no order."""
+    return Draft(
+        IntentOutcome.TAKEN, Side.NONE, OrderType.MARKET, TimeInForce.DAY, OrderFlag.NONE.value,
+        ABSENT, ABSENT, ABSENT, ABSENT, ABSENT, 0,
+    )  # fmt: skip
 
 
 def drafted(wish: Output, instrument: InstrumentRow, held_steps: int) -> Draft:
@@ -76,7 +84,7 @@ def _entry(wish: Output, instrument: InstrumentRow) -> Draft:
     )  # fmt: skip
 
 
-def leg(entry: OrderRow, order_type: OrderType) -> Draft:
+def leg(entry: OrderRow, order_type: int) -> Draft:
     """The protective order of an entry: its stop (STOP) or its target (LIMIT), for as much as the entry may fill."""
     is_stop = order_type == OrderType.STOP
     flag = OrderFlag.BRACKET_STOP if is_stop else OrderFlag.BRACKET_TARGET
@@ -96,7 +104,7 @@ def leg(entry: OrderRow, order_type: OrderType) -> Draft:
     )
 
 
-def _outcome(steps: int, *, is_sound: bool) -> IntentOutcome:
+def _outcome(steps: int, *, is_sound: bool) -> int:
     if not is_sound:
         return IntentOutcome.INVALID
     return IntentOutcome.TAKEN if steps > 0 else IntentOutcome.EMPTY
@@ -124,16 +132,18 @@ def _reference_nano(instrument: InstrumentRow, side: int, limit: int, trigger: i
 
 def _quantity(wish: Output, instrument: InstrumentRow, limit: int, trigger: int, stop: int) -> float:
     """Shares, contracts or coins; NaN unless exactly one way of sizing was given and can be worked out."""
-    ways = [not math.isnan(wish.quantity), not math.isnan(wish.notional), not math.isnan(wish.risk)]
-    if ways.count(True) != 1:
-        return math.nan
-    if ways[0]:
+    by_quantity, by_notional, by_risk = (
+        not math.isnan(wish.quantity), not math.isnan(wish.notional), not math.isnan(wish.risk)
+    )  # fmt: skip
+    if int(by_quantity) + int(by_notional) + int(by_risk) != 1:
+        return NAN
+    if by_quantity:
         return wish.quantity
     price = price_of(_reference_nano(instrument, wish.side, limit, trigger))
-    move = price if ways[1] else abs(price - price_of(stop))
+    move = price if by_notional else abs(price - price_of(stop))
     unit = unit_value(instrument) / (float(instrument.size_step_nano) / NANO_FLOAT)
-    amount = wish.notional if ways[1] else wish.risk
-    return amount / (move * unit) if move * unit > 0.0 else math.nan
+    amount = wish.notional if by_notional else wish.risk
+    return amount / (move * unit) if move * unit > 0.0 else NAN
 
 
 def _is_size(quantity: float) -> bool:

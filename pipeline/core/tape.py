@@ -1,27 +1,22 @@
-"""Tape: the derived rows of a batch, written in dispatch order and handed over as blocks."""
+"""Tape: the derived rows of a batch in dispatch order, a table a kind, handed over as blocks.
 
-from collections import namedtuple
-from collections.abc import Mapping
+A row has the members of its kind's layout, header included; texts are left out but for what only the interpreter writes.
+"""
+
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
+
+import numpy as np
 
 from pipeline.block import Block, Blocks
 from pipeline.codes import Kind, Origin
 from pipeline.core.context import ClockRow
-from pipeline.core.hashing import DecisionsHash
-from pipeline.events import HEADER, LAYOUTS
+from pipeline.core.record import record_of
+from pipeline.core.state import state
+from pipeline.core.tables import Rows, claim
+from pipeline.events import LAYOUTS
 
-ROWS: Final[Mapping[Kind, Any]] = {
-    kind: namedtuple(  # noqa: PYI024  # made from the layout, so that no field is written down twice
-        f"{kind.name.title()}Row",
-        [field.name for field in layout.payload],
-        defaults=[field.default for field in layout.payload],
-    )
-    for kind, layout in LAYOUTS.items()
-}
-"""For each kind its fields after the header, as a named tuple with the layout's defaults."""
-
-
-_DERIVED: Final = int(Origin.DERIVED)
+_DERIVED: Final = Origin.DERIVED.value
 
 
 class Place(NamedTuple):
@@ -31,44 +26,110 @@ class Place(NamedTuple):
     ord: int
 
 
-class Tape:
-    """Collects what one input after the other causes; the clock says which input it is now."""
+@state
+class TapeLength:
+    """How many rows of all kinds there are."""
 
-    def __init__(self, clock: ClockRow) -> None:
-        self.hash = DecisionsHash()
-        self._clock = clock
-        self._last = Place(0, 0)
-        self._rows: dict[Kind, list[tuple[Any, ...]]] = {}
-
-    @property
-    def input(self) -> Place:
-        """The place of the input being reduced."""
-        return Place(self._clock.seq, 0)
-
-    def write(
-        self, kind: Kind, instrument_id: int, cause: Place, row: tuple[Any, ...], ts_event_ns: int | None = None
-    ) -> Place:
-        """Append a row (made by `ROWS[kind]`) and give its place."""
-        seq, now = self._clock.seq, self._clock.now_ns
-        place = self._last = Place(seq, self._last.ord + 1 if self._last.seq == seq else 1)
-        event = now if ts_event_ns is None else ts_event_ns
-        header = (seq, place.ord, event, now, instrument_id, 0, _DERIVED, cause[0], cause[1])
-        rows = self._rows.get(kind)
-        if rows is None:
-            rows = self._rows[kind] = []
-        rows.append(header + row)
-        return place
-
-    def drain(self) -> Blocks:
-        """Everything written since the last time, one block a kind; the decisions' hash goes on with it."""
-        blocks = [_block(kind, self._rows[kind]) for kind in sorted(self._rows)]
-        self._rows = {}
-        self.hash.update(blocks)
-        return blocks
+    rows: int
 
 
-def _block(kind: Kind, rows: list[tuple[Any, ...]]) -> Block:
-    names = [field.name for field in HEADER] + [field.name for field in LAYOUTS[kind].payload]
-    return Block.of(
-        kind, len(rows), **{name: list(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
-    )
+class Tape(NamedTuple):
+    """A table for each kind that the core writes. Row 0 of each keeps, in `seq`, how many rows follow it."""
+
+    length: TapeLength
+    bars: Rows[Any]
+    indicators: Rows[Any]
+    transitions: Rows[Any]
+    intents: Rows[Any]
+    risks: Rows[Any]
+    orders: Rows[Any]
+    fills: Rows[Any]
+    positions: Rows[Any]
+    messages: Rows[Any]
+    stops: Rows[Any]
+    checkpoints: Rows[Any]
+
+
+KINDS: Final = {
+    "bars": Kind.BAR,
+    "indicators": Kind.INDICATOR,
+    "transitions": Kind.TRANSITION,
+    "intents": Kind.INTENT,
+    "risks": Kind.RISK,
+    "orders": Kind.ORDER,
+    "fills": Kind.FILL,
+    "positions": Kind.POSITION,
+    "messages": Kind.MESSAGE,
+    "stops": Kind.SESSION,
+    "checkpoints": Kind.CHECKPOINT,
+}
+"""By the name of its table, the kind of each."""
+
+TAPE_LENGTH: Final = record_of(TapeLength)
+
+
+def new_tape() -> Tape:
+    """A tape with nothing on it."""
+    return Tape(TAPE_LENGTH.new(), **{name: _rows_of(kind) for name, kind in KINDS.items()})
+
+
+def row_dtype(kind: Kind) -> np.dtype[Any]:
+    """The memory of a row, packed: its layout's numbers, little endian, without texts."""
+    return np.dtype([(field.name, "<" + field.type) for field in LAYOUTS[kind].fields if field.is_fixed])
+
+
+def new_row(tape: Tape, table: Rows[Any]) -> Any:
+    """One more row in a table of the tape, at its defaults."""
+    tape.length.rows += 1
+    table[0].seq += 1
+    return claim(table, table[0].seq)
+
+
+def put(clock: ClockRow, row: Any, instrument_id: int, cause: Place) -> Place:
+    """Fill in a row's header and give its place: the next of this input."""
+    clock.ord += 1
+    row.seq = clock.seq
+    row.ord = clock.ord
+    row.ts_event_ns = clock.now_ns
+    row.ts_recv_ns = clock.now_ns
+    row.instrument_id = instrument_id
+    row.origin = _DERIVED
+    row.cause_seq = cause.seq
+    row.cause_ord = cause.ord
+    return Place(clock.seq, clock.ord)
+
+
+def emptied(tape: Tape) -> Blocks:
+    """Everything written since the last time, one block a kind, in order of kinds."""
+    blocks = []
+    for name, kind in sorted(KINDS.items(), key=lambda item: item[1]):
+        table = getattr(tape, name)
+        if len(table) > 1:
+            blocks.append(_block(kind, table[1:]))
+        del table[1:]
+        table[0].seq = 0
+    tape.length.rows = 0
+    return blocks
+
+
+def _block(kind: Kind, rows: list[Any]) -> Block:
+    names = [field.name for field in LAYOUTS[kind].fields]
+    return Block.of(kind, len(rows), **{name: [getattr(row, name) for row in rows] for name in names})
+
+
+def _rows_of(kind: Kind) -> Rows[Any]:
+    """A table of rows with a layout's members, texts included."""
+    new = _maker(kind)
+    return Rows(new, lambda _row: None)  # never claimed twice: an emptied tape forgets its rows
+
+
+def _maker(kind: Kind) -> Callable[[], Any]:
+    """A function that makes a row at its defaults, written out so that it costs one call."""
+    fields = LAYOUTS[kind].fields
+    row_class = type(f"{kind.name.title()}Row", (), {"__slots__": tuple(field.name for field in fields)})
+    names: dict[str, Any] = {"Row": row_class} | {f"default_{field.name}": field.default for field in fields}
+    lines = ["def new():", "    row = Row()"]
+    lines += [f"    row.{field.name} = default_{field.name}" for field in fields]
+    exec("\n".join([*lines, "    return row"]), names)  # noqa: S102  # the text is made of field names
+    new: Callable[[], Any] = names["new"]
+    return new

@@ -22,12 +22,12 @@ the worse of its trigger and the open, all of them together for no more than the
 from pipeline.codes import Liquidity, OrderFlag, OrderReason, OrderState, OrderType, Side, TimeInForce
 from pipeline.core.desk import protect, request_cancel
 from pipeline.core.instrument import InstrumentRow, far_side_nano, is_crossed
-from pipeline.core.ledger import change_order, fill_order, is_chargeable, reduce_order
+from pipeline.core.ledger import cause_of, change_order, fill_order, is_chargeable, reduce_order
 from pipeline.core.market import Bar
 from pipeline.core.operator import close_again
 from pipeline.core.orders import OrderRow, is_final, reduces_only, remaining_steps
 from pipeline.core.tape import Place
-from pipeline.core.world import NEVER, World
+from pipeline.core.world import NEVER, World, order_at, place_after, position_of
 from pipeline.units import ABSENT
 
 _POST_ONLY = OrderFlag.POST_ONLY.value
@@ -38,44 +38,53 @@ _UNSUPPORTED = (TimeInForce.OPENING, TimeInForce.CLOSING, TimeInForce.GTD)
 
 def arrive(world: World) -> None:
     """Orders and cancels whose time has come reach the venue, oldest order first."""
-    now = world.clock.now_ns
-    for order in list(world.orders):
-        if not order.is_at_venue and order.ts_arrival_ns <= now and not is_final(order):
+    now, youngest, place = world.clock.now_ns, world.account.order_id_last, 1
+    while place <= world.counts.open_orders:
+        order = order_at(world, place)
+        if order.order_id > youngest:  # it came to be while the others arrived
+            break
+        order_id = order.order_id
+        if not order.is_at_venue and order.ts_arrival_ns <= now:
             _accept(world, order)
-        if order.ts_cancel_ns and order.ts_cancel_ns <= now and not is_final(order):
+        if order.ts_cancel_ns != 0 and order.ts_cancel_ns <= now and not is_final(order):
             _cancel(world, order, Place(order.cancel_seq, order.cancel_ord), OrderReason.INTENT)
-    world.next_arrival_ns = min((_next_arrival_ns(order) for order in world.orders), default=NEVER)
+        place = place_after(world, place, order_id)
+    world.counts.next_arrival_ns = NEVER
+    for place in range(1, world.counts.open_orders + 1):
+        world.counts.next_arrival_ns = min(world.counts.next_arrival_ns, _next_arrival_ns(order_at(world, place)))
 
 
 def _next_arrival_ns(order: OrderRow) -> int:
     arrival = NEVER if order.is_at_venue else order.ts_arrival_ns
-    return min(arrival, order.ts_cancel_ns or NEVER)
+    return min(arrival, order.ts_cancel_ns if order.ts_cancel_ns != 0 else NEVER)
 
 
 def _accept(world: World, order: OrderRow) -> None:
     instrument = world.instruments[order.instrument_id]
     if order.order_type == OrderType.TRAILING_STOP or order.time_in_force in _UNSUPPORTED:
-        change_order(world, order, OrderState.REJECTED, _cause(order), OrderReason.UNSUPPORTED)
+        change_order(world, order, OrderState.REJECTED, cause_of(order), OrderReason.UNSUPPORTED)
         return
-    if order.flags & _POST_ONLY and _is_reached(order, far_side_nano(instrument, order.side)):
-        change_order(world, order, OrderState.REJECTED, _cause(order), OrderReason.WOULD_CROSS)
+    if order.flags & _POST_ONLY != 0 and _is_reached(order, far_side_nano(instrument, order.side)):
+        change_order(world, order, OrderState.REJECTED, cause_of(order), OrderReason.WOULD_CROSS)
         return
     order.is_at_venue = True
     if order.state == OrderState.SUBMITTED:
-        change_order(world, order, OrderState.ACCEPTED, _cause(order), OrderReason.VENUE)
+        change_order(world, order, OrderState.ACCEPTED, cause_of(order), OrderReason.VENUE)
     if instrument.has_quotes:
         _match(world, order, instrument)
 
 
 def match_quote(world: World, instrument: InstrumentRow) -> None:
     """A new quote meets the instrument's orders at the venue, oldest first."""
-    for order in _waiting(world, instrument):
-        if not is_final(order):
+    youngest, place = world.account.order_id_last, 1
+    while place <= world.counts.open_orders:
+        order = order_at(world, place)
+        if order.order_id > youngest:
+            break
+        order_id = order.order_id
+        if order.instrument_id == instrument.instrument_id and order.is_at_venue:
             _match(world, order, instrument)
-
-
-def _waiting(world: World, instrument: InstrumentRow) -> list[OrderRow]:
-    return [order for order in world.orders if order.instrument_id == instrument.instrument_id and order.is_at_venue]
+        place = place_after(world, place, order_id)
 
 
 def _match(world: World, order: OrderRow, instrument: InstrumentRow) -> None:
@@ -93,16 +102,20 @@ def _match(world: World, order: OrderRow, instrument: InstrumentRow) -> None:
     if order.time_in_force == TimeInForce.FOK and steps < remaining_steps(order):
         steps = 0
     if steps > 0:
-        if order.side == Side.BUY:
-            instrument.ask_left_steps -= steps
-        else:
-            instrument.bid_left_steps -= steps
+        _take(instrument, order.side, steps)
         is_maker = order.is_resting and order.order_type in _LIMITS
-        _fill(
-            world, order, order.limit_nano if is_maker else far, steps, Liquidity.MAKER if is_maker else Liquidity.TAKER
-        )
+        price = order.limit_nano if is_maker else far
+        _fill(world, order, price, steps, Liquidity.MAKER if is_maker else Liquidity.TAKER)
     order.is_resting = True
     _expire_immediate(world, order, OrderReason.TIME_IN_FORCE)
+
+
+def _take(instrument: InstrumentRow, side: int, steps: int) -> None:
+    """Use up displayed size."""
+    if side == Side.BUY:
+        instrument.ask_left_steps -= steps
+    else:
+        instrument.bid_left_steps -= steps
 
 
 def _is_awake(order: OrderRow, instrument: InstrumentRow) -> bool:
@@ -126,66 +139,93 @@ def _wanted_steps(world: World, order: OrderRow) -> int:
     left = remaining_steps(order)
     if not reduces_only(order):
         return left
-    if order.parent_order_id:
-        left -= sum(remaining_steps(other) for other in world.orders if other.order_id == order.parent_order_id)
-    held = world.position(order.strategy_id, order.instrument_id).quantity_steps
+    if order.parent_order_id != 0:
+        for place in range(1, world.counts.open_orders + 1):
+            other = order_at(world, place)
+            if other.order_id == order.parent_order_id:
+                left -= remaining_steps(other)
+    held = position_of(world, order.strategy_id, order.instrument_id).quantity_steps
     return max(0, min(left, -held * order.side))
 
 
-def _fill(world: World, order: OrderRow, price_nano: int, steps: int, liquidity: Liquidity) -> None:
+def _fill(world: World, order: OrderRow, price_nano: int, steps: int, liquidity: int) -> None:
     """Execute, protect what was entered, and drop what has nothing left to protect or to reduce."""
     if not is_chargeable(world, order, price_nano, steps):
-        _cancel(world, order, _cause(order), OrderReason.UNSUPPORTED)
+        _cancel(world, order, cause_of(order), OrderReason.UNSUPPORTED)
         return
     cause = fill_order(world, order, price_nano, steps, liquidity)
-    held = world.position(order.strategy_id, order.instrument_id).quantity_steps
+    held = position_of(world, order.strategy_id, order.instrument_id).quantity_steps
     if not reduces_only(order) and held != 0:
         protect(world, order, cause)
         if order.is_unwanted or world.account.is_halted:
             close_again(world, order.strategy_id, order.instrument_id, cause)
-    for sibling in _legs(world, order.parent_order_id):
-        if sibling is not order:
-            reduce_order(world, sibling, steps, cause)
-    for other in world.orders_of(order.strategy_id, order.instrument_id):
-        if reduces_only(other) and held * other.side >= 0:
-            change_order(world, other, OrderState.CANCELLED, cause, OrderReason.VENUE)
-        elif other.order_id == order.parent_order_id and other.state != OrderState.CANCEL_PENDING:
-            request_cancel(world, other, cause, OrderReason.VENUE)
+    if order.parent_order_id != 0:
+        _reduce_legs(world, order.parent_order_id, order.order_id, steps, cause)
+    _drop_needless(world, order, held, cause)
 
 
-def _legs(world: World, entry_id: int) -> list[OrderRow]:
-    """The open orders that protect an entry; none of no entry (0)."""
-    return [order for order in world.orders if entry_id and order.parent_order_id == entry_id]
+def _reduce_legs(world: World, entry_id: int, spared_id: int, steps: int, cause: Place) -> None:
+    """Make the open orders that protect an entry smaller, but for one of them."""
+    place = 1
+    while place <= world.counts.open_orders:
+        leg = order_at(world, place)
+        leg_id = leg.order_id
+        if leg.parent_order_id == entry_id and leg_id != spared_id:
+            reduce_order(world, leg, steps, cause)
+        place = place_after(world, place, leg_id)
 
 
-def _expire_immediate(world: World, order: OrderRow, reason: OrderReason) -> None:
+def _drop_needless(world: World, filled: OrderRow, held: int, cause: Place) -> None:
+    """Cancel what has nothing left to reduce, and the entry whose protection filled."""
+    place = 1
+    while place <= world.counts.open_orders:
+        other = order_at(world, place)
+        other_id = other.order_id
+        if other.strategy_id == filled.strategy_id and other.instrument_id == filled.instrument_id:
+            if reduces_only(other) and held * other.side >= 0:
+                change_order(world, other, OrderState.CANCELLED, cause, OrderReason.VENUE)
+            elif other_id == filled.parent_order_id and other.state != OrderState.CANCEL_PENDING:
+                request_cancel(world, other, cause, OrderReason.VENUE)
+        place = place_after(world, place, other_id)
+
+
+def _expire_immediate(world: World, order: OrderRow, reason: int) -> None:
     if order.time_in_force in (TimeInForce.IOC, TimeInForce.FOK) and not is_final(order):
-        _cancel(world, order, _cause(order), reason)
+        _cancel(world, order, cause_of(order), reason)
 
 
-def _cancel(world: World, order: OrderRow, cause: Place, reason: OrderReason) -> None:
+def _cancel(world: World, order: OrderRow, cause: Place, reason: int) -> None:
     """End an order; what protects an entry shrinks to what it filled."""
     place = change_order(world, order, OrderState.CANCELLED, cause, reason)
-    for protection in _legs(world, order.order_id):
-        reduce_order(world, protection, remaining_steps(order), place)
+    _reduce_legs(world, order.order_id, 0, remaining_steps(order), place)
 
 
 def match_bar(world: World, instrument: InstrumentRow, bar: Bar) -> None:
     """A closed bar meets the orders of an instrument without quotes that had arrived before it began."""
     if instrument.is_halted or instrument.bar_length_ns != bar.bar_length:
         return
-    volume_left = max(0, bar.volume_steps)
-    for order in _waiting(world, instrument):
-        if order.ts_arrival_ns > bar.ts_event_ns or is_final(order):
-            continue
-        price = _bar_price_nano(order, bar)
-        steps = min(_wanted_steps(world, order), volume_left) if price != ABSENT else 0
-        if order.time_in_force == TimeInForce.FOK and steps < remaining_steps(order):
-            steps = 0
-        if steps > 0:
-            volume_left -= steps
-            _fill(world, order, price, steps, Liquidity.UNKNOWN)
-        _expire_immediate(world, order, OrderReason.TIME_IN_FORCE)
+    volume_left, youngest, place = max(0, bar.volume_steps), world.account.order_id_last, 1
+    while place <= world.counts.open_orders:
+        order = order_at(world, place)
+        if order.order_id > youngest:
+            break
+        order_id = order.order_id
+        is_waiting = order.instrument_id == instrument.instrument_id and order.is_at_venue
+        if is_waiting and order.ts_arrival_ns <= bar.ts_event_ns:
+            volume_left -= _match_with_bar(world, order, bar, volume_left)
+        place = place_after(world, place, order_id)
+
+
+def _match_with_bar(world: World, order: OrderRow, bar: Bar, volume_left: int) -> int:
+    """What an order takes of a bar's volume."""
+    price = _bar_price_nano(order, bar)
+    steps = min(_wanted_steps(world, order), volume_left) if price != ABSENT else 0
+    if order.time_in_force == TimeInForce.FOK and steps < remaining_steps(order):
+        steps = 0
+    if steps > 0:
+        _fill(world, order, price, steps, Liquidity.UNKNOWN)
+    _expire_immediate(world, order, OrderReason.TIME_IN_FORCE)
+    return steps
 
 
 def _bar_price_nano(order: OrderRow, bar: Bar) -> int:
@@ -201,7 +241,3 @@ def _bar_price_nano(order: OrderRow, bar: Bar) -> int:
         is_through = bar.low_nano < order.limit_nano if is_buy else bar.high_nano > order.limit_nano
         return order.limit_nano if is_through else ABSENT
     return bar.open_nano
-
-
-def _cause(order: OrderRow) -> Place:
-    return Place(order.cause_seq, order.cause_ord)

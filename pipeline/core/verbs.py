@@ -5,18 +5,9 @@ from enum import IntEnum
 from typing import Any, Final
 
 from pipeline.codes import IntentAction, OrderFlag, OrderType, Side, TimeInForce
-from pipeline.core.context import (
-    EMPTY_OUTPUT,
-    GATE,
-    INDICATOR,
-    MESSAGE,
-    OUTPUT,
-    TRANSITION,
-    WISH,
-    Context,
-    Output,
-)
+from pipeline.core.context import GATE, INDICATOR, MESSAGE, TRANSITION, WISH, Context, Output
 from pipeline.core.dialect import NAN
+from pipeline.core.tables import claim
 
 _POST_ONLY: Final = OrderFlag.POST_ONLY.value
 
@@ -46,7 +37,7 @@ def enter(
     output.action = IntentAction.ENTER
     output.side = side
     output.order_type = _order_type(limit, trigger)
-    output.time_in_force = time_in_force  # type: ignore[assignment]  # the dialect keeps enums as integers
+    output.time_in_force = time_in_force
     output.flags = _POST_ONLY if post_only else 0
     output.quantity = quantity
     output.notional = notional
@@ -119,11 +110,11 @@ def _order_type(limit: float, trigger: float) -> OrderType:
 
 def _verdict(ctx: Context, gate: int, value: float, threshold: float, *, passed: bool) -> bool:
     if passed:
-        if ctx.gate == gate:
-            ctx.gate = 0
+        if ctx.cell.gate == gate:
+            ctx.cell.gate = 0
         return True
-    if ctx.gate != gate:
-        ctx.gate = int(gate)
+    if ctx.cell.gate != gate:
+        ctx.cell.gate = int(gate)
         output = _next_output(ctx, GATE)
         output.code = gate
         output.a = value
@@ -132,11 +123,18 @@ def _verdict(ctx: Context, gate: int, value: float, threshold: float, *, passed:
 
 
 def _next_output(ctx: Context, kind: int) -> Output:
-    buffer = ctx.outputs
-    if buffer.count >= len(buffer.rows):
+    clock, cell, counts = ctx.clock, ctx.cell, ctx.world.counts
+    if cell.outputs_seq != clock.seq:
+        cell.outputs_seq = clock.seq
+        cell.outputs = 0
+    if cell.outputs >= ctx.settings.outputs_max:
         raise OverflowError("more outputs in one step than the settings allow")
-    output: Output = buffer.rows[buffer.count]
-    OUTPUT.restore(output, EMPTY_OUTPUT)
+    cell.outputs += 1
+    counts.outputs += 1
+    output: Output = claim(ctx.world.outputs, counts.outputs)
     output.kind = kind
-    buffer.count += 1
+    output.strategy_id = ctx.strategy_id
+    output.instrument_id = ctx.instrument_id
+    output.cause_seq = clock.cause_seq
+    output.cause_ord = clock.cause_ord
     return output

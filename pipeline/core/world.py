@@ -1,82 +1,253 @@
-"""World: the rows all folds share, and the queue of facts that handlers have yet to see."""
+"""World: every row that inputs move, but for the strategies' own states, in tables of flat records.
 
-from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+`clock` and `counts` say when it is and how many there are; `instruments` are found by their id, `positions` by
+`position_of`; an open order keeps its slot in `orders` from beginning to end, and `open_orders` names the slots, oldest
+order first. `outputs`, `facts` and `bar_facts` are empty between two inputs, `tape` is emptied between two batches.
+"""
 
-from pipeline.core.context import ClockRow, Output
+from typing import Final, NamedTuple
+
+from pipeline.core.bars import BAR, BarRow
+from pipeline.core.context import OUTPUT, CellRow, ClockRow, Output
 from pipeline.core.instrument import InstrumentRow
 from pipeline.core.orders import OrderRow
 from pipeline.core.portfolio import AccountRow, PositionRow
 from pipeline.core.record import record_of
-from pipeline.core.settings import EngineSettings
-from pipeline.core.tape import Place, Tape
+from pipeline.core.settings import SettingsRow
+from pipeline.core.state import state
+from pipeline.core.tables import Rows, claim
+from pipeline.core.tape import Place, Tape, new_tape
 from pipeline.units import INT64_MAX
-
-CLOCK: Final = record_of(ClockRow)
-ACCOUNT: Final = record_of(AccountRow)
-INSTRUMENT: Final = record_of(InstrumentRow)
-POSITION: Final = record_of(PositionRow)
-ORDER: Final = record_of(OrderRow)
 
 NEVER: Final = INT64_MAX
 """A time that does not come."""
 
+SPARE_SLOTS: Final = 64
+"""Order slots beyond those in use: one that was freed is not used again while somebody may still look at it."""
 
-class Fact(NamedTuple):
-    """An event on its way to a handler; strategy or instrument 0: to all of them."""
-
-    handler: str
-    strategy_id: int
-    instrument_id: int
-    event: Any
-    cause: Place
+ON_START, ON_BAR, ON_ORDER, ON_FILL, ON_INPUT = range(1, 6)
+"""Who hears a fact: the handlers' codes."""
 
 
-class Wish(NamedTuple):
-    """An intent on its way to the desk, with the event that caused it."""
+@state
+class CountsRow:
+    """How many of everything; `next_arrival_ns` and `next_close_ns` are session times at which something falls due.
 
-    strategy_id: int
-    instrument_id: int
-    output: Output
-    cause: Place
-
-
-@dataclass(slots=True)
-class World:
-    """Everything that inputs move, but for the strategies' own states and the bars.
-
-        `is_live` is false while a warm-up or backfilled input is reduced; `next_arrival_ns` the session time at which the
-        next order or cancel reaches the venue. `orders` are the open ones, oldest first. `wishes` are the engine's own: what
-    flattens.
+    `instruments` is the largest instrument id. Of `orders` rows 1 to `slots` are in use, or were; the next order looks
+    for a free one behind `slot_last`.
     """
 
-    settings: EngineSettings
-    clock: ClockRow = field(default_factory=CLOCK.new)
-    tape: Tape = field(init=False)
-    account: AccountRow = field(default_factory=ACCOUNT.new)
-    instruments: dict[int, InstrumentRow] = field(default_factory=dict)
-    symbols: dict[int, str] = field(default_factory=dict)
-    positions: dict[tuple[int, int], PositionRow] = field(default_factory=dict)
-    orders: list[OrderRow] = field(default_factory=list)
-    facts: list[Fact] = field(default_factory=list)
-    wishes: list[Wish] = field(default_factory=list)
-    next_arrival_ns: int = NEVER
-    is_live: bool = True
+    strategies: int
+    timeframes: int
+    instruments: int
+    open_orders: int
+    slots: int
+    slot_last: int
+    next_arrival_ns: int = INT64_MAX
+    next_close_ns: int = INT64_MAX
+    outputs: int
+    facts: int
+    bar_facts: int
 
-    def __post_init__(self) -> None:
-        self.tape = Tape(self.clock)
 
-    def position(self, strategy_id: int, instrument_id: int) -> PositionRow:
-        """The position of a pair, flat when it is new."""
-        key = (strategy_id, instrument_id)
-        if key not in self.positions:
-            row = POSITION.new()
-            row.strategy_id, row.instrument_id = key
-            self.positions[key] = row
-        return self.positions[key]
+@state
+class SlotRow:
+    """Where in `orders` an open order is."""
 
-    def orders_of(self, strategy_id: int, instrument_id: int) -> list[OrderRow]:
-        """Open orders of a pair, oldest first."""
-        return [
-            order for order in self.orders if order.strategy_id == strategy_id and order.instrument_id == instrument_id
-        ]
+    slot: int
+
+
+@state
+class RunRow:
+    """A strategy as it runs: whether it was stopped, and the bars it asked for (`bar_length_ns` 0: none)."""
+
+    is_stopped: bool
+    bar_length_ns: int
+    bar_basis: int
+    wants_revisions: bool
+
+
+@state
+class FactRow:
+    """An event on its way to a handler: an order's new state, a fill, or (`bar_fact`) a bar."""
+
+    handler: int
+    strategy_id: int
+    instrument_id: int
+    cause_seq: int
+    cause_ord: int
+    order_id: int
+    state: int
+    reason: int
+    side: int
+    flags: int
+    tag: int
+    quantity: float
+    filled: float
+    price: float
+    fee: float
+    position: float
+    bar_fact: int
+
+
+@state
+class BarFactRow:
+    """A bar on its way to handlers: the members of `market.Bar`."""
+
+    ts_event_ns: int
+    ts_recv_ns: int
+    instrument_id: int
+    origin: int
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+    vwap: float
+    trade_count: int
+    revision: int
+    ts_close_ns: int
+    bar_unit: int
+    bar_length: int
+    basis: int
+    marks: int
+    open_nano: int
+    high_nano: int
+    low_nano: int
+    close_nano: int
+    volume_steps: int
+
+
+CLOCK: Final = record_of(ClockRow)
+COUNTS: Final = record_of(CountsRow)
+ACCOUNT: Final = record_of(AccountRow)
+SETTINGS: Final = record_of(SettingsRow)
+RUN: Final = record_of(RunRow)
+INSTRUMENT: Final = record_of(InstrumentRow)
+POSITION: Final = record_of(PositionRow)
+CELL: Final = record_of(CellRow)
+ORDER: Final = record_of(OrderRow)
+SLOT: Final = record_of(SlotRow)
+FACT: Final = record_of(FactRow)
+BAR_FACT: Final = record_of(BarFactRow)
+
+
+class World(NamedTuple):
+    """All of it. `positions` and `cells` have a row for each (strategy, instrument), found by `index_of`."""
+
+    clock: ClockRow
+    counts: CountsRow
+    account: AccountRow
+    settings: SettingsRow
+    runs: Rows[RunRow]
+    instruments: Rows[InstrumentRow]
+    positions: Rows[PositionRow]
+    cells: Rows[CellRow]
+    orders: Rows[OrderRow]
+    open_orders: Rows[SlotRow]
+    bars: Rows[BarRow]
+    outputs: Rows[Output]
+    facts: Rows[FactRow]
+    bar_facts: Rows[BarFactRow]
+    tape: Tape
+
+
+PERSISTENT: Final = {
+    "clock": CLOCK,
+    "counts": COUNTS,
+    "account": ACCOUNT,
+    "settings": SETTINGS,
+    "runs": RUN,
+    "instruments": INSTRUMENT,
+    "positions": POSITION,
+    "cells": CELL,
+    "orders": ORDER,
+    "open_orders": SLOT,
+    "bars": BAR,
+}
+"""The tables that live from one input to the next, with the record of their rows."""
+
+
+def new_world() -> World:
+    """A world with nothing in it."""
+    return World(
+        clock=CLOCK.new(),
+        counts=COUNTS.new(),
+        account=ACCOUNT.new(),
+        settings=SETTINGS.new(),
+        runs=Rows.of(RUN),
+        instruments=Rows.of(INSTRUMENT),
+        positions=Rows.of(POSITION),
+        cells=Rows.of(CELL),
+        orders=Rows.of(ORDER),
+        open_orders=Rows.of(SLOT),
+        bars=Rows.of(BAR),
+        outputs=Rows.of(OUTPUT),
+        facts=Rows.of(FACT),
+        bar_facts=Rows.of(BAR_FACT),
+        tape=new_tape(),
+    )
+
+
+def index_of(world: World, strategy_id: int, instrument_id: int) -> int:
+    """Where a (strategy, instrument) pair stands in `positions` and `cells`."""
+    return (instrument_id - 1) * world.counts.strategies + strategy_id
+
+
+def position_of(world: World, strategy_id: int, instrument_id: int) -> PositionRow:
+    """The position of a pair."""
+    return world.positions[index_of(world, strategy_id, instrument_id)]
+
+
+def is_defined(world: World, instrument_id: int) -> bool:
+    """Whether an `instrument` event defined it."""
+    return 0 < instrument_id <= world.counts.instruments and world.instruments[instrument_id].instrument_id != 0
+
+
+def input_place(world: World) -> Place:
+    """The place of the input being reduced."""
+    return Place(world.clock.seq, 0)
+
+
+def new_fact(world: World, handler: int, strategy_id: int, instrument_id: int, cause: Place) -> FactRow:
+    """One more fact at the end of the queue."""
+    counts = world.counts
+    counts.facts += 1
+    fact = claim(world.facts, counts.facts)
+    fact.handler = handler
+    fact.strategy_id = strategy_id
+    fact.instrument_id = instrument_id
+    fact.cause_seq = cause.seq
+    fact.cause_ord = cause.ord
+    return fact
+
+
+# Open orders, oldest first.
+
+
+def order_at(world: World, place: int) -> OrderRow:
+    """The open order that stands at `place` (from 1) by age."""
+    return world.orders[world.open_orders[place].slot]
+
+
+def place_after(world: World, place: int, order_id: int) -> int:
+    """The place of the first open order younger than `order_id`, which stood at `place` and may be gone by now."""
+    place = min(place, world.counts.open_orders) + 1
+    while place > 1 and order_at(world, place - 1).order_id > order_id:
+        place -= 1
+    while place <= world.counts.open_orders and order_at(world, place).order_id <= order_id:
+        place += 1
+    return place
+
+
+def free_slot(world: World) -> OrderRow:
+    """An order row nobody uses, blank; those given back last come last."""
+    counts = world.counts
+    counts.slots = max(counts.slots, counts.open_orders + SPARE_SLOTS)
+    slot = counts.slot_last % counts.slots + 1
+    while slot < len(world.orders) and world.orders[slot].is_open:
+        slot = slot % counts.slots + 1
+    counts.slot_last = slot
+    order = claim(world.orders, slot)
+    order.slot = slot
+    return order

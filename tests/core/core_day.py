@@ -5,6 +5,7 @@ from collections import defaultdict
 from pipeline.block import Block
 from pipeline.codes import Kind, Origin
 from pipeline.core.engine import Engine
+from pipeline.core.world import order_at
 from pipeline.units import NANO
 
 START_NS = 1_699_968_600 * NANO
@@ -116,3 +117,13 @@ class Derived:
     def story(self):
         """(seq, ord, kind) of every row, in order."""
         return sorted((row["seq"], row["ord"], kind.name) for kind, rows in self.by_kind.items() for row in rows)
+
+
+def positions(engine):
+    """The positions of all pairs, strategies in their order, then instruments."""
+    return sorted(engine.world.positions[1:], key=lambda row: (row.strategy_id, row.instrument_id))
+
+
+def open_orders(engine):
+    """The open orders, oldest first."""
+    return [order_at(engine.world, place) for place in range(1, engine.world.counts.open_orders + 1)]

@@ -116,7 +116,7 @@ def test_a_print_older_than_what_is_remembered_is_counted_and_moves_nothing():
     day = Day().print(0, 10, event_s=SLOTS * LENGTH_S).print(1, 99, event_s=0).timer(500)
     engine, derived = bars_of(day)
     assert len(derived[Kind.BAR]) == 1
-    assert engine._bars.rows[1][0].too_late_count == 1
+    assert engine.world.bars[1].too_late_count == 1
 
 
 def test_an_open_bucket_is_closed_early_when_its_place_is_needed():

@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from core_day import Day, nano
+from core_day import Day, nano, open_orders, positions
 from core_probe import probe
 
 from pipeline.codes import (
@@ -205,7 +205,7 @@ def test_warm_up_reaches_handlers_but_enters_nothing():
     day = Day().quote(1, 10, 10.1, origin=Origin.WARMUP).quote(2, 10, 10.1)
     engine, derived = day.run([probe(on_quote=lambda s, e, p, ctx: enter(ctx, Side.BUY, quantity=1))])
     assert derived.column(Kind.RISK, "rule") == [RiskRule.BACKFILLED, RiskRule.PASSED]
-    assert engine.world.is_live
+    assert engine.world.clock.is_live
 
 
 def test_the_operator_flattens_halts_and_resets():
@@ -221,7 +221,7 @@ def test_the_operator_flattens_halts_and_resets():
     flattened = [(r["seq"], r["instrument_id"]) for r in derived[Kind.INTENT] if r["action"] == IntentAction.FLATTEN]
     assert flattened == [(6, 2), (8, 1)]
     assert [r["rule"] for r in derived[Kind.RISK] if r["seq"] in (10, 12)] == [RiskRule.KILL_SWITCH, RiskRule.PASSED]
-    assert [row.quantity_steps for row in engine.world.positions.values()] == [0, 0]
+    assert [row.quantity_steps for row in positions(engine)] == [0, 0]
 
 
 @pytest.mark.parametrize("size", [None, 1])
@@ -239,8 +239,8 @@ def test_an_entry_in_flight_that_still_fills_is_closed_again(asked, size):
     day = Day().quote(0, 10, 10.1).add(kind, 0.5, 0, **columns).timer(1.2).quote(2, 10, 10.1).timer(3).timer(4)
     engine, derived = day.run([probe(script)], FAST, size)
     assert derived.column(Kind.FILL, "side") == [Side.BUY, Side.SELL]
-    assert engine.world.position(1, 1).quantity_steps == 0
-    assert engine.world.orders == []
+    assert positions(engine)[0].quantity_steps == 0
+    assert open_orders(engine) == []
 
 
 def test_what_fills_after_the_flattening_exit_was_sent_is_closed_too():
@@ -250,7 +250,7 @@ def test_what_fills_after_the_flattening_exit_was_sent_is_closed_too():
     day.quote(4, 10, 10.1).timer(5).quote(6, 10, 10.1)
     engine, derived = day.run([probe(script)], FAST)
     assert derived.column(Kind.FILL, "quantity_steps") == [60, 15, 15, 60, 15, 15]
-    assert engine.world.position(1, 1).quantity_steps == 0
+    assert positions(engine)[0].quantity_steps == 0
 
 
 def test_an_entry_made_after_a_flattening_stays():
@@ -258,7 +258,7 @@ def test_an_entry_made_after_a_flattening_stays():
     day = Day().quote(0, 10, 10.1).timer(2).add(Kind.REQUEST, 3, 0, action=RequestAction.FLATTEN)
     day.timer(5).quote(6, 10, 10.1).timer(8)
     engine, _ = day.run([probe({1: enter_ten, 2: enter_ten})], FAST)
-    assert engine.world.position(1, 1).quantity_steps == 10
+    assert positions(engine)[0].quantity_steps == 10
 
 
 def test_opening_cash_is_taken_from_the_account():

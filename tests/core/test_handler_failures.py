@@ -5,7 +5,7 @@ from decimal import Decimal
 import core_streams
 import numpy as np
 import pytest
-from core_day import Day
+from core_day import Day, open_orders, positions
 from core_probe import ProbeParams, probe
 
 from pipeline.codes import Kind, OrderState, SessionAction, Side
@@ -51,8 +51,8 @@ def test_positions_are_flattened_and_orders_taken_back():
     day = Day(("AAA", "BBB")).quote(0, 10, 10.1).quote(0, 20, 20.1, instrument_id=2).timer(2)
     day.quote(3, 10, 10.1).timer(5).quote(6, 10, 10.1).quote(6, 20, 20.1, instrument_id=2).timer(9)
     engine, derived = day.run([probe({1: buy, 2: crash})], EngineSettings(latency_ns=NANO))
-    assert all(row.quantity_steps == 0 for row in engine.world.positions.values())
-    assert engine.world.orders == []
+    assert all(row.quantity_steps == 0 for row in positions(engine))
+    assert open_orders(engine) == []
     last = {row["order_id"]: OrderState(row["state"]) for row in derived[Kind.ORDER]}
     assert sorted(state.name for state in last.values()).count("FILLED") == 2 + 2  # entries and exits of both
     assert derived[Kind.SESSION][0]["seq"] == 6
@@ -71,8 +71,8 @@ def test_what_a_stopped_strategy_still_gets_is_closed_again():
     engine, _ = day.run(
         [probe({1: lambda s, e, ctx: enter(ctx, Side.BUY, quantity=20), 2: crash})], EngineSettings(latency_ns=NANO)
     )
-    assert [row.quantity_steps for row in engine.world.positions.values()] == [0]
-    assert engine.world.orders == []
+    assert [row.quantity_steps for row in positions(engine)] == [0]
+    assert open_orders(engine) == []
 
 
 def test_a_value_the_state_can_not_hold_is_a_failure():
@@ -211,11 +211,11 @@ def test_a_failure_anywhere_leaves_no_half_update(seed):
         Engine([failing(core_streams.plans()[1], call, [0])], core_streams.SETTINGS) for call in (10**9, at_call)
     )
     for batch in day.batches(1):
-        before = {key: cell.packed for key, cell in calm._cells.items()}, calm.running[0].packed_shared()
+        before = {key: cell.packed for key, cell in calm.cells.by_pair.items()}, calm.cells.running[0].packed_shared()
         derived = [row for block in bad.reduce(batch) for row in block.rows()]
-        if bad.running[0].is_stopped:
-            assert {key: bad.running[0].record.save(cell.state) for key, cell in bad._cells.items()} == before[0]
-            assert bad.running[0].packed_shared() == before[1]
+        if bad.world.runs[1].is_stopped:
+            assert {key: cell.save(cell.state) for key, cell in bad.cells.by_pair.items()} == before[0]
+            assert bad.cells.running[0].packed_shared() == before[1]
             assert not any("from_phase" in row for row in derived)
             return
         calm.reduce(batch)

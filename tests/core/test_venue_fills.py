@@ -1,4 +1,4 @@
-from core_day import Day, Derived, nano
+from core_day import Day, Derived, nano, open_orders, positions
 from core_fills import FAST, buy, fills, run, sell, states
 from core_probe import probe
 from hypothesis import given, settings
@@ -121,7 +121,7 @@ def test_entries_on_their_way_count_towards_the_largest_position():
     engine, derived = day.quote(3, 10, 10.1).timer(5).run([probe(script)], limits)
     approved, refused = RiskVerdict.APPROVED, RiskVerdict.REFUSED
     assert derived.column(Kind.RISK, "verdict") == [approved, approved, refused, refused]
-    position = engine.world.position(1, 1)
+    position = positions(engine)[0]
     assert (position.quantity_steps, position.buying_steps, position.selling_steps) == (50, 0, 0)
 
 
@@ -150,7 +150,7 @@ def test_nothing_fills_or_wakes_on_a_crossed_quote():
     day = Day().quote(0, 10.0, 10.1).quote(0.5, 11.0, 10.4).timer(2).quote(3, 10.3, 10.2).timer(4).quote(5, 10.0, 10.1)
     engine, derived = day.run([probe({1: orders})], FAST)
     assert fills(derived) == [(7, Side.BUY, 10.1, 10, Liquidity.TAKER)]
-    assert [order.is_triggered for order in engine.world.orders] == [False]
+    assert [order.is_triggered for order in open_orders(engine)] == [False]
     assert states(derived, 3)[-1] == "CANCELLED"
     engine, _ = Day().quote(0, 11.0, 10.4).run([probe()], FAST)
     assert (engine.world.instruments[1].bid, engine.world.instruments[1].ask) == (11.0, 10.4)
@@ -281,13 +281,13 @@ def test_displayed_size_is_never_used_twice_and_halts_hold(quotes, wishes):
     for batch in day.batches(1):
         derived = Derived()
         derived.take(engine.reduce(batch))
-        (instrument,) = engine.world.instruments.values()
+        instrument = engine.world.instruments[1]
         assert instrument.bid_left_steps >= 0
         assert instrument.ask_left_steps >= 0
-        for position in engine.world.positions.values():
+        for position in positions(engine):
             working = {Side.BUY: position.buying_steps, Side.SELL: position.selling_steps}
             for entry_side, steps in working.items():
-                assert steps == sum(remaining_steps(o) for o in engine.world.orders if o.side == entry_side)
+                assert steps == sum(remaining_steps(o) for o in open_orders(engine) if o.side == entry_side)
         assert not (was_halted and instrument.is_halted and derived[Kind.FILL])
         was_halted = instrument.is_halted
         limits |= {row["order_id"]: (row["limit_nano"], row["quantity_steps"]) for row in derived[Kind.ORDER]}
