@@ -14,8 +14,8 @@ from typing import Any, Final
 import numpy as np
 
 from pipeline.block import Block
-from pipeline.codes import SessionAction, Side, TimeInForce
-from pipeline.core.context import OUTPUT, Context, Output
+from pipeline.codes import SessionAction
+from pipeline.core.context import OUTPUT, Context, Output, check_ranges
 from pipeline.core.operator import flatten
 from pipeline.core.record import Record
 from pipeline.core.strategy import HANDLERS, Plan, Strategy
@@ -28,16 +28,6 @@ _TEXT_MAX: Final = 300
 Rows = np.ndarray[Any, np.dtype[Any]]
 _ALL: Final = 0
 """As an instrument: all of them."""
-
-_SIDES: Final = frozenset(map(int, Side))
-_TIMES_IN_FORCE: Final = frozenset(map(int, TimeInForce))
-_RANGES: Final = (
-    ("tag", -(2**31), 2**31 - 1),
-    ("code", 0, 2**15 - 1),
-    ("from_phase", -(2**15), 2**15 - 1),
-    ("to_phase", -(2**15), 2**15 - 1),
-)
-"""What the columns these end in can hold; the rest are int64, float64 or made by the verbs themselves."""
 
 
 class Running:
@@ -229,14 +219,7 @@ def check_output(output: Output) -> None:
     Raises TypeError, ValueError or OverflowError, naming the first that is none or that its column can't hold.
     """
     OUTPUT.restore(output, OUTPUT.save(output))
-    for name, low, high in _RANGES:
-        value = getattr(output, name)
-        if not low <= value <= high:
-            raise OverflowError(f"{name} can't hold {value}: accepted is {low} to {high}")
-    if output.side not in _SIDES:
-        raise ValueError(f"side {output.side}: accepted are Side.BUY and Side.SELL")
-    if output.time_in_force not in _TIMES_IN_FORCE:
-        raise ValueError(f"time_in_force {output.time_in_force}: accepted are those of codes.TimeInForce")
+    check_ranges(output)
 
 
 def reason_of(error: BaseException, handler: Callable[..., None]) -> str:

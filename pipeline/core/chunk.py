@@ -18,7 +18,7 @@ from pipeline.core.dialect import NANO_FLOAT
 from pipeline.errors import LogError
 from pipeline.units import ABSENT, NANO
 
-_EVENTS: Final[Mapping[Kind, Any]] = {
+EVENTS: Final[Mapping[Kind, Any]] = {
     Kind.INSTRUMENT: market.Definition,
     Kind.QUOTE: market.Quote,
     Kind.PRINT: market.Print,
@@ -31,7 +31,7 @@ _EVENTS: Final[Mapping[Kind, Any]] = {
 }
 """Kinds the engine looks into; the rest moves only the session time."""
 
-_PRICES: Final = {
+PRICES: Final = {
     "bid": "bid_nano",
     "ask": "ask_nano",
     "price": "price_nano",
@@ -40,12 +40,15 @@ _PRICES: Final = {
     "low": "low_nano",
     "close": "close_nano",
 }
-_SIZES: Final = {
+"""Prices a handler sees, by the column they come from."""
+
+SIZES: Final = {
     "bid_size": "bid_size_steps",
     "ask_size": "ask_size_steps",
     "size": "size_steps",
     "volume": "volume_steps",
 }
+"""Sizes a handler sees, by the column they come from."""
 
 
 def first_seq(batch: Blocks) -> int:
@@ -96,16 +99,16 @@ def events_in_order(stretch: Blocks, size_step_nano: Numbers) -> Iterator[tuple[
 
 
 def _events(block: Block, size_step_nano: Numbers) -> Iterator[Any]:
-    made = _EVENTS.get(block.kind, market.Other)
+    made = EVENTS.get(block.kind, market.Other)
     columns = [_column(block, name, size_step_nano) for name in made._fields]
     return map(partial(tuple.__new__, made), zip(*columns, strict=True))
 
 
 def _column(block: Block, name: str, size_step_nano: Numbers) -> list[Any]:
-    if name in _PRICES and _PRICES[name] in block.columns:
-        return _floats(block.number(_PRICES[name]), NANO_FLOAT, 1.0)
-    if name in _SIZES and _SIZES[name] in block.columns:
-        return _floats(block.number(_SIZES[name]), NANO_FLOAT, _steps(block, size_step_nano))
+    if name in PRICES and PRICES[name] in block.columns:
+        return _floats(block.number(PRICES[name]), NANO_FLOAT, 1.0)
+    if name in SIZES and SIZES[name] in block.columns:
+        return _floats(block.number(SIZES[name]), NANO_FLOAT, _steps(block, size_step_nano))
     column = block.columns[name]
     values: list[Any] = column.tolist() if isinstance(column, np.ndarray) else column
     return values

@@ -57,6 +57,30 @@ class Output:
 
 OUTPUT: Final = record_of(Output)
 
+_SIDES: Final = tuple(map(int, Side))
+_TIMES_IN_FORCE: Final = tuple(map(int, TimeInForce))
+_INT16_MAX: Final = 2**15 - 1
+_INT32_MAX: Final = 2**31 - 1
+
+
+def check_ranges(output: Output) -> None:
+    """Raise OverflowError or ValueError for what the column that a number ends in can't hold.
+
+    The rest are int64, float64 or made by the verbs themselves.
+    """
+    if not -_INT32_MAX <= output.tag <= _INT32_MAX:
+        raise OverflowError(f"tag can't hold {output.tag}: accepted is {-_INT32_MAX} to {_INT32_MAX}")
+    if not 0 <= output.code <= _INT16_MAX:
+        raise OverflowError(f"code can't hold {output.code}: accepted is 0 to {_INT16_MAX}")
+    if not -_INT16_MAX <= output.from_phase <= _INT16_MAX:
+        raise OverflowError(f"from_phase can't hold {output.from_phase}: accepted is {-_INT16_MAX} to {_INT16_MAX}")
+    if not -_INT16_MAX <= output.to_phase <= _INT16_MAX:
+        raise OverflowError(f"to_phase can't hold {output.to_phase}: accepted is {-_INT16_MAX} to {_INT16_MAX}")
+    if output.side not in _SIDES:
+        raise ValueError(f"side {output.side}: accepted are Side.BUY and Side.SELL")
+    if output.time_in_force not in _TIMES_IN_FORCE:
+        raise ValueError(f"time_in_force {output.time_in_force}: accepted are those of codes.TimeInForce")
+
 
 @state
 class ClockRow:

@@ -87,13 +87,13 @@ def _entry(wish: Output, instrument: InstrumentRow) -> Draft:
 def leg(entry: OrderRow, order_type: int) -> Draft:
     """The protective order of an entry: its stop (STOP) or its target (LIMIT), for as much as the entry may fill."""
     is_stop = order_type == OrderType.STOP
-    flag = OrderFlag.BRACKET_STOP if is_stop else OrderFlag.BRACKET_TARGET
+    flag = OrderFlag.BRACKET_STOP.value if is_stop else OrderFlag.BRACKET_TARGET.value
     return Draft(
         outcome=IntentOutcome.TAKEN,
         side=-entry.side,
         order_type=order_type,
         time_in_force=TimeInForce.DAY,
-        flags=(OrderFlag.REDUCE_ONLY | OrderFlag.ONE_CANCELS_OTHER | flag).value,
+        flags=OrderFlag.REDUCE_ONLY.value | OrderFlag.ONE_CANCELS_OTHER.value | flag,
         quantity_steps=entry.quantity_steps,
         limit_nano=ABSENT if is_stop else entry.take_profit_nano,
         trigger_nano=entry.stop_loss_nano if is_stop else ABSENT,

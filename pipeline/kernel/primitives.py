@@ -1,0 +1,284 @@
+"""Primitives: what generated code stands on: tables without reference counts, integers that never wrap in silence.
+
+A table is an address and a length; its rows are numba records, which are addresses too, so that nothing is counted or
+copied in the loop. Arithmetic on integers raises OverflowError where Python's would pass 64 bits: the input is then
+reduced interpreted, where the true number decides.
+"""
+
+import operator
+from typing import Any, Final
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.core.imputils import lower_getattr_generic
+from numba.core.typing.templates import AttributeTemplate, infer_getattr
+from numba.extending import intrinsic, models, overload, register_model
+
+from pipeline.core.tables import claim
+
+EXACT_INT_MAX: Final = 2**53
+"""Up to here every integer is a float64."""
+
+OPTIONS: Final = {"boundscheck": True, "error_model": "python", "nogil": True}
+
+
+class TableType(types.Type):  # type: ignore[misc]  # numba is untyped
+    """A table of records."""
+
+    def __init__(self, record: Any) -> None:
+        self.record = record
+        super().__init__(name=f"Table({record})")
+
+    @property
+    def key(self) -> Any:
+        """Tables of one record are one type."""
+        return self.record
+
+
+@register_model(TableType)  # type: ignore[misc]
+class _TableModel(models.StructModel):  # type: ignore[misc]
+    def __init__(self, manager: Any, table: Any) -> None:
+        super().__init__(manager, table, [("address", types.voidptr), ("length", types.intp)])
+
+
+@intrinsic  # type: ignore[misc]
+def table_over(_context: Any, array: Any) -> Any:
+    """The table over a structured array, which must outlive it."""
+    made = TableType(array.dtype)
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        source = context.make_array(signature.args[0])(context, builder, args[0])
+        proxy = cgutils.create_struct_proxy(made)(context, builder)
+        proxy.address = builder.bitcast(source.data, cgutils.voidptr_t)
+        proxy.length = builder.extract_value(source.shape, 0)
+        return proxy._getvalue()  # noqa: SLF001  # numba's way to read a struct
+
+    return made(array), build
+
+
+def _row_pointer(context: Any, builder: Any, table_type: Any, value: Any, index: Any) -> Any:
+    proxy = cgutils.create_struct_proxy(table_type)(context, builder, value=value)
+    offset = builder.mul(index, ir.Constant(index.type, table_type.record.size))
+    return cgutils.pointer_add(builder, proxy.address, offset)
+
+
+@intrinsic  # type: ignore[misc]
+def _row(_context: Any, table_: Any, index: Any) -> Any:
+    record = table_.record
+
+    def build(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        pointer = _row_pointer(context, builder, table_, args[0], args[1])
+        return builder.bitcast(pointer, context.get_value_type(record))
+
+    return record(table_, types.intp), build
+
+
+@intrinsic  # type: ignore[misc]
+def _reset(_context: Any, table_: Any, index: Any) -> Any:
+    """Copy row 0 over a row."""
+
+    def build(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        zero = ir.Constant(args[1].type, 0)
+        source = _row_pointer(context, builder, table_, args[0], zero)
+        target = _row_pointer(context, builder, table_, args[0], args[1])
+        cgutils.raw_memcpy(builder, target, source, ir.Constant(args[1].type, table_.record.size), 1)
+        return context.get_dummy_value()
+
+    return types.none(table_, types.intp), build
+
+
+@intrinsic  # type: ignore[misc]
+def _length(_context: Any, table_: Any) -> Any:
+    def build(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        return cgutils.create_struct_proxy(table_)(context, builder, value=args[0]).length
+
+    return types.intp(table_), build
+
+
+# numba compares the signatures of an overload and of what it gives, annotations included: these have none.
+
+
+@overload(operator.getitem, jit_options=OPTIONS)  # type: ignore[misc]
+def _getitem(rows, index):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    if not isinstance(rows, TableType):
+        return None
+
+    def get(rows, index):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+        if index < 0 or index >= _length(rows):
+            raise IndexError
+        return _row(rows, index)
+
+    return get
+
+
+@overload(len, jit_options=OPTIONS)  # type: ignore[misc]
+def _len(rows):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    return (lambda rows: _length(rows)) if isinstance(rows, TableType) else None
+
+
+@overload(claim, jit_options=OPTIONS)  # type: ignore[misc]
+def _claim(table, index):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    if not isinstance(table, TableType):
+        return None
+
+    def get(table, index):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+        if index < 0 or index >= _length(table):
+            raise IndexError
+        _reset(table, index)
+        return _row(table, index)
+
+    return get
+
+
+class GroupType(types.Type):  # type: ignore[misc]
+    """Members by name, as a value. Every kernel has subclasses of its own; `tag` tells two of one class apart.
+
+    A named tuple would do, but numba compares types at every call, and a tuple of thirty records is long to compare.
+    """
+
+    def __init__(self, members: tuple[tuple[str, Any], ...], tag: str = "") -> None:
+        self.members = members
+        self.places = {name: i for i, (name, _) in enumerate(members)}
+        super().__init__(name=f"{type(self).__module__}.{type(self).__name__}({tag})")
+
+
+class _GroupModel(models.StructModel):  # type: ignore[misc]
+    def __init__(self, manager: Any, group: Any) -> None:
+        super().__init__(manager, group, list(group.members))
+
+
+def group_maker(group_class: type[GroupType], names: tuple[str, ...], tagged_by: str = "") -> Any:
+    """Make a group's class known to numba; what comes back makes a group of a tuple of its members in compiled code.
+
+    `tagged_by` is the member whose type differs from one group of this class to another.
+    """
+    register_model(group_class)(_GroupModel)
+
+    class Attributes(AttributeTemplate):  # type: ignore[misc]
+        key = group_class
+
+        def generic_resolve(self, group: Any, name: str) -> Any:
+            place = group.places.get(name)
+            return None if place is None else group.members[place][1]
+
+    infer_getattr(Attributes)
+
+    @lower_getattr_generic(group_class)  # type: ignore[misc]
+    def read(_context: Any, builder: Any, group: Any, value: Any, name: str) -> Any:
+        return builder.extract_value(value, group.places[name])
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        made = ir.Constant(context.get_value_type(signature.return_type), ir.Undefined)
+        for i in range(len(names)):
+            made = builder.insert_value(made, builder.extract_value(args[0], i), i)
+        return made
+
+    def typed(_context: Any, values: Any) -> Any:
+        members = tuple((name, types.unliteral(each)) for name, each in zip(names, values, strict=True))
+        tag = str(dict(members)[tagged_by]) if tagged_by else ""
+        return group_class(members, tag)(values), build
+
+    return intrinsic(typed)
+
+
+def _is_int(type_: Any) -> bool:
+    return isinstance(type_, (types.Integer, types.Boolean, types.IntegerLiteral, types.BooleanLiteral))
+
+
+def _checked(name: str) -> Any:
+    """An intrinsic for `a name b`: checked on integers, plain on floats."""
+    exact = {"add": "sadd", "sub": "ssub", "mul": "smul"}[name]
+    plain = {"add": "fadd", "sub": "fsub", "mul": "fmul"}[name]
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        left, right = (
+            context.cast(builder, arg, given, signature.return_type)
+            for arg, given in zip(args, signature.args, strict=True)
+        )
+        if signature.return_type == types.float64:
+            return getattr(builder, plain)(left, right)
+        both = getattr(builder, f"{exact}_with_overflow")(left, right)
+        with builder.if_then(builder.extract_value(both, 1), likely=False):
+            context.call_conv.return_user_exc(builder, OverflowError, ())
+        return builder.extract_value(both, 0)
+
+    def typed(_context: Any, left: Any, right: Any) -> Any:
+        made = types.int64 if _is_int(left) and _is_int(right) else types.float64
+        return made(types.unliteral(left), types.unliteral(right)), build
+
+    return intrinsic(typed)
+
+
+add = _checked("add")
+sub = _checked("sub")
+mul = _checked("mul")
+
+
+@intrinsic  # type: ignore[misc]
+def div(_context: Any, left: Any, right: Any) -> Any:
+    """`left / right`; of two integers only where both are exact as float64."""
+    both = _is_int(left) and _is_int(right)
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        if both:
+            for arg, given in zip(args, signature.args, strict=True):
+                wide = context.cast(builder, arg, given, types.int64)
+                limit = ir.Constant(wide.type, EXACT_INT_MAX)
+                is_far = builder.icmp_unsigned(">", builder.add(wide, limit), ir.Constant(wide.type, 2 * EXACT_INT_MAX))
+                with builder.if_then(is_far, likely=False):
+                    context.call_conv.return_user_exc(builder, OverflowError, ())
+        top, bottom = (
+            context.cast(builder, arg, given, types.float64) for arg, given in zip(args, signature.args, strict=True)
+        )
+        is_zero = builder.fcmp_ordered("==", bottom, ir.Constant(bottom.type, 0.0))
+        with builder.if_then(is_zero, likely=False):
+            context.call_conv.return_user_exc(builder, ZeroDivisionError, ())
+        return builder.fdiv(top, bottom)
+
+    return types.float64(types.unliteral(left), types.unliteral(right)), build
+
+
+@intrinsic  # type: ignore[misc]
+def neg(_context: Any, value: Any) -> Any:
+    """`-value`."""
+    made = types.int64 if _is_int(value) else types.float64
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        given = context.cast(builder, args[0], signature.args[0], made)
+        if made == types.float64:
+            return builder.fneg(given)
+        both = builder.ssub_with_overflow(ir.Constant(given.type, 0), given)
+        with builder.if_then(builder.extract_value(both, 1), likely=False):
+            context.call_conv.return_user_exc(builder, OverflowError, ())
+        return builder.extract_value(both, 0)
+
+    return made(types.unliteral(value)), build
+
+
+def _to_int(name: str) -> Any:
+    """An intrinsic that makes an int64 of a float by a rule of LLVM's; what fits none raises."""
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        given = context.cast(builder, args[0], signature.args[0], signature.args[0])
+        if _is_int(signature.args[0]):
+            return context.cast(builder, given, signature.args[0], types.int64)
+        rounded = builder.call(builder.module.declare_intrinsic(f"llvm.{name}", [given.type]), [given])
+        size = ir.Constant(given.type, float(2**63))
+        fits = builder.and_(
+            builder.fcmp_ordered("<", rounded, size), builder.fcmp_ordered(">=", rounded, builder.fneg(size))
+        )
+        with builder.if_then(builder.not_(fits), likely=False):
+            context.call_conv.return_user_exc(builder, OverflowError, ())
+        return builder.fptosi(rounded, ir.IntType(64))
+
+    def typed(_context: Any, value: Any) -> Any:
+        return types.int64(types.unliteral(value)), build
+
+    return intrinsic(typed)
+
+
+int_ = _to_int("trunc")
+round_ = _to_int("rint")
+floor = _to_int("floor")
+ceil = _to_int("ceil")

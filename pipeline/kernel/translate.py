@@ -1,0 +1,303 @@
+"""Translate: functions and all they call, from their sources, as one flat text that numba can compile.
+
+Names are resolved where a function was defined: constants and enum members become numbers, functions get a name of their
+own, named tuples are imported. Arithmetic becomes calls of `primitives`; texts of errors go, for a compiled error is only
+a sign to reduce that input interpreted. What has no meaning in compiled code is refused with its file and line.
+"""
+
+import ast
+import builtins
+import math
+from collections.abc import Callable
+from enum import Enum
+from functools import cache
+from types import FunctionType, ModuleType
+from typing import Any, Final
+
+from pipeline.core import cells, tables
+from pipeline.errors import StrategyError
+
+_BUILTINS: Final = frozenset(("abs", "bool", "float", "len", "max", "min", "range"))
+_MATH: Final = frozenset(("exp", "isfinite", "isinf", "isnan", "log", "sqrt"))
+_OWN: Final = {int: "int_", round: "round_", math.floor: "floor", math.ceil: "ceil", math.trunc: "int_"}
+"""Functions that have a checked twin in `primitives`."""
+
+_OPERATORS: Final = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div"}
+_DELIVERIES: Final = {cells.deliver: "deliver", cells.deliver_to_one: "deliver_to_one"}
+_REFUSED: Final = {
+    ast.Try: "try",
+    ast.With: "with",
+    ast.Lambda: "lambda",
+    ast.FunctionDef: "a function inside a function",
+    ast.ClassDef: "a class inside a function",
+    ast.ListComp: "a comprehension",
+    ast.SetComp: "a comprehension",
+    ast.DictComp: "a comprehension",
+    ast.GeneratorExp: "a comprehension",
+    ast.List: "a list",
+    ast.Dict: "a dict",
+    ast.Set: "a set",
+    ast.Yield: "yield",
+    ast.Import: "import",
+    ast.ImportFrom: "import",
+    ast.Global: "global",
+    ast.Nonlocal: "nonlocal",
+    ast.Delete: "del",
+    ast.JoinedStr: "an f-string",
+    ast.Starred: "*",
+    ast.Pow: "** (use ipow)",
+    ast.Match: "match",
+}
+
+
+class Translator:
+    """Gathers functions; `text` is all of them, callees first. What `base` gathered before is imported from its module."""
+
+    def __init__(self, base: "Translator | None" = None) -> None:
+        self.functions: dict[str, str] = {}
+        self.tuples: dict[str, Any] = {}
+        self.imported: dict[str, None] = {}
+        self._names: dict[FunctionType, str] = {}
+        self._base = base
+
+    def add(self, function: FunctionType) -> str:
+        """Translate a function and what it calls; its name in the text. Raises StrategyError with file and line."""
+        if self._base and function in self._base._names:
+            self.imported[self._base._names[function]] = None
+            return self._base._names[function]
+        if function not in self._names:
+            name = f"{function.__module__.replace('.', '_')}_{function.__qualname__.replace('.', '_')}"
+            self._names[function] = name
+            text = _Body(self, function).text(name)
+            self.functions[name] = text  # behind its callees
+        return self._names[function]
+
+    def add_tuple(self, made: Any) -> str:
+        """A named tuple's name in the text."""
+        name = f"{made.__module__.replace('.', '_')}_{made.__name__}"
+        if self._base and name in self._base.tuples:
+            self.imported[name] = None
+        else:
+            self.tuples[name] = made
+        return name
+
+    def text(self, decorate: Callable[[str], str]) -> str:
+        """The named tuples and the functions; `decorate` gives the line that stands above a function."""
+        tuples = [_tuple_text(name, made) for name, made in self.tuples.items()]
+        return "\n".join([*tuples, *(f"{decorate(name)}\n{text}\n" for name, text in self.functions.items())])
+
+
+def _tuple_text(name: str, made: Any) -> str:
+    return f"{name} = namedtuple({name!r}, {list(made._fields)!r})\n"
+
+
+class _Body(ast.NodeTransformer):
+    """One function. `_globals` is where its names live."""
+
+    def __init__(self, translator: Translator, function: FunctionType) -> None:
+        self._translator = translator
+        self._function = function
+        self._globals = function.__globals__
+        code = function.__code__
+        self._locals = frozenset(code.co_varnames)
+        if code.co_freevars or code.co_cellvars:
+            raise self._refusal(None, f"{code.co_freevars or code.co_cellvars}: a name from around the function")
+
+    def text(self, name: str) -> str:
+        """The function under another name."""
+        definition = definition_of(self._function)
+        given = definition.args
+        if given.vararg or given.kwarg:
+            raise self._refusal(definition, "*arguments")
+        arguments = self._arguments(given)
+        body = [made for line in definition.body if (made := self.visit(line)) is not None]
+        made = ast.FunctionDef(name, arguments, body or [ast.Pass()], [], None)
+        return ast.unparse(ast.fix_missing_locations(made))
+
+    def _arguments(self, given: ast.arguments) -> ast.arguments:
+        """Keyword-only ones behind the others, those without a default first."""
+        named = sorted(zip(given.kwonlyargs, given.kw_defaults, strict=True), key=lambda pair: pair[1] is not None)
+        if given.defaults and any(default is None for _, default in named):
+            raise self._refusal(None, "a keyword-only argument without a default behind one with a default")
+        return ast.arguments(
+            posonlyargs=[],
+            args=[ast.arg(each.arg) for each in (*given.posonlyargs, *given.args, *(arg for arg, _ in named))],
+            kwonlyargs=[],
+            kw_defaults=[],
+            defaults=[self.visit(each) for each in (*given.defaults, *(default for _, default in named if default))],
+        )
+
+    # Statements.
+
+    def visit_Expr(self, node: ast.Expr) -> Any:  # noqa: N802  # ast's names
+        if isinstance(node.value, ast.Constant):
+            return None  # a docstring
+        return self.generic_visit(node)
+
+    def visit_Assert(self, node: ast.Assert) -> Any:  # noqa: N802
+        return ast.Assert(self.visit(node.test), None)
+
+    def visit_Raise(self, _node: ast.Raise) -> Any:  # noqa: N802
+        return ast.Raise(ast.Name("ValueError", ast.Load()), None)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:  # noqa: N802
+        if node.value is None:
+            return None
+        return ast.Assign([self.visit(node.target)], self.visit(node.value))
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> Any:  # noqa: N802
+        read: Any = ast.parse(ast.unparse(node.target), mode="eval").body
+        ast.copy_location(read, node)
+        value = self.visit(ast.copy_location(ast.BinOp(read, node.op, node.value), node))
+        return ast.Assign([self.visit(node.target)], value)
+
+    # Expressions.
+
+    def visit_BinOp(self, node: ast.BinOp) -> Any:  # noqa: N802
+        if type(node.op) in _REFUSED:
+            raise self._refusal(node, _REFUSED[type(node.op)])
+        left, right = self.visit(node.left), self.visit(node.right)
+        name = _OPERATORS.get(type(node.op))
+        if name is None:
+            return ast.BinOp(left, node.op, right)
+        return _call(name, [left, right])
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> Any:  # noqa: N802
+        operand = self.visit(node.operand)
+        if isinstance(node.op, ast.USub) and not isinstance(operand, ast.Constant):
+            return _call("neg", [operand])
+        return ast.UnaryOp(node.op, operand)
+
+    def visit_Name(self, node: ast.Name) -> Any:  # noqa: N802
+        if node.id in self._locals:
+            return node
+        return self._folded(node, self._value(node, node.id))
+
+    def visit_Attribute(self, node: ast.Attribute) -> Any:  # noqa: N802
+        found = self._static(node)
+        if found is not _UNKNOWN:
+            return self._folded(node, found)
+        return ast.Attribute(self.visit(node.value), node.attr, node.ctx)
+
+    def visit_Call(self, node: ast.Call) -> Any:  # noqa: N802
+        called = self._static(node.func)
+        if called is _UNKNOWN:
+            raise self._refusal(node, f"a call of {ast.unparse(node.func)}")
+        if isinstance(called, FunctionType) and called in _DELIVERIES:
+            return self._delivery(node, _DELIVERIES[called])
+        arguments = [self.visit(each) for each in node.args]
+        keywords = [ast.keyword(each.arg, self.visit(each.value)) for each in node.keywords]
+        if isinstance(called, type) and hasattr(called, "_fields"):
+            return self._made_tuple(node, called, arguments, keywords)
+        return ast.Call(self._folded(node.func, called), arguments, keywords)
+
+    def generic_visit(self, node: ast.AST) -> Any:
+        if type(node) in _REFUSED:
+            raise self._refusal(node, _REFUSED[type(node)])
+        return super().generic_visit(node)
+
+    def _delivery(self, node: ast.Call, name: str) -> ast.Call:
+        """`deliver(world, cells, "on_quote", ...)` becomes the function written for that handler."""
+        world, cells_, handler, *rest = node.args
+        assert isinstance(handler, ast.Constant)
+        return _call(f"{name}_{handler.value}", [self.visit(each) for each in (world, cells_, *rest)])
+
+    def _made_tuple(self, node: ast.Call, made: Any, arguments: list[Any], keywords: list[ast.keyword]) -> ast.Call:
+        """A named tuple, all its members in their order."""
+        given = {each.arg: each.value for each in keywords}
+        for field in made._fields[len(arguments) :]:
+            if field in given:
+                arguments.append(given[field])
+            elif field in made._field_defaults:
+                arguments.append(self._folded(node, made._field_defaults[field]))
+            else:
+                raise self._refusal(node, f"{made.__name__} without {field}")
+        return _call(self._translator.add_tuple(made), arguments)
+
+    # Names.
+
+    def _static(self, node: ast.expr) -> Any:
+        """What an expression of names is, where that is known before anything runs."""
+        if isinstance(node, ast.Name):
+            return _UNKNOWN if node.id in self._locals else self._value(node, node.id)
+        if isinstance(node, ast.Attribute):
+            owner = self._static(node.value)
+            if owner is _UNKNOWN:
+                return _UNKNOWN
+            if not isinstance(owner, (ModuleType, type, Enum)) or not hasattr(owner, node.attr):
+                raise self._refusal(node, f"{ast.unparse(node)}")
+            return getattr(owner, node.attr)
+        return _UNKNOWN
+
+    def _value(self, node: ast.expr, name: str) -> Any:
+        if name in self._globals:
+            return self._globals[name]
+        if hasattr(builtins, name):
+            return getattr(builtins, name)
+        raise self._refusal(node, f"{name}, which is not defined")
+
+    def _folded(self, node: ast.expr, value: Any) -> Any:
+        """A value as an expression."""
+        if isinstance(value, (bool, int, float)):
+            return _number(value)
+        if isinstance(value, tuple) and all(isinstance(each, (bool, int, float)) for each in value):
+            return ast.Tuple([_number(each) for each in value], ast.Load())
+        if isinstance(value, FunctionType):
+            if value is tables.claim:
+                return ast.Name("claim", ast.Load())
+            return ast.Name(self._translator.add(value), ast.Load())
+        try:
+            if value in _OWN:
+                return ast.Name(_OWN[value], ast.Load())
+        except TypeError:  # what can't be hashed is none of them
+            pass
+        name = getattr(value, "__name__", "")
+        if name in _BUILTINS and value is getattr(builtins, name):
+            return ast.Name(name, ast.Load())
+        if name in _MATH and value is getattr(math, name):
+            return ast.Attribute(ast.Name("math", ast.Load()), name, ast.Load())
+        raise self._refusal(node, ast.unparse(node))
+
+    def _refusal(self, node: Any, what: str) -> StrategyError:
+        code = self._function.__code__
+        line = getattr(node, "lineno", code.co_firstlineno)
+        return StrategyError(f"{code.co_filename}: line {line}: {what} can't be compiled (docs/dialect.md)")
+
+
+_UNKNOWN: Final = object()
+
+
+def _call(name: str, arguments: list[Any]) -> ast.Call:
+    return ast.Call(ast.Name(name, ast.Load()), arguments, [])
+
+
+def _number(value: Any) -> ast.expr:
+    if isinstance(value, bool):
+        return ast.Constant(value)
+    if isinstance(value, int):
+        return ast.Constant(int(value))
+    if math.isnan(value):
+        return ast.Name("NAN", ast.Load())
+    if math.isinf(value):
+        return ast.Name("INF" if value > 0 else "MINUS_INF", ast.Load())
+    return ast.Constant(float(value))
+
+
+def definition_of(function: FunctionType) -> ast.FunctionDef:
+    """A function's definition in its file. Raises StrategyError when there is none to be found, as for a lambda."""
+    code = function.__code__
+    for node in _definitions(code.co_filename):
+        lines = [node.lineno, *(each.lineno for each in node.decorator_list)]
+        if node.name == function.__name__ and code.co_firstlineno in lines:
+            return node
+    raise StrategyError(f"{code.co_filename}: line {code.co_firstlineno}: {function.__name__} is no plain function")
+
+
+@cache
+def _definitions(path: str) -> tuple[ast.FunctionDef, ...]:
+    try:
+        with open(path, encoding="utf-8") as file:  # noqa: PTH123  # a name as Python keeps it, `<string>` among them
+            tree = ast.parse(file.read())
+    except (OSError, SyntaxError, ValueError):
+        return ()
+    return tuple(node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
