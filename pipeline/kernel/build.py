@@ -23,7 +23,10 @@ from blake3 import blake3
 from pipeline.core.strategy import Strategy
 from pipeline.errors import ConfigError, StrategyError
 from pipeline.kernel import primitives
-from pipeline.kernel.source import engine_text, kernel_text
+from pipeline.kernel.primitives import door as make_door
+from pipeline.kernel.primitives import open_door
+from pipeline.kernel.signatures import DOORS, door_signature
+from pipeline.kernel.source import engine_name, engine_text, kernel_text
 
 CACHE_VARIABLE: Final = "TAPE_CACHE"
 _PRIVATE: Final = 0o700
@@ -52,13 +55,25 @@ def kernel_of(strategies: Sequence[Strategy]) -> ModuleType:
 
     Raises StrategyError naming the file and line of what can't be compiled.
     """
-    engine = _module(engine_text())
+    engine = _engine()
     return _module(kernel_text(strategies, engine.__name__))
 
 
 def is_compiled(module: ModuleType) -> bool:
     """Whether this process or another compiled it before."""
     return bool(module.run.signatures) or any((cache_folder() / "__pycache__").glob(f"{module.__name__}.run-*.nbi"))
+
+
+@cache
+def _engine() -> ModuleType:
+    """The engine's module, its doors compiled and open."""
+    engine = _module(engine_text())
+    for door in DOORS:
+        name, signature = engine_name(door), door_signature(engine, door)
+        symbol = f"tape_{engine.__name__}_{name}"
+        open_door(symbol, getattr(engine, name), signature)
+        setattr(engine, f"door_{name}", make_door(symbol, signature))
+    return engine
 
 
 @cache

@@ -96,7 +96,9 @@ class CompiledEngine:
         while done < columns.count:
             self._enter()
             compile_once(self._module, self._arguments(columns, 0, 0))
-            stop = min(columns.count, done + STRETCH, self._next_checkpoint(columns.first_seq + done) - columns.first_seq)
+            stop = min(
+                columns.count, done + STRETCH, self._next_checkpoint(columns.first_seq + done) - columns.first_seq
+            )
             before, cursors = self._memory.snapshot(), columns.cursors.copy()
             if before.seq == 0:
                 self._memory.lasting["clock"]["seq"] = columns.first_seq - 1
@@ -144,21 +146,8 @@ class CompiledEngine:
         return -(-seq // self._every) * self._every + 1
 
     def _write_checkpoint(self) -> None:
-        rows, clock = self._memory.tape["checkpoints"], self._memory.lasting["clock"][0]
         digest = np.frombuffer(self.state_hash(), "<i8")
-        rows["seq"][0] += 1
-        row = rows[int(rows["seq"][0])]
-        row[...] = rows[0]
-        for name, value in {
-            "seq": clock["seq"],
-            "ord": clock["ord"] + 1,
-            "ts_event_ns": clock["now_ns"],
-            "ts_recv_ns": clock["now_ns"],
-            "origin": 3,
-            "cause_seq": clock["seq"],
-            **{f"hash_{i}": digest[i] for i in range(4)},
-        }.items():
-            row[name] = value
+        self._memory.add_checkpoint({f"hash_{i}": digest[i] for i in range(4)})
 
 
 class _Columns:
@@ -194,7 +183,10 @@ def _others(module: Any, blocks: Blocks) -> Any:
         return module.OtherColumns(_readable(np.zeros(0, np.int64)), _readable(np.zeros(0, np.int8)))
     order = np.argsort(np.concatenate([block.number("seq") for block in blocks]), kind="stable")
     return module.OtherColumns(
-        *(_readable(np.concatenate([block.number(name) for block in blocks])[order]) for name in ("ts_recv_ns", "origin"))
+        *(
+            _readable(np.concatenate([block.number(name) for block in blocks])[order])
+            for name in ("ts_recv_ns", "origin")
+        )
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from pipeline.block import Block, Blocks
-from pipeline.codes import Kind
+from pipeline.codes import Kind, Origin
 from pipeline.core.context import OUTPUT
 from pipeline.core.record import Record, record_of
 from pipeline.core.snapshot import SINGLE, Snapshot, row_counts
@@ -101,6 +101,17 @@ class Memory:
                 blocks.append(_block(kind, rows[1 : count + 1]))
         self.forget_tape()
         return blocks
+
+    def add_checkpoint(self, hashes: Mapping[str, Any]) -> None:
+        """Write the hash of the state behind the last input on the tape; it is no part of that state."""
+        rows, clock = self.tape["checkpoints"], self.lasting["clock"]
+        seq, now_ns = clock["seq"][0], clock["now_ns"][0]
+        rows["seq"][0] += 1
+        place = int(rows["seq"][0])
+        rows[place : place + 1] = rows[0:1]
+        header = {"seq": seq, "ord": clock["ord"][0] + 1, "ts_event_ns": now_ns, "ts_recv_ns": now_ns, "cause_seq": seq}
+        for name, value in {**header, "origin": int(Origin.DERIVED), **hashes}.items():
+            rows[name][place] = value
 
     def forget_tape(self) -> None:
         """Empty the tape and the queues."""

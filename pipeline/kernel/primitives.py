@@ -9,6 +9,7 @@ import operator
 from typing import Any, Final
 
 from llvmlite import ir
+from llvmlite.binding import add_symbol
 from numba import types
 from numba.core import cgutils
 from numba.core.imputils import lower_getattr_generic
@@ -40,6 +41,45 @@ class TableType(types.Type):  # type: ignore[misc]  # numba is untyped
 class _TableModel(models.StructModel):  # type: ignore[misc]
     def __init__(self, manager: Any, table: Any) -> None:
         super().__init__(manager, table, [("address", types.voidptr), ("length", types.intp)])
+
+
+class ColumnType(types.Type):  # type: ignore[misc]
+    """A column of numbers, read only: an address and a length, as a table's."""
+
+    def __init__(self, number: Any) -> None:
+        self.number = number
+        super().__init__(name=f"Column({number})")
+
+
+@register_model(ColumnType)  # type: ignore[misc]
+class _ColumnModel(models.StructModel):  # type: ignore[misc]
+    def __init__(self, manager: Any, column: Any) -> None:
+        super().__init__(manager, column, [("address", types.voidptr), ("length", types.intp)])
+
+
+@intrinsic  # type: ignore[misc]
+def column_over(_context: Any, array: Any) -> Any:
+    """The column over an array in one piece, which must outlive it."""
+    made = ColumnType(array.dtype)
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        source = context.make_array(signature.args[0])(context, builder, args[0])
+        proxy = cgutils.create_struct_proxy(made)(context, builder)
+        proxy.address = builder.bitcast(source.data, cgutils.voidptr_t)
+        proxy.length = builder.extract_value(source.shape, 0)
+        return proxy._getvalue()  # noqa: SLF001  # numba's way to read a struct
+
+    return made(array), build
+
+
+@intrinsic  # type: ignore[misc]
+def _number_at(_context: Any, column: Any, index: Any) -> Any:
+    def build(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        proxy = cgutils.create_struct_proxy(column)(context, builder, value=args[0])
+        numbers = builder.bitcast(proxy.address, context.get_value_type(column.number).as_pointer())
+        return builder.load(builder.gep(numbers, [args[1]]))
+
+    return column.number(column, types.intp), build
 
 
 @intrinsic  # type: ignore[misc]
@@ -100,6 +140,19 @@ def _length(_context: Any, table_: Any) -> Any:
 
 
 @overload(operator.getitem, jit_options=OPTIONS)  # type: ignore[misc]
+def _getnumber(column, index):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    if not isinstance(column, ColumnType):
+        return None
+
+    def get(column, index):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+        if index < 0 or index >= _length(column):
+            raise IndexError
+        return _number_at(column, index)
+
+    return get
+
+
+@overload(operator.getitem, jit_options=OPTIONS)  # type: ignore[misc]
 def _getitem(rows, index):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     if not isinstance(rows, TableType):
         return None
@@ -132,9 +185,10 @@ def _claim(table, index):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN20
 
 
 class GroupType(types.Type):  # type: ignore[misc]
-    """Members by name, as a value. Every kernel has subclasses of its own; `tag` tells two of one class apart.
+    """Members by name, behind one address. Every kernel has subclasses of its own; `tag` tells two of one class apart.
 
-    A named tuple would do, but numba compares types at every call, and a tuple of thirty records is long to compare.
+    A named tuple would do, but numba compares types at every call and hands a tuple over member by member: with thirty
+    tables that costs half a microsecond a call, and minutes to compile.
     """
 
     def __init__(self, members: tuple[tuple[str, Any], ...], tag: str = "") -> None:
@@ -143,15 +197,21 @@ class GroupType(types.Type):  # type: ignore[misc]
         super().__init__(name=f"{type(self).__module__}.{type(self).__name__}({tag})")
 
 
-class _GroupModel(models.StructModel):  # type: ignore[misc]
+class _GroupModel(models.PrimitiveModel):  # type: ignore[misc]
     def __init__(self, manager: Any, group: Any) -> None:
-        super().__init__(manager, group, list(group.members))
+        super().__init__(manager, group, cgutils.voidptr_t)
+
+
+def _member_pointer(context: Any, builder: Any, group: GroupType, address: Any, place: int) -> Any:
+    made = ir.LiteralStructType([context.get_value_type(type_) for _, type_ in group.members])
+    return cgutils.gep_inbounds(builder, builder.bitcast(address, made.as_pointer()), 0, place)
 
 
 def group_maker(group_class: type[GroupType], names: tuple[str, ...], tagged_by: str = "") -> Any:
     """Make a group's class known to numba; what comes back makes a group of a tuple of its members in compiled code.
 
-    `tagged_by` is the member whose type differs from one group of this class to another.
+    A group lives as long as the function that made it, and its members never change. `tagged_by` is the member whose
+    type differs from one group of this class to another.
     """
     register_model(group_class)(_GroupModel)
 
@@ -165,14 +225,18 @@ def group_maker(group_class: type[GroupType], names: tuple[str, ...], tagged_by:
     infer_getattr(Attributes)
 
     @lower_getattr_generic(group_class)  # type: ignore[misc]
-    def read(_context: Any, builder: Any, group: Any, value: Any, name: str) -> Any:
-        return builder.extract_value(value, group.places[name])
+    def read(context: Any, builder: Any, group: Any, value: Any, name: str) -> Any:
+        loaded = builder.load(_member_pointer(context, builder, group, value, group.places[name]))
+        loaded.set_metadata("invariant.load", builder.module.add_metadata([]))
+        return loaded
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        made = ir.Constant(context.get_value_type(signature.return_type), ir.Undefined)
+        group = signature.return_type
+        made = ir.LiteralStructType([context.get_value_type(type_) for _, type_ in group.members])
+        address = builder.bitcast(cgutils.alloca_once(builder, made), cgutils.voidptr_t)
         for i in range(len(names)):
-            made = builder.insert_value(made, builder.extract_value(args[0], i), i)
-        return made
+            builder.store(builder.extract_value(args[0], i), _member_pointer(context, builder, group, address, i))
+        return address
 
     def typed(_context: Any, values: Any) -> Any:
         members = tuple((name, types.unliteral(each)) for name, each in zip(names, values, strict=True))
@@ -180,6 +244,36 @@ def group_maker(group_class: type[GroupType], names: tuple[str, ...], tagged_by:
         return group_class(members, tag)(values), build
 
     return intrinsic(typed)
+
+
+def door(symbol: str, signature: Any) -> Any:
+    """A function of another module, called by its address under a name of ours: not linked in, so not compiled again.
+
+    `open_door` gives the name its address before any code that calls it is loaded. What it raises is raised on.
+    """
+
+    def build(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        made = context.call_conv.get_function_type(signature.return_type, signature.args)
+        function = cgutils.get_or_insert_function(builder.module, made, symbol)
+        status, _ = context.call_conv.call_function(builder, function, signature.return_type, signature.args, args)
+        with cgutils.if_unlikely(builder, status.is_error):
+            context.call_conv.return_status_propagate(builder, status)
+        return context.get_dummy_value()
+
+    def alone(_context: Any, _world: Any) -> Any:
+        return signature, build
+
+    def with_one(_context: Any, _world: Any, _about: Any) -> Any:
+        return signature, build
+
+    return intrinsic(alone if len(signature.args) == 1 else with_one)
+
+
+def open_door(symbol: str, dispatcher: Any, signature: Any) -> None:
+    """Compile a function for a signature, or load what was compiled, and give its address a name."""
+    dispatcher.compile(signature.args)
+    compiled = dispatcher.overloads[signature.args]
+    add_symbol(symbol, compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name))
 
 
 def _is_int(type_: Any) -> bool:
@@ -254,6 +348,16 @@ def neg(_context: Any, value: Any) -> Any:
         return builder.extract_value(both, 0)
 
     return made(types.unliteral(value)), build
+
+
+@intrinsic  # type: ignore[misc]
+def float_(_context: Any, value: Any) -> Any:
+    """`float(value)`, of a bool too."""
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return context.cast(builder, args[0], signature.args[0], types.float64)
+
+    return types.float64(types.unliteral(value)), build
 
 
 def _to_int(name: str) -> Any:

@@ -10,15 +10,13 @@ from typing import Any, Final
 
 from pipeline.codes import Kind
 from pipeline.core import step
-from pipeline.core.closing import add_print, add_quote, close_due, see_vendor_bar
 from pipeline.core.chunk import EVENTS, PRICES, SIZES
 from pipeline.core.context import Context, check_ranges
-from pipeline.core.desk import settle
 from pipeline.core.dialect import price_of, size_of
 from pipeline.core.strategy import HANDLERS, Strategy
 from pipeline.core.tape import Tape
-from pipeline.core.venue import arrive, match_quote
 from pipeline.core.world import World, index_of, is_defined
+from pipeline.kernel.signatures import DOORS
 from pipeline.kernel.translate import Translator
 
 STEPS: Final[dict[Kind, Any]] = {
@@ -43,9 +41,6 @@ _SINGLE: Final = ("clock", "counts", "account", "settings")
 WORLD_ROWS: Final = tuple(name for name in World._fields if name != "tape")
 TAPE_ROWS: Final = Tape._fields
 
-DOORS: Final[tuple[Any, ...]] = (arrive, match_quote, see_vendor_bar, add_print, add_quote, close_due, settle)
-"""Where a step leaves the strategies' code for the engine's: compiled once, whatever the strategies are."""
-
 _HEADER: Final = '''"""Written by the machine from the sources of the core and of the strategies it was made for."""
 
 import math
@@ -56,7 +51,7 @@ from numba.extending import overload_attribute
 
 from pipeline.core.tables import claim
 from pipeline.kernel import primitives
-from pipeline.kernel.primitives import OPTIONS, add, ceil, div, floor, int_, mul, neg, round_, sub, table_over
+from pipeline.kernel.primitives import OPTIONS, add, ceil, column_over, div, float_, floor, int_, mul, neg, round_, sub, table_over
 
 NAN = math.nan
 INF = math.inf
@@ -80,14 +75,21 @@ def _engine() -> tuple[Translator, str]:
     events = [_event(kind, names, translator) for kind in STEPS]
     parts = [_HEADER, *_groups({"World": World._fields, "Tape": TAPE_ROWS})]
     parts += [f"{name} = namedtuple('{name}', {list(fields)!r})" for name, fields in _ROWS.items()]
+    parts += [*_groups({f"{kind.name.title()}s": columns_of(kind) for kind in STEPS})]
     parts += [translator.text(lambda name: _KEPT if name in doors else _PLAIN)]
     parts += [f"{_PLAIN}\n{text}" for text in (_check_new(names), *events)]
+    parts += [f"doors = {sorted(doors)!r}"]
     return translator, "\n\n".join(parts) + "\n"
 
 
 def engine_text() -> str:
     """The module of the engine: venue, desk, risk, portfolio and bars, that no strategy changes."""
     return _engine()[1]
+
+
+def engine_name(function: Any) -> str:
+    """The name of a core's function in the engine's module."""
+    return _engine()[0].add(function)
 
 
 def kernel_text(strategies: Sequence[Strategy], engine_module: str) -> str:
@@ -97,7 +99,9 @@ def kernel_text(strategies: Sequence[Strategy], engine_module: str) -> str:
     """
     translator = Translator(_engine()[0])
     names = _names(translator)
-    attributes = [_attribute(translator, name, made) for name, made in vars(Context).items() if isinstance(made, property)]
+    attributes = [
+        _attribute(translator, name, made) for name, made in vars(Context).items() if isinstance(made, property)
+    ]
     handlers = {
         (number, name): translator.add(handler)
         for number, strategy in enumerate(strategies, 1)
@@ -110,8 +114,18 @@ def kernel_text(strategies: Sequence[Strategy], engine_module: str) -> str:
     steps = {kind: translator.add(function) for kind, function in STEPS.items()}
     other = translator.add(step.step_other)
     functions = translator.text(lambda _name: _PLAIN)
-    own = ["World", "Tape", *_ROWS, "check_new", *(f"event_{kind.name.lower()}" for kind in STEPS)]
+    doors = {name for door in DOORS if (name := _engine()[0].add(door)) in translator.imported}
+    translator.imported = {name: None for name in translator.imported if name not in doors}
+    own = [
+        "World",
+        "Tape",
+        *_ROWS,
+        *(f"{kind.name.title()}s" for kind in STEPS),
+        "check_new",
+        *(f"event_{kind.name.lower()}" for kind in STEPS),
+    ]
     parts = [_HEADER + f"from {engine_module} import {', '.join([*own, *translator.imported])}\n"]
+    parts += [f"from {engine_module} import door_{name} as {name}" for name in sorted(doors)]
     parts += [*_strategy_groups(strategies), functions, *attributes]
     parts += [f"{_PLAIN}\n{text}" for text in (*calls, *deliveries)]
     parts += [_run(strategies, steps, other)]
@@ -256,6 +270,12 @@ def _event(kind: Kind, names: dict[str, str], translator: Translator) -> str:
     return "\n".join(lines)
 
 
+def _columns(kind: Kind) -> str:
+    """The columns of a kind, in one group."""
+    columns = [f"column_over({kind.name.lower()}.{name})" for name in columns_of(kind)]
+    return f"{kind.name.title()}s(({', '.join(columns)}))"
+
+
 def _run(strategies: Sequence[Strategy], steps: dict[Kind, str], other: str) -> str:
     """The loop. It ends behind `stop`, or when `rows_max` derived rows wait; its answer is the next input's place."""
     arguments = ["rows", "tape_rows", "cell_rows", *(kind.name.lower() for kind in STEPS), "other"]
@@ -274,6 +294,7 @@ def _run(strategies: Sequence[Strategy], steps: dict[Kind, str], other: str) -> 
         f"    tape = Tape(({', '.join(tape)}))",
         f"    world = World(({', '.join(world)}, tape))",
         f"    cells = Cells(({', '.join([*cells, '0'])}))",
+        *(f"    {kind.name.lower()}s = {_columns(kind)}" for kind in STEPS),
         "    i = start",
         "    while i < stop and tape.length.rows < rows_max:",
         "        kind = kinds[i]",
@@ -284,7 +305,7 @@ def _run(strategies: Sequence[Strategy], steps: dict[Kind, str], other: str) -> 
         column = kind.name.lower()
         lines += [
             f"        {word} kind == {int(kind)}:",
-            f"            {function}(world, cells, event_{column}(world, {column}, k))",
+            f"            {function}(world, cells, event_{column}(world, {column}s, k))",
         ]
         word = "elif"
     lines += [

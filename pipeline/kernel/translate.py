@@ -17,9 +17,16 @@ from typing import Any, Final
 from pipeline.core import cells, tables
 from pipeline.errors import StrategyError
 
-_BUILTINS: Final = frozenset(("abs", "bool", "float", "len", "max", "min", "range"))
+_BUILTINS: Final = frozenset(("abs", "bool", "len", "max", "min", "range"))
 _MATH: Final = frozenset(("exp", "isfinite", "isinf", "isnan", "log", "sqrt"))
-_OWN: Final = {int: "int_", round: "round_", math.floor: "floor", math.ceil: "ceil", math.trunc: "int_"}
+_OWN: Final = {
+    int: "int_",
+    float: "float_",
+    round: "round_",
+    math.floor: "floor",
+    math.ceil: "ceil",
+    math.trunc: "int_",
+}
 """Functions that have a checked twin in `primitives`."""
 
 _OPERATORS: Final = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div"}
@@ -129,23 +136,23 @@ class _Body(ast.NodeTransformer):
 
     # Statements.
 
-    def visit_Expr(self, node: ast.Expr) -> Any:  # noqa: N802  # ast's names
+    def visit_Expr(self, node: ast.Expr) -> Any:  # ast's names
         if isinstance(node.value, ast.Constant):
             return None  # a docstring
         return self.generic_visit(node)
 
-    def visit_Assert(self, node: ast.Assert) -> Any:  # noqa: N802
+    def visit_Assert(self, node: ast.Assert) -> Any:
         return ast.Assert(self.visit(node.test), None)
 
-    def visit_Raise(self, _node: ast.Raise) -> Any:  # noqa: N802
+    def visit_Raise(self, _node: ast.Raise) -> Any:
         return ast.Raise(ast.Name("ValueError", ast.Load()), None)
 
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:  # noqa: N802
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
         if node.value is None:
             return None
         return ast.Assign([self.visit(node.target)], self.visit(node.value))
 
-    def visit_AugAssign(self, node: ast.AugAssign) -> Any:  # noqa: N802
+    def visit_AugAssign(self, node: ast.AugAssign) -> Any:
         read: Any = ast.parse(ast.unparse(node.target), mode="eval").body
         ast.copy_location(read, node)
         value = self.visit(ast.copy_location(ast.BinOp(read, node.op, node.value), node))
@@ -153,7 +160,7 @@ class _Body(ast.NodeTransformer):
 
     # Expressions.
 
-    def visit_BinOp(self, node: ast.BinOp) -> Any:  # noqa: N802
+    def visit_BinOp(self, node: ast.BinOp) -> Any:
         if type(node.op) in _REFUSED:
             raise self._refusal(node, _REFUSED[type(node.op)])
         left, right = self.visit(node.left), self.visit(node.right)
@@ -162,24 +169,24 @@ class _Body(ast.NodeTransformer):
             return ast.BinOp(left, node.op, right)
         return _call(name, [left, right])
 
-    def visit_UnaryOp(self, node: ast.UnaryOp) -> Any:  # noqa: N802
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> Any:
         operand = self.visit(node.operand)
         if isinstance(node.op, ast.USub) and not isinstance(operand, ast.Constant):
             return _call("neg", [operand])
         return ast.UnaryOp(node.op, operand)
 
-    def visit_Name(self, node: ast.Name) -> Any:  # noqa: N802
+    def visit_Name(self, node: ast.Name) -> Any:
         if node.id in self._locals:
             return node
         return self._folded(node, self._value(node, node.id))
 
-    def visit_Attribute(self, node: ast.Attribute) -> Any:  # noqa: N802
+    def visit_Attribute(self, node: ast.Attribute) -> Any:
         found = self._static(node)
         if found is not _UNKNOWN:
             return self._folded(node, found)
         return ast.Attribute(self.visit(node.value), node.attr, node.ctx)
 
-    def visit_Call(self, node: ast.Call) -> Any:  # noqa: N802
+    def visit_Call(self, node: ast.Call) -> Any:
         called = self._static(node.func)
         if called is _UNKNOWN:
             raise self._refusal(node, f"a call of {ast.unparse(node.func)}")
@@ -189,6 +196,9 @@ class _Body(ast.NodeTransformer):
         keywords = [ast.keyword(each.arg, self.visit(each.value)) for each in node.keywords]
         if isinstance(called, type) and hasattr(called, "_fields"):
             return self._made_tuple(node, called, arguments, keywords)
+        if isinstance(called, FunctionType):
+            arguments = [_plain(each) for each in arguments]
+            keywords = [ast.keyword(each.arg, _plain(each.value)) for each in keywords]
         return ast.Call(self._folded(node.func, called), arguments, keywords)
 
     def generic_visit(self, node: ast.AST) -> Any:
@@ -269,6 +279,12 @@ _UNKNOWN: Final = object()
 
 def _call(name: str, arguments: list[Any]) -> ast.Call:
     return ast.Call(ast.Name(name, ast.Load()), arguments, [])
+
+
+def _plain(value: Any) -> Any:
+    """An argument that is a number, as any number: numba would compile the function anew for each one it is called with."""
+    is_int = isinstance(value, ast.Constant) and type(value.value) is int
+    return _call("int64", [value]) if is_int else value
 
 
 def _number(value: Any) -> ast.expr:
