@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     "--set", "settings", multiple=True, metavar="NAME=VALUE", help="engine setting, e.g. latency_ns=200000000"
 )
 @click.option("--until", metavar="TIME", help="stop behind the last input at or before it, e.g. 09:45 (UTC)")
+@click.option("--compiled", "speed", flag_value="compiled", help="compile the handlers, however short the session")
+@click.option("--interpreted", "speed", flag_value="interpreted", help="plain Python, e.g. for breakpoints")
 @click.option("--batch", "rows", type=click.IntRange(1), default=65_536, show_default=True, help="inputs at a time")
 @json_option
 @click.pass_obj
@@ -33,6 +35,7 @@ def command(
     params: tuple[str, ...],
     settings: tuple[str, ...],
     until: str | None,
+    speed: str | None,
     rows: int,
     as_json: bool,
 ) -> None:
@@ -41,9 +44,13 @@ def command(
     \b
     tape replay last --strategy ema_cross --param fast=10
     tape replay 2026-11-04 --strategy mine.py --until 09:45 --json
+
+    Handlers are compiled where that pays: when this user compiled them before, or a session is long. The decisions are
+    the same to the byte.
     """
     from pipeline.config import moment_ns
     from pipeline.log.store import Store
+    from pipeline.run.fold import Speed
     from pipeline.run.replaying import replay
     from pipeline.run.strategies import plan_of, strategy_file
 
@@ -59,7 +66,15 @@ def command(
         until_ns = moment_ns(until, day_ns=session.first_ts_ns) if until else None
         with progress(session.id, session.inputs) as told:
             done = replay(
-                store, session.id, plan, files, created_ns=time.time_ns(), until_ns=until_ns, rows=rows, progress=told
+                store,
+                session.id,
+                plan,
+                files,
+                created_ns=time.time_ns(),
+                until_ns=until_ns,
+                speed=Speed(speed or "auto"),
+                rows=rows,
+                progress=told,
             )
         runs.append(done)
         if not as_json:
@@ -70,7 +85,11 @@ def command(
 
 
 def _show(done: "Replayed") -> None:
-    click.echo(f"run {done.run}: {done.events:,} inputs in {done.seconds:.1f} s, {done.events_per_s:,.0f} a second")
+    click.echo(
+        f"run {done.run}: {done.events:,} inputs in {done.seconds:.1f} s, {done.events_per_s:,.0f} a second, {done.speed}"
+    )
+    if done.why:
+        click.echo(f"  interpreted, for {done.why.splitlines()[0]}")
     click.echo(f"  {done.intents:,} intents, {done.refused:,} orders refused by the risk gate, {done.fills:,} fills")
     click.echo(f"  realised {done.realized:,.2f} after fees; {done.trades_open} positions still open")
     for text in done.stopped:

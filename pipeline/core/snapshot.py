@@ -90,3 +90,5 @@ def fill_world(world: World, tables: Mapping[str, np.ndarray[Any, Any]]) -> None
         size, content = record.dtype.itemsize, packed.tobytes()
         for i in range(len(packed)):
             record.restore(rows[i + 1], content[i * size : (i + 1) * size])
+        for row in rows[len(packed) + 1 :]:
+            rows.reset(row)

@@ -9,6 +9,7 @@ import os
 import stat
 import sys
 import tempfile
+import warnings
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -19,6 +20,7 @@ import llvmlite
 import numba
 import numpy as np
 from blake3 import blake3
+from numba.core.errors import NumbaExperimentalFeatureWarning
 
 from pipeline.core.strategy import Strategy
 from pipeline.errors import ConfigError, StrategyError
@@ -59,9 +61,11 @@ def kernel_of(strategies: Sequence[Strategy]) -> ModuleType:
     return _module(kernel_text(strategies, engine.__name__))
 
 
-def is_compiled(module: ModuleType) -> bool:
-    """Whether this process or another compiled it before."""
-    return bool(module.run.signatures) or any((cache_folder() / "__pycache__").glob(f"{module.__name__}.run-*.nbi"))
+def is_compiled(strategies: Sequence[Strategy]) -> bool:
+    """Whether some process of this user compiled these strategies before. Raises StrategyError as `kernel_of` does."""
+    engine_name = kernel_name(engine_text())
+    name = kernel_name(kernel_text(strategies, engine_name))
+    return any((cache_folder() / "__pycache__").glob(f"{name}.run-*.nbi"))
 
 
 @cache
@@ -102,7 +106,10 @@ def compile_once(module: ModuleType, arguments: tuple[Any, ...]) -> None:
     run = module.run
     if not run.signatures:
         try:
-            run.compile(tuple(map(numba.typeof, arguments)))
+            with warnings.catch_warnings():
+                # Of two States that begin alike numba takes one's code for both: right, though it calls that experimental.
+                warnings.simplefilter("ignore", NumbaExperimentalFeatureWarning)
+                run.compile(tuple(map(numba.typeof, arguments)))
         except Exception as error:
             raise StrategyError(f"{module.__name__}: it can't be compiled: {error}") from error
 

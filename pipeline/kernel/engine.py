@@ -7,6 +7,7 @@ So a handler that fails, or a number that passes 64 bits, has one meaning, and i
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -21,7 +22,7 @@ from pipeline.core.snapshot import Snapshot
 from pipeline.core.strategy import Plan
 from pipeline.kernel.build import compile_once, kernel_of
 from pipeline.kernel.memory import TAPE_ROWS, Memory
-from pipeline.kernel.source import INTERPRETED, STEPS, columns_of
+from pipeline.kernel.source import AT, INTERPRETED, STEPS, columns_of
 
 STRETCH: Final = 65_536
 """Inputs of one call into the kernel, so that Ctrl-C is heard soon; also what is run again after a failure."""
@@ -42,7 +43,7 @@ class CompiledEngine:
         self._memory = Memory(strategies, self._module)
         self._is_compiled = False
         self._hash = DecisionsHash()
-        self._every = self._plain.world.settings.checkpoint_every
+        self._every: int = self._plain.world.settings.checkpoint_every
 
     def reduce(self, batch: Blocks) -> Blocks:
         """The derived rows of exactly these inputs, one block a kind, in (seq, ord) order. Raises as `Engine` does."""
@@ -55,7 +56,7 @@ class CompiledEngine:
         kinds = _kinds_in_order(batch, first)
         derived: list[Block] = []
         for start, stop, is_compiled in _pieces(kinds):
-            piece = _cut(batch, first + start, first + stop) if (start, stop) != (0, len(kinds)) else batch
+            piece = _between(batch, first + start, first + stop) if (start, stop) != (0, len(kinds)) else batch
             if is_compiled:
                 derived += self._run(_Columns(piece, kinds[start:stop], first + start, self._module))
             else:
@@ -99,13 +100,12 @@ class CompiledEngine:
             stop = min(
                 columns.count, done + STRETCH, self._next_checkpoint(columns.first_seq + done) - columns.first_seq
             )
+            self._memory.lasting["clock"]["seq"] = columns.first_seq + done - 1
             before, cursors = self._memory.snapshot(), columns.cursors.copy()
-            if before.seq == 0:
-                self._memory.lasting["clock"]["seq"] = columns.first_seq - 1
             try:
                 done = self._call(columns, done, stop)
             except (ArithmeticError, LookupError, ValueError, AssertionError):
-                failed = self._memory.now_seq - columns.first_seq
+                failed = int(columns.cursors[AT])
                 self._go_back(before)
                 columns.cursors[:] = cursors
                 if failed > done:
@@ -151,21 +151,21 @@ class CompiledEngine:
 
 
 class _Columns:
-    """The inputs of a piece as the kernel takes them. `cursors[kind]` is the next row of each kind (0: of the rest)."""
+    """The inputs of a piece as the kernel takes them. `cursors[kind]` is the next row of each kind (0: of the rest), `cursors[AT]` the input."""
 
     def __init__(self, batch: Blocks, kinds: Numbers, first_seq: int, module: Any) -> None:
         self.batch = batch
         self.kinds = kinds
         self.first_seq = first_seq
         self.count = len(kinds)
-        self.cursors = np.zeros(len(Kind) + 1, np.int64)
+        self.cursors = np.zeros(AT + 1, np.int64)
         by_kind = {block.kind: block for block in batch}
         self.arguments = [_columns(module, kind, by_kind.get(kind)) for kind in STEPS]
         self.arguments.append(_others(module, [block for block in batch if block.kind not in STEPS]))
 
     def one(self, place: int) -> Blocks:
         """One input, alone."""
-        return _cut(self.batch, self.first_seq + place, self.first_seq + place + 1)
+        return _between(self.batch, self.first_seq + place, self.first_seq + place + 1)
 
     def skip(self, place: int) -> None:
         """Go on behind an input that was reduced elsewhere."""
@@ -213,11 +213,11 @@ def _pieces(kinds: Numbers) -> Iterator[tuple[int, int, bool]]:
     """Stretches that are all for the kernel, or all for the interpreter."""
     is_plain = np.isin(kinds, [int(kind) for kind in INTERPRETED])
     edges = [0, *(np.flatnonzero(np.diff(is_plain)) + 1).tolist(), len(kinds)]
-    for start, stop in zip(edges, edges[1:], strict=False):
+    for start, stop in pairwise(edges):
         yield start, stop, not is_plain[start]
 
 
-def _cut(batch: Blocks, first: int, end: int) -> Blocks:
+def _between(batch: Blocks, first: int, end: int) -> Blocks:
     """The inputs from `seq` first up to, but not with, end."""
     cut = []
     for block in batch:

@@ -18,7 +18,7 @@ from pipeline.core.snapshot import SINGLE, Snapshot, row_counts
 from pipeline.core.state import state
 from pipeline.core.strategy import Plan
 from pipeline.core.tape import KINDS, TAPE_LENGTH, row_dtype
-from pipeline.core.world import BAR_FACT, FACT, PERSISTENT, SPARE_SLOTS
+from pipeline.core.world import BAR_FACT, COUNTS, FACT, PERSISTENT, SPARE_SLOTS
 from pipeline.events import LAYOUTS
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -63,21 +63,23 @@ class Memory:
         if any(name not in SINGLE and room[name] + 1 > len(self.lasting.get(name, ())) for name in room):
             self._make(room)
         for name, table in snapshot.tables.items():
-            self.lasting[name][_rest(name, len(table))] = table
-        for rows, packed in zip(self.states, snapshot.states, strict=True):
-            rows[1 : len(packed) + 1] = packed
-        for rows, packed_shared in zip(self.shared, snapshot.shared, strict=True):
+            rows = self.lasting[name]
+            rows[_rest(name, len(table))] = table
+            rows[len(table) + 1 :] = rows[0]  # what was written and is to be forgotten
+        for states, packed in zip(self.states, snapshot.states, strict=True):
+            states[1 : len(packed) + 1] = packed
+            states[len(packed) + 1 :] = states[0]
+        for shared, packed_shared in zip(self.shared, snapshot.shared, strict=True):
             if packed_shared:
-                rows[:] = np.frombuffer(packed_shared, rows.dtype)
+                shared[:] = np.frombuffer(packed_shared, shared.dtype)
         self._symbols = snapshot.symbols
 
     def snapshot(self) -> Snapshot:
         """A copy of everything that lasts."""
-        counts = self.lasting["counts"][0]
-        lengths = _Counts(counts)
-        used = row_counts(lengths)  # type: ignore[arg-type]  # reads the same members
+        counts = COUNTS.unpack(self.lasting["counts"].tobytes())
+        used = row_counts(counts)
         tables = {name: self.lasting[name][_rest(name, used.get(name, 1))].copy() for name in PERSISTENT}
-        states = tuple(rows[1 : lengths.instruments + 1].copy() for rows in self.states)
+        states = tuple(rows[1 : counts.instruments + 1].copy() for rows in self.states)
         shared = tuple(
             rows.tobytes() if plan.strategy.shared else b"" for rows, plan in zip(self.shared, self._plans, strict=True)
         )
@@ -137,14 +139,6 @@ class Memory:
         self._arguments = (rows, tape, made.CellRows(*cells, 0))
 
 
-class _Counts:
-    """The counts as plain numbers."""
-
-    def __init__(self, row: Any) -> None:
-        for name in row.dtype.names:
-            setattr(self, name, int(row[name]))
-
-
 _QUEUES: Final[Mapping[str, Record]] = {"outputs": OUTPUT, "facts": FACT, "bar_facts": BAR_FACT}
 
 
@@ -175,5 +169,5 @@ def _tape_rows(kind: Kind) -> Array:
 def _block(kind: Kind, rows: Array) -> Block:
     columns: dict[str, Any] = {}
     for field in LAYOUTS[kind].fields:
-        columns[field.name] = np.ascontiguousarray(rows[field.name]) if field.is_fixed else [""] * len(rows)
+        columns[field.name] = rows[field.name].copy() if field.is_fixed else [""] * len(rows)
     return Block(kind, columns)

@@ -24,7 +24,7 @@ EXACT_INT_MAX: Final = 2**53
 OPTIONS: Final = {"boundscheck": True, "error_model": "python", "nogil": True}
 
 
-class TableType(types.Type):  # type: ignore[misc]  # numba is untyped
+class TableType(types.Type):  # numba is untyped
     """A table of records."""
 
     def __init__(self, record: Any) -> None:
@@ -37,13 +37,13 @@ class TableType(types.Type):  # type: ignore[misc]  # numba is untyped
         return self.record
 
 
-@register_model(TableType)  # type: ignore[misc]
-class _TableModel(models.StructModel):  # type: ignore[misc]
+@register_model(TableType)
+class _TableModel(models.StructModel):
     def __init__(self, manager: Any, table: Any) -> None:
         super().__init__(manager, table, [("address", types.voidptr), ("length", types.intp)])
 
 
-class ColumnType(types.Type):  # type: ignore[misc]
+class ColumnType(types.Type):
     """A column of numbers, read only: an address and a length, as a table's."""
 
     def __init__(self, number: Any) -> None:
@@ -51,13 +51,13 @@ class ColumnType(types.Type):  # type: ignore[misc]
         super().__init__(name=f"Column({number})")
 
 
-@register_model(ColumnType)  # type: ignore[misc]
-class _ColumnModel(models.StructModel):  # type: ignore[misc]
+@register_model(ColumnType)
+class _ColumnModel(models.StructModel):
     def __init__(self, manager: Any, column: Any) -> None:
         super().__init__(manager, column, [("address", types.voidptr), ("length", types.intp)])
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def column_over(_context: Any, array: Any) -> Any:
     """The column over an array in one piece, which must outlive it."""
     made = ColumnType(array.dtype)
@@ -72,8 +72,8 @@ def column_over(_context: Any, array: Any) -> Any:
     return made(array), build
 
 
-@intrinsic  # type: ignore[misc]
-def _number_at(_context: Any, column: Any, index: Any) -> Any:
+@intrinsic
+def _number_at(_context: Any, column: Any, _index: Any) -> Any:
     def build(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
         proxy = cgutils.create_struct_proxy(column)(context, builder, value=args[0])
         numbers = builder.bitcast(proxy.address, context.get_value_type(column.number).as_pointer())
@@ -82,7 +82,7 @@ def _number_at(_context: Any, column: Any, index: Any) -> Any:
     return column.number(column, types.intp), build
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def table_over(_context: Any, array: Any) -> Any:
     """The table over a structured array, which must outlive it."""
     made = TableType(array.dtype)
@@ -103,8 +103,8 @@ def _row_pointer(context: Any, builder: Any, table_type: Any, value: Any, index:
     return cgutils.pointer_add(builder, proxy.address, offset)
 
 
-@intrinsic  # type: ignore[misc]
-def _row(_context: Any, table_: Any, index: Any) -> Any:
+@intrinsic
+def _row(_context: Any, table_: Any, _index: Any) -> Any:
     record = table_.record
 
     def build(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
@@ -114,8 +114,8 @@ def _row(_context: Any, table_: Any, index: Any) -> Any:
     return record(table_, types.intp), build
 
 
-@intrinsic  # type: ignore[misc]
-def _reset(_context: Any, table_: Any, index: Any) -> Any:
+@intrinsic
+def _reset(_context: Any, table_: Any, _index: Any) -> Any:
     """Copy row 0 over a row."""
 
     def build(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
@@ -128,7 +128,7 @@ def _reset(_context: Any, table_: Any, index: Any) -> Any:
     return types.none(table_, types.intp), build
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def _length(_context: Any, table_: Any) -> Any:
     def build(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
         return cgutils.create_struct_proxy(table_)(context, builder, value=args[0]).length
@@ -139,12 +139,12 @@ def _length(_context: Any, table_: Any) -> Any:
 # numba compares the signatures of an overload and of what it gives, annotations included: these have none.
 
 
-@overload(operator.getitem, jit_options=OPTIONS)  # type: ignore[misc]
-def _getnumber(column, index):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@overload(operator.getitem, jit_options=OPTIONS)
+def _getnumber(column, index):  # noqa: ANN001, ANN202, ARG001  # as said above
     if not isinstance(column, ColumnType):
         return None
 
-    def get(column, index):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    def get(column, index):  # noqa: ANN001, ANN202  # as said above
         if index < 0 or index >= _length(column):
             raise IndexError
         return _number_at(column, index)
@@ -152,12 +152,12 @@ def _getnumber(column, index):  # type: ignore[no-untyped-def]  # noqa: ANN001, 
     return get
 
 
-@overload(operator.getitem, jit_options=OPTIONS)  # type: ignore[misc]
-def _getitem(rows, index):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@overload(operator.getitem, jit_options=OPTIONS)
+def _getitem(rows, index):  # noqa: ANN001, ANN202, ARG001  # as said above
     if not isinstance(rows, TableType):
         return None
 
-    def get(rows, index):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    def get(rows, index):  # noqa: ANN001, ANN202  # as said above
         if index < 0 or index >= _length(rows):
             raise IndexError
         return _row(rows, index)
@@ -165,17 +165,17 @@ def _getitem(rows, index):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN2
     return get
 
 
-@overload(len, jit_options=OPTIONS)  # type: ignore[misc]
-def _len(rows):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    return (lambda rows: _length(rows)) if isinstance(rows, TableType) else None
+@overload(len, jit_options=OPTIONS)
+def _len(rows):  # noqa: ANN001, ANN202  # as said above
+    return (lambda rows: _length(rows)) if isinstance(rows, TableType) else None  # noqa: PLW0108  # an intrinsic is no function
 
 
-@overload(claim, jit_options=OPTIONS)  # type: ignore[misc]
-def _claim(table, index):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@overload(claim, jit_options=OPTIONS)
+def _claim(table, index):  # noqa: ANN001, ANN202, ARG001  # as said above
     if not isinstance(table, TableType):
         return None
 
-    def get(table, index):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    def get(table, index):  # noqa: ANN001, ANN202  # as said above
         if index < 0 or index >= _length(table):
             raise IndexError
         _reset(table, index)
@@ -184,7 +184,7 @@ def _claim(table, index):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN20
     return get
 
 
-class GroupType(types.Type):  # type: ignore[misc]
+class GroupType(types.Type):
     """Members by name, behind one address. Every kernel has subclasses of its own; `tag` tells two of one class apart.
 
     A named tuple would do, but numba compares types at every call and hands a tuple over member by member: with thirty
@@ -197,7 +197,7 @@ class GroupType(types.Type):  # type: ignore[misc]
         super().__init__(name=f"{type(self).__module__}.{type(self).__name__}({tag})")
 
 
-class _GroupModel(models.PrimitiveModel):  # type: ignore[misc]
+class _GroupModel(models.PrimitiveModel):
     def __init__(self, manager: Any, group: Any) -> None:
         super().__init__(manager, group, cgutils.voidptr_t)
 
@@ -215,7 +215,7 @@ def group_maker(group_class: type[GroupType], names: tuple[str, ...], tagged_by:
     """
     register_model(group_class)(_GroupModel)
 
-    class Attributes(AttributeTemplate):  # type: ignore[misc]
+    class Attributes(AttributeTemplate):
         key = group_class
 
         def generic_resolve(self, group: Any, name: str) -> Any:
@@ -224,7 +224,7 @@ def group_maker(group_class: type[GroupType], names: tuple[str, ...], tagged_by:
 
     infer_getattr(Attributes)
 
-    @lower_getattr_generic(group_class)  # type: ignore[misc]
+    @lower_getattr_generic(group_class)
     def read(context: Any, builder: Any, group: Any, value: Any, name: str) -> Any:
         loaded = builder.load(_member_pointer(context, builder, group, value, group.places[name]))
         loaded.set_metadata("invariant.load", builder.module.add_metadata([]))
@@ -309,7 +309,7 @@ sub = _checked("sub")
 mul = _checked("mul")
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def div(_context: Any, left: Any, right: Any) -> Any:
     """`left / right`; of two integers only where both are exact as float64."""
     both = _is_int(left) and _is_int(right)
@@ -333,7 +333,7 @@ def div(_context: Any, left: Any, right: Any) -> Any:
     return types.float64(types.unliteral(left), types.unliteral(right)), build
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def neg(_context: Any, value: Any) -> Any:
     """`-value`."""
     made = types.int64 if _is_int(value) else types.float64
@@ -350,7 +350,7 @@ def neg(_context: Any, value: Any) -> Any:
     return made(types.unliteral(value)), build
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def float_(_context: Any, value: Any) -> Any:
     """`float(value)`, of a bool too."""
 

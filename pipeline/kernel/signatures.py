@@ -4,7 +4,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from numba import types
-from numba.core.typing import signature
+from numba.core.typing.templates import signature
 from numba.np.numpy_support import from_dtype
 
 from pipeline.codes import Kind

@@ -29,6 +29,9 @@ STEPS: Final[dict[Kind, Any]] = {
 }
 """The kinds that compiled code reduces by a function of their own."""
 
+AT: Final = len(Kind) + 1
+"""In the kernel's cursors, the place of the input it is at."""
+
 INTERPRETED: Final = frozenset((Kind.INSTRUMENT, Kind.ACCOUNT, Kind.REQUEST))
 """The kinds that only the interpreter reduces: they are few and carry text."""
 
@@ -134,8 +137,8 @@ def kernel_text(strategies: Sequence[Strategy], engine_module: str) -> str:
 
 def _names(translator: Translator) -> dict[str, str]:
     """The core's functions that the lines written here call."""
-    called = (is_defined, index_of, check_ranges, price_of, size_of)
-    return {function.__name__: translator.add(function) for function in called}  # type: ignore[arg-type]  # plain functions
+    called: tuple[Any, ...] = (is_defined, index_of, check_ranges, price_of, size_of)
+    return {function.__name__: translator.add(function) for function in called}
 
 
 def _groups(groups: Mapping[str, tuple[str, ...]], tagged: Mapping[str, str] | None = None) -> Iterator[str]:
@@ -297,6 +300,7 @@ def _run(strategies: Sequence[Strategy], steps: dict[Kind, str], other: str) -> 
         *(f"    {kind.name.lower()}s = {_columns(kind)}" for kind in STEPS),
         "    i = start",
         "    while i < stop and tape.length.rows < rows_max:",
+        f"        cursors[{AT}] = i",
         "        kind = kinds[i]",
         "        k = cursors[kind]",
     ]

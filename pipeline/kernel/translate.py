@@ -7,6 +7,7 @@ a sign to reduce that input interpreted. What has no meaning in compiled code is
 
 import ast
 import builtins
+import copy
 import math
 from collections.abc import Callable
 from enum import Enum
@@ -30,7 +31,7 @@ _OWN: Final = {
 """Functions that have a checked twin in `primitives`."""
 
 _OPERATORS: Final = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div"}
-_DELIVERIES: Final = {cells.deliver: "deliver", cells.deliver_to_one: "deliver_to_one"}
+_DELIVERIES: Final[dict[Any, str]] = {cells.deliver: "deliver", cells.deliver_to_one: "deliver_to_one"}
 _REFUSED: Final = {
     ast.Try: "try",
     ast.With: "with",
@@ -67,17 +68,22 @@ class Translator:
         self._names: dict[FunctionType, str] = {}
         self._base = base
 
-    def add(self, function: FunctionType) -> str:
+    def add(self, function: Any) -> str:
         """Translate a function and what it calls; its name in the text. Raises StrategyError with file and line."""
-        if self._base and function in self._base._names:
-            self.imported[self._base._names[function]] = None
-            return self._base._names[function]
+        known = self._base.name_of(function) if self._base else None
+        if known:
+            self.imported[known] = None
+            return known
         if function not in self._names:
             name = f"{function.__module__.replace('.', '_')}_{function.__qualname__.replace('.', '_')}"
             self._names[function] = name
             text = _Body(self, function).text(name)
             self.functions[name] = text  # behind its callees
         return self._names[function]
+
+    def name_of(self, function: Any) -> str | None:
+        """Its name in the text, if it is there."""
+        return self._names.get(function)
 
     def add_tuple(self, made: Any) -> str:
         """A named tuple's name in the text."""
@@ -112,7 +118,7 @@ class _Body(ast.NodeTransformer):
 
     def text(self, name: str) -> str:
         """The function under another name."""
-        definition = definition_of(self._function)
+        definition = copy.deepcopy(definition_of(self._function))  # visiting changes it
         given = definition.args
         if given.vararg or given.kwarg:
             raise self._refusal(definition, "*arguments")
@@ -210,6 +216,7 @@ class _Body(ast.NodeTransformer):
         """`deliver(world, cells, "on_quote", ...)` becomes the function written for that handler."""
         world, cells_, handler, *rest = node.args
         assert isinstance(handler, ast.Constant)
+        assert isinstance(handler.value, str)
         return _call(f"{name}_{handler.value}", [self.visit(each) for each in (world, cells_, *rest)])
 
     def _made_tuple(self, node: ast.Call, made: Any, arguments: list[Any], keywords: list[ast.keyword]) -> ast.Call:
@@ -244,7 +251,7 @@ class _Body(ast.NodeTransformer):
             return self._globals[name]
         if hasattr(builtins, name):
             return getattr(builtins, name)
-        raise self._refusal(node, f"{name}, which is not defined")
+        raise self._refusal(node, f"{name!s}, which is not defined")
 
     def _folded(self, node: ast.expr, value: Any) -> Any:
         """A value as an expression."""
@@ -252,21 +259,21 @@ class _Body(ast.NodeTransformer):
             return _number(value)
         if isinstance(value, tuple) and all(isinstance(each, (bool, int, float)) for each in value):
             return ast.Tuple([_number(each) for each in value], ast.Load())
+        name = self._callable(value)
+        if not name:
+            raise self._refusal(node, ast.unparse(node))
+        return ast.parse(name, mode="eval").body
+
+    def _callable(self, value: Any) -> str:
+        """What a function is called in the text; '' for what is none that may be called."""
         if isinstance(value, FunctionType):
-            if value is tables.claim:
-                return ast.Name("claim", ast.Load())
-            return ast.Name(self._translator.add(value), ast.Load())
-        try:
-            if value in _OWN:
-                return ast.Name(_OWN[value], ast.Load())
-        except TypeError:  # what can't be hashed is none of them
-            pass
+            return "claim" if value is tables.claim else self._translator.add(value)
         name = getattr(value, "__name__", "")
         if name in _BUILTINS and value is getattr(builtins, name):
-            return ast.Name(name, ast.Load())
+            return str(name)
         if name in _MATH and value is getattr(math, name):
-            return ast.Attribute(ast.Name("math", ast.Load()), name, ast.Load())
-        raise self._refusal(node, ast.unparse(node))
+            return f"math.{name}"
+        return next((own for function, own in _OWN.items() if value is function), "")
 
     def _refusal(self, node: Any, what: str) -> StrategyError:
         code = self._function.__code__

@@ -12,9 +12,10 @@ import struct
 import subprocess
 import sys
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from types import ModuleType, TracebackType
-from typing import Any, BinaryIO, Final, Protocol, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol, Self
 
 import msgspec
 import pyarrow as pa
@@ -27,6 +28,9 @@ from pipeline.core.settings import EngineSettings
 from pipeline.core.strategy import Plan, Strategy
 from pipeline.errors import StrategyError, TapeError
 from pipeline.log.arrow import from_arrow, to_arrow
+
+if TYPE_CHECKING:
+    from pipeline.kernel.engine import CompiledEngine
 
 END: Final = 0xFFFF_FFFF
 _COUNT: Final = struct.Struct("<I")
@@ -105,13 +109,54 @@ def _line_of(error: BaseException, path: Path) -> int | str:
     return lines[-1] if lines else line
 
 
-class LocalFold:
-    """The engine in this process."""
+class Speed(StrEnum):
+    """How handlers run. AUTO compiles where that pays."""
 
-    def __init__(self, plan: FoldPlan, paths: Sequence[Path]) -> None:
-        """`paths` are the files of the plan's strategies, in its order."""
+    AUTO = "auto"
+    COMPILED = "compiled"
+    INTERPRETED = "interpreted"
+
+
+INPUTS_WORTH_LOADING: Final = 20_000
+"""So many inputs are reduced interpreted in the time it takes to load what was compiled before."""
+
+INPUTS_WORTH_COMPILING: Final = 1_000_000
+"""So many inputs are reduced interpreted in the time it takes to compile a strategy."""
+
+
+class LocalFold:
+    """The engine in this process. `speed` is the one it runs at, `why` what kept it from the one that was asked for."""
+
+    def __init__(
+        self, plan: FoldPlan, paths: Sequence[Path], *, speed: Speed = Speed.INTERPRETED, inputs: int = 0
+    ) -> None:
+        """`paths` are the files of the plan's strategies, in its order; `inputs` how many are to come.
+
+        Raises StrategyError when COMPILED was asked for and can't be.
+        """
         plans = [_engine_plan(strategy, path) for strategy, path in zip(plan.strategies, paths, strict=True)]
-        self._engine = Engine(plans, EngineSettings.from_dict(plan.settings))
+        self.why = ""
+        self._engine: Engine | CompiledEngine = Engine(plans, EngineSettings.from_dict(plan.settings))
+        if speed is Speed.COMPILED or (speed is Speed.AUTO and inputs >= INPUTS_WORTH_LOADING):
+            try:
+                self._compile(plans, EngineSettings.from_dict(plan.settings), is_worth=_is_worth(speed, inputs))
+            except StrategyError as error:
+                if speed is Speed.COMPILED:
+                    raise
+                self.why = str(error)
+
+    @property
+    def speed(self) -> Speed:
+        """How handlers run here."""
+        return Speed.INTERPRETED if isinstance(self._engine, Engine) else Speed.COMPILED
+
+    def _compile(self, plans: Sequence[Plan], settings: EngineSettings, *, is_worth: bool) -> None:
+        from pipeline.kernel.build import is_compiled, kernel_of  # noqa: PLC0415  # numba takes half a second to load
+        from pipeline.kernel.engine import CompiledEngine  # noqa: PLC0415
+
+        if is_worth or is_compiled([plan.strategy for plan in plans]):
+            kernel_of([plan.strategy for plan in plans])
+            self._engine = CompiledEngine(plans, settings)
 
     def reduce(self, batch: Blocks) -> Blocks:
         """The derived rows of exactly these inputs."""
@@ -128,6 +173,11 @@ class LocalFold:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Nothing to close."""
+
+
+def _is_worth(speed: Speed, inputs: int) -> bool:
+    """Whether to compile what nobody compiled yet."""
+    return speed is Speed.COMPILED or inputs >= INPUTS_WORTH_COMPILING
 
 
 def recorded_paths(plan: FoldPlan, code: Path) -> list[Path]:

@@ -21,7 +21,7 @@ from pipeline.log.store import Store
 from pipeline.provenance import Mode
 from pipeline.run.code import code_of
 from pipeline.run.environment import machine, packages
-from pipeline.run.fold import Fold, FoldPlan, LocalFold
+from pipeline.run.fold import Fold, FoldPlan, LocalFold, Speed
 from pipeline.run.strategies import strategy_entries
 
 BATCH_ROWS = 65_536
@@ -46,6 +46,10 @@ class Replayed(msgspec.Struct, frozen=True):
     """Profit of what was closed, fees taken off; quote currency."""
     stopped: list[str]
     """Strategies that failed, and why."""
+    speed: Speed
+    """How the handlers ran."""
+    why: str
+    """What could not be compiled; '' when nothing was in the way."""
     seconds: float
     events_per_s: float
     state_hash: str
@@ -60,6 +64,7 @@ def replay(
     *,
     created_ns: int,
     until_ns: int | None = None,
+    speed: Speed = Speed.AUTO,
     rows: int = BATCH_ROWS,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Replayed:
@@ -81,7 +86,7 @@ def replay(
     started = time.perf_counter()
     try:
         with (
-            LocalFold(plan, strategy_files) as fold,
+            LocalFold(plan, strategy_files, speed=speed, inputs=to_seq) as fold,
             Journal.create(folder / JOURNAL, log_id=bytes.fromhex(manifest.log_id), is_derived_only=True) as journal,
         ):
             tally = _run(inputs, fold, journal, to_seq=to_seq, rows=rows, progress=progress)
@@ -109,6 +114,8 @@ def replay(
         trades_open=sum(1 for quantity, _ in tally.positions.values() if quantity),
         realized=round(sum(profit for _, profit in tally.positions.values()), 6),
         stopped=tally.stopped,
+        speed=fold.speed,
+        why=fold.why,
         seconds=round(seconds, 4),
         events_per_s=round(tally.events / seconds, 1),
         state_hash=hashes.state_hash,

@@ -16,7 +16,7 @@ from pipeline.log.store import Store
 from pipeline.run.code import ROOT, code_of
 from pipeline.run.comparing import Difference, first_difference
 from pipeline.run.environment import packages
-from pipeline.run.fold import Fold, FoldPlan, Hashes, LocalFold, NoFold, RecordedFold, recorded_paths
+from pipeline.run.fold import Fold, FoldPlan, Hashes, LocalFold, NoFold, RecordedFold, Speed, recorded_paths
 
 LED_TO_ROWS = 6
 """Rows shown of what led to the first difference."""
@@ -65,7 +65,7 @@ def verify(
     recorded = _Recorded(log)
     count = 0
     difference = None
-    with _fold(folder, plan, apart=always_apart or not same_code) as fold:
+    with _fold(folder, plan, apart=always_apart or not same_code, inputs=manifest.inputs) as fold:
         for window in inputs.windows(to_seq=last_seq, what="inputs", rows=rows):
             derived = fold.reduce(window.blocks)
             count += sum(map(len, derived))
@@ -127,10 +127,12 @@ def _today(folder: Path, file: str) -> Path:
     return path if path.is_file() else folder / "code" / file
 
 
-def _fold(folder: Path, plan: FoldPlan, *, apart: bool) -> Fold:
+def _fold(folder: Path, plan: FoldPlan, *, apart: bool, inputs: int) -> Fold:
     if not plan.strategies:
         return NoFold()
-    return RecordedFold(plan, folder / "code") if apart else LocalFold(plan, recorded_paths(plan, folder / "code"))
+    if apart:
+        return RecordedFold(plan, folder / "code")
+    return LocalFold(plan, recorded_paths(plan, folder / "code"), speed=Speed.AUTO, inputs=inputs)
 
 
 def _last_reduced(manifest: Manifest, inputs: LogReader) -> int:

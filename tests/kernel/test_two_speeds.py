@@ -1,0 +1,138 @@
+"""Interpreted and compiled give the same bytes: rows, hashes, states, and the place where a strategy stops."""
+
+import math
+from functools import cache
+
+import pytest
+from two_speeds import START_NS, Day, Derived, packed, stream
+
+from pipeline.block import concat
+from pipeline.codes import Kind, Side
+from pipeline.core.engine import Engine, Plan
+from pipeline.core.params import param, params
+from pipeline.core.settings import EngineSettings
+from pipeline.core.state import FloatArray, array, state
+from pipeline.core.strategy import Bars, Strategy
+from pipeline.core.verbs import enter, leave, passes, say
+from pipeline.kernel.engine import CompiledEngine
+from strategies import STRATEGIES
+
+SETTINGS = EngineSettings(checkpoint_every=64, latency_ns=20_000_000, positions_max=3, fee_bps=1.0, fee_per_unit=0.003)
+
+
+@cache
+def shipped():
+    return tuple(Plan(strategy, strategy.Params()) for strategy in STRATEGIES.values())
+
+
+def ran(engine_class, plans, day, size=None, settings=SETTINGS):
+    engine, derived = engine_class(plans, settings), Derived()
+    for batch in day.batches(size):
+        derived.take(engine.reduce(batch))
+    return engine, derived
+
+
+def assert_equal(plans, day, size=None, settings=SETTINGS):
+    plain, plain_rows = ran(Engine, plans, day, None, settings)
+    fast, fast_rows = ran(CompiledEngine, plans, day, size, settings)
+    assert packed(fast_rows) == packed(plain_rows)
+    assert fast.decisions_hash() == plain.decisions_hash()
+    assert fast.state_hash() == plain.state_hash()
+    return plain_rows
+
+
+@pytest.mark.parametrize("seed", range(1, 9))
+def test_the_shipped_strategies_over_generated_days(seed):
+    rows = assert_equal(shipped(), stream(seed, 700), (None, 1, 7, 200)[seed % 4])
+    assert len(rows[Kind.FILL]) + len(rows[Kind.TRANSITION]) > 5
+
+
+@params
+class ProbeParams:
+    fail_at: int = param(10**9, low=0)
+    size: float = param(20.0, low=0.0)
+    window: int = param(3, low=1, high=8)
+
+
+@state
+class ProbeState:
+    calls: int
+    phase: int
+    product: int = 1
+    last: FloatArray = array(float, "window")
+
+
+@state
+class ProbeShared:
+    fills: int
+
+
+def on_quote(s, quote, p, ctx):
+    s.calls += 1
+    s.last[s.calls % p.window] = quote.bid
+    if s.calls % 5 == 1 and passes(ctx, 1, ctx.spread_bps, 500.0):
+        enter(ctx, Side.BUY if s.calls % 2 == 0 else Side.SELL, quantity=p.size, stop=quote.bid * 0.99, score=quote.ask)
+    if s.calls % 7 == 0:
+        leave(ctx, quantity=p.size * 0.5)
+    if s.calls == p.fail_at:
+        s.calls = s.calls // (s.calls - p.fail_at)
+
+
+def on_bar(s, bar, p, ctx):
+    s.product = s.product * 3 + bar.trade_count  # passes 64 bits before long
+    say(ctx, 1, bar.close, math.sqrt(bar.high))
+
+
+def on_fill(s, fill, p, ctx):
+    ctx.shared.fills += 1
+
+
+def probe(fail_at=10**9):
+    made = Strategy(
+        "probe", ProbeParams, ProbeState, shared=ProbeShared, on_quote=on_quote, on_bar=on_bar, on_fill=on_fill,
+        bars=Bars(seconds=1),
+    )  # fmt: skip
+    return Plan(made, ProbeParams(fail_at=fail_at))
+
+
+@pytest.mark.parametrize("fail_at", range(1, 60, 4))
+def test_a_handler_that_raises_is_stopped_at_the_same_place(fail_at):
+    rows = assert_equal([probe(fail_at)], stream(fail_at, 400), 150)
+    assert any("integer division" in row["text"] or "OverflowError" in row["text"] for row in rows[Kind.SESSION])
+
+
+def test_a_number_that_passes_64_bits_stops_both_at_the_same_place():
+    day = stream(3, 1_200)
+    rows = assert_equal([probe(), *shipped()[:1]], day)
+    assert any("product can't hold" in row["text"] for row in rows[Kind.SESSION])
+
+
+@pytest.mark.parametrize("at", [1, 40, 333])
+def test_either_goes_on_from_a_snapshot_of_the_other(at):
+    day = stream(5, 600)
+    whole, _ = ran(Engine, shipped(), day)
+    batches = list(day.batches(at))
+    for first, second in ((Engine, CompiledEngine), (CompiledEngine, Engine)):
+        before, after = first(shipped(), SETTINGS), second(shipped(), SETTINGS)
+        before.reduce(batches[0])
+        after.put_back(before.snapshot())
+        for batch in batches[1:]:
+            after.reduce(batch)
+        assert after.state_hash() == whole.state_hash()
+
+
+def test_an_instrument_nobody_defined_is_refused_by_both():
+    day = Day().quote(1, 10, 10.1, instrument_id=9)
+    for engine_class in (Engine, CompiledEngine):
+        with pytest.raises(Exception, match="seq 2: quote of instrument 9, which no instrument event defined"):
+            ran(engine_class, shipped(), day)
+
+
+def test_the_rows_of_a_day_are_the_same_however_they_are_cut():
+    day = stream(2, 300)
+    engine = CompiledEngine(shipped(), SETTINGS)
+    blocks = concat([block for batch in day.batches(11) for block in engine.reduce(batch)])
+    derived = Derived()
+    derived.take(blocks)
+    assert packed(derived) == packed(ran(Engine, shipped(), day)[1])
+    assert engine.snapshot().tables["clock"]["now_ns"][0] > START_NS
