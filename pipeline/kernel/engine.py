@@ -45,6 +45,12 @@ class CompiledEngine:
         self._hash = DecisionsHash()
         self._every: int = self._plain.world.settings.checkpoint_every
 
+    def compile_now(self) -> None:
+        """Compile, or load what was compiled before, ahead of the first input. Raises StrategyError."""
+        self._enter()
+        nothing = _Columns([], np.zeros(0, np.int8), 1, self._module)
+        compile_once(self._module, self._arguments(nothing, 0, 0))
+
     def reduce(self, batch: Blocks) -> Blocks:
         """The derived rows of exactly these inputs, one block a kind, in (seq, ord) order. Raises as `Engine` does."""
         batch = [block for block in batch if len(block)]

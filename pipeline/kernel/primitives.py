@@ -12,6 +12,7 @@ from llvmlite import ir
 from llvmlite.binding import add_symbol
 from numba import types
 from numba.core import cgutils
+from numba.core.errors import NumbaTypeError
 from numba.core.imputils import lower_getattr_generic
 from numba.core.typing.templates import AttributeTemplate, infer_getattr
 from numba.extending import intrinsic, models, overload, register_model
@@ -278,6 +279,33 @@ def open_door(symbol: str, dispatcher: Any, signature: Any) -> None:
 
 def _is_int(type_: Any) -> bool:
     return isinstance(type_, (types.Integer, types.Boolean, types.IntegerLiteral, types.BooleanLiteral))
+
+
+@intrinsic(prefer_literal=True)
+def put_member(_context: Any, row: Any, name: Any, value: Any) -> Any:
+    """`row.name = value`, refused where the member is of another sort: the interpreter would refuse it or keep its own."""
+    if not isinstance(name, types.StringLiteral):
+        return None
+    if not isinstance(row, types.Record):
+        raise NumbaTypeError(f"{row} has no members that can be set")
+    member, attribute = row.typeof(name.literal_value), name.literal_value
+    is_literal = isinstance(value, types.Literal)
+    fits = {
+        True: isinstance(value, (types.Float,)) or (is_literal and _is_int(value)),
+        False: _is_int(value),
+    }[isinstance(member, types.Float)]
+    if isinstance(member, types.Boolean):
+        fits = isinstance(value, (types.Boolean, types.BooleanLiteral))
+    if not fits:
+        raise NumbaTypeError(f"{attribute} is a {member}, and can't be set to a {types.unliteral(value)}")
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        made = cgutils.get_record_member(builder, args[0], row.offset(attribute), context.get_data_type(member))
+        number = context.cast(builder, args[2], signature.args[2], member)
+        context.pack_value(builder, member, number, made, align=1)
+        return context.get_dummy_value()
+
+    return types.none(row, name, types.unliteral(value)), build
 
 
 def _checked(name: str) -> Any:

@@ -158,11 +158,17 @@ class _Body(ast.NodeTransformer):
             return None
         return ast.Assign([self.visit(node.target)], self.visit(node.value))
 
+    def visit_Assign(self, node: ast.Assign) -> Any:
+        value, targets = self.visit(node.value), [self.visit(target) for target in node.targets]
+        if len(targets) == 1:
+            return _assigned(targets[0], value)
+        return ast.Assign(targets, value)
+
     def visit_AugAssign(self, node: ast.AugAssign) -> Any:
         read: Any = ast.parse(ast.unparse(node.target), mode="eval").body
         ast.copy_location(read, node)
         value = self.visit(ast.copy_location(ast.BinOp(read, node.op, node.value), node))
-        return ast.Assign([self.visit(node.target)], value)
+        return _assigned(self.visit(node.target), value)
 
     # Expressions.
 
@@ -282,6 +288,13 @@ class _Body(ast.NodeTransformer):
 
 
 _UNKNOWN: Final = object()
+
+
+def _assigned(target: Any, value: Any) -> Any:
+    """An assignment; to a member by a function that looks at its type."""
+    if isinstance(target, ast.Attribute):
+        return ast.Expr(_call("put_member", [target.value, ast.Constant(target.attr), value]))
+    return ast.Assign([target], value)
 
 
 def _call(name: str, arguments: list[Any]) -> ast.Call:

@@ -151,12 +151,13 @@ class LocalFold:
         return Speed.INTERPRETED if isinstance(self._engine, Engine) else Speed.COMPILED
 
     def _compile(self, plans: Sequence[Plan], settings: EngineSettings, *, is_worth: bool) -> None:
-        from pipeline.kernel.build import is_compiled, kernel_of  # noqa: PLC0415  # numba takes half a second to load
-        from pipeline.kernel.engine import CompiledEngine  # noqa: PLC0415
+        from pipeline.kernel.build import is_compiled  # noqa: PLC0415  # numba takes half a second to load
+        from pipeline.kernel.engine import CompiledEngine  # noqa: PLC0415  # same
 
         if is_worth or is_compiled([plan.strategy for plan in plans]):
-            kernel_of([plan.strategy for plan in plans])
-            self._engine = CompiledEngine(plans, settings)
+            engine = CompiledEngine(plans, settings)
+            engine.compile_now()
+            self._engine = engine
 
     def reduce(self, batch: Blocks) -> Blocks:
         """The derived rows of exactly these inputs."""

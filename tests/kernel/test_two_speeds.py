@@ -1,7 +1,9 @@
 """Interpreted and compiled give the same bytes: rows, hashes, states, and the place where a strategy stops."""
 
 import math
+import re
 from functools import cache
+from pathlib import Path
 
 import pytest
 from two_speeds import START_NS, Day, Derived, packed, stream
@@ -14,7 +16,9 @@ from pipeline.core.settings import EngineSettings
 from pipeline.core.state import FloatArray, array, state
 from pipeline.core.strategy import Bars, Strategy
 from pipeline.core.verbs import enter, leave, passes, say
+from pipeline.errors import StrategyError
 from pipeline.kernel.engine import CompiledEngine
+from pipeline.run.fold import FoldPlan, LocalFold, Speed, StrategyPlan
 from strategies import STRATEGIES
 
 SETTINGS = EngineSettings(checkpoint_every=64, latency_ns=20_000_000, positions_max=3, fee_bps=1.0, fee_per_unit=0.003)
@@ -136,3 +140,39 @@ def test_the_rows_of_a_day_are_the_same_however_they_are_cut():
     derived.take(blocks)
     assert packed(derived) == packed(ran(Engine, shipped(), day)[1])
     assert engine.snapshot().tables["clock"]["now_ns"][0] > START_NS
+
+
+def float_in_an_int(s, quote, p, ctx):
+    s.calls = quote.bid
+
+
+def power(s, quote, p, ctx):
+    s.product = s.calls**3
+
+
+@pytest.mark.parametrize(
+    ("handler", "told"),
+    [
+        (float_in_an_int, "calls is a int64, and can't be set to a float64"),
+        (power, r"test_two_speeds.py: line \d+: \*\*"),
+    ],
+)
+def test_what_would_differ_is_refused(handler, told):
+    plan = Plan(Strategy("probe", ProbeParams, ProbeState, on_quote=handler), ProbeParams())
+    with pytest.raises(StrategyError, match=told):
+        ran(CompiledEngine, [plan], stream(1, 50))
+
+
+def test_a_strategy_that_can_not_be_compiled_runs_interpreted_and_says_why(tmp_path):
+    path = tmp_path / "mine.py"
+    text = Path(STRATEGIES["hold"].on_quote.__code__.co_filename).read_text()
+    path.write_text(
+        text.replace("    if s.phase == Phase.WAITING", "    seen = [quote.ask]\n    if s.phase == Phase.WAITING")
+    )
+    plan = FoldPlan((StrategyPlan("hold", "strategies/mine.py"),), {})
+    fold = LocalFold(plan, [path], speed=Speed.AUTO, inputs=10**7)
+    assert fold.speed is Speed.INTERPRETED
+    assert re.search(r"mine.py: line \d+: a list can't be compiled", fold.why)
+    with pytest.raises(StrategyError, match="a list can't be compiled"):
+        LocalFold(plan, [path], speed=Speed.COMPILED)
+    assert LocalFold(FoldPlan((), {}), [], speed=Speed.AUTO, inputs=10).speed is Speed.INTERPRETED
