@@ -7,7 +7,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-NAMES = ["append", "open", "seal", "imports", "hot", "replay", "start"]
+NAMES = ["append", "open", "seal", "imports", "hot", "replay", "kernel", "start"]
 
 
 def main() -> int:

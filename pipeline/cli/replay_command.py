@@ -75,6 +75,7 @@ def command(
                 speed=Speed(speed or "auto"),
                 rows=rows,
                 progress=told,
+                compiling=lambda: click.echo("compiling the strategies, once: up to a minute", err=True),
             )
         runs.append(done)
         if not as_json:

@@ -143,6 +143,8 @@ def deliver_facts(world: World, cells: Any) -> None:
     """What waits, first in first out, each to the strategy it concerns."""
     counts = world.counts
     facts = counts.facts
+    if facts == 0:
+        return
     for i in range(1, facts + 1):
         fact = world.facts[i]
         world.clock.cause_seq = fact.cause_seq

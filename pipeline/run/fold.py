@@ -11,7 +11,7 @@ Arrow stream; a count of END asks for the hashes, one JSON line.
 import struct
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from types import ModuleType, TracebackType
@@ -128,9 +128,17 @@ class LocalFold:
     """The engine in this process. `speed` is the one it runs at, `why` what kept it from the one that was asked for."""
 
     def __init__(
-        self, plan: FoldPlan, paths: Sequence[Path], *, speed: Speed = Speed.INTERPRETED, inputs: int = 0
+        self,
+        plan: FoldPlan,
+        paths: Sequence[Path],
+        *,
+        speed: Speed = Speed.INTERPRETED,
+        inputs: int = 0,
+        compiling: Callable[[], None] = lambda: None,
     ) -> None:
         """`paths` are the files of the plan's strategies, in its order; `inputs` how many are to come.
+
+        `compiling` is called before something is compiled that nobody compiled yet.
 
         Raises StrategyError when COMPILED was asked for and can't be.
         """
@@ -139,7 +147,8 @@ class LocalFold:
         self._engine: Engine | CompiledEngine = Engine(plans, EngineSettings.from_dict(plan.settings))
         if speed is Speed.COMPILED or (speed is Speed.AUTO and inputs >= INPUTS_WORTH_LOADING):
             try:
-                self._compile(plans, EngineSettings.from_dict(plan.settings), is_worth=_is_worth(speed, inputs))
+                is_worth = _is_worth(speed, inputs)
+                self._compile(plans, EngineSettings.from_dict(plan.settings), compiling, is_worth=is_worth)
             except StrategyError as error:
                 if speed is Speed.COMPILED:
                     raise
@@ -150,11 +159,16 @@ class LocalFold:
         """How handlers run here."""
         return Speed.INTERPRETED if isinstance(self._engine, Engine) else Speed.COMPILED
 
-    def _compile(self, plans: Sequence[Plan], settings: EngineSettings, *, is_worth: bool) -> None:
+    def _compile(
+        self, plans: Sequence[Plan], settings: EngineSettings, compiling: Callable[[], None], *, is_worth: bool
+    ) -> None:
         from pipeline.kernel.build import is_compiled  # noqa: PLC0415  # numba takes half a second to load
         from pipeline.kernel.engine import CompiledEngine  # noqa: PLC0415  # same
 
-        if is_worth or is_compiled([plan.strategy for plan in plans]):
+        is_there = is_compiled([plan.strategy for plan in plans])
+        if is_worth or is_there:
+            if not is_there:
+                compiling()
             engine = CompiledEngine(plans, settings)
             engine.compile_now()
             self._engine = engine

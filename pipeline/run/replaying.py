@@ -67,9 +67,11 @@ def replay(
     speed: Speed = Speed.AUTO,
     rows: int = BATCH_ROWS,
     progress: Callable[[int], None] = lambda _: None,
+    compiling: Callable[[], None] = lambda: None,
 ) -> Replayed:
     """Run the plan over one session and keep what it decides.
 
+    `compiling` is called before something is compiled for the first time.
     `until_ns` stops behind the last input whose session time is not later. Raises NotFoundError, CorruptError,
     StrategyError.
     """
@@ -86,7 +88,7 @@ def replay(
     started = time.perf_counter()
     try:
         with (
-            LocalFold(plan, strategy_files, speed=speed, inputs=to_seq) as fold,
+            LocalFold(plan, strategy_files, speed=speed, inputs=to_seq, compiling=compiling) as fold,
             Journal.create(folder / JOURNAL, log_id=bytes.fromhex(manifest.log_id), is_derived_only=True) as journal,
         ):
             tally = _run(inputs, fold, journal, to_seq=to_seq, rows=rows, progress=progress)
