@@ -26,7 +26,7 @@ from pipeline.core.engine import Engine
 from pipeline.core.hashing import DecisionsHash
 from pipeline.core.settings import EngineSettings
 from pipeline.core.strategy import Plan, Strategy
-from pipeline.errors import StrategyError, TapeError
+from pipeline.errors import ConfigError, StrategyError, TapeError
 from pipeline.log.arrow import from_arrow, to_arrow
 
 if TYPE_CHECKING:
@@ -149,7 +149,11 @@ class LocalFold:
             try:
                 is_worth = _is_worth(speed, inputs)
                 self._compile(plans, EngineSettings.from_dict(plan.settings), compiling, is_worth=is_worth)
-            except StrategyError as error:
+            except (
+                StrategyError,
+                ConfigError,
+                OSError,
+            ) as error:  # of the strategy, or of the folder compiled code lies in
                 if speed is Speed.COMPILED:
                     raise
                 self.why = str(error)

@@ -17,6 +17,7 @@ from pipeline.core.state import FloatArray, array, state
 from pipeline.core.strategy import Bars, Strategy
 from pipeline.core.verbs import enter, leave, passes, say
 from pipeline.errors import StrategyError
+from pipeline.kernel.build import cache_folder
 from pipeline.kernel.engine import CompiledEngine
 from pipeline.run.fold import FoldPlan, LocalFold, Speed, StrategyPlan
 from strategies import STRATEGIES
@@ -176,3 +177,14 @@ def test_a_strategy_that_can_not_be_compiled_runs_interpreted_and_says_why(tmp_p
     with pytest.raises(StrategyError, match="a list can't be compiled"):
         LocalFold(plan, [path], speed=Speed.COMPILED)
     assert LocalFold(FoldPlan((), {}), [], speed=Speed.AUTO, inputs=10).speed is Speed.INTERPRETED
+
+
+def test_a_cache_that_others_may_write_is_not_loaded_from(tmp_path, monkeypatch):
+    monkeypatch.setenv("TAPE_CACHE", str(tmp_path))
+    assert cache_folder().stat().st_mode & 0o777 == 0o700
+    cache_folder().chmod(0o770)
+    plan = FoldPlan((StrategyPlan("hold", "strategies/hold.py"),), {})
+    file = Path(STRATEGIES["hold"].on_quote.__code__.co_filename)
+    fold = LocalFold(plan, [file], speed=Speed.AUTO, inputs=10**7)
+    assert fold.speed is Speed.INTERPRETED
+    assert "must be yours alone" in fold.why
