@@ -29,7 +29,7 @@ The operator's hand is `core.operator`, everything that may be set `core.setting
 `core.snapshot`. Rows leave by `core.tape` and are hashed in `core.hashing`.
 
 **At speed.** The same lines compiled: `kernel.translate` turns functions into one flat text, `kernel.source` puts the engine's
-and the strategies' together, over `kernel.primitives`; `kernel.signatures` are the types the two pass each other,
+and the strategies' together, over `kernel.primitives` and `kernel.arithmetic`; `kernel.signatures` are the types the two pass each other,
 `kernel.build` compiles and keeps, `kernel.memory` is the state as arrays, and `kernel.engine` runs over columns.
 
 **What is computed on the way.** An `indicators.indicator` is a fold with a name; all of them are in `indicators.catalog`,

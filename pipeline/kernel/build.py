@@ -5,6 +5,7 @@ its hash. Code is loaded from there: the folder belongs to the user alone, and o
 """
 
 import importlib.util
+import inspect
 import os
 import stat
 import sys
@@ -24,7 +25,7 @@ from numba.core.errors import NumbaExperimentalFeatureWarning
 
 from pipeline.core.strategy import Strategy
 from pipeline.errors import ConfigError, StrategyError
-from pipeline.kernel import primitives
+from pipeline.kernel import arithmetic, primitives
 from pipeline.kernel.primitives import door as make_door
 from pipeline.kernel.primitives import open_door
 from pipeline.kernel.signatures import DOORS, door_signature
@@ -48,8 +49,8 @@ def cache_folder() -> Path:
 def kernel_name(text: str) -> str:
     """A name that changes with everything that goes into the compiled code."""
     versions = f"{sys.version_info[:3]} {numba.__version__} {llvmlite.__version__} {np.__version__}"
-    primitive = Path(primitives.__file__).read_bytes()
-    return "kernel_" + blake3(text.encode() + versions.encode() + primitive).hexdigest()[:24]
+    beneath = "".join(map(inspect.getsource, (arithmetic, primitives)))
+    return "kernel_" + blake3((text + versions + beneath).encode()).hexdigest()[:24]
 
 
 def kernel_of(strategies: Sequence[Strategy]) -> ModuleType:

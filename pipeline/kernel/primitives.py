@@ -1,8 +1,7 @@
-"""Primitives: what generated code stands on: tables without reference counts, integers that never wrap in silence.
+"""Primitives: what generated code stands on: tables and columns without reference counts, groups of them, doors.
 
 A table is an address and a length; its rows are numba records, which are addresses too, so that nothing is counted or
-copied in the loop. Arithmetic on integers raises OverflowError where Python's would pass 64 bits: the input is then
-reduced interpreted, where the true number decides.
+copied in the loop.
 """
 
 import operator
@@ -18,59 +17,52 @@ from numba.core.typing.templates import AttributeTemplate, infer_getattr
 from numba.extending import intrinsic, models, overload, register_model
 
 from pipeline.core.tables import claim
-
-EXACT_INT_MAX: Final = 2**53
-"""Up to here every integer is a float64."""
+from pipeline.kernel.arithmetic import is_int
 
 OPTIONS: Final = {"boundscheck": True, "error_model": "python", "nogil": True}
 
 
-class TableType(types.Type):  # numba is untyped
-    """A table of records."""
+class TableType(types.Type):
+    """A table of records: an address and a length."""
 
     def __init__(self, record: Any) -> None:
         self.record = record
         super().__init__(name=f"Table({record})")
 
-    @property
-    def key(self) -> Any:
-        """Tables of one record are one type."""
-        return self.record
-
-
-@register_model(TableType)
-class _TableModel(models.StructModel):
-    def __init__(self, manager: Any, table: Any) -> None:
-        super().__init__(manager, table, [("address", types.voidptr), ("length", types.intp)])
-
 
 class ColumnType(types.Type):
-    """A column of numbers, read only: an address and a length, as a table's."""
+    """A column of numbers, read only: an address and a length, too."""
 
     def __init__(self, number: Any) -> None:
         self.number = number
         super().__init__(name=f"Column({number})")
 
 
+@register_model(TableType)
 @register_model(ColumnType)
-class _ColumnModel(models.StructModel):
-    def __init__(self, manager: Any, column: Any) -> None:
-        super().__init__(manager, column, [("address", types.voidptr), ("length", types.intp)])
+class _StretchModel(models.StructModel):
+    def __init__(self, manager: Any, stretch: Any) -> None:
+        super().__init__(manager, stretch, [("address", types.voidptr), ("length", types.intp)])
 
 
-@intrinsic
-def column_over(_context: Any, array: Any) -> Any:
-    """The column over an array in one piece, which must outlive it."""
-    made = ColumnType(array.dtype)
+def _over(stretch_type: type[TableType | ColumnType]) -> Any:
+    """An intrinsic that makes a table or a column of an array in one piece, which must outlive it."""
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         source = context.make_array(signature.args[0])(context, builder, args[0])
-        proxy = cgutils.create_struct_proxy(made)(context, builder)
+        proxy = cgutils.create_struct_proxy(signature.return_type)(context, builder)
         proxy.address = builder.bitcast(source.data, cgutils.voidptr_t)
         proxy.length = builder.extract_value(source.shape, 0)
         return proxy._getvalue()  # noqa: SLF001  # numba's way to read a struct
 
-    return made(array), build
+    def typed(_context: Any, array: Any) -> Any:
+        return stretch_type(array.dtype)(array), build
+
+    return intrinsic(typed)
+
+
+table_over = _over(TableType)
+column_over = _over(ColumnType)
 
 
 @intrinsic
@@ -81,21 +73,6 @@ def _number_at(_context: Any, column: Any, _index: Any) -> Any:
         return builder.load(builder.gep(numbers, [args[1]]))
 
     return column.number(column, types.intp), build
-
-
-@intrinsic
-def table_over(_context: Any, array: Any) -> Any:
-    """The table over a structured array, which must outlive it."""
-    made = TableType(array.dtype)
-
-    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        source = context.make_array(signature.args[0])(context, builder, args[0])
-        proxy = cgutils.create_struct_proxy(made)(context, builder)
-        proxy.address = builder.bitcast(source.data, cgutils.voidptr_t)
-        proxy.length = builder.extract_value(source.shape, 0)
-        return proxy._getvalue()  # noqa: SLF001  # numba's way to read a struct
-
-    return made(array), build
 
 
 def _row_pointer(context: Any, builder: Any, table_type: Any, value: Any, index: Any) -> Any:
@@ -277,8 +254,13 @@ def open_door(symbol: str, dispatcher: Any, signature: Any) -> None:
     add_symbol(symbol, compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name))
 
 
-def _is_int(type_: Any) -> bool:
-    return isinstance(type_, (types.Integer, types.Boolean, types.IntegerLiteral, types.BooleanLiteral))
+def _fits(member: Any, value: Any) -> bool:
+    """Whether a value is of a member's sort; a literal integer may stand for a float."""
+    if isinstance(member, types.Boolean):
+        return isinstance(value, (types.Boolean, types.BooleanLiteral))
+    if isinstance(member, types.Float):
+        return isinstance(value, types.Float) or (isinstance(value, types.Literal) and is_int(value))
+    return is_int(value)
 
 
 @intrinsic(prefer_literal=True)
@@ -289,14 +271,7 @@ def put_member(_context: Any, row: Any, name: Any, value: Any) -> Any:
     if not isinstance(row, types.Record):
         raise NumbaTypeError(f"{row} has no members that can be set")
     member, attribute = row.typeof(name.literal_value), name.literal_value
-    is_literal = isinstance(value, types.Literal)
-    fits = {
-        True: isinstance(value, (types.Float,)) or (is_literal and _is_int(value)),
-        False: _is_int(value),
-    }[isinstance(member, types.Float)]
-    if isinstance(member, types.Boolean):
-        fits = isinstance(value, (types.Boolean, types.BooleanLiteral))
-    if not fits:
+    if not _fits(member, value):
         raise NumbaTypeError(f"{attribute} is a {member}, and can't be set to a {types.unliteral(value)}")
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -306,111 +281,3 @@ def put_member(_context: Any, row: Any, name: Any, value: Any) -> Any:
         return context.get_dummy_value()
 
     return types.none(row, name, types.unliteral(value)), build
-
-
-def _checked(name: str) -> Any:
-    """An intrinsic for `a name b`: checked on integers, plain on floats."""
-    exact = {"add": "sadd", "sub": "ssub", "mul": "smul"}[name]
-    plain = {"add": "fadd", "sub": "fsub", "mul": "fmul"}[name]
-
-    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        left, right = (
-            context.cast(builder, arg, given, signature.return_type)
-            for arg, given in zip(args, signature.args, strict=True)
-        )
-        if signature.return_type == types.float64:
-            return getattr(builder, plain)(left, right)
-        both = getattr(builder, f"{exact}_with_overflow")(left, right)
-        with builder.if_then(builder.extract_value(both, 1), likely=False):
-            context.call_conv.return_user_exc(builder, OverflowError, ())
-        return builder.extract_value(both, 0)
-
-    def typed(_context: Any, left: Any, right: Any) -> Any:
-        made = types.int64 if _is_int(left) and _is_int(right) else types.float64
-        return made(types.unliteral(left), types.unliteral(right)), build
-
-    return intrinsic(typed)
-
-
-add = _checked("add")
-sub = _checked("sub")
-mul = _checked("mul")
-
-
-@intrinsic
-def div(_context: Any, left: Any, right: Any) -> Any:
-    """`left / right`; of two integers only where both are exact as float64."""
-    both = _is_int(left) and _is_int(right)
-
-    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        if both:
-            for arg, given in zip(args, signature.args, strict=True):
-                wide = context.cast(builder, arg, given, types.int64)
-                limit = ir.Constant(wide.type, EXACT_INT_MAX)
-                is_far = builder.icmp_unsigned(">", builder.add(wide, limit), ir.Constant(wide.type, 2 * EXACT_INT_MAX))
-                with builder.if_then(is_far, likely=False):
-                    context.call_conv.return_user_exc(builder, OverflowError, ())
-        top, bottom = (
-            context.cast(builder, arg, given, types.float64) for arg, given in zip(args, signature.args, strict=True)
-        )
-        is_zero = builder.fcmp_ordered("==", bottom, ir.Constant(bottom.type, 0.0))
-        with builder.if_then(is_zero, likely=False):
-            context.call_conv.return_user_exc(builder, ZeroDivisionError, ())
-        return builder.fdiv(top, bottom)
-
-    return types.float64(types.unliteral(left), types.unliteral(right)), build
-
-
-@intrinsic
-def neg(_context: Any, value: Any) -> Any:
-    """`-value`."""
-    made = types.int64 if _is_int(value) else types.float64
-
-    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        given = context.cast(builder, args[0], signature.args[0], made)
-        if made == types.float64:
-            return builder.fneg(given)
-        both = builder.ssub_with_overflow(ir.Constant(given.type, 0), given)
-        with builder.if_then(builder.extract_value(both, 1), likely=False):
-            context.call_conv.return_user_exc(builder, OverflowError, ())
-        return builder.extract_value(both, 0)
-
-    return made(types.unliteral(value)), build
-
-
-@intrinsic
-def float_(_context: Any, value: Any) -> Any:
-    """`float(value)`, of a bool too."""
-
-    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return context.cast(builder, args[0], signature.args[0], types.float64)
-
-    return types.float64(types.unliteral(value)), build
-
-
-def _to_int(name: str) -> Any:
-    """An intrinsic that makes an int64 of a float by a rule of LLVM's; what fits none raises."""
-
-    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        given = context.cast(builder, args[0], signature.args[0], signature.args[0])
-        if _is_int(signature.args[0]):
-            return context.cast(builder, given, signature.args[0], types.int64)
-        rounded = builder.call(builder.module.declare_intrinsic(f"llvm.{name}", [given.type]), [given])
-        size = ir.Constant(given.type, float(2**63))
-        fits = builder.and_(
-            builder.fcmp_ordered("<", rounded, size), builder.fcmp_ordered(">=", rounded, builder.fneg(size))
-        )
-        with builder.if_then(builder.not_(fits), likely=False):
-            context.call_conv.return_user_exc(builder, OverflowError, ())
-        return builder.fptosi(rounded, ir.IntType(64))
-
-    def typed(_context: Any, value: Any) -> Any:
-        return types.int64(types.unliteral(value)), build
-
-    return intrinsic(typed)
-
-
-int_ = _to_int("trunc")
-round_ = _to_int("rint")
-floor = _to_int("floor")
-ceil = _to_int("ceil")

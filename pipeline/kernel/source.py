@@ -54,7 +54,8 @@ from numba.extending import overload_attribute
 
 from pipeline.core.tables import claim
 from pipeline.kernel import primitives
-from pipeline.kernel.primitives import OPTIONS, add, ceil, column_over, div, float_, floor, int_, mul, neg, put_member, round_, sub, table_over
+from pipeline.kernel.arithmetic import add, ceil, div, float_, floor, int_, mul, neg, round_, sub
+from pipeline.kernel.primitives import OPTIONS, column_over, put_member, table_over
 
 NAN = math.nan
 INF = math.inf

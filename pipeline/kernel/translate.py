@@ -1,7 +1,7 @@
 """Translate: functions and all they call, from their sources, as one flat text that numba can compile.
 
 Names are resolved where a function was defined: constants and enum members become numbers, functions get a name of their
-own, named tuples are imported. Arithmetic becomes calls of `primitives`; texts of errors go, for a compiled error is only
+own, named tuples are imported. Arithmetic becomes calls of `arithmetic`; texts of errors go, for a compiled error is only
 a sign to reduce that input interpreted. What has no meaning in compiled code is refused with its file and line.
 """
 
@@ -28,7 +28,7 @@ _OWN: Final = {
     math.ceil: "ceil",
     math.trunc: "int_",
 }
-"""Functions that have a checked twin in `primitives`."""
+"""Functions that have a checked twin in `arithmetic`."""
 
 _OPERATORS: Final = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div"}
 _DELIVERIES: Final[dict[Any, str]] = {cells.deliver: "deliver", cells.deliver_to_one: "deliver_to_one"}
