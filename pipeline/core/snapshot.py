@@ -6,16 +6,13 @@ another ended.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from blake3 import blake3
 
 from pipeline.core.record import Record, canonicalize
-from pipeline.core.world import PERSISTENT, CountsRow, World
-
-SINGLE: Final = ("clock", "counts", "account", "settings")
-"""The tables of one row, that have no row 0."""
+from pipeline.core.world import PERSISTENT, SINGLE, CountsRow, World
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,12 @@
 order first. `outputs`, `facts` and `bar_facts` are empty between two inputs, `tape` is emptied between two batches.
 """
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from pipeline.core.bars import BAR, BarRow
 from pipeline.core.context import OUTPUT, CellRow, ClockRow, Output
 from pipeline.core.instrument import InstrumentRow
+from pipeline.core.market import Bar
 from pipeline.core.orders import OrderRow
 from pipeline.core.portfolio import AccountRow, PositionRow
 from pipeline.core.record import record_of
@@ -25,7 +26,7 @@ NEVER: Final = INT64_MAX
 SPARE_SLOTS: Final = 64
 """Order slots beyond those in use: one that was freed is not used again while somebody may still look at it."""
 
-ON_START, ON_BAR, ON_ORDER, ON_FILL, ON_INPUT = range(1, 6)
+ON_BAR, ON_ORDER, ON_FILL = range(1, 4)
 """Who hears a fact: the handlers' codes."""
 
 
@@ -90,33 +91,9 @@ class FactRow:
     bar_fact: int
 
 
-@state
-class BarFactRow:
-    """A bar on its way to handlers: the members of `market.Bar`."""
-
-    ts_event_ns: int
-    ts_recv_ns: int
-    instrument_id: int
-    origin: int
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: float
-    vwap: float
-    trade_count: int
-    revision: int
-    ts_close_ns: int
-    bar_unit: int
-    bar_length: int
-    basis: int
-    marks: int
-    open_nano: int
-    high_nano: int
-    low_nano: int
-    close_nano: int
-    volume_steps: int
-
+BarFactRow: Any = state(
+    type("BarFactRow", (), {"__annotations__": Bar.__annotations__, "__doc__": "A bar on its way to handlers."})
+)
 
 CLOCK: Final = record_of(ClockRow)
 COUNTS: Final = record_of(CountsRow)
@@ -166,6 +143,12 @@ PERSISTENT: Final = {
     "bars": BAR,
 }
 """The tables that live from one input to the next, with the record of their rows."""
+
+SINGLE: Final = ("clock", "counts", "account", "settings")
+"""Those of one row, that have no row 0."""
+
+QUEUES: Final = {"outputs": OUTPUT, "facts": FACT, "bar_facts": BAR_FACT}
+"""The tables that are empty between two inputs."""
 
 
 def new_world() -> World:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from pipeline.block import Block, Blocks, Numbers, concat
+from pipeline.block import Block, Blocks, Numbers, concat, row_count
 from pipeline.codes import Kind
 from pipeline.core import chunk
 from pipeline.core.engine import Engine
@@ -205,7 +205,7 @@ def _readable(column: Numbers) -> Numbers:
 
 def _kinds_in_order(batch: Blocks, first: int) -> Numbers:
     """The kind of each input; 0 for what moves only the session time."""
-    kinds = np.empty(sum(map(len, batch)), np.int8)
+    kinds = np.empty(row_count(batch), np.int8)
     for block in batch:
         kind = int(block.kind) if block.kind in STEPS or block.kind in INTERPRETED else _OTHER
         if len(block) == len(kinds):

@@ -12,13 +12,12 @@ import numpy as np
 
 from pipeline.block import Block, Blocks
 from pipeline.codes import Kind, Origin
-from pipeline.core.context import OUTPUT
 from pipeline.core.record import Record, record_of
-from pipeline.core.snapshot import SINGLE, Snapshot, row_counts
+from pipeline.core.snapshot import Snapshot, row_counts
 from pipeline.core.state import state
 from pipeline.core.strategy import Plan
 from pipeline.core.tape import KINDS, TAPE_LENGTH, row_dtype
-from pipeline.core.world import BAR_FACT, COUNTS, FACT, PERSISTENT, SPARE_SLOTS
+from pipeline.core.world import COUNTS, PERSISTENT, QUEUES, SINGLE, SPARE_SLOTS
 from pipeline.events import LAYOUTS
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -51,7 +50,7 @@ class Memory:
         self.shared: list[Array] = []
         self.tape = {name: _tape_rows(kind) for name, kind in KINDS.items()}
         self.length = np.zeros(1, TAPE_LENGTH.dtype)
-        self._queues = {name: _rows(record, QUEUE_ROWS) for name, record in _QUEUES.items()}
+        self._queues = {name: _rows(record, QUEUE_ROWS) for name, record in QUEUES.items()}
         self._symbols: Mapping[int, str] = {}
         self._arguments: tuple[Any, ...] = ()
 
@@ -116,7 +115,7 @@ class Memory:
             rows[name][place] = value
 
     def forget_tape(self) -> None:
-        """Empty the tape and the queues."""
+        """Empty the tape; the counts that come back with a snapshot empty the queues."""
         for rows in self.tape.values():
             rows["seq"][0] = 0
         self.length["rows"] = 0
@@ -137,9 +136,6 @@ class Memory:
             params = getattr(made, f"Params{number}")
             cells += [self.states[number - 1], self.shared[number - 1], params(*(tuple(plan.params) or (0,)))]
         self._arguments = (rows, tape, made.CellRows(*cells, 0))
-
-
-_QUEUES: Final[Mapping[str, Record]] = {"outputs": OUTPUT, "facts": FACT, "bar_facts": BAR_FACT}
 
 
 def _roomy(name: str, count: int) -> int:

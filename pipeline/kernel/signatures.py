@@ -10,12 +10,10 @@ from numba.np.numpy_support import from_dtype
 from pipeline.codes import Kind
 from pipeline.core.chunk import EVENTS, PRICES, SIZES
 from pipeline.core.closing import add_print, add_quote, close_due, see_vendor_bar
-from pipeline.core.context import OUTPUT
 from pipeline.core.desk import settle
-from pipeline.core.snapshot import SINGLE
 from pipeline.core.tape import KINDS, TAPE_LENGTH, Tape, row_dtype
 from pipeline.core.venue import arrive, match_quote
-from pipeline.core.world import BAR_FACT, FACT, INSTRUMENT, PERSISTENT, World
+from pipeline.core.world import INSTRUMENT, PERSISTENT, QUEUES, SINGLE, World
 from pipeline.kernel.primitives import TableType
 
 _EVENT_OF: Final[dict[Any, Kind]] = {see_vendor_bar: Kind.BAR, add_print: Kind.PRINT, add_quote: Kind.QUOTE}
@@ -30,8 +28,7 @@ def world_type(engine: ModuleType) -> Any:
     tape = [("length", from_dtype(TAPE_LENGTH.dtype))]
     tape += [(name, TableType(from_dtype(row_dtype(kind)))) for name, kind in KINDS.items()]
     assert [name for name, _ in tape] == list(Tape._fields)
-    members: dict[str, Any] = {name: from_dtype(record.dtype) for name, record in PERSISTENT.items()}
-    members |= {name: from_dtype(record.dtype) for name, record in _QUEUES.items()}
+    members: dict[str, Any] = {name: from_dtype(record.dtype) for name, record in (PERSISTENT | QUEUES).items()}
     members = {name: made if name in SINGLE else TableType(made) for name, made in members.items()}
     members["tape"] = engine.TapeType(tuple(tape))
     return engine.WorldType(tuple((name, members[name]) for name in World._fields))
@@ -53,6 +50,3 @@ def event_type(engine: ModuleType, kind: Kind) -> Any:
     floats = {*PRICES, *SIZES, "vwap"}
     fields = [types.float64 if name in floats else types.int64 for name in made._fields]
     return types.NamedTuple(fields, getattr(engine, f"{made.__module__.replace('.', '_')}_{made.__name__}"))
-
-
-_QUEUES: Final = {"outputs": OUTPUT, "facts": FACT, "bar_facts": BAR_FACT}

@@ -15,7 +15,7 @@ from pipeline.core.context import Context, check_ranges
 from pipeline.core.dialect import price_of, size_of
 from pipeline.core.strategy import HANDLERS, Strategy
 from pipeline.core.tape import Tape
-from pipeline.core.world import World, index_of, is_defined
+from pipeline.core.world import SINGLE, World, index_of, is_defined
 from pipeline.kernel.signatures import DOORS
 from pipeline.kernel.translate import Translator
 
@@ -39,7 +39,6 @@ _FOR_ALL: Final = ("on_status", "on_timer", "on_feed")
 """Handlers whose event may concern all instruments."""
 
 _FACTS: Final = ("on_order", "on_fill", "on_bar")
-_SINGLE: Final = ("clock", "counts", "account", "settings")
 
 WORLD_ROWS: Final = tuple(name for name in World._fields if name != "tape")
 TAPE_ROWS: Final = Tape._fields
@@ -82,7 +81,6 @@ def _engine() -> tuple[Translator, str]:
     parts += [*_groups({f"{kind.name.title()}s": columns_of(kind) for kind in STEPS})]
     parts += [translator.text(lambda name: _KEPT if name in doors else _PLAIN)]
     parts += [f"{_PLAIN}\n{text}" for text in (_check_new(names), *events)]
-    parts += [f"doors = {sorted(doors)!r}"]
     return translator, "\n\n".join(parts) + "\n"
 
 
@@ -283,7 +281,7 @@ def _columns(kind: Kind) -> str:
 def _run(strategies: Sequence[Strategy], steps: dict[Kind, str], other: str) -> str:
     """The loop. It ends behind `stop`, or when `rows_max` derived rows wait; its answer is the next input's place."""
     arguments = ["rows", "tape_rows", "cell_rows", *(kind.name.lower() for kind in STEPS), "other"]
-    world = [f"rows.{name}[0]" if name in _SINGLE else f"table_over(rows.{name})" for name in WORLD_ROWS]
+    world = [f"rows.{name}[0]" if name in SINGLE else f"table_over(rows.{name})" for name in WORLD_ROWS]
     tape = [f"tape_rows.{name}[0]" if name == "length" else f"table_over(tape_rows.{name})" for name in TAPE_ROWS]
     cells = []
     for number in range(1, len(strategies) + 1):
