@@ -18,7 +18,7 @@ from typing import NamedTuple
 from pipeline.errors import CorruptError, LogError
 from pipeline.log.disk import TEMPORARY, Disk, publish
 from pipeline.log.durable import Cursor, read_durable
-from pipeline.log.frames import HEADER_BYTES, NO_HASH, SegmentHeader
+from pipeline.log.frames import NO_HASH, SegmentHeader
 from pipeline.log.scan import Place, Scan, Verdict, is_beyond_a_crash
 from pipeline.log.segments import SUFFIX, numbers
 
@@ -102,10 +102,9 @@ class _Inspection:
         for cursor in self._cursors:
             if cursor.segment > header.segment:
                 raise CorruptError(path, end, f"segment {cursor.segment} was durable and is missing")
-        cut_bytes = self._content_bytes - end
-        if cut_bytes or end > HEADER_BYTES:
-            publish(self._disk, path, bytes(self._disk.view(path)[:end]))
-        return Recovered(header, place, cut_bytes, self._reason)
+        # Even an empty segment: its name may be one whose sync failed, and the next one's would outlive it.
+        publish(self._disk, path, bytes(self._disk.view(path)[:end]))
+        return Recovered(header, place, self._content_bytes - end, self._reason)
 
     def _check_connection(self, path: Path, header: SegmentHeader, segment: int) -> None:
         """Raises CorruptError when this is not the segment that follows the one before."""

@@ -4,6 +4,7 @@ import itertools
 import random
 import threading
 import time
+from contextlib import suppress
 
 import numpy as np
 import pyarrow as pa
@@ -210,6 +211,27 @@ def test_each_call_of_a_recovery_may_crash_and_doing_it_twice_changes_nothing():
         else:
             break
     assert nth > 10
+
+
+def test_each_failed_call_then_a_power_cut_at_each_call_of_the_recovery():
+    disk = SimulatedDisk(random.Random(0))
+    a_life(disk, [])
+    for failing, crashing, seed in itertools.product(range(1, disk.calls + 1), range(1, 16), range(4)):
+        disk = SimulatedDisk(random.Random(seed))
+        acknowledged = [0]
+        disk.plan(fail_at=failing)
+        with pytest.raises((OSError, PoisonedError)):
+            a_life(disk, acknowledged)
+        disk.killed()
+        if not numbers(disk, FOLDER):
+            continue
+        disk.plan(crash_at=crashing)
+        with suppress(Crash):
+            Journal.resume(FOLDER, disk=disk)
+        disk.lost_power()
+        if numbers(disk, FOLDER) or acknowledged[-1]:
+            Journal.resume(FOLDER, disk=disk)
+        assert len(seqs_of(disk)) >= acknowledged[-1]
 
 
 def test_a_second_writer_is_refused_and_told_who_the_first_is(tmp_path):
