@@ -156,6 +156,15 @@ def chained(batches: Sequence[Blocks]) -> Blocks:
     return concat(blocks)
 
 
+def without_first(batches: Iterable[Blocks], count: int) -> Iterator[Blocks]:
+    """The batches but for their first `count` rows; what is left of a batch counts its `seq` from 1 again."""
+    for batch in batches:
+        rows = row_count(batch)
+        if count < rows:
+            yield batch if count == 0 else cut(batch, count, rows)
+        count = max(0, count - rows)
+
+
 def row_count(batch: Blocks) -> int:
     """How many rows a batch holds."""
     return sum(map(len, batch))

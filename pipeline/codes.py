@@ -199,7 +199,7 @@ class SessionAction(IntEnum):
     STOPPED = 5
     """A strategy was stopped: `key` its name, `text` why, the header's cause where."""
     STATE = 6
-    """Opening state taken over from another session."""
+    """A row of opening state taken over from another session: `key` whose it is, `text` its members as JSON."""
 
 
 class AccountAction(IntEnum):

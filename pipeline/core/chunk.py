@@ -28,6 +28,7 @@ EVENTS: Final[Mapping[Kind, Any]] = {
     Kind.TIMER: market.Timer,
     Kind.ACCOUNT: market.AccountStatement,
     Kind.REQUEST: market.Request,
+    Kind.SESSION: market.SessionNotice,
 }
 """Kinds the engine looks into; the rest moves only the session time."""
 

@@ -101,8 +101,12 @@ class ClockRow:
 
 @state
 class CellRow:
-    """A strategy in an instrument: the gate that refuses now, and how many outputs it made in input `outputs_seq`."""
+    """A strategy in an instrument: the gate that refuses now, and how many outputs it made in input `outputs_seq`.
 
+    It `is_started` once its `on_start` was due, here or in the session whose state it goes on with.
+    """
+
+    is_started: bool
     gate: int
     outputs: int
     outputs_seq: int

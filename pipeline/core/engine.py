@@ -10,19 +10,20 @@ from typing import Any, Final
 import numpy as np
 
 from pipeline.block import Blocks
-from pipeline.codes import Kind
+from pipeline.codes import Kind, SessionAction
 from pipeline.core import chunk, step
-from pipeline.core.cells import Cells, deliver
+from pipeline.core.carrying import take_over
+from pipeline.core.cells import Cells, deliver_to_one
 from pipeline.core.closing import bar_row
 from pipeline.core.hashing import DecisionsHash
 from pipeline.core.instrument import fold_definition, introduced
-from pipeline.core.market import AccountStatement, Definition, Request
+from pipeline.core.market import AccountStatement, Definition, Instrument, Request, SessionNotice
 from pipeline.core.operator import fold_account, obey
 from pipeline.core.settings import SETTINGS, EngineSettings, checked, row_of
 from pipeline.core.snapshot import Snapshot, fill_world, tables_of
 from pipeline.core.strategy import Plan
 from pipeline.core.tape import emptied, new_row, put
-from pipeline.core.world import World, input_place, new_world, position_of
+from pipeline.core.world import World, index_of, input_place, new_world, position_of
 
 __all__ = ["Engine", "Plan"]
 
@@ -118,6 +119,8 @@ class Engine:
             self._step_account(event)
         elif kind == Kind.REQUEST:
             self._step_request(event)
+        elif kind == Kind.SESSION and event.action == SessionAction.STATE:
+            self._step_state(event)
         else:
             step.step_other(self.world, self.cells, event.ts_recv_ns, event.origin)
         if clock.seq % self.world.settings.checkpoint_every == 0:
@@ -126,18 +129,30 @@ class Engine:
     def _step_definition(self, definition: Definition) -> None:
         world, instrument_id = self.world, definition.instrument_id
         step.begin(world, definition.ts_recv_ns, definition.origin)
-        is_new = instrument_id not in self.symbols
-        if is_new:
-            self._add_instrument(instrument_id)
+        self._add_instrument(instrument_id, definition.symbol)
         fold_definition(world.instruments[instrument_id], definition)
         self.symbols[instrument_id] = definition.symbol
         self._size_step_nano = chunk.with_step(self._size_step_nano, instrument_id, definition.size_step_nano)
         step.close_what_is_due(world)
         step.deliver_facts(world, self.cells)
-        if is_new:
-            step.cause_is_input(world)
-            deliver(world, self.cells, "on_start", instrument_id, introduced(definition))
+        step.cause_is_input(world)
+        self._start(instrument_id, introduced(definition))
         step.finish(world, self.cells)
+
+    def _start(self, instrument_id: int, instrument: Instrument) -> None:
+        """Introduce the instrument to each strategy that does not know it yet."""
+        world = self.world
+        for strategy_id in range(1, world.counts.strategies + 1):
+            cell = world.cells[index_of(world, strategy_id, instrument_id)]
+            if not cell.is_started:
+                cell.is_started = True
+                deliver_to_one(world, self.cells, "on_start", strategy_id, instrument_id, instrument)
+
+    def _step_state(self, notice: SessionNotice) -> None:
+        """Take over a row of the session before; nothing is handed on until all are there."""
+        world = self.world
+        step.begin(world, notice.ts_recv_ns, notice.origin)
+        take_over(world, self.cells, notice, self._add_instrument)
 
     def _step_account(self, statement: AccountStatement) -> None:
         step.begin(self.world, statement.ts_recv_ns, statement.origin)
@@ -151,8 +166,11 @@ class Engine:
         step.close_what_is_due(self.world)
         step.finish(self.world, self.cells)
 
-    def _add_instrument(self, instrument_id: int) -> None:
-        """Rows for an instrument in every table."""
+    def _add_instrument(self, instrument_id: int, symbol: str) -> None:
+        """Rows for an instrument in every table, unless it has them."""
+        if instrument_id in self.symbols:
+            return
+        self.symbols[instrument_id] = symbol
         world, counts = self.world, self.world.counts
         counts.instruments = max(counts.instruments, instrument_id)
         world.instruments.grow(counts.instruments + 1)

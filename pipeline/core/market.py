@@ -186,6 +186,18 @@ class Request(NamedTuple):
     target: str
 
 
+class SessionNotice(NamedTuple):
+    """What happened to the session (codes.SessionAction): the engine takes over opening state, no handler sees it."""
+
+    ts_event_ns: int
+    ts_recv_ns: int
+    instrument_id: int
+    origin: int
+    action: int
+    key: str
+    text: str
+
+
 class Other(NamedTuple):
     """An input that moves nothing but the session time."""
 

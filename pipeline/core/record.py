@@ -7,7 +7,7 @@ class, since one of them runs for every handler call: saving a small row takes w
 import struct
 import sys
 from array import array
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, NamedTuple
@@ -37,6 +37,14 @@ class Leaf:
     def size(self) -> int:
         """Bytes taken."""
         return struct.calcsize("<" + self.code) * (self.count or 1)
+
+    def unpacked(self, content: bytes, offset: int) -> tuple[Any, ...]:
+        """Its numbers out of a packed row in which it begins at `offset`."""
+        return struct.unpack_from(f"<{self.count or 1}{self.code}", content, offset)
+
+    def packed(self, numbers: Sequence[Any]) -> bytes:
+        """Its numbers as they lie in a packed row. Raises struct.error for one that it can't hold."""
+        return struct.pack(f"<{self.count or 1}{self.code}", *numbers)
 
 
 class Change(NamedTuple):
@@ -87,7 +95,7 @@ class Record:
     def _values(self, packed: bytes) -> Iterator[tuple[str, Any]]:
         offset = 0
         for leaf in self.leaves:
-            values = struct.unpack_from(f"<{leaf.count or 1}{leaf.code}", packed, offset)
+            values = leaf.unpacked(packed, offset)
             offset += leaf.size
             if not leaf.count:
                 yield leaf.path, values[0]

@@ -51,10 +51,11 @@ def arrive(world: World) -> None:
         place = place_after(world, place, order_id)
     world.counts.next_arrival_ns = NEVER
     for place in range(1, world.counts.open_orders + 1):
-        world.counts.next_arrival_ns = min(world.counts.next_arrival_ns, _next_arrival_ns(order_at(world, place)))
+        world.counts.next_arrival_ns = min(world.counts.next_arrival_ns, next_arrival_ns(order_at(world, place)))
 
 
-def _next_arrival_ns(order: OrderRow) -> int:
+def next_arrival_ns(order: OrderRow) -> int:
+    """Session time at which the order, or its cancel, reaches the venue; NEVER when both did."""
     arrival = NEVER if order.is_at_venue else order.ts_arrival_ns
     return min(arrival, order.ts_cancel_ns if order.ts_cancel_ns != 0 else NEVER)
 

@@ -60,9 +60,13 @@ class SlotRow:
 
 @state
 class RunRow:
-    """A strategy as it runs: whether it was stopped, and the bars it asked for (`bar_length_ns` 0: none)."""
+    """A strategy as it runs: whether it was stopped, and the bars it asked for (`bar_length_ns` 0: none).
+
+    It `takes_state` where the session before was left by the same strategy with the same parameters.
+    """
 
     is_stopped: bool
+    takes_state: bool
     bar_length_ns: int
     bar_basis: int
     wants_revisions: bool

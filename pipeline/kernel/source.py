@@ -32,7 +32,7 @@ STEPS: Final[dict[Kind, Any]] = {
 AT: Final = len(Kind) + 1
 """In the kernel's cursors, the place of the input it is at."""
 
-INTERPRETED: Final = frozenset((Kind.INSTRUMENT, Kind.ACCOUNT, Kind.REQUEST))
+INTERPRETED: Final = frozenset((Kind.INSTRUMENT, Kind.ACCOUNT, Kind.REQUEST, Kind.SESSION))
 """The kinds that only the interpreter reduces: they are few and carry text."""
 
 _FOR_ALL: Final = ("on_status", "on_timer", "on_feed")

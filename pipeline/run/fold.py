@@ -5,7 +5,8 @@ and speaks to it over pipes: this very file is among the recorded sources, and `
 recording is verified with the code that made it, whatever became of the code since.
 
 The wire: one JSON line with the plan; then batches, each a count of blocks and per block its kind, its length and an
-Arrow stream; a count of END asks for the hashes, one JSON line.
+Arrow stream; a count of HASHES asks for the hashes, one of CARRIED for what another session would begin with, both one
+JSON line; it ends where the pipe does.
 """
 
 import struct
@@ -22,6 +23,7 @@ import pyarrow as pa
 
 from pipeline.block import Blocks
 from pipeline.codes import Kind
+from pipeline.core.carrying import carried
 from pipeline.core.engine import Engine
 from pipeline.core.hashing import DecisionsHash
 from pipeline.core.settings import EngineSettings
@@ -32,7 +34,8 @@ from pipeline.log.arrow import from_arrow, to_arrow
 if TYPE_CHECKING:
     from pipeline.kernel.engine import CompiledEngine
 
-END: Final = 0xFFFF_FFFF
+HASHES: Final = 0xFFFF_FFFF
+CARRIED: Final = 0xFFFF_FFFE
 _COUNT: Final = struct.Struct("<I")
 _BLOCK: Final = struct.Struct("<IQ")
 
@@ -52,6 +55,10 @@ class FoldPlan(msgspec.Struct, frozen=True):
     settings: dict[str, Any]
 
 
+Carried = list[tuple[str, str]]
+"""Keys and texts, see `core.carrying`."""
+
+
 class Hashes(msgspec.Struct, frozen=True):
     """What a fold came to, in hex."""
 
@@ -68,6 +75,10 @@ class Fold(Protocol):
 
     def hashes(self) -> Hashes:
         """The state and the decisions so far."""
+        ...
+
+    def carried(self) -> Carried:
+        """The state so far as another session would begin with it."""
         ...
 
     def __enter__(self) -> Self: ...
@@ -142,7 +153,9 @@ class LocalFold:
 
         Raises StrategyError when COMPILED was asked for and can't be.
         """
-        plans = [_engine_plan(strategy, path) for strategy, path in zip(plan.strategies, paths, strict=True)]
+        self._plans = plans = [
+            _engine_plan(strategy, path) for strategy, path in zip(plan.strategies, paths, strict=True)
+        ]
         self.why = ""
         self._engine: Engine | CompiledEngine = Engine(plans, EngineSettings.from_dict(plan.settings))
         if speed is Speed.COMPILED or (speed is Speed.AUTO and inputs >= INPUTS_WORTH_LOADING):
@@ -185,6 +198,10 @@ class LocalFold:
         """The state and the decisions so far."""
         return Hashes(self._engine.state_hash().hex(), self._engine.decisions_hash().hex())
 
+    def carried(self) -> Carried:
+        """The state so far as another session would begin with it."""
+        return list(carried(self._engine.snapshot(), self._plans))
+
     def __enter__(self) -> Self:
         return self
 
@@ -220,6 +237,10 @@ class NoFold:
         """The hash of no decisions; there is no state."""
         return Hashes("", DecisionsHash().digest().hex())
 
+    def carried(self) -> Carried:
+        """Nothing."""
+        return []
+
     def __enter__(self) -> Self:
         return self
 
@@ -250,15 +271,22 @@ class RecordedFold:
         """The derived rows of exactly these inputs. Raises TapeError when the recorded code failed."""
         try:
             write_batch(self._into, batch)
-            return read_batch(self._out) or []
+            return read_batch(self._out)
         except (BrokenPipeError, EOFError):
             raise TapeError("the recorded code ended before its inputs did; its own words stand above") from None
 
     def hashes(self) -> Hashes:
-        """The state and the decisions at the end; the process ends with it."""
-        self._into.write(_COUNT.pack(END))
+        """The state and the decisions so far."""
+        return msgspec.json.decode(self._asked(HASHES), type=Hashes)
+
+    def carried(self) -> Carried:
+        """The state so far as another session would begin with it."""
+        return msgspec.json.decode(self._asked(CARRIED), type=Carried)
+
+    def _asked(self, question: int) -> bytes:
+        self._into.write(_COUNT.pack(question))
         self._into.flush()
-        return msgspec.json.decode(self._out.readline(), type=Hashes)
+        return self._out.readline()
 
     def __enter__(self) -> Self:
         return self
@@ -274,15 +302,20 @@ class RecordedFold:
 
 
 def serve(code: str) -> None:
-    """Answer batches on standard input until END; what runs in the process of a RecordedFold."""
+    """Answer batches and questions on standard input until it ends; what runs in the process of a RecordedFold."""
     into, out = sys.stdin.buffer, sys.stdout.buffer
     sys.stdout = sys.stderr  # a print in a strategy must not tear the wire
     plan = msgspec.json.decode(into.readline(), type=FoldPlan)
     fold = LocalFold(plan, recorded_paths(plan, Path(code)))
-    while (batch := read_batch(into)) is not None:
-        write_batch(out, fold.reduce(batch))
-    out.write(msgspec.json.encode(fold.hashes()) + b"\n")
-    out.flush()
+    while count := into.read(_COUNT.size):
+        (question,) = _COUNT.unpack(count)
+        if question == HASHES:
+            out.write(msgspec.json.encode(fold.hashes()) + b"\n")
+        elif question == CARRIED:
+            out.write(msgspec.json.encode(fold.carried()) + b"\n")
+        else:
+            write_batch(out, fold.reduce(_blocks(into, question)))
+        out.flush()
 
 
 def write_batch(pipe: BinaryIO, batch: Sequence[Any]) -> None:
@@ -299,11 +332,12 @@ def write_batch(pipe: BinaryIO, batch: Sequence[Any]) -> None:
     pipe.flush()
 
 
-def read_batch(pipe: BinaryIO) -> Blocks | None:
-    """Blocks from a pipe, None at END. Raises EOFError when it closes early."""
-    (count,) = _COUNT.unpack(_exactly(pipe, _COUNT.size))
-    if count == END:
-        return None
+def read_batch(pipe: BinaryIO) -> Blocks:
+    """Blocks from a pipe. Raises EOFError when it closes early."""
+    return _blocks(pipe, *_COUNT.unpack(_exactly(pipe, _COUNT.size)))
+
+
+def _blocks(pipe: BinaryIO, count: int) -> Blocks:
     batch = []
     for _ in range(count):
         kind, length = _BLOCK.unpack(_exactly(pipe, _BLOCK.size))

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import msgspec
 
+from pipeline.block import without_first
 from pipeline.feeds.merge import merged
 from pipeline.log.manifest import Manifest
 from pipeline.log.seal import seal
 from pipeline.log.store import Store
 from pipeline.provenance import Mode
 from pipeline.run.code import code_of
+from pipeline.run.continuing import begin, opening_from
 from pipeline.run.environment import machine, packages
 from pipeline.run.fold import FoldPlan, LocalFold
 from pipeline.run.recording import opened, start_rows
@@ -19,11 +21,24 @@ from pipeline.simulator.generate import Day, GeneratedDay
 
 
 def record_generated(
-    store: Store, day: Day, plan: FoldPlan, strategy_files: Sequence[Path], *, created_ns: int
+    store: Store,
+    day: Day,
+    plan: FoldPlan,
+    strategy_files: Sequence[Path],
+    *,
+    created_ns: int,
+    continues: str | None = None,
 ) -> Manifest:
-    """Record the day with these strategies, seal it, and give its manifest. Raises StrategyError, LockedError."""
+    """Record the day with these strategies, seal it, and give its manifest.
+
+    `continues` names a session of the same day that was interrupted: it ends, and its state and the rest of the day
+    make this one. Raises StrategyError, LockedError, and ConfigError as `opening_from` does.
+    """
     code = code_of(strategy_files)
     settings = {"plan": msgspec.to_builtins(plan), "generated": msgspec.to_builtins(day)}
+    opening = opening_from(store, continues, plan, strategy_files) if continues else None
+    if opening:
+        settings["continues"] = opening.setting
     manifest = store.create_session(
         f"generated-{day.seed}",
         mode=Mode.PAPER,
@@ -36,8 +51,12 @@ def record_generated(
     )
     manifest = store.keep_code(manifest.id, code.texts)
     with LocalFold(plan, strategy_files) as fold, opened(store, manifest, fold) as recorder:
-        recorder.session_ns = day.starts_ns
-        recorder.say(start_rows(settings, code.hashes, seed=day.seed))
-        for batch in merged([GeneratedDay(day)]):
+        start = start_rows(settings, code.hashes, seed=day.seed)
+        if opening:
+            begin(recorder, start, opening)
+        else:
+            recorder.session_ns = day.starts_ns
+            recorder.say(start)
+        for batch in without_first(merged([GeneratedDay(day)]), opening.fed if opening else 0):
             recorder.take(batch)
     return seal(store.folder(manifest.id), store.disk)

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from pipeline.block import Blocks, cut, row_count
+from pipeline.block import Blocks, without_first
 from pipeline.errors import ConfigError, FeedError
 from pipeline.feeds.merge import merged
 from pipeline.log.manifest import Manifest
@@ -24,7 +24,7 @@ from pipeline.ports import FileFeed
 from pipeline.provenance import Mode
 from pipeline.run.ahead import ahead
 from pipeline.run.environment import machine, packages
-from pipeline.run.recording import SHELL_KINDS, Recorder, opened, start_rows
+from pipeline.run.recording import Recorder, fed, opened, start_rows
 from pipeline.units import iso_from_ns
 
 
@@ -87,7 +87,7 @@ def import_files(
             recorder.last_seq == 0
         )  # a resumed import that was killed before its first commit starts like any other
         readable = _readable(ahead(batches), errors)
-        _record(recorder, _without(readable, skipped), settings, progress, is_new=is_new)
+        _record(recorder, without_first(readable, skipped), settings, progress, is_new=is_new)
     folder = store.folder(manifest.id)
     manifest = seal(folder, store.disk) if is_sealed else LogReader(folder).manifest
     return Imported(
@@ -122,9 +122,7 @@ def _session(
         raise ConfigError(f"{manifest.id} was begun from other files or options; resume it with the same ones")
     if not any((store.folder(manifest.id) / JOURNAL).glob("*.seg")) and not manifest.sealed.segment:
         return manifest, 0
-    held = LogReader(store.folder(manifest.id))
-    own = sum(len(block) for blocks in held.batches(kinds=SHELL_KINDS, columns=[]) for block in blocks)
-    return manifest, held.last_seq - own
+    return manifest, fed(LogReader(store.folder(manifest.id)))
 
 
 def _record(
@@ -153,12 +151,3 @@ def _readable(batches: Iterator[Blocks], errors: list[str]) -> Iterator[Blocks]:
         yield from batches
     except FeedError as error:
         errors.append(str(error))
-
-
-def _without(batches: Iterable[Blocks], skipped: int) -> Iterator[Blocks]:
-    """The batches but for their first rows, counted from 1 again."""
-    for batch in batches:
-        count = row_count(batch)
-        if skipped < count:
-            yield batch if skipped == 0 else cut(batch, skipped, count)
-        skipped = max(0, skipped - count)

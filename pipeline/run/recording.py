@@ -163,6 +163,11 @@ def opened(
     manifests.update(folder, store.disk, **ended)
 
 
+def fed(log: LogReader) -> int:
+    """How many inputs of a session came from feeds."""
+    return log.last_seq - sum(len(block) for blocks in log.batches(kinds=SHELL_KINDS, columns=[]) for block in blocks)
+
+
 def start_rows(settings: Mapping[str, Any], code: Mapping[str, str], *, seed: int) -> list[dict[str, Any]]:
     """The first inputs of a session: that it started, its settings, its seed, the sources that reduce."""
     rows = [{"action": int(SessionAction.STARTED), "key": "seed", "text": str(seed)}]

@@ -99,6 +99,13 @@ def _are_recorded(hashes: Hashes, manifest: Manifest) -> bool:
     )
 
 
+def recorded_fold(folder: Path, manifest: Manifest) -> Fold:
+    """What a log was reduced with, from its first input: in this process where its code is today's. Raises CorruptError."""
+    plan = recorded_plan(manifest)
+    check_code(folder, manifest)
+    return _fold(folder, plan, apart=not _is_todays(folder, manifest, plan), inputs=manifest.inputs)
+
+
 def recorded_plan(manifest: Manifest) -> FoldPlan:
     """The plan a log was reduced with; no strategies when it holds inputs alone."""
     plan = manifest.settings.get("plan")

@@ -1,0 +1,124 @@
+"""Continuing: what can't go on as it was (other code, other settings) ends, and a new session begins with its state.
+
+The old session is recovered and ended by the code that recorded it, so it verifies as any other does. What that code
+remembers then becomes the first inputs of the new one (see `core.carrying`), which so verifies alone.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from pipeline.block import Block
+from pipeline.codes import Kind, SessionAction
+from pipeline.errors import ConfigError, LogError
+from pipeline.log.manifest import Manifest
+from pipeline.log.reader import LogReader
+from pipeline.log.seal import seal
+from pipeline.log.store import Store
+from pipeline.run.fold import Carried, Fold, FoldPlan, LocalFold
+from pipeline.run.recording import Recorder, fed, opened
+from pipeline.run.replaying import Instruments, instruments_of
+from pipeline.run.verifying import recorded_fold, recorded_plan
+
+_ROWS: Final = 1_000
+"""Rows of state in one commit."""
+
+_HOLDS: Final = {"position": "quantity_steps", "order": "quantity_steps"}
+"""Members that tell whether a row is about something open."""
+
+
+class Opening(msgspec.Struct, frozen=True):
+    """What a session begins with: the state of `session` behind its input `seq`, at session time `ts_ns`."""
+
+    session: str
+    seq: int
+    ts_ns: int
+    fed: int
+    """Inputs from feeds in this session and in those it went on from."""
+    rows: Carried
+    instruments: Instruments
+
+    @property
+    def setting(self) -> dict[str, Any]:
+        """What the new session's settings say of it, as `continues`."""
+        return {"session": self.session, "seq": self.seq, "fed": self.fed, "instruments": len(self.instruments)}
+
+
+def opening_from(store: Store, name: str, plan: FoldPlan, strategy_files: Sequence[Path]) -> Opening:
+    """End the session, if it is open, and give the state in which another one with this plan may begin.
+
+    Raises ConfigError, and leaves the session open, for an import, for one recorded by code that can't hand its state
+    over, when the plan lacks a strategy that holds something or a setting leaves no room; LockedError when it is being
+    recorded, CorruptError.
+    """
+    old = store.find_one(name)
+    if old.what != "session" or not recorded_plan(old).strategies:
+        raise ConfigError(f"{old.id}: it decided nothing, so there is no state to go on with")
+    if "pipeline/core/carrying.py" not in old.code:
+        raise ConfigError(f"{old.id} was recorded by a version that can't hand its state over")
+    folder = store.folder(old.id)
+    with recorded_fold(folder, old) as fold:
+        if old.is_closed:
+            for batch in LogReader(folder).batches(what="inputs"):
+                fold.reduce(batch)
+            rows = _checked(old, fold, plan, strategy_files)
+        else:
+            with opened(store, old, fold, is_resumed=True):
+                rows = _checked(old, fold, plan, strategy_files)
+    seal(folder, store.disk)
+    log = LogReader(folder)
+    before = old.settings.get("continues", {"fed": 0, "instruments": 0})
+    assert isinstance(before, dict)
+    return Opening(
+        session=old.id,
+        seq=log.last_seq,
+        ts_ns=log.manifest.last_ts_ns,
+        fed=fed(log) - before["instruments"] + before["fed"],
+        rows=rows,
+        instruments=instruments_of(log, log.last_seq),
+    )
+
+
+def begin(recorder: Recorder, start: Sequence[Mapping[str, Any]], opening: Opening) -> None:
+    """The first inputs of a session that goes on: that it started, the state, the instruments as last defined."""
+    recorder.session_ns = opening.ts_ns
+    recorder.say(start)
+    rows = _state_rows(opening.rows)
+    for i in range(0, len(rows), _ROWS):
+        recorder.say(rows[i : i + _ROWS])
+    if opening.instruments:
+        recorder.take([_definitions(opening)])
+
+
+def _checked(old: Manifest, fold: Fold, plan: FoldPlan, files: Sequence[Path]) -> Carried:
+    """What the fold remembers, once it is known that the plan can begin with it. Raises ConfigError."""
+    rows = fold.carried()
+    known = {strategy.name for strategy in plan.strategies}
+    for key, text in rows:
+        kind, _, rest = key.partition("/")
+        owner = rest.partition("/")[0]
+        if kind in _HOLDS and owner not in known and json.loads(text)[_HOLDS[kind]]:
+            raise ConfigError(f"{old.id}: {owner} has an open {kind} ({key}): keep it in the plan, or flatten it first")
+    told = _state_rows(rows)
+    placed = [{**row, "seq": rank, "ts_recv_ns": old.created_ns} for rank, row in enumerate(told, 1)]
+    try:
+        with LocalFold(plan, files) as trial:
+            trial.reduce([Block.from_rows(Kind.SESSION, placed)])
+    except LogError as error:
+        raise ConfigError(f"{old.id}: this plan can't begin where it ended: {error}") from None
+    return rows
+
+
+def _state_rows(rows: Carried) -> list[dict[str, Any]]:
+    return [{"action": int(SessionAction.STATE), "key": key, "text": text} for key, text in rows]
+
+
+def _definitions(opening: Opening) -> Block:
+    rows = [
+        {**row, "seq": rank, "ts_recv_ns": opening.ts_ns, "cause_seq": 0, "cause_ord": 0}
+        for rank, row in enumerate(opening.instruments, 1)
+    ]
+    return Block.from_rows(Kind.INSTRUMENT, rows)

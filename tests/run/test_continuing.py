@@ -1,0 +1,164 @@
+"""A session that can't go on as it was: it ends, another begins with its state, both verify alone."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from pipeline.codes import Kind, SessionAction
+from pipeline.errors import ConfigError
+from pipeline.feeds.files import feed_of
+from pipeline.feeds.merge import merged
+from pipeline.feeds.tables import mapping_from
+from pipeline.log.check import check
+from pipeline.log.reader import LogReader
+from pipeline.log.store import Store
+from pipeline.provenance import Mode
+from pipeline.run.code import code_of
+from pipeline.run.fold import LocalFold
+from pipeline.run.generating import record_generated
+from pipeline.run.importing import import_files
+from pipeline.run.recording import opened, start_rows
+from pipeline.run.strategies import plan_of, strategy_entries, strategy_file
+from pipeline.run.verifying import verify
+from pipeline.simulator.generate import Day, GeneratedDay
+
+DAY = Day(quotes=2_500, instruments=3)
+FILES = [strategy_file("opening_range"), strategy_file("ema_cross")]
+PARAMS = ["opening_range.open_minute=480", "ema_cross.fast=5", "ema_cross.slow=20", "ema_cross.notional=2000"]
+
+RECORDER = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from test_continuing import DAY, FILES, PARAMS, Store, plan_of, record_generated
+record_generated(Store(Path(sys.argv[1])), DAY, plan_of(FILES, PARAMS, []), FILES, created_ns=1)
+"""
+
+
+def killed_session(home, least_bytes):
+    """A session whose recorder was killed with SIGKILL once its journal had that many bytes."""
+    process = subprocess.Popen([sys.executable, "-c", RECORDER, str(home), str(Path(__file__).parent)])
+    sessions = home / "sessions"
+    while process.poll() is None and sum(p.stat().st_size for p in sessions.glob("*/journal/*.seg")) < least_bytes:
+        time.sleep(0.001)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL, "it ended before it was killed"
+    (manifest,) = Store(home).sessions()
+    assert manifest.state == "open"
+    return manifest.id
+
+
+def interrupted_session(store):
+    """A session that was left by an error at a moment at which ema_cross holds a position and has traded before."""
+    plan = plan_of(FILES, PARAMS, [])
+    code = code_of(FILES)
+    facts = {"strategies": strategy_entries(plan, FILES, code), "settings": {"plan": msgspec.to_builtins(plan)}}
+    made = store.create_session("cut", mode=Mode.PAPER, created_ns=1, **facts)
+    manifest = store.keep_code(made.id, code.texts)
+    with (
+        pytest.raises(RuntimeError, match="power"),
+        LocalFold(plan, FILES) as fold,
+        opened(store, manifest, fold) as recorder,
+    ):
+        recorder.session_ns = DAY.starts_ns
+        recorder.say(start_rows(manifest.settings, code.hashes, seed=DAY.seed))
+        for batch in merged([GeneratedDay(replace(DAY, batch_rows=64))]):
+            recorder.take(batch)
+            recorder.flush()
+            told = [json.loads(text) for key, text in fold.carried() if key.startswith("position/ema_cross/")]
+            if any(row["quantity_steps"] for row in told) and any(row["realized"] for row in told):
+                raise RuntimeError("power is gone")
+    return manifest.id
+
+
+def fills(store, *names):
+    """Fills by everything but their place."""
+    found = []
+    for name in names:
+        for batch in LogReader(store.folder(name)).batches(kinds=[Kind.FILL], what="derived"):
+            for block in batch:
+                found += [
+                    {key: row[key] for key in ("ts_recv_ns", "instrument_id", "strategy_id", "fill_id", "price_nano")}
+                    for row in block.rows()
+                ]
+    return sorted(found, key=lambda row: row["fill_id"])
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    store = Store(tmp_path_factory.mktemp("whole"))
+    return fills(store, record_generated(store, DAY, plan_of(FILES, PARAMS, []), FILES, created_ns=1).id)
+
+
+@pytest.mark.parametrize("least_bytes", [60_000, 700_000])
+def test_a_killed_session_goes_on_in_another_as_if_nothing_had_been(tmp_path, whole, least_bytes):
+    old = killed_session(tmp_path, least_bytes)
+    store = Store(tmp_path)
+    new = record_generated(
+        store, DAY, plan_of(FILES, PARAMS, ["checkpoint_every=500"]), FILES, created_ns=2, continues=old
+    )
+    assert fills(store, old, new.id) == whole
+    assert len(whole) > 10
+    for name in (old, new.id):
+        assert verify(store, name, rows=97).identical
+    assert verify(store, new.id, always_apart=True).identical
+    assert check(store).sound
+    assert new.settings["continues"]["session"] == old
+    assert store.manifest(old).state == "sealed"
+
+
+def test_it_can_go_on_more_than_once(tmp_path, whole):
+    old = killed_session(tmp_path, 60_000)
+    store = Store(tmp_path)
+    plan = plan_of(FILES, PARAMS, [])
+    second = record_generated(store, DAY, plan, FILES, created_ns=2, continues=old)
+    third = record_generated(store, DAY, plan, FILES, created_ns=3, continues=second.id)
+    assert fills(store, old, second.id) == whole
+    assert third.settings["continues"]["fed"] > second.settings["continues"]["fed"]
+    assert verify(store, third.id).identical
+    assert fills(store, third.id) == []
+
+
+def test_a_changed_strategy_begins_with_the_old_positions(tmp_path):
+    store = Store(tmp_path)
+    old = interrupted_session(store)
+    changed = tmp_path / "ema_cross.py"
+    changed.write_text(strategy_file("ema_cross").read_text() + "\n# another version\n")
+    files = [FILES[0], changed]
+    new = record_generated(store, DAY, plan_of(files, PARAMS, []), files, created_ns=2, continues=old)
+    told = [
+        (row["key"], json.loads(row["text"]))
+        for batch in LogReader(store.folder(new.id)).batches(kinds=[Kind.SESSION])
+        for block in batch
+        for row in block.rows()
+        if row["action"] == SessionAction.STATE
+    ]
+    assert any(key.startswith("position/ema_cross/") and row["quantity_steps"] != 0 for key, row in told)
+    assert verify(store, new.id).identical
+
+
+def test_a_plan_without_a_strategy_that_holds_something_is_refused_and_the_session_stays_open(tmp_path):
+    store = Store(tmp_path)
+    old = interrupted_session(store)
+    files = [strategy_file("hold")]
+    with pytest.raises(ConfigError, match="keep it in the plan, or flatten it first"):
+        record_generated(store, DAY, plan_of(files, [], []), files, created_ns=2, continues=old)
+    assert store.manifest(old).state == "open"
+    assert [manifest.id for manifest in store.sessions()] == [old]
+
+
+def test_an_import_has_no_state_to_go_on_with(tmp_path):
+    store = Store(tmp_path)
+    path = tmp_path / "a.csv"
+    path.write_text("timestamp,bid,ask,bid_size,ask_size\n1700000000000,10,10.05,1,1\n")
+    mapping = "kind=quote symbol=TEST ts=timestamp unit=ms bid=bid ask=ask bid_size=bid_size ask_size=ask_size"
+    done = import_files(store, [feed_of(path, mapping=mapping_from(mapping))], [path], name="x", created_ns=1)
+    with pytest.raises(ConfigError, match="decided nothing"):
+        record_generated(store, DAY, plan_of(FILES, PARAMS, []), FILES, created_ns=2, continues=done.session)
