@@ -29,8 +29,10 @@ The operator's hand is `core.operator`, everything that may be set `core.setting
 `core.snapshot`; what another session begins with is told by `core.carrying`. Rows leave by `core.tape` and are hashed in `core.hashing`.
 
 **At speed.** The same lines compiled: `kernel.translate` turns functions into one flat text, `kernel.source` puts the engine's
-and the strategies' together, over `kernel.primitives` and `kernel.arithmetic`; `kernel.signatures` are the types the two pass each other,
-`kernel.build` compiles and keeps, `kernel.memory` is the state as arrays, and `kernel.engine` runs over columns.
+and the strategies' together, `kernel.compiling` makes machine code of it, over `kernel.primitives`, `kernel.arithmetic` and
+`kernel.signatures`, and `kernel.build` keeps and loads it. `kernel.groups` is what that code finds behind an address,
+`kernel.memory` the state as arrays, `kernel.inputs` a batch as columns, `kernel.history` what ran since the state was kept;
+`kernel.engine` runs it all.
 
 **What is computed on the way.** An `indicators.indicator` is a fold with a name; all of them are in `indicators.catalog`,
 and `indicators.series` runs one over a whole series. Averages: `indicators.sma`, `indicators.ema`, and on

@@ -1,7 +1,7 @@
 """Engine: one function from inputs to decisions, interpreted.
 
 What happens for one input is in `core.step`, and how many inputs arrive in one batch changes nothing. This is the readable
-reference and the place to set a breakpoint; `core.compiled` runs the same lines faster.
+reference and the place to set a breakpoint; `kernel.engine` runs the same lines faster.
 """
 
 from collections.abc import Callable, Mapping, Sequence

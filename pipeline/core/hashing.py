@@ -28,6 +28,11 @@ class DecisionsHash:
             if block.kind != Kind.CHECKPOINT and len(block):
                 self._hashers.setdefault(block.kind, blake3()).update(packed_rows(block))
 
+    def take(self, kind: Kind, packed: Any) -> None:
+        """Take in the next rows of a kind without texts, as an array of `packed_rows`' form."""
+        if kind != Kind.CHECKPOINT:
+            self._hashers.setdefault(kind, blake3()).update(np.ascontiguousarray(packed).view(np.uint8))
+
     def digest(self) -> bytes:
         """32 bytes for all rows so far."""
         combined = blake3()

@@ -1,38 +1,38 @@
-"""Build: a kernel's text as a module, compiled once and kept on disk for every later process of the same user.
+"""Build: kernels compiled once and kept on disk for every later process of the same user.
 
-numba keeps compiled code beside the file it came from and looks it up by the file's name: so a text gets a file named by
-its hash. Code is loaded from there: the folder belongs to the user alone, and one that doesn't is refused.
+What is kept is an object file with its hash before it, named by all that goes into it: the text, the layouts of rows,
+the versions, the processor. Loading one takes LLVM's loader only, not numba. Code is loaded from there: so the folder
+belongs to the user alone, and one that doesn't is refused.
 """
 
-import importlib.util
-import inspect
+import ctypes
 import os
+import platform
 import stat
 import sys
 import tempfile
-import warnings
-from collections.abc import Sequence
+from collections.abc import Callable
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Final
 
-import llvmlite
-import numba
-import numpy as np
+import llvmlite.binding as llvm
 from blake3 import blake3
-from numba.core.errors import NumbaExperimentalFeatureWarning
 
 from pipeline.core.strategy import Strategy
 from pipeline.errors import ConfigError, StrategyError
-from pipeline.kernel import arithmetic, primitives
-from pipeline.kernel.primitives import door as make_door
-from pipeline.kernel.primitives import open_door
-from pipeline.kernel.signatures import DOORS, door_signature
-from pipeline.kernel.source import engine_name, engine_text, kernel_text
+from pipeline.kernel.groups import WORLD, call_group
+from pipeline.kernel.source import DOORS, engine_text, kernel_text
 
 CACHE_VARIABLE: Final = "TAPE_CACHE"
 _PRIVATE: Final = 0o700
+_HASH_SIZE: Final = 32
+_BENEATH: Final = ("arithmetic", "primitives", "signatures", "compiling")
+"""Modules of this folder that decide what becomes of a text."""
+
+_ENTRY: Final = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
+"""numba's own convention: where the result goes, where the cause of a failure goes, the argument; 0 when all went well."""
 
 
 def cache_folder() -> Path:
@@ -46,77 +46,109 @@ def cache_folder() -> Path:
     return folder
 
 
-def kernel_name(text: str) -> str:
-    """A name that changes with everything that goes into the compiled code."""
-    versions = f"{sys.version_info[:3]} {numba.__version__} {llvmlite.__version__} {np.__version__}"
-    beneath = "".join(map(inspect.getsource, (arithmetic, primitives)))
-    return "kernel_" + blake3((text + versions + beneath).encode()).hexdigest()[:24]
-
-
-def kernel_of(strategies: Sequence[Strategy]) -> ModuleType:
-    """The module with `run` and its named tuples; nothing is compiled before `compile_once`.
+def is_compiled(strategies: tuple[Strategy, ...]) -> bool:
+    """Whether some process of this user compiled these strategies before.
 
     Raises StrategyError naming the file and line of what can't be compiled.
     """
-    engine = _engine()
-    return _module(kernel_text(strategies, engine.__name__))
-
-
-def is_compiled(strategies: Sequence[Strategy]) -> bool:
-    """Whether some process of this user compiled these strategies before. Raises StrategyError as `kernel_of` does."""
-    engine_name = kernel_name(engine_text())
-    name = kernel_name(kernel_text(strategies, engine_name))
-    return any((cache_folder() / "__pycache__").glob(f"{name}.run-*.nbi"))
+    return all((cache_folder() / f"{name}.o").is_file() for name in (_engine_symbol(), kernel_symbol(strategies)))
 
 
 @cache
-def _engine() -> ModuleType:
-    """The engine's module, its doors compiled and open."""
-    engine = _module(engine_text())
-    for door in DOORS:
-        name, signature = engine_name(door), door_signature(engine, door)
-        symbol = f"tape_{engine.__name__}_{name}"
-        open_door(symbol, getattr(engine, name), signature)
-        setattr(engine, f"door_{name}", make_door(symbol, signature))
-    return engine
+def kernel_symbol(strategies: tuple[Strategy, ...]) -> str:
+    """The name of the loop over these strategies, which changes with everything that goes into it.
 
-
-@cache
-def _module(text: str) -> ModuleType:
-    name = kernel_name(text)
-    if name in sys.modules:
-        return sys.modules[name]
-    folder = cache_folder()
-    path = folder / f"{name}.py"
-    if not path.is_file() or path.read_text(encoding="utf-8") != text:
-        _write(path, text)
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # the compiled code names its types by their module
-    spec.loader.exec_module(module)
-    return module
-
-
-def compile_once(module: ModuleType, arguments: tuple[Any, ...]) -> None:
-    """Compile a kernel for these arguments, or load what was compiled before; later calls cost nothing.
-
-    Raises StrategyError with numba's own words, for what the translation let pass.
+    Raises StrategyError naming the file and line of what can't be compiled.
     """
-    run = module.run
-    if not run.signatures:
-        try:
-            with warnings.catch_warnings():
-                # Of two States that begin alike numba takes one's code for both: right, though it calls that experimental.
-                warnings.simplefilter("ignore", NumbaExperimentalFeatureWarning)
-                run.compile(tuple(map(numba.typeof, arguments)))
-        except Exception as error:
-            raise StrategyError(f"{module.__name__}: it can't be compiled: {error}") from error
+    return f"tape_kernel_{_digest(_engine_symbol(), kernel_text(strategies), str(call_group(strategies)))}"
 
 
-def _write(path: Path, text: str) -> None:
+@cache
+def kernel_of(strategies: tuple[Strategy, ...]) -> Callable[[int], bool]:
+    """The loop over these strategies: given the address of a `call` group it runs, and says whether all went well.
+
+    Compiles what nobody compiled before. Raises StrategyError naming what can't be compiled, ConfigError.
+    """
+    symbol, doors = kernel_symbol(strategies), _open_doors()
+    address = _loaded(symbol, lambda: _compiled(strategies, symbol, doors))
+    entry, result, cause = _ENTRY(address), ctypes.c_int64(), ctypes.c_void_p()
+    result_at, cause_at = ctypes.addressof(result), ctypes.addressof(cause)
+
+    def run(call_address: int, _kept: Any = (result, cause)) -> bool:
+        return bool(entry(result_at, cause_at, call_address) == 0)
+
+    return run
+
+
+def _compiled(strategies: tuple[Strategy, ...], symbol: str, doors: dict[Any, str]) -> bytes:
+    try:
+        return bytes(_compiling().kernel_object(strategies, symbol, doors))
+    except Exception as error:  # numba raises whatever its parts raise
+        names = ", ".join(strategy.name for strategy in strategies)
+        raise StrategyError(f"{names}: it can't be compiled: {error}") from error
+
+
+def _compiling() -> Any:
+    from pipeline.kernel import compiling  # noqa: PLC0415  # numba takes half a second to load
+
+    return compiling
+
+
+@cache
+def _engine_symbol() -> str:
+    return f"tape_engine_{_digest(engine_text(), str(WORLD))}"
+
+
+@cache
+def _open_doors() -> dict[Any, str]:
+    """The engine's functions by their symbols, once it is loaded."""
+    doors = {door: f"{_engine_symbol()}_{door.__name__}" for door in DOORS}
+    _loaded(_engine_symbol(), lambda: _compiling().engine_object(doors))
+    return doors
+
+
+def _digest(*parts: str) -> str:
+    folder = Path(__file__).parent
+    beneath = [(folder / f"{name}.py").read_text(encoding="utf-8") for name in _BENEATH]
+    versions = [str(sys.version_info[:3]), *map(version, ("numba", "llvmlite", "numpy"))]
+    processor = [platform.machine(), llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()]
+    return blake3("\0".join([*parts, *beneath, *versions, *processor]).encode()).hexdigest()[:24]
+
+
+def _loaded(symbol: str, make: Callable[[], bytes]) -> int:
+    """The address of a symbol from the object file of its name; 0 for one that only holds others."""
+    path = cache_folder() / f"{symbol}.o"
+    made = _kept(path)
+    if made is None:
+        made = make()
+        _keep(path, made)
+    linker = _linker()
+    linker.add_object_file(llvm.ObjectFileRef.from_data(made))
+    linker.finalize_object()
+    return int(linker.get_function_address(symbol))
+
+
+def _kept(path: Path) -> bytes | None:
+    """An object file's content; None when there is none, or one that is not whole."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    made = content[_HASH_SIZE:]
+    return made if content[:_HASH_SIZE] == blake3(made).digest() else None
+
+
+def _keep(path: Path, made: bytes) -> None:
     """Whole or not at all: another process may be writing the same."""
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".part", delete=False, encoding="utf-8") as file:
-        file.write(text)
+    with tempfile.NamedTemporaryFile("wb", dir=path.parent, suffix=".part", delete=False) as file:
+        file.write(blake3(made).digest() + made)
     Path(file.name).replace(path)
+
+
+@cache
+def _linker() -> Any:
+    """One for the life of the process: what it loaded can't be unloaded while anything may call it."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    machine = llvm.Target.from_default_triple().create_target_machine(cpu=llvm.get_host_cpu_name(), jit=True)
+    return llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)

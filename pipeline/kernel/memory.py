@@ -1,26 +1,25 @@
-"""Memory: an engine's rows as arrays that compiled code reads and writes, with row 0 and room to grow.
+"""Memory: an engine's state as arrays that compiled code works on, filled from a snapshot and read back into one.
 
-Row 0 of every table holds the defaults, as in `core.tables`. Arrays are made once and filled anew from snapshots; only an
-instrument more than they have room for makes larger ones, and no size is part of a type, so nothing is compiled again.
+Every table has row 0, which stands for nobody and holds the defaults. Tables have room to spare; when an instrument needs
+more, `fill` makes larger ones, and no size is part of a type, so nothing is compiled again. All that lasts lies in one
+piece, so that it is kept and put back by one copy.
 """
 
 from collections.abc import Mapping, Sequence
-from types import ModuleType
+from itertools import accumulate
 from typing import Any, Final
 
 import numpy as np
 
-from pipeline.block import Block, Blocks
+from pipeline.block import Block
 from pipeline.codes import Kind, Origin
-from pipeline.core.record import Record, record_of
+from pipeline.core.record import Record
 from pipeline.core.snapshot import Snapshot, row_counts
-from pipeline.core.state import state
 from pipeline.core.strategy import Plan
 from pipeline.core.tape import KINDS, TAPE_LENGTH, row_dtype
 from pipeline.core.world import COUNTS, PERSISTENT, QUEUES, SINGLE, SPARE_SLOTS
 from pipeline.events import LAYOUTS
-
-Array = np.ndarray[Any, np.dtype[Any]]
+from pipeline.kernel.groups import NOTHING, TAPE, WORLD, Array, Words, cells_group, params_dtype, words_of
 
 TAPE_ROWS: Final = 32_768
 """Derived rows of a kind that fit before the tape is emptied."""
@@ -28,38 +27,37 @@ TAPE_ROWS: Final = 32_768
 QUEUE_ROWS: Final = 4_096
 """Outputs, facts and bars of one input that fit; with more it is reduced interpreted."""
 
-
-@state
-class _Nothing:
-    nothing: int
-
-
-_NOTHING: Final = record_of(_Nothing)
+_LINE: Final = 64
+"""Bytes of a cache line, at which arrays begin."""
 
 
 class Memory:
-    """The arrays behind one kernel. `lasting` are those of a snapshot, by table."""
+    """The arrays behind one kernel. `lasting` are those of a snapshot, by table; `world` and `cells` are their groups."""
 
-    def __init__(self, plans: Sequence[Plan], module: ModuleType) -> None:
+    def __init__(self, plans: Sequence[Plan]) -> None:
         self._plans = plans
-        self._module = module
         self._records = [plan.strategy.record for plan in plans]
-        self._shared = [plan.strategy.shared_record or _NOTHING for plan in plans]
+        self._shared = [plan.strategy.shared_record or NOTHING for plan in plans]
         self.lasting: dict[str, Array] = {}
         self.states: list[Array] = []
         self.shared: list[Array] = []
+        self._all: Array = np.zeros(0, np.uint8)
         self.tape = {name: _tape_rows(kind) for name, kind in KINDS.items()}
         self.length = np.zeros(1, TAPE_LENGTH.dtype)
+        self._tape_words = words_of(TAPE, {**self.tape, "length": self.length})
         self._queues = {name: _rows(record, QUEUE_ROWS) for name, record in QUEUES.items()}
+        self._params = [_params_row(plan) for plan in plans]
         self._symbols: Mapping[int, str] = {}
-        self._arguments: tuple[Any, ...] = ()
+        self.world: Words = np.zeros(0, np.int64)
+        self.cells: Words = np.zeros(0, np.int64)
 
-    def fill(self, snapshot: Snapshot) -> None:
-        """Take over what a snapshot holds."""
+    def fill(self, snapshot: Snapshot) -> bool:
+        """Take over what a snapshot holds; whether the groups are new."""
         room = {name: len(table) for name, table in snapshot.tables.items()}
         orders = int(snapshot.tables["settings"]["order_slots"][0]) + SPARE_SLOTS
         room |= {"orders": orders, "open_orders": orders}
-        if any(name not in SINGLE and room[name] + 1 > len(self.lasting.get(name, ())) for name in room):
+        is_new = any(name not in SINGLE and room[name] + 1 > len(self.lasting.get(name, ())) for name in room)
+        if is_new:
             self._make(room)
         for name, table in snapshot.tables.items():
             rows = self.lasting[name]
@@ -72,6 +70,7 @@ class Memory:
             if packed_shared:
                 shared[:] = np.frombuffer(packed_shared, shared.dtype)
         self._symbols = snapshot.symbols
+        return is_new
 
     def snapshot(self) -> Snapshot:
         """A copy of everything that lasts."""
@@ -84,30 +83,36 @@ class Memory:
         )
         return Snapshot(tables, states, shared, self._symbols)
 
-    def arguments(self) -> tuple[Any, ...]:
-        """What the kernel's `run` takes first: rows, tape, cells."""
-        return self._arguments
+    def kept(self) -> Array:
+        """A copy of everything that lasts, in one piece, for `put_back`."""
+        return self._all.copy()
+
+    def put_back(self, kept: Array) -> None:
+        """Be as it was kept, with an empty tape; the counts that come back empty the queues."""
+        self._all[:] = kept
+        self.forget_tape()
 
     @property
     def now_seq(self) -> int:
-        """The last input that was reduced, or was being reduced when the kernel raised."""
+        """The last input that was reduced, or was being reduced when the kernel failed."""
         return int(self.lasting["clock"]["seq"][0])
 
-    def emptied(self) -> Blocks:
-        """The derived rows since the last time, one block a kind."""
-        blocks = []
-        for name, kind in sorted(KINDS.items(), key=lambda item: item[1]):
+    def written(self) -> dict[Kind, Array]:
+        """The derived rows since the last time, by kind."""
+        rows_by_kind = {}
+        for name, kind in KINDS.items():
             rows = self.tape[name]
             if count := int(rows["seq"][0]):
-                blocks.append(_block(kind, rows[1 : count + 1]))
+                rows_by_kind[kind] = rows[1 : count + 1].copy()
         self.forget_tape()
-        return blocks
+        return rows_by_kind
 
     def add_checkpoint(self, hashes: Mapping[str, Any]) -> None:
         """Write the hash of the state behind the last input on the tape; it is no part of that state."""
         rows, clock = self.tape["checkpoints"], self.lasting["clock"]
         seq, now_ns = clock["seq"][0], clock["now_ns"][0]
         rows["seq"][0] += 1
+        self.length["rows"] += 1
         place = int(rows["seq"][0])
         rows[place : place + 1] = rows[0:1]
         header = {"seq": seq, "ord": clock["ord"][0] + 1, "ts_event_ns": now_ns, "ts_recv_ns": now_ns, "cause_seq": seq}
@@ -115,27 +120,58 @@ class Memory:
             rows[name][place] = value
 
     def forget_tape(self) -> None:
-        """Empty the tape; the counts that come back with a snapshot empty the queues."""
+        """Empty the tape."""
         for rows in self.tape.values():
             rows["seq"][0] = 0
         self.length["rows"] = 0
 
     def _make(self, room: Mapping[str, int]) -> None:
-        """Arrays with twice the room that is needed."""
-        for name, record in PERSISTENT.items():
-            single = name in SINGLE
-            self.lasting[name] = np.zeros(1, record.dtype) if single else _rows(record, _roomy(name, room[name]))
-        instruments = len(self.lasting["instruments"]) - 1
-        self.states = [_rows(record, instruments) for record in self._records]
-        self.shared = [np.zeros(1, record.dtype) for record in self._shared]
-        made = self._module
-        rows = made.Rows(*(self.lasting.get(name, self._queues.get(name)) for name in made.Rows._fields))
-        tape = made.TapeRows(*(self.tape.get(name, self.length) for name in made.TapeRows._fields))
-        cells: list[Any] = []
-        for number, plan in enumerate(self._plans, 1):
-            params = getattr(made, f"Params{number}")
-            cells += [self.states[number - 1], self.shared[number - 1], params(*(tuple(plan.params) or (0,)))]
-        self._arguments = (rows, tape, made.CellRows(*cells, 0))
+        """Arrays with twice the room that is needed, one behind the other."""
+        made = {
+            name: np.zeros(1, record.dtype) if name in SINGLE else _rows(record, _roomy(name, room[name]))
+            for name, record in PERSISTENT.items()
+        }
+        instruments = len(made["instruments"]) - 1
+        states = [_rows(record, instruments) for record in self._records]
+        shared = [np.zeros(1, record.dtype) for record in self._shared]
+        self._all, arrays = _in_one_piece([*made.values(), *states, *shared])
+        self.lasting = dict(zip(made, arrays, strict=False))
+        self.states = arrays[len(made) : len(made) + len(states)]
+        self.shared = arrays[len(made) + len(states) :]
+        self.world = words_of(WORLD, {**self.lasting, **self._queues, "tape": self._tape_words})
+        cells: dict[str, Array] = {}
+        for number, parts in enumerate(zip(self.states, self.shared, self._params, strict=True), 1):
+            cells |= {
+                f"{name}_{number}": array for name, array in zip(("state", "shared", "params"), parts, strict=True)
+            }
+        self.cells = words_of(cells_group([plan.strategy for plan in self._plans]), cells)
+
+
+def block_of(kind: Kind, rows: Array) -> Block:
+    """Derived rows as columns; texts are empty."""
+    columns: dict[str, Any] = {}
+    for field in LAYOUTS[kind].fields:
+        columns[field.name] = rows[field.name].copy() if field.is_fixed else [""] * len(rows)
+    return Block(kind, columns)
+
+
+def _in_one_piece(arrays: Sequence[Array]) -> tuple[Array, list[Array]]:
+    """The bytes of all, and each of them as a view of its part."""
+    sizes = [-(-array.nbytes // _LINE) * _LINE for array in arrays]
+    whole = np.zeros(sum(sizes), np.uint8)
+    views = []
+    for array, end, size in zip(arrays, accumulate(sizes), sizes, strict=True):
+        view = np.ndarray(array.shape, array.dtype, whole, end - size)
+        view[:] = array
+        views.append(view)
+    return whole, views
+
+
+def _params_row(plan: Plan) -> Array:
+    row = np.zeros(1, params_dtype(plan.strategy))
+    if plan.params:
+        row[0] = tuple(plan.params)
+    return row
 
 
 def _roomy(name: str, count: int) -> int:
@@ -160,10 +196,3 @@ def _tape_rows(kind: Kind) -> Array:
             rows[field.name][0] = field.default
     rows["seq"][0] = 0
     return rows
-
-
-def _block(kind: Kind, rows: Array) -> Block:
-    columns: dict[str, Any] = {}
-    for field in LAYOUTS[kind].fields:
-        columns[field.name] = rows[field.name].copy() if field.is_fixed else [""] * len(rows)
-    return Block(kind, columns)

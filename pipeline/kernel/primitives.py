@@ -1,4 +1,4 @@
-"""Primitives: what generated code stands on: tables and columns without reference counts, groups of them, doors.
+"""Primitives: what generated code stands on: tables and columns, groups of them, doors.
 
 A table is an address and a length; its rows are numba records, which are addresses too, so that nothing is counted or
 copied in the loop.
@@ -7,8 +7,8 @@ copied in the loop.
 import operator
 from typing import Any, Final
 
+from blake3 import blake3
 from llvmlite import ir
-from llvmlite.binding import add_symbol
 from numba import types
 from numba.core import cgutils
 from numba.core.errors import NumbaTypeError
@@ -43,26 +43,6 @@ class ColumnType(types.Type):
 class _StretchModel(models.StructModel):
     def __init__(self, manager: Any, stretch: Any) -> None:
         super().__init__(manager, stretch, [("address", types.voidptr), ("length", types.intp)])
-
-
-def _over(stretch_type: type[TableType | ColumnType]) -> Any:
-    """An intrinsic that makes a table or a column of an array in one piece, which must outlive it."""
-
-    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        source = context.make_array(signature.args[0])(context, builder, args[0])
-        proxy = cgutils.create_struct_proxy(signature.return_type)(context, builder)
-        proxy.address = builder.bitcast(source.data, cgutils.voidptr_t)
-        proxy.length = builder.extract_value(source.shape, 0)
-        return proxy._getvalue()  # noqa: SLF001  # numba's way to read a struct
-
-    def typed(_context: Any, array: Any) -> Any:
-        return stretch_type(array.dtype)(array), build
-
-    return intrinsic(typed)
-
-
-table_over = _over(TableType)
-column_over = _over(ColumnType)
 
 
 @intrinsic
@@ -163,16 +143,17 @@ def _claim(table, index):  # noqa: ANN001, ANN202, ARG001  # as said above
 
 
 class GroupType(types.Type):
-    """Members by name, behind one address. Every kernel has subclasses of its own; `tag` tells two of one class apart.
+    """Members by name, behind one address (`groups`). Every kernel's context is of a class of its own.
 
     A named tuple would do, but numba compares types at every call and hands a tuple over member by member: with thirty
     tables that costs half a microsecond a call, and minutes to compile.
     """
 
-    def __init__(self, members: tuple[tuple[str, Any], ...], tag: str = "") -> None:
+    def __init__(self, members: tuple[tuple[str, Any], ...]) -> None:
         self.members = members
         self.places = {name: i for i, (name, _) in enumerate(members)}
-        super().__init__(name=f"{type(self).__module__}.{type(self).__name__}({tag})")
+        digest = blake3(str(members).encode()).hexdigest()[:16]
+        super().__init__(name=f"{type(self).__module__}.{type(self).__name__}({digest})")
 
 
 class _GroupModel(models.PrimitiveModel):
@@ -180,33 +161,45 @@ class _GroupModel(models.PrimitiveModel):
         super().__init__(manager, group, cgutils.voidptr_t)
 
 
+register_model(GroupType)(_GroupModel)
+
+
 def _member_pointer(context: Any, builder: Any, group: GroupType, address: Any, place: int) -> Any:
     made = ir.LiteralStructType([context.get_value_type(type_) for _, type_ in group.members])
     return cgutils.gep_inbounds(builder, builder.bitcast(address, made.as_pointer()), 0, place)
 
 
-def group_maker(group_class: type[GroupType], names: tuple[str, ...], tagged_by: str = "") -> Any:
-    """Make a group's class known to numba; what comes back makes a group of a tuple of its members in compiled code.
+@infer_getattr
+class _Members(AttributeTemplate):
+    key = GroupType
 
-    A group lives as long as the function that made it, and its members never change. `tagged_by` is the member whose
-    type differs from one group of this class to another.
-    """
+    def generic_resolve(self, group: Any, name: str) -> Any:
+        place = group.places.get(name)
+        return None if place is None else group.members[place][1]
+
+
+@lower_getattr_generic(GroupType)
+def _read_member(context: Any, builder: Any, group: Any, value: Any, name: str) -> Any:
+    loaded = builder.load(_member_pointer(context, builder, group, value, group.places[name]))
+    loaded.set_metadata("invariant.load", builder.module.add_metadata([]))
+    return loaded
+
+
+def group_at(group: GroupType) -> Any:
+    """What finds a group by its address, an int64. Its members never change while the function runs."""
+
+    def build(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        return builder.inttoptr(args[0], cgutils.voidptr_t)
+
+    def typed(_context: Any, _address: Any) -> Any:
+        return group(types.int64), build
+
+    return intrinsic(typed)
+
+
+def group_maker(group_class: type[GroupType], names: tuple[str, ...]) -> Any:
+    """What makes a group of a tuple of its members in compiled code; it lives as long as the function that made it."""
     register_model(group_class)(_GroupModel)
-
-    class Attributes(AttributeTemplate):
-        key = group_class
-
-        def generic_resolve(self, group: Any, name: str) -> Any:
-            place = group.places.get(name)
-            return None if place is None else group.members[place][1]
-
-    infer_getattr(Attributes)
-
-    @lower_getattr_generic(group_class)
-    def read(context: Any, builder: Any, group: Any, value: Any, name: str) -> Any:
-        loaded = builder.load(_member_pointer(context, builder, group, value, group.places[name]))
-        loaded.set_metadata("invariant.load", builder.module.add_metadata([]))
-        return loaded
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         group = signature.return_type
@@ -218,17 +211,13 @@ def group_maker(group_class: type[GroupType], names: tuple[str, ...], tagged_by:
 
     def typed(_context: Any, values: Any) -> Any:
         members = tuple((name, types.unliteral(each)) for name, each in zip(names, values, strict=True))
-        tag = str(dict(members)[tagged_by]) if tagged_by else ""
-        return group_class(members, tag)(values), build
+        return group_class(members)(values), build
 
     return intrinsic(typed)
 
 
 def door(symbol: str, signature: Any) -> Any:
-    """A function of another module, called by its address under a name of ours: not linked in, so not compiled again.
-
-    `open_door` gives the name its address before any code that calls it is loaded. What it raises is raised on.
-    """
+    """A function of another object, called by its symbol: not linked in, so not compiled again. What it raises is raised on."""
 
     def build(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
         made = context.call_conv.get_function_type(signature.return_type, signature.args)
@@ -245,13 +234,6 @@ def door(symbol: str, signature: Any) -> Any:
         return signature, build
 
     return intrinsic(alone if len(signature.args) == 1 else with_one)
-
-
-def open_door(symbol: str, dispatcher: Any, signature: Any) -> None:
-    """Compile a function for a signature, or load what was compiled, and give its address a name."""
-    dispatcher.compile(signature.args)
-    compiled = dispatcher.overloads[signature.args]
-    add_symbol(symbol, compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name))
 
 
 def _fits(member: Any, value: Any) -> bool:

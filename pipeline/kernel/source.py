@@ -3,7 +3,6 @@
 The text depends on nothing else, no parameter's value and no instrument: it is what the compile cache is keyed by.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from types import FunctionType
 from typing import Any, Final
@@ -11,37 +10,23 @@ from typing import Any, Final
 from pipeline.codes import Kind
 from pipeline.core import step
 from pipeline.core.chunk import EVENTS, PRICES, SIZES
+from pipeline.core.closing import add_print, add_quote, close_due, see_vendor_bar
 from pipeline.core.context import Context, check_ranges
+from pipeline.core.desk import settle
 from pipeline.core.dialect import price_of, size_of
 from pipeline.core.strategy import HANDLERS, Strategy
-from pipeline.core.tape import Tape
-from pipeline.core.world import SINGLE, World, index_of, is_defined
-from pipeline.kernel.signatures import DOORS
+from pipeline.core.venue import arrive, match_quote
+from pipeline.core.world import index_of, is_defined
+from pipeline.kernel.groups import COLUMNS, OTHERS, STEPS, columns_of
 from pipeline.kernel.translate import Translator
 
-STEPS: Final[dict[Kind, Any]] = {
-    Kind.QUOTE: step.step_quote,
-    Kind.PRINT: step.step_print,
-    Kind.BAR: step.step_bar,
-    Kind.STATUS: step.step_status,
-    Kind.TIMER: step.step_timer,
-    Kind.FEED: step.step_feed,
-}
-"""The kinds that compiled code reduces by a function of their own."""
-
-AT: Final = len(Kind) + 1
-"""In the kernel's cursors, the place of the input it is at."""
-
-INTERPRETED: Final = frozenset((Kind.INSTRUMENT, Kind.ACCOUNT, Kind.REQUEST, Kind.SESSION))
-"""The kinds that only the interpreter reduces: they are few and carry text."""
+DOORS: Final[tuple[Any, ...]] = (arrive, close_due, settle, match_quote, see_vendor_bar, add_print, add_quote)
+"""Where a step leaves the strategies' code for the engine's: compiled once, whatever the strategies are."""
 
 _FOR_ALL: Final = ("on_status", "on_timer", "on_feed")
 """Handlers whose event may concern all instruments."""
 
 _FACTS: Final = ("on_order", "on_fill", "on_bar")
-
-WORLD_ROWS: Final = tuple(name for name in World._fields if name != "tape")
-TAPE_ROWS: Final = Tape._fields
 
 _HEADER: Final = '''"""Written by the machine from the sources of the core and of the strategies it was made for."""
 
@@ -54,32 +39,30 @@ from numba.extending import overload_attribute
 from pipeline.core.tables import claim
 from pipeline.kernel import primitives
 from pipeline.kernel.arithmetic import add, ceil, div, float_, floor, int_, mul, neg, round_, sub
-from pipeline.kernel.primitives import OPTIONS, column_over, put_member, table_over
+from pipeline.kernel.primitives import OPTIONS, put_member
 
 NAN = math.nan
 INF = math.inf
 MINUS_INF = -math.inf
 '''
+_CONTEXT: Final = f"""
+class ContextType(primitives.GroupType):
+    pass
+
+
+Context = primitives.group_maker(ContextType, {Context.__slots__!r})
+"""
 _PLAIN: Final = "@njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **OPTIONS)"
-_KEPT: Final = "@njit(cache=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, **OPTIONS)"
-
-
-def columns_of(kind: Kind) -> tuple[str, ...]:
-    """The columns that an event of this kind is made from."""
-    names = {PRICES.get(name) or SIZES.get(name) or name: None for name in EVENTS[kind]._fields}
-    return tuple(names)
 
 
 @cache
 def _engine() -> tuple[Translator, str]:
     translator = Translator()
-    doors = {translator.add(door) for door in DOORS}
+    for door in DOORS:
+        translator.add(door)
     names = _names(translator)
     events = [_event(kind, names, translator) for kind in STEPS]
-    parts = [_HEADER, *_groups({"World": World._fields, "Tape": TAPE_ROWS})]
-    parts += [f"{name} = namedtuple('{name}', {list(fields)!r})" for name, fields in _ROWS.items()]
-    parts += [*_groups({f"{kind.name.title()}s": columns_of(kind) for kind in STEPS})]
-    parts += [translator.text(lambda name: _KEPT if name in doors else _PLAIN)]
+    parts = [_HEADER, translator.text(lambda _name: _PLAIN)]
     parts += [f"{_PLAIN}\n{text}" for text in (_check_new(names), *events)]
     return translator, "\n\n".join(parts) + "\n"
 
@@ -94,8 +77,9 @@ def engine_name(function: Any) -> str:
     return _engine()[0].add(function)
 
 
-def kernel_text(strategies: Sequence[Strategy], engine_module: str) -> str:
-    """The module of the strategies, over that of the engine.
+@cache
+def kernel_text(strategies: tuple[Strategy, ...]) -> str:
+    """The module of the strategies, over that of the engine. `run` takes the address of a `call` group.
 
     Raises StrategyError naming the file and line of what can't be compiled.
     """
@@ -115,22 +99,9 @@ def kernel_text(strategies: Sequence[Strategy], engine_module: str) -> str:
     deliveries += [_deliver_to_one(name, handlers) for name in _FACTS]
     steps = {kind: translator.add(function) for kind, function in STEPS.items()}
     other = translator.add(step.step_other)
-    functions = translator.text(lambda _name: _PLAIN)
-    doors = {name for door in DOORS if (name := _engine()[0].add(door)) in translator.imported}
-    translator.imported = {name: None for name in translator.imported if name not in doors}
-    own = [
-        "World",
-        "Tape",
-        *_ROWS,
-        *(f"{kind.name.title()}s" for kind in STEPS),
-        "check_new",
-        *(f"event_{kind.name.lower()}" for kind in STEPS),
-    ]
-    parts = [_HEADER + f"from {engine_module} import {', '.join([*own, *translator.imported])}\n"]
-    parts += [f"from {engine_module} import door_{name} as {name}" for name in sorted(doors)]
-    parts += [*_strategy_groups(strategies), functions, *attributes]
+    parts = [_HEADER + _CONTEXT, translator.text(lambda _name: _PLAIN), *attributes]
     parts += [f"{_PLAIN}\n{text}" for text in (*calls, *deliveries)]
-    parts += [_run(strategies, steps, other)]
+    parts += [_run(steps, other)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -138,35 +109,6 @@ def _names(translator: Translator) -> dict[str, str]:
     """The core's functions that the lines written here call."""
     called: tuple[Any, ...] = (is_defined, index_of, check_ranges, price_of, size_of)
     return {function.__name__: translator.add(function) for function in called}
-
-
-def _groups(groups: Mapping[str, tuple[str, ...]], tagged: Mapping[str, str] | None = None) -> Iterator[str]:
-    for name, members in groups.items():
-        tag = (tagged or {}).get(name, "")
-        yield f"class {name}Type(primitives.GroupType):\n    pass\n"
-        yield f"{name} = primitives.group_maker({name}Type, {members!r}, {tag!r})"
-
-
-def _strategy_groups(strategies: Sequence[Strategy]) -> Iterator[str]:
-    numbers = range(1, len(strategies) + 1)
-    fields = tuple(f"{what}_{number}" for number in numbers for what in ("state", "shared", "params"))
-    yield from _groups({"Context": Context.__slots__, "Cells": (*fields, "nothing")}, {"Context": "shared"})
-    yield f"CellRows = namedtuple('CellRows', {[*fields, 'nothing']!r})"
-    for number, strategy in enumerate(strategies, 1):
-        yield f"Params{number} = namedtuple('Params{number}', {list(strategy.Params._fields) or ['nothing']!r})"
-
-
-def _columns_name(kind: Kind) -> str:
-    return f"{kind.name.title()}Columns"
-
-
-_ROWS: Final = {
-    "Rows": WORLD_ROWS,
-    "TapeRows": TAPE_ROWS,
-    **{_columns_name(kind): columns_of(kind) for kind in STEPS},
-    "OtherColumns": ("ts_recv_ns", "origin"),
-}
-"""Arrays as the kernel takes them, by the name of their named tuple."""
 
 
 def _attribute(translator: Translator, name: str, made: property) -> str:
@@ -272,50 +214,38 @@ def _event(kind: Kind, names: dict[str, str], translator: Translator) -> str:
     return "\n".join(lines)
 
 
-def _columns(kind: Kind) -> str:
-    """The columns of a kind, in one group."""
-    columns = [f"column_over({kind.name.lower()}.{name})" for name in columns_of(kind)]
-    return f"{kind.name.title()}s(({', '.join(columns)}))"
-
-
-def _run(strategies: Sequence[Strategy], steps: dict[Kind, str], other: str) -> str:
-    """The loop. It ends behind `stop`, or when `rows_max` derived rows wait; its answer is the next input's place."""
-    arguments = ["rows", "tape_rows", "cell_rows", *(kind.name.lower() for kind in STEPS), "other"]
-    world = [f"rows.{name}[0]" if name in SINGLE else f"table_over(rows.{name})" for name in WORLD_ROWS]
-    tape = [f"tape_rows.{name}[0]" if name == "length" else f"table_over(tape_rows.{name})" for name in TAPE_ROWS]
-    cells = []
-    for number in range(1, len(strategies) + 1):
-        cells += [
-            f"table_over(cell_rows.state_{number})",
-            f"cell_rows.shared_{number}[0]",
-            f"cell_rows.params_{number}",
-        ]
+def _run(steps: dict[Kind, str], other: str) -> str:
+    """The loop. What it returns says nothing; how far it came stands in `progress`."""
     lines = [
-        "@njit(cache=True, **OPTIONS)",
-        f"def run({', '.join(arguments)}, kinds, cursors, start, stop, rows_max):",
-        f"    tape = Tape(({', '.join(tape)}))",
-        f"    world = World(({', '.join(world)}, tape))",
-        f"    cells = Cells(({', '.join([*cells, '0'])}))",
-        *(f"    {kind.name.lower()}s = {_columns(kind)}" for kind in STEPS),
-        "    i = start",
-        "    while i < stop and tape.length.rows < rows_max:",
-        f"        cursors[{AT}] = i",
+        _PLAIN,
+        "def run(address):",
+        "    call = call_at(address)",
+        "    world = call.world",
+        "    cells = call.cells",
+        "    progress = call.progress",
+        "    kinds = call.kinds",
+        "    cursors = call.cursors",
+        *(f"    {group.name} = call.{group.name}" for group in (*COLUMNS.values(), OTHERS)),
+        "    i = progress.at",
+        "    while i < progress.stop and world.tape.length.rows < progress.rows_max:",
+        "        progress.at = i",
         "        kind = kinds[i]",
-        "        k = cursors[kind]",
+        "        cursor = cursors[kind]",
+        "        k = cursor.row",
     ]
     word = "if"
     for kind, function in steps.items():
-        column = kind.name.lower()
         lines += [
             f"        {word} kind == {int(kind)}:",
-            f"            {function}(world, cells, event_{column}(world, {column}s, k))",
+            f"            {function}(world, cells, event_{kind.name.lower()}(world, {COLUMNS[kind].name}, k))",
         ]
         word = "elif"
     lines += [
         "        else:",
-        f"            {other}(world, cells, other.ts_recv_ns[k], int64(other.origin[k]))",
-        "        cursors[kind] = k + 1",
+        f"            {other}(world, cells, others.ts_recv_ns[k], int64(others.origin[k]))",
+        "        cursor.row = k + 1",
         "        i += 1",
-        "    return i",
+        "    progress.at = i",
+        "    return 0",
     ]
     return "\n".join(lines)

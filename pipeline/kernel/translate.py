@@ -59,12 +59,11 @@ _REFUSED: Final = {
 
 
 class Translator:
-    """Gathers functions; `text` is all of them, callees first. What `base` gathered before is imported from its module."""
+    """Gathers functions; `text` is all of them, callees first, but for what `base` gathered before."""
 
     def __init__(self, base: "Translator | None" = None) -> None:
         self.functions: dict[str, str] = {}
         self.tuples: dict[str, Any] = {}
-        self.imported: dict[str, None] = {}
         self._names: dict[FunctionType, str] = {}
         self._base = base
 
@@ -72,7 +71,6 @@ class Translator:
         """Translate a function and what it calls; its name in the text. Raises StrategyError with file and line."""
         known = self._base.name_of(function) if self._base else None
         if known:
-            self.imported[known] = None
             return known
         if function not in self._names:
             name = f"{function.__module__.replace('.', '_')}_{function.__qualname__.replace('.', '_')}"
@@ -88,9 +86,7 @@ class Translator:
     def add_tuple(self, made: Any) -> str:
         """A named tuple's name in the text."""
         name = f"{made.__module__.replace('.', '_')}_{made.__name__}"
-        if self._base and name in self._base.tuples:
-            self.imported[name] = None
-        else:
+        if not (self._base and name in self._base.tuples):
             self.tuples[name] = made
         return name
 

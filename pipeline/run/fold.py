@@ -182,7 +182,7 @@ class LocalFold:
         from pipeline.kernel.build import is_compiled  # noqa: PLC0415  # numba takes half a second to load
         from pipeline.kernel.engine import CompiledEngine  # noqa: PLC0415  # same
 
-        is_there = is_compiled([plan.strategy for plan in plans])
+        is_there = is_compiled(tuple(plan.strategy for plan in plans))
         if is_worth or is_there:
             if not is_there:
                 compiling()

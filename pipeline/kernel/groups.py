@@ -1,0 +1,178 @@
+"""Groups: what compiled code finds behind each address it is handed, as plain words that anybody can write.
+
+A group is a row of 64-bit words: the address of a row, of another group, or the address and the length of a table (rows)
+or of a column (numbers, read only). The words are written by `memory` and `inputs` and read by compiled code, for which
+`signatures` turns the same lists into types.
+"""
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from pipeline.codes import Kind
+from pipeline.core import step
+from pipeline.core.chunk import EVENTS, PRICES, SIZES
+from pipeline.core.record import record_of
+from pipeline.core.state import state
+from pipeline.core.strategy import Strategy
+from pipeline.core.tape import KINDS, TAPE_LENGTH, Tape, row_dtype
+from pipeline.core.world import PERSISTENT, QUEUES, SINGLE, World
+from pipeline.events import FIELD_BY_NAME
+
+Words = np.ndarray[Any, np.dtype[np.int64]]
+Array = np.ndarray[Any, np.dtype[Any]]
+
+STEPS: Final[dict[Kind, Any]] = {
+    Kind.QUOTE: step.step_quote,
+    Kind.PRINT: step.step_print,
+    Kind.BAR: step.step_bar,
+    Kind.STATUS: step.step_status,
+    Kind.TIMER: step.step_timer,
+    Kind.FEED: step.step_feed,
+}
+"""The kinds that compiled code reduces by a function of their own."""
+
+
+class Form(Enum):
+    """What a member is."""
+
+    ROW = 1
+    TABLE = 2
+    COLUMN = 3
+    GROUP = 4
+
+
+class Member(NamedTuple):
+    """One member: `what` is the dtype of its rows or numbers, or the group it is."""
+
+    name: str
+    form: Form
+    what: Any
+
+
+class Group(NamedTuple):
+    """Members in their order."""
+
+    name: str
+    members: tuple[Member, ...]
+
+
+@state
+class Progress:
+    """How far a call is: it begins at input `at`, ends behind `stop`, or when `rows_max` derived rows wait."""
+
+    at: int
+    stop: int
+    rows_max: int
+
+
+@state
+class Cursor:
+    """The next row of a kind."""
+
+    row: int
+
+
+@state
+class Nothing:
+    """What stands where a strategy has no shared State or no parameters."""
+
+    nothing: int
+
+
+PROGRESS: Final = record_of(Progress)
+CURSOR: Final = record_of(Cursor)
+NOTHING: Final = record_of(Nothing)
+
+
+def columns_of(kind: Kind) -> tuple[str, ...]:
+    """The columns that an event of this kind is made from."""
+    names = {PRICES.get(name) or SIZES.get(name) or name: None for name in EVENTS[kind]._fields}
+    return tuple(names)
+
+
+def _columns(kind: Kind, names: Sequence[str]) -> tuple[Member, ...]:
+    fields = FIELD_BY_NAME[kind]
+    return tuple(Member(name, Form.COLUMN, np.dtype("<" + fields[name].type)) for name in names)
+
+
+COLUMNS: Final = {kind: Group(f"{kind.name.lower()}s", _columns(kind, columns_of(kind))) for kind in STEPS}
+"""The columns of each kind."""
+
+OTHERS: Final = Group("others", _columns(Kind.NOTE, ("ts_recv_ns", "origin")))
+"""Columns of what moves only the session time."""
+
+
+def _rows(name: str, dtype: np.dtype[Any], *, is_single: bool) -> Member:
+    return Member(name, Form.ROW if is_single else Form.TABLE, dtype)
+
+
+TAPE: Final = Group(
+    "tape",
+    (
+        Member("length", Form.ROW, TAPE_LENGTH.dtype),
+        *(_rows(name, row_dtype(kind), is_single=False) for name, kind in KINDS.items()),
+    ),
+)
+WORLD: Final = Group(
+    "world",
+    (
+        *(
+            _rows(name, record.dtype, is_single=name in SINGLE)
+            for name, record in sorted((PERSISTENT | QUEUES).items(), key=lambda item: World._fields.index(item[0]))
+        ),
+        Member("tape", Form.GROUP, TAPE),
+    ),
+)
+assert [member.name for member in TAPE.members] == list(Tape._fields)
+assert [member.name for member in WORLD.members] == list(World._fields)
+
+
+def params_dtype(strategy: Strategy) -> np.dtype[Any]:
+    """Parameters as a row."""
+    codes = {bool: "?", int: "<i8", float: "<f8"}
+    return (
+        np.dtype([(spec.name, codes[spec.type]) for spec in strategy.Params.specs])
+        if strategy.Params.specs
+        else NOTHING.dtype
+    )
+
+
+def cells_group(strategies: Sequence[Strategy]) -> Group:
+    """What belongs to the strategies, numbered from 1."""
+    members = []
+    for number, strategy in enumerate(strategies, 1):
+        members += [
+            Member(f"state_{number}", Form.TABLE, strategy.record.dtype),
+            Member(f"shared_{number}", Form.ROW, (strategy.shared_record or NOTHING).dtype),
+            Member(f"params_{number}", Form.ROW, params_dtype(strategy)),
+        ]
+    return Group("cells", tuple(members))
+
+
+def call_group(strategies: Sequence[Strategy]) -> Group:
+    """All that the loop is given: the one address it takes is that of this group."""
+    return Group(
+        "call",
+        (
+            Member("world", Form.GROUP, WORLD),
+            Member("cells", Form.GROUP, cells_group(strategies)),
+            Member("progress", Form.ROW, PROGRESS.dtype),
+            Member("cursors", Form.TABLE, CURSOR.dtype),
+            Member("kinds", Form.COLUMN, np.dtype(np.int8)),
+            *(Member(group.name, Form.GROUP, group) for group in COLUMNS.values()),
+            Member("others", Form.GROUP, OTHERS),
+        ),
+    )
+
+
+def words_of(group: Group, arrays: Mapping[str, Array]) -> Words:
+    """A group over arrays, which must outlive it; a member that is a group stands for its own words."""
+    words: list[int] = []
+    for name, form, _ in group.members:
+        words.append(arrays[name].ctypes.data)
+        if form in (Form.TABLE, Form.COLUMN):
+            words.append(len(arrays[name]))
+    return np.array(words, np.int64)

@@ -1,0 +1,106 @@
+"""Inputs: a stretch of a batch as compiled code takes it, zero-copy: the addresses of its columns, and who comes when."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+
+from pipeline.block import Block, Blocks, Numbers, row_count
+from pipeline.codes import Kind
+from pipeline.core.strategy import Strategy
+from pipeline.kernel.groups import COLUMNS, CURSOR, OTHERS, PROGRESS, Array, Words, call_group, words_of
+
+INTERPRETED: Final = frozenset((Kind.INSTRUMENT, Kind.ACCOUNT, Kind.REQUEST, Kind.SESSION))
+"""The kinds that only the interpreter reduces: they are few and carry text."""
+
+_OTHER: Final = 0
+_CURSORS: Final = len(Kind) + 1
+
+
+class Inputs:
+    """Inputs `first_seq` and on. `cursors` are the next row of each kind (0: of the rest), `progress` where the loop is."""
+
+    def __init__(self, batch: Blocks, kinds: Numbers, first_seq: int) -> None:
+        self.batch = batch
+        self.kinds = kinds
+        self.first_seq = first_seq
+        self.count = len(kinds)
+        self.cursors = np.zeros(_CURSORS, CURSOR.dtype)
+        self.progress = np.zeros(1, PROGRESS.dtype)
+        self._columns = _columns(batch)
+        self._groups = {group.name: words_of(group, self._columns[group.name]) for group in (*COLUMNS.values(), OTHERS)}
+
+    def call(self, strategies: Sequence[Strategy], world: Words, cells: Words) -> Words:
+        """The group of a call over these inputs, valid as long as all of them live."""
+        own: dict[str, Array] = {"progress": self.progress, "cursors": self.cursors, "kinds": self.kinds}
+        return words_of(call_group(strategies), {"world": world, "cells": cells, **own, **self._groups})
+
+    def one(self, place: int) -> Blocks:
+        """One input, alone."""
+        return between(self.batch, self.first_seq + place, self.first_seq + place + 1)
+
+    def skip(self, place: int) -> None:
+        """Go on behind an input that was reduced elsewhere."""
+        self.cursors["row"][self.kinds[place]] += 1
+
+
+def pieces(batch: Blocks, first_seq: int) -> Iterator[Inputs | Blocks]:
+    """Stretches in their order: inputs for the loop, or blocks for the interpreter."""
+    kinds = _kinds_in_order(batch, first_seq)
+    if not any(block.kind in INTERPRETED for block in batch):
+        yield Inputs(batch, kinds, first_seq)
+        return
+    is_plain = np.isin(kinds, [int(kind) for kind in INTERPRETED])
+    edges = [0, *(np.flatnonzero(np.diff(is_plain)) + 1).tolist(), len(kinds)]
+    for start, stop in pairwise(edges):
+        piece = between(batch, first_seq + start, first_seq + stop)
+        yield piece if is_plain[start] else Inputs(piece, kinds[start:stop], first_seq + start)
+
+
+def between(batch: Blocks, first: int, end: int) -> Blocks:
+    """The inputs from `seq` first up to, but not with, end."""
+    cut = []
+    for block in batch:
+        low, high = np.searchsorted(block.number("seq"), [first, end])
+        if low < high:
+            cut.append(block.slice(int(low), int(high)))
+    return cut
+
+
+def _kinds_in_order(batch: Blocks, first: int) -> Numbers:
+    """The kind of each input; 0 for what moves only the session time."""
+    kinds = np.empty(row_count(batch), np.int8)
+    for block in batch:
+        kind = int(block.kind) if block.kind in COLUMNS or block.kind in INTERPRETED else _OTHER
+        if len(block) == len(kinds):
+            kinds[:] = kind
+        else:
+            kinds[block.number("seq") - first] = kind
+    return kinds
+
+
+def _columns(batch: Blocks) -> Mapping[str, Mapping[str, Numbers]]:
+    """The columns of each group, in one piece and aligned; empty ones where there are no rows."""
+    by_kind = {block.kind: block for block in batch}
+    columns = {
+        group.name: {member.name: _column(by_kind.get(kind), member.name, member.what) for member in group.members}
+        for kind, group in COLUMNS.items()
+    }
+    rest = [block for block in batch if block.kind not in COLUMNS]
+    columns[OTHERS.name] = {member.name: _merged(rest, member.name, member.what) for member in OTHERS.members}
+    return columns
+
+
+def _column(block: Block | None, name: str, dtype: np.dtype) -> Numbers:
+    if block is None:
+        return np.zeros(0, dtype)
+    return np.require(block.number(name), dtype, ["C", "A"])
+
+
+def _merged(blocks: Blocks, name: str, dtype: np.dtype) -> Numbers:
+    """A column of several kinds in the order of their `seq`."""
+    if not blocks:
+        return np.zeros(0, dtype)
+    order = np.argsort(np.concatenate([block.number("seq") for block in blocks]), kind="stable")
+    return np.require(np.concatenate([block.number(name) for block in blocks])[order], dtype, ["C", "A"])
