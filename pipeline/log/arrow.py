@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from pipeline.block import Block, Column
+from pipeline.block import Block, Column, Numbers
 from pipeline.codes import Kind
 from pipeline.errors import SchemaError
 from pipeline.events import LAYOUTS, Field, Layout, layout_of
@@ -89,6 +89,11 @@ def _column(batch: pa.RecordBatch | pa.Table, field: Field) -> Column:
         array = array.chunk(0) if array.num_chunks == 1 else array.combine_chunks()
     if array.type != _ARROW_TYPES[field.type]:
         raise SchemaError(f"column {field.name!r} is {array.type}, not {field.type}")
+    return numbers_of(array, field)
+
+
+def numbers_of(array: pa.Array, field: Field) -> Numbers:
+    """The values of an array without nulls, sharing its memory: `to_numpy` would import pandas for its first call."""
     buffer = array.buffers()[1]
     if buffer is None or not len(array):
         return np.empty(0, field.type)

@@ -25,7 +25,7 @@ from pipeline.block import Block, Column, Numbers, concat
 from pipeline.codes import Kind
 from pipeline.errors import CorruptError
 from pipeline.events import FIELD_BY_NAME, LAYOUTS
-from pipeline.log.arrow import SCHEMAS, kind_of, to_arrow
+from pipeline.log.arrow import SCHEMAS, kind_of, numbers_of, to_arrow
 from pipeline.log.disk import Disk, RealDisk
 from pipeline.log.encoding import options
 from pipeline.log.manifest import Piece, SealedPart
@@ -272,7 +272,12 @@ def _block(batch: pa.RecordBatch, kind: Kind, names: Sequence[str], repeated: Ma
 
 def _column(array: pa.Array, kind: Kind, name: str) -> Column:
     """An array's values; numbers share its memory. Raises ArrowInvalid for nulls, which no layout has."""
-    return array.to_numpy() if FIELD_BY_NAME[kind][name].is_fixed else array.to_pylist()  # type: ignore[no-any-return]  # pyarrow is untyped
+    field = FIELD_BY_NAME[kind][name]
+    if not field.is_fixed:
+        return array.to_pylist()  # type: ignore[no-any-return]  # pyarrow is untyped
+    if array.null_count:
+        raise pa.ArrowInvalid(f"column {name!r} holds nulls")
+    return numbers_of(array, field)
 
 
 def _bytes_of(column: Numbers) -> memoryview:

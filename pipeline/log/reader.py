@@ -7,10 +7,9 @@ by page checksums while decoding, a journal frame by checksum and chain.
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import pyarrow as pa
-import pyarrow.dataset as pads
 
 from pipeline.block import Block, Blocks
 from pipeline.codes import Kind
@@ -25,6 +24,9 @@ from pipeline.log.merge import ENDLESS, Chunk, Window, joined, windows
 from pipeline.log.parquet import PartFile, prove
 from pipeline.log.scan import Place
 from pipeline.log.segments import Segments
+
+if TYPE_CHECKING:
+    import pyarrow.dataset as pads
 
 JOURNAL: Final = "journal"
 What = Literal["inputs", "derived", "all"]
@@ -116,7 +118,7 @@ class LogReader:
                 return
         raise CorruptError(self.folder, 0, f"files kept vanishing while they were read, {_OPENINGS_MAX} times")
 
-    def relations(self, kind: Kind) -> list[pa.Table | pads.Dataset]:
+    def relations(self, kind: Kind) -> "list[pa.Table | pads.Dataset]":
         """This kind's rows for SQL: sealed ones as a dataset that checks page checksums, unsealed ones as a table."""
         for _ in range(_OPENINGS_MAX):
             try:
@@ -195,7 +197,9 @@ class LogReader:
                 # An input has its seq for itself; derived rows of this seq may go on in the next chunk.
                 yield Chunk([choice.cut(block, stretch)], last if stretch == "inputs" else last - 1)
 
-    def _dataset(self, kind: Kind, parts: list[SealedPart]) -> pads.Dataset:
+    def _dataset(self, kind: Kind, parts: list[SealedPart]) -> "pads.Dataset":
+        import pyarrow.dataset as pads  # noqa: PLC0415  # it imports pandas: a quarter of a second that only SQL has to pay
+
         options = pads.ParquetFragmentScanOptions(page_checksum_verification=True)
         files = [str(self.path_of(part)) for part in parts]
         return pads.dataset(files, SCHEMAS[kind], format=pads.ParquetFileFormat(default_fragment_scan_options=options))
