@@ -144,6 +144,16 @@ def cut(batch: Blocks, start: int, stop: int) -> Blocks:
     return parts
 
 
+def between(batch: Blocks, first_seq: int, end_seq: int) -> Blocks:
+    """The rows from `first_seq` up to, but not with, `end_seq`."""
+    parts: Blocks = []
+    for block in batch:
+        low, high = np.searchsorted(block.number("seq"), [first_seq, end_seq]).tolist()
+        if low < high:
+            parts.append(block.slice(low, high))
+    return parts
+
+
 def chained(batches: Sequence[Blocks]) -> Blocks:
     """Batches one behind the other, as one batch."""
     if len(batches) == 1:
