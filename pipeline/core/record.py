@@ -32,6 +32,8 @@ class Leaf:
     code: str
     count: int
     """Length of an array; 0 for a scalar."""
+    type: type[Any]
+    """What it was declared as: bool, int, float or an IntEnum."""
 
     @property
     def size(self) -> int:
@@ -152,7 +154,7 @@ def _leaves(cls: type[Any], known: Mapping[str, int], prefix: str) -> Iterator[L
     for member, count, below in _members(cls, known):
         path = prefix + member.name
         if not isinstance(member.shape, GroupOf):
-            yield Leaf(path, _CODE.get(member.type, "q"), count or 0)
+            yield Leaf(path, _CODE.get(member.type, "q"), count or 0, member.type)
         elif count is None:
             yield from _leaves(member.type, below, f"{path}.")
         else:
