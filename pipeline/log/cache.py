@@ -71,18 +71,18 @@ class Proved(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The identity each had then, see `MappedKind.unproved`."""
 
 
-def limit_bytes(home: Path) -> int:
-    """What the cache of this store may take; 0 turns it off. Raises ConfigError."""
-    text = os.environ.get(LIMIT_VARIABLE)
+def limit_bytes(home: Path, folder: str = FOLDER, variable: str = LIMIT_VARIABLE, most: int = LIMIT_BYTES) -> int:
+    """What a cache of this store may take; 0 turns it off. Raises ConfigError."""
+    text = os.environ.get(variable)
     if text is None:
-        held = sum(entry.size for entry in entries_of(home / FOLDER))
-        return min(LIMIT_BYTES, (shutil.disk_usage(home).free + held) // 10)
+        held = sum(entry.size for entry in entries_of(home / folder))
+        return min(most, (shutil.disk_usage(home).free + held) // 10)
     try:
         gib = float(text)
     except ValueError:
         gib = -1.0
     if not 0 <= gib < 2**20:
-        raise ConfigError(f"{LIMIT_VARIABLE}={text!r}: write how many GiB the hot cache may take, 0 for none")
+        raise ConfigError(f"{variable}={text!r}: write how many GiB {folder} may take, 0 for none")
     return int(gib * 2**30)
 
 
