@@ -26,7 +26,7 @@ parameters are `core.params`, memory is `core.state` laid out by `core.record`, 
 `core.outputs`; their wishes go over the `core.desk`: sized in `core.sizing`, ranked in `core.arbitration`, admitted by
 `core.risk`, kept as `core.orders`, filled by `core.venue`, booked in `core.portfolio`, written to the `core.ledger`.
 The operator's hand is `core.operator`, everything that may be set `core.settings`. All that is remembered is a
-`core.snapshot`; what another session begins with is told by `core.carrying`. Rows leave by `core.tape` and are hashed in `core.hashing`.
+`core.snapshot`, as bytes `core.frozen`; what another session begins with is told by `core.carrying`. Rows leave by `core.tape` and are hashed in `core.hashing`.
 
 **At speed.** The same lines compiled: `kernel.translate` turns functions into one flat text, `kernel.source` puts the engine's
 and the strategies' together, `kernel.compiling` makes machine code of it, over `kernel.primitives`, `kernel.arithmetic` and
@@ -47,14 +47,18 @@ and `indicators.series` runs one over a whole series. Averages: `indicators.sma`
 **At rest.** `log.seal` turns segments into `log.parquet`, written as `log.encoding` chooses; `log.manifest` says what a log is, `log.store` where logs lie
 and what they are called, `log.export` makes a copy that stands alone. `log.reader` gives rows back in order, over
 `log.segments`, `log.scan` and `log.merge`; `log.follow` goes on where it ends. `log.hot` reads sealed inputs a
-second time without decoding them, out of a `log.cache` of columns that `log.mapped` writes and maps. `log.check` finds damage and knows by
+second time without decoding them, out of a `log.cache` of columns that `log.mapped` writes and maps; `log.trail` holds what an engine
+remembered at waypoints. `log.check` finds damage and knows by
 `log.half_made` what only a crash left, `log.salvage` copies what can be read and `log.renumber` gives it its new places.
 
 **The shell.** `config` reads what people write. `run.recording` records with `run.control` listening and `run.sealing` behind it, `run.importing`
-(reading `run.ahead` of the writing) and `run.generating` feed it, with `run.continuing` for a session that can't go on as it was, `run.replaying` and `run.verifying` fold again through `run.fold`, with `run.code` that was
+(reading `run.ahead` of the writing) and `run.generating` feed it, with `run.continuing` for a session that can't go on as it was, `run.replaying` and
+`run.verifying` fold again through `run.fold`, in another process over the `run.wire`, with `run.code` that was
 kept, `run.strategies` that were named and the `run.environment` they ran in; `run.comparing` finds the first
-difference, `run.diffing` where two runs part, `run.notes` remarks, `run.pages` writes what the code says of itself.
-People speak to it through the commands: `cli.demo_command`, `cli.import_command`, `cli.replay_command`, `cli.verify_command`, `cli.diff_command`, `cli.sql_command`,
+difference, `run.diffing` where two runs part. `run.keeping` leaves waypoints while a run is made; from them `run.traveling` reaches any
+input, `run.moments` and `run.moves` read what is found there by its `run.outline`, and `run.looking` answers with it. `run.notes` are
+remarks, `run.pages` writes what the code says of itself.
+People speak to it through the commands: `cli.demo_command`, `cli.import_command`, `cli.replay_command`, `cli.verify_command`, `cli.diff_command`, `cli.state_command`, `cli.sql_command`,
 `cli.check_command`, `cli.sessions_command`, `cli.runs_command`, `cli.note_command`, `cli.strategies_command`,
 `cli.docs_command`, which print by `cli.show`.
 """

@@ -17,6 +17,9 @@ WHOLE_STEP_NANO: Final = NANO
 COIN_STEP_NANO: Final = 10
 """Size step of coins: 1e-8, the finest that Binance and Coinbase trade."""
 
+EXCHANGE_ZONES: Final = {"XNYS": "America/New_York", "CMES": "America/Chicago"}
+"""Whose clocks a trading calendar goes by; UTC for every other."""
+
 _EXPONENT_MAX: Final = 30
 """Sizes with decimal exponents outside +-30 fit no int64 of any step; refusing them early bounds the work."""
 

@@ -25,6 +25,7 @@ _MORE: Final = {
     "note": "remark on a session",
     "runs": "list, show, delete",
     "sessions": "list, show, seal, export, delete, prune",
+    "state": "what a strategy remembered at any moment; what differs between two",
     "strategies": "list the strategies that come along, with their parameters",
 }
 _HIDDEN: Final = {"docs": "write the pages that come from the code"}

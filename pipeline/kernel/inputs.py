@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from pipeline.block import Block, Blocks, Numbers, row_count
+from pipeline.block import Block, Blocks, Numbers, between, row_count
 from pipeline.codes import Kind
 from pipeline.core.strategy import Strategy
 from pipeline.kernel.groups import COLUMNS, CURSOR, OTHERS, PROGRESS, Array, Words, call_group, words_of
@@ -56,16 +56,6 @@ def pieces(batch: Blocks, first_seq: int) -> Iterator[Inputs | Blocks]:
     for start, stop in pairwise(edges):
         piece = between(batch, first_seq + start, first_seq + stop)
         yield piece if is_plain[start] else Inputs(piece, kinds[start:stop], first_seq + start)
-
-
-def between(batch: Blocks, first: int, end: int) -> Blocks:
-    """The inputs from `seq` first up to, but not with, end."""
-    cut = []
-    for block in batch:
-        low, high = np.searchsorted(block.number("seq"), [first, end])
-        if low < high:
-            cut.append(block.slice(int(low), int(high)))
-    return cut
 
 
 def _kinds_in_order(batch: Blocks, first: int) -> Numbers:

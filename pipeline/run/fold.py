@@ -4,40 +4,33 @@
 and speaks to it over pipes: this very file is among the recorded sources, and `serve` is what runs there. So a
 recording is verified with the code that made it, whatever became of the code since.
 
-The wire: one JSON line with the plan; then batches, each a count of blocks and per block its kind, its length and an
-Arrow stream; a count of HASHES asks for the hashes, one of CARRIED for what another session would begin with, both one
-JSON line; it ends where the pipe does.
+What the two say to each other is in `run.wire`, after one line of JSON with the plan.
 """
 
-import struct
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol, Self
 
 import msgspec
-import pyarrow as pa
 
 from pipeline.block import Blocks
-from pipeline.codes import Kind
 from pipeline.core.carrying import carried
 from pipeline.core.engine import Engine
+from pipeline.core.frozen import freeze, thaw
 from pipeline.core.hashing import DecisionsHash
 from pipeline.core.settings import EngineSettings
 from pipeline.core.strategy import Plan, Strategy
 from pipeline.errors import ConfigError, StrategyError, TapeError
-from pipeline.log.arrow import from_arrow, to_arrow
+from pipeline.run import wire
+from pipeline.run.outline import Outline, outline_of
 
 if TYPE_CHECKING:
     from pipeline.kernel.engine import CompiledEngine
-
-HASHES: Final = 0xFFFF_FFFF
-CARRIED: Final = 0xFFFF_FFFE
-_COUNT: Final = struct.Struct("<I")
-_BLOCK: Final = struct.Struct("<IQ")
 
 
 class StrategyPlan(msgspec.Struct, frozen=True):
@@ -86,6 +79,22 @@ class Fold(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
+
+
+class FoldOfState(Fold, Protocol):
+    """A fold whose state can be looked at, kept, and gone on from."""
+
+    def freeze(self) -> bytes:
+        """The state between two batches, see `core.frozen`."""
+        ...
+
+    def thaw(self, state: bytes) -> None:
+        """Go on from a state of the same code and plan. Raises ValueError for another."""
+        ...
+
+    def outline(self) -> Outline:
+        """What the numbers in a state mean."""
+        ...
 
 
 def load_strategy(path: Path) -> Strategy:
@@ -202,6 +211,18 @@ class LocalFold:
         """The state so far as another session would begin with it."""
         return list(carried(self._engine.snapshot(), self._plans))
 
+    def freeze(self) -> bytes:
+        """The state between two batches."""
+        return freeze(self._engine.snapshot())
+
+    def thaw(self, state: bytes) -> None:
+        """Go on from a state. Raises ValueError when it is not one of these strategies."""
+        self._engine.put_back(thaw(state, [plan.strategy.record for plan in self._plans]))
+
+    def outline(self) -> Outline:
+        """What the numbers in a state mean."""
+        return outline_of([plan.strategy for plan in self._plans])
+
     def __enter__(self) -> Self:
         return self
 
@@ -269,24 +290,38 @@ class RecordedFold:
 
     def reduce(self, batch: Blocks) -> Blocks:
         """The derived rows of exactly these inputs. Raises TapeError when the recorded code failed."""
-        try:
-            write_batch(self._into, batch)
-            return read_batch(self._out)
-        except (BrokenPipeError, EOFError):
-            raise TapeError("the recorded code ended before its inputs did; its own words stand above") from None
+        with _heard():
+            wire.write_batch(self._into, batch)
+            return wire.read_batch(self._out)
 
     def hashes(self) -> Hashes:
         """The state and the decisions so far."""
-        return msgspec.json.decode(self._asked(HASHES), type=Hashes)
+        return msgspec.json.decode(self._asked(wire.HASHES), type=Hashes)
 
     def carried(self) -> Carried:
         """The state so far as another session would begin with it."""
-        return msgspec.json.decode(self._asked(CARRIED), type=Carried)
+        return msgspec.json.decode(self._asked(wire.CARRIED), type=Carried)
+
+    def outline(self) -> Outline:
+        """What the numbers in a state mean."""
+        return msgspec.json.decode(self._asked(wire.OUTLINE), type=Outline)
+
+    def freeze(self) -> bytes:
+        """The state between two batches."""
+        with _heard():
+            wire.ask(self._into, wire.FREEZE)
+            return wire.read_packet(self._out)
+
+    def thaw(self, state: bytes) -> None:
+        """Go on from a state."""
+        with _heard():
+            wire.ask(self._into, wire.THAW)
+            wire.write_packet(self._into, state)
 
     def _asked(self, question: int) -> bytes:
-        self._into.write(_COUNT.pack(question))
-        self._into.flush()
-        return self._out.readline()
+        with _heard():
+            wire.ask(self._into, question)
+            return wire.read_line(self._out)
 
     def __enter__(self) -> Self:
         return self
@@ -301,53 +336,31 @@ class RecordedFold:
         self._out.close()
 
 
+@contextmanager
+def _heard() -> Iterator[None]:
+    """Raises TapeError when the process of the recorded code is not there to answer."""
+    try:
+        yield
+    except (BrokenPipeError, EOFError):
+        raise TapeError("the recorded code ended before its inputs did; its own words stand above") from None
+
+
 def serve(code: str) -> None:
     """Answer batches and questions on standard input until it ends; what runs in the process of a RecordedFold."""
     into, out = sys.stdin.buffer, sys.stdout.buffer
     sys.stdout = sys.stderr  # a print in a strategy must not tear the wire
     plan = msgspec.json.decode(into.readline(), type=FoldPlan)
     fold = LocalFold(plan, recorded_paths(plan, Path(code)))
-    while count := into.read(_COUNT.size):
-        (question,) = _COUNT.unpack(count)
-        if question == HASHES:
-            out.write(msgspec.json.encode(fold.hashes()) + b"\n")
-        elif question == CARRIED:
-            out.write(msgspec.json.encode(fold.carried()) + b"\n")
-        else:
-            write_batch(out, fold.reduce(_blocks(into, question)))
-        out.flush()
-
-
-def write_batch(pipe: BinaryIO, batch: Sequence[Any]) -> None:
-    """Put blocks on a pipe."""
-    pipe.write(_COUNT.pack(len(batch)))
-    for block in batch:
-        sink = pa.BufferOutputStream()
-        record_batch = to_arrow(block)
-        with pa.ipc.new_stream(sink, record_batch.schema) as stream:
-            stream.write_batch(record_batch)
-        payload = sink.getvalue()
-        pipe.write(_BLOCK.pack(block.kind, payload.size))
-        pipe.write(payload)
-    pipe.flush()
-
-
-def read_batch(pipe: BinaryIO) -> Blocks:
-    """Blocks from a pipe. Raises EOFError when it closes early."""
-    return _blocks(pipe, *_COUNT.unpack(_exactly(pipe, _COUNT.size)))
-
-
-def _blocks(pipe: BinaryIO, count: int) -> Blocks:
-    batch = []
-    for _ in range(count):
-        kind, length = _BLOCK.unpack(_exactly(pipe, _BLOCK.size))
-        table = pa.ipc.open_stream(pa.py_buffer(_exactly(pipe, length))).read_all()
-        batch.append(from_arrow(table, Kind(kind)))
-    return batch
-
-
-def _exactly(pipe: BinaryIO, count: int) -> bytes:
-    data = pipe.read(count)
-    if len(data) != count:
-        raise EOFError
-    return data
+    while (asked := wire.read_count(into)) is not None:
+        if asked <= wire.BLOCKS_MAX:
+            wire.write_batch(out, fold.reduce(wire.read_blocks(into, asked)))
+        elif asked == wire.HASHES:
+            wire.write_line(out, msgspec.json.encode(fold.hashes()))
+        elif asked == wire.CARRIED:
+            wire.write_line(out, msgspec.json.encode(fold.carried()))
+        elif asked == wire.OUTLINE:
+            wire.write_line(out, msgspec.json.encode(fold.outline()))
+        elif asked == wire.FREEZE:
+            wire.write_packet(out, fold.freeze())
+        elif asked == wire.THAW:
+            fold.thaw(wire.read_packet(into))

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import msgspec
@@ -21,7 +22,8 @@ from pipeline.log.store import Store
 from pipeline.provenance import Mode
 from pipeline.run.code import code_of
 from pipeline.run.environment import machine, packages
-from pipeline.run.fold import Fold, FoldPlan, LocalFold, Speed
+from pipeline.run.fold import FoldPlan, LocalFold, Speed
+from pipeline.run.keeping import Keeper, trail_of
 from pipeline.run.strategies import strategy_entries
 
 BATCH_ROWS = 65_536
@@ -88,10 +90,11 @@ def replay(
     started = time.perf_counter()
     try:
         with (
+            trail_of(store, parent, plan, manifest.code) or nullcontext() as trail,
             LocalFold(plan, strategy_files, speed=speed, inputs=to_seq, compiling=compiling) as fold,
             Journal.create(folder / JOURNAL, log_id=bytes.fromhex(manifest.log_id), is_derived_only=True) as journal,
         ):
-            tally = _run(inputs, fold, journal, to_seq=to_seq, rows=rows, progress=progress)
+            tally = _run(inputs, Keeper(fold, trail), journal, to_seq=to_seq, rows=rows, progress=progress)
             hashes = fold.hashes()
     except BaseException:
         store.delete(manifest.id)  # half of a run would stand among the whole ones; it can be made again
@@ -203,7 +206,7 @@ class _Tally:
 
 
 def _run(
-    inputs: LogReader, fold: Fold, journal: Journal, *, to_seq: int, rows: int, progress: Callable[[int], None]
+    inputs: LogReader, fold: Keeper, journal: Journal, *, to_seq: int, rows: int, progress: Callable[[int], None]
 ) -> _Tally:
     tally = _Tally()
     for window in inputs.windows(to_seq=to_seq, what="inputs", rows=rows):

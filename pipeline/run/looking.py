@@ -1,0 +1,104 @@
+"""Looking: what people ask of time travel, answered: moments, what differs between two, what moved in between."""
+
+from collections.abc import Sequence
+from datetime import UTC, tzinfo
+from difflib import get_close_matches
+from typing import Any
+
+import msgspec
+
+from pipeline.config import moment_ns, zone_named
+from pipeline.core.frozen import parts_of
+from pipeline.errors import ConfigError, NotFoundError
+from pipeline.instruments import EXCHANGE_ZONES
+from pipeline.log.reader import LogReader
+from pipeline.log.store import Store
+from pipeline.run.moments import FieldChange, Moment, differences, moment_of
+from pipeline.run.moves import Move, moves_of, speaker_of
+from pipeline.run.replaying import instruments_of
+from pipeline.run.traveling import Journey, Stop, Traveler
+
+
+class Compared(msgspec.Struct, frozen=True):
+    """A strategy in an instrument at two moments, or at one moment of two versions."""
+
+    strategy: str
+    symbol: str
+    before: Moment
+    after: Moment
+    changes: list[FieldChange]
+    moves: list[Move]
+    """What moved its phase in between; nothing between two versions."""
+
+
+def instruments(store: Store, journey: Journey) -> list[dict[str, Any]]:
+    """The instruments of a journey, as their last definition says."""
+    return list(instruments_of(LogReader(store.folder(journey.session.id)), journey.to_seq))
+
+
+def zone_of(defined: Sequence[dict[str, Any]], symbol: str | None, named: str | None) -> tzinfo:
+    """Whose clocks times are told by: those named, else those of the instruments' exchange, UTC when there are several."""
+    if named:
+        return zone_named(named)
+    zones = {
+        EXCHANGE_ZONES.get(row.get("calendar", ""), "UTC") for row in defined if symbol in (None, row.get("symbol"))
+    }
+    return zone_named(zones.pop()) if len(zones) == 1 else UTC
+
+
+def seq_of(traveler: Traveler, text: str, zone: tzinfo, day_ns: int) -> int:
+    """The last input at or before a moment as people write it. Raises ConfigError when there is none."""
+    seq = traveler.seq_at(moment_ns(text, day_ns=day_ns, zone=zone))
+    if seq == 0:
+        raise ConfigError(f"{text} is before the first input of {traveler.journey.session.id}")
+    return seq
+
+
+def look(traveler: Traveler, stop: Stop, symbol: str | None, strategy: str | None = None) -> list[Moment]:
+    """The moments of a symbol, or of all, strategy by strategy. Raises NotFoundError listing what there is."""
+    outline = traveler.outline()
+    names = [each.name for each in outline.strategies]
+    if strategy and strategy not in names:
+        raise NotFoundError(f"no strategy {strategy!r} in {traveler.journey.id}: there is {', '.join(names)}")
+    ids = _ids_of(parts_of(stop.state).symbols, symbol, stop.seq)
+    return [
+        moment_of(stop.state, outline, strategy_id, instrument_id)
+        for strategy_id, name in enumerate(names, 1)
+        if strategy in (None, name)
+        for instrument_id in ids
+    ]
+
+
+def compare(before: Sequence[Moment], after: Sequence[Moment], moves: Sequence[Move]) -> list[Compared]:
+    """Moment by moment what differs, with those of the moves that concern it; instruments that came in between are left out."""
+    known = {(moment.strategy, moment.instrument_id): moment for moment in before}
+    return [
+        Compared(
+            now.strategy,
+            now.symbol,
+            then,
+            now,
+            differences(then, now),
+            [move for move in moves if (move.strategy, move.symbol) == (now.strategy, now.symbol)],
+        )
+        for now in after
+        if (then := known.get((now.strategy, now.instrument_id)))
+    ]
+
+
+def moves_between(traveler: Traveler, after_seq: int, stop: Stop) -> list[Move]:
+    """All moves behind an input up to a place that was reached."""
+    speakers = [speaker_of(strategy) for strategy in traveler.outline().strategies]
+    moves = moves_of([traveler.moves(0, stop)], speakers, parts_of(stop.state).symbols)
+    return [move for move in moves if move.seq > after_seq]
+
+
+def _ids_of(symbols: dict[int, str], symbol: str | None, seq: int) -> list[int]:
+    ids = [id_ for id_, known in sorted(symbols.items()) if symbol in (None, known)]
+    if symbol is not None and not ids:
+        near = get_close_matches(symbol.upper(), symbols.values(), 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise NotFoundError(
+            f"no symbol {symbol!r} is known at seq {seq}: there is {', '.join(symbols.values()) or 'none yet'}{hint}"
+        )
+    return ids
