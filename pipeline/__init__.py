@@ -2,7 +2,7 @@
 
 **The words.** `units` and `errors` stand on nothing. `codes` are the closed sets, `layout` is the form of a row and its
 header, `events` the layouts of all kinds, `block` the columns in which rows travel, `provenance` which kinds are inputs and which derived, `instruments` what
-trades, `intents` what may be asked of a broker, `ports` the verbs through which the shell reaches the world.
+trades, `hours` when, `timeframes` how long a bar is, `intents` what may be asked of a broker, `ports` the verbs through which the shell reaches the world.
 
 **In.** A file is opened by the feed that reads it (`feeds.files`): `feeds.dbn` over `feeds.dbn_records` and
 `feeds.dbn_symbols`, `feeds.tables` over `feeds.table_files`, `feeds.columns` and `feeds.zones`, `feeds.captures`; all

@@ -87,7 +87,9 @@ class Mark(IntFlag):
     CORRECTION = 4096
     """Replaces the print named by `corrects_trade_id`."""
     UNTRUSTED = 8192
-    """Possibly wrong: the vendor says so (a bad timestamp, a maybe-bad book), or a bar's prices contradict each other."""
+    """Possibly wrong: the vendor says so (a bad timestamp, a maybe-bad book), a bar's prices contradict each other, or its volume passed 64 bits."""
+    PARTIAL = 16384
+    """A bar that the end of its part of the day cut short."""
 
 
 class AssetClass(IntEnum):
@@ -105,14 +107,19 @@ class AssetClass(IntEnum):
 
 
 class BarUnit(IntEnum):
-    """What a bar's length counts."""
+    """What a bar's length counts: SESSION_ ones anew in each part of a trading day (premarket, regular, after hours)."""
 
     TIME = 0
-    """Nanoseconds, aligned to the UTC epoch unless the session says otherwise."""
+    """Nanoseconds, from the start of the exchange's day."""
     TICKS = 1
     VOLUME = 2
     DOLLARS = 3
     RANGE = 4
+    SESSION_TIME = 5
+    SESSION_TICKS = 6
+    SESSION_VOLUME = 7
+    SESSION_DOLLARS = 8
+    SESSION_RANGE = 9
 
 
 class BarBasis(IntEnum):

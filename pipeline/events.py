@@ -64,7 +64,7 @@ _LAYOUTS: Final = (
         "one row per bar closed, and one more per revision",
         code("bar_unit", codes.BarUnit, "what the length counts"),
         Field("bar_length", "i8", "nanoseconds, ticks, steps, nano-dollars or nanos of range, by bar_unit"),
-        time("ts_close_ns", "end of the bar, exclusive"),
+        time("ts_close_ns", "end of the bar: exclusive when it is by time, else the event time of its latest print"),
         price("open_nano", "first price"),
         price("high_nano", "highest price"),
         price("low_nano", "lowest price"),

@@ -161,7 +161,7 @@ strategy = Strategy(
     on_quote=on_quote,
     on_fill=on_fill,
     on_order=on_order,
-    bars=Bars(seconds=60),
+    bars=Bars("1m"),
     phases=Phase,
     gates=Gate,
     reasons=Reason,

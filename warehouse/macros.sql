@@ -18,6 +18,31 @@ create macro quantity(steps, size_step_nano) as
 create macro worth_nano(price_steps, size_step_nano, multiplier_nano) as
     (price_steps * (size_step_nano::hugeint * multiplier_nano))::decimal(38, 0) * 0.000000000000000001::decimal(18, 18);
 
+-- nanos as the shortest decimal, millions as M
+create macro decimal_word(nano) as
+    case
+        when nano % 1000000000000000 = 0 then (nano // 1000000000000000)::varchar || 'M'
+        else rtrim(rtrim((nano::decimal(28, 0) * 0.000000001::decimal(10, 9))::varchar, '0'), '.')
+    end;
+
+create macro duration_word(ns) as
+    case
+        when ns % 86400000000000 = 0 then (ns // 86400000000000)::varchar || 'd'
+        when ns % 3600000000000 = 0 then (ns // 3600000000000)::varchar || 'h'
+        when ns % 60000000000 = 0 then (ns // 60000000000)::varchar || 'm'
+        else decimal_word(ns) || 's'
+    end;
+
+-- how long a bar is, as one asks for it: 5s, 65m@session, 500t, 10000v, 1M$, 0.05r
+create macro timeframe_word(bar_unit, bar_length, size_step_nano) as
+    case replace(bar_unit, 'session_', '')
+        when 'time' then duration_word(bar_length)
+        when 'ticks' then decimal_word(bar_length::hugeint * 1000000000) || 't'
+        when 'volume' then decimal_word(bar_length::hugeint * size_step_nano) || 'v'
+        when 'dollars' then decimal_word(bar_length) || '$'
+        when 'range' then decimal_word(bar_length) || 'r'
+    end || case when starts_with(bar_unit, 'session_') then '@session' else '' end;
+
 create macro known(number) as
     case when isnan(number) then null else number end;
 

@@ -20,6 +20,7 @@ from blake3 import blake3
 
 from pipeline.core.bars import BAR
 from pipeline.core.cells import Cells, Running
+from pipeline.core.closing import set_lengths
 from pipeline.core.market import SessionNotice
 from pipeline.core.record import Record
 from pipeline.core.snapshot import Snapshot
@@ -37,7 +38,7 @@ from pipeline.core.world import (
 )
 from pipeline.errors import LogError
 
-BAR_KEY: Final = ("length_ns", "basis")
+BAR_KEY: Final = ("basis", "measure", "is_session", "asked")
 """What tells the timeframes of an instrument apart."""
 
 Rows = np.ndarray[Any, np.dtype[Any]]
@@ -100,6 +101,7 @@ def _take_instrument(world: World, instrument_id: int, text: str, add_instrument
     add_instrument(instrument_id, str(json.loads(text)["symbol"]))
     INSTRUMENT.restore(world.instruments[instrument_id], packed)
     world.instruments[instrument_id].open_orders = 0  # they follow
+    set_lengths(world, instrument_id)
 
 
 def _take_bar(world: World, instrument_id: int, *key: int, text: str) -> None:
@@ -107,7 +109,9 @@ def _take_bar(world: World, instrument_id: int, *key: int, text: str) -> None:
     for i in range((instrument_id - 1) * count + 1, instrument_id * count + 1):
         row = world.bars[i]
         if tuple(getattr(row, name) for name in BAR_KEY) == key:
+            timeframe, parts = row.timeframe, row.parts  # the new plan's
             restore(BAR, row, text)
+            row.timeframe, row.parts = timeframe, parts
             world.counts.next_close_ns = world.clock.now_ns  # the next input looks what is due
 
 

@@ -10,11 +10,11 @@ from typing import Any, Final
 import numpy as np
 
 from pipeline.block import Blocks
-from pipeline.codes import Kind, SessionAction
+from pipeline.codes import BarBasis, BarUnit, Kind, SessionAction
 from pipeline.core import chunk, step
 from pipeline.core.carrying import take_over
 from pipeline.core.cells import Cells, deliver_to_one
-from pipeline.core.closing import bar_row
+from pipeline.core.closing import bar_row, set_lengths
 from pipeline.core.hashing import DecisionsHash
 from pipeline.core.instrument import fold_definition, introduced
 from pipeline.core.market import AccountStatement, Definition, Instrument, Request, SessionNotice
@@ -23,9 +23,15 @@ from pipeline.core.settings import SETTINGS, EngineSettings, checked, row_of
 from pipeline.core.snapshot import Snapshot, fill_world, tables_of
 from pipeline.core.strategy import Plan
 from pipeline.core.tape import emptied, new_row, put
-from pipeline.core.world import World, index_of, input_place, new_world, position_of
+from pipeline.core.world import TIMEFRAMES_MAX, World, index_of, input_place, new_world, position_of
+from pipeline.errors import StrategyError
+from pipeline.hours import DayPart
+from pipeline.timeframes import SESSION_UNITS, Timeframe
 
 __all__ = ["Engine", "Plan"]
+
+Timeframes = Sequence[tuple[Timeframe, int]]
+"""With the basis (codes.BarBasis) of each."""
 
 _STEPS: Final[Mapping[int, Callable[[World, Any, Any], None]]] = {
     int(Kind.QUOTE): step.step_quote,
@@ -51,8 +57,9 @@ class Engine:
         self._timeframes = _timeframes(strategies)
         self._size_step_nano = np.zeros(64, np.int64)
         self._hash = DecisionsHash()
-        _start_runs(self.world, strategies)
+        _start_runs(self.world, strategies, self._timeframes)
         self.world.counts.timeframes = len(self._timeframes)
+        self.world.counts.print_timeframes = sum(basis == BarBasis.PRINTS for _, basis in self._timeframes)
 
     def reduce(self, batch: Blocks) -> Blocks:
         """The derived rows of exactly these inputs, one block a kind, in (seq, ord) order.
@@ -131,6 +138,7 @@ class Engine:
         step.begin(world, definition.ts_recv_ns, definition.origin)
         self._add_instrument(instrument_id, definition.symbol)
         fold_definition(world.instruments[instrument_id], definition)
+        set_lengths(world, instrument_id)
         self.symbols[instrument_id] = definition.symbol
         self._size_step_nano = chunk.with_step(self._size_step_nano, instrument_id, definition.size_step_nano)
         step.close_what_is_due(world)
@@ -181,11 +189,15 @@ class Engine:
             position = position_of(world, strategy_id, instrument_id)
             position.strategy_id = strategy_id
             position.instrument_id = instrument_id
-        for timeframe, (length_ns, basis) in enumerate(self._timeframes):
-            row = bar_row(world, instrument_id, timeframe)
+        for number, (timeframe, basis) in enumerate(self._timeframes):
+            row = bar_row(world, instrument_id, number)
             row.instrument_id = instrument_id
-            row.length_ns = length_ns
+            row.timeframe = number
+            row.measure = timeframe.unit
+            row.is_session = timeframe.parts != 0
+            row.parts = timeframe.parts
             row.basis = basis
+            row.asked = timeframe.length
         self.cells.add_instrument(world, instrument_id)
 
     def _checkpoint(self) -> None:
@@ -203,19 +215,33 @@ class Engine:
         return blocks
 
 
-def _start_runs(world: World, plans: Sequence[Plan]) -> None:
+def _start_runs(world: World, plans: Sequence[Plan], timeframes: Timeframes) -> None:
     world.counts.strategies = len(plans)
     world.runs.grow(len(plans) + 1)
-    for i, plan in enumerate(plans, 1):
-        if plan.strategy.bars:
-            world.runs[i].bar_length_ns = plan.strategy.bars.length_ns
-            world.runs[i].bar_basis = plan.strategy.bars.basis
-            world.runs[i].wants_revisions = plan.strategy.bars.revisions
+    numbers = {_sort(timeframe, basis): number for number, (timeframe, basis) in enumerate(timeframes)}
+    for run, plan in zip(world.runs[1:], plans, strict=True):
+        for bars in plan.strategy.all_bars:
+            bit = 1 << numbers[_sort(bars.timeframe, bars.basis)]
+            for part in DayPart:
+                if bars.timeframe.parts == 0 or bars.timeframe.parts >> part & 1:
+                    run.bars[part] |= bit
+            run.revised_bars |= bit if bars.revisions else 0
 
 
-def _timeframes(strategies: Sequence[Plan]) -> tuple[tuple[int, int], ...]:
-    """Length and basis of the bars that strategies ask for, each once, shortest first."""
-    wanted = {
-        (plan.strategy.bars.length_ns, int(plan.strategy.bars.basis)) for plan in strategies if plan.strategy.bars
-    }
-    return tuple(sorted(wanted))
+def _timeframes(strategies: Sequence[Plan]) -> Timeframes:
+    """The bars that strategies ask for, each once: those of prints first, then by unit and length.
+
+    Raises StrategyError when there are more than the engine can name.
+    """
+    parts: dict[tuple[int, int, int], int] = {}
+    for bars in (bars for plan in strategies for bars in plan.strategy.all_bars):
+        sort = _sort(bars.timeframe, bars.basis)
+        parts[sort] = parts.get(sort, 0) | bars.timeframe.parts
+    if len(parts) > TIMEFRAMES_MAX:
+        raise StrategyError(f"strategies ask for {len(parts)} sorts of bars; accepted are up to {TIMEFRAMES_MAX}")
+    return tuple((Timeframe(BarUnit(sort[1] % SESSION_UNITS), sort[2], parts[sort]), sort[0]) for sort in sorted(parts))
+
+
+def _sort(timeframe: Timeframe, basis: int) -> tuple[int, int, int]:
+    """What two timeframes share that differ only in the parts of the day that are wanted."""
+    return basis, int(timeframe.bar_unit), timeframe.length

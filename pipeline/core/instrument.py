@@ -6,6 +6,7 @@ from pipeline.codes import Mark, Side, TradingStatus
 from pipeline.core.dialect import NAN, NANO_FLOAT, price_of
 from pipeline.core.market import Bar, Definition, Instrument, Quote, Status
 from pipeline.core.state import state
+from pipeline.hours import calendar_of
 from pipeline.units import ABSENT, NANO
 
 _HALTING: Final = (
@@ -26,7 +27,8 @@ class InstrumentRow:
     """One row an instrument. `*_left_steps` is displayed size that none of our fills has used up yet.
 
     `ts_quote_ns` is when we got the quote in force, `ts_quote_event_ns` the venue's time of it.
-    `bar_length_ns` is the length of the bars that orders fill against while there are no quotes: that of the first bar.
+    `bar_unit` and `bar_length` (0: none yet) are of the bars that orders fill against while there are no quotes: those of
+    the first bar. `calendar` says whose hours it keeps (hours.Calendar).
     """
 
     instrument_id: int
@@ -44,7 +46,9 @@ class InstrumentRow:
     ts_quote_event_ns: int
     has_quotes: bool
     last_bar_nano: int = ABSENT
-    bar_length_ns: int
+    bar_unit: int
+    bar_length: int
+    calendar: int
     is_halted: bool
     open_orders: int
 
@@ -56,6 +60,7 @@ def fold_definition(row: InstrumentRow, definition: Definition) -> None:
     row.tick_below_one_nano = definition.tick_below_one_nano
     row.size_step_nano = definition.size_step_nano if definition.size_step_nano > 0 else NANO
     row.multiplier_nano = definition.multiplier_nano if definition.multiplier_nano > 0 else NANO
+    row.calendar = calendar_of(definition.calendar, definition.asset_class)
 
 
 def introduced(definition: Definition) -> Instrument:
@@ -102,8 +107,9 @@ def fold_status(row: InstrumentRow, status: Status) -> None:
 
 def fold_bar(row: InstrumentRow, bar: Bar) -> None:
     """The close of a bar, not of a revision, is the reference price of an instrument without quotes."""
-    if row.bar_length_ns == 0:
-        row.bar_length_ns = bar.bar_length
+    if row.bar_length == 0:
+        row.bar_unit = bar.bar_unit
+        row.bar_length = bar.bar_length
     row.last_bar_nano = bar.close_nano
 
 

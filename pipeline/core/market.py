@@ -54,7 +54,11 @@ class Print(NamedTuple):
 
 
 class Bar(NamedTuple):
-    """A closed bar. `ts_event_ns` is its start, `ts_close_ns` its end, exclusive; `revision` 0 when first closed."""
+    """A closed bar. `ts_event_ns` is its start, `ts_close_ns` its end; `revision` 0 when first closed.
+
+    The end of a bar by time is exclusive. One by ticks, volume, dollars or range starts and ends with the event times of
+    its earliest and its latest print. `bar_length` counts by `bar_unit`: nanoseconds, ticks, steps, nano-dollars or nanos.
+    """
 
     ts_event_ns: int
     ts_recv_ns: int
@@ -158,6 +162,8 @@ class Definition(NamedTuple):
     instrument_id: int
     origin: int
     symbol: str
+    asset_class: int
+    calendar: str
     tick_nano: int
     tick_below_one_nano: int
     size_step_nano: int

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Final, Self
 
-from pipeline.codes import BarBasis, MessageLevel
+from pipeline.codes import BarBasis, BarUnit, MessageLevel
 from pipeline.core import market
 from pipeline.core.context import Context
 from pipeline.core.params import capacities_of
 from pipeline.core.record import Record, record_of
-from pipeline.errors import StrategyError
-from pipeline.units import NANO
+from pipeline.errors import StrategyError, UnitError
+from pipeline.timeframes import Timeframe, timeframe_of
 
 HANDLERS: Final = (
     "on_start",
@@ -28,20 +28,34 @@ HANDLERS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Bars:
-    """The bars a strategy wants: by time, made from prints or from the middle of quotes.
+    """The bars a strategy wants, made from prints or from the middle of quotes, which have no volume.
 
-    Where a vendor sends bars of this length for an instrument, those come instead, from the first one on. Revisions of
-    bars that were closed before are only delivered when asked for.
+    `size` is a word: 5s, 1m, 65m@session, 500t, 10000v, 1M$, 0.05r (docs/bars.md).
+
+    Where a vendor sends bars of this length by time for an instrument, those come instead, from the first one on.
+    Revisions of bars that were closed before are only delivered when asked for.
+
+    Raises StrategyError when the word names no timeframe.
     """
 
-    seconds: int
+    size: str
     basis: BarBasis = BarBasis.PRINTS
     revisions: bool = False
 
+    def __post_init__(self) -> None:
+        try:
+            unit = self.timeframe.unit
+        except UnitError as error:
+            raise StrategyError(str(error)) from None
+        if self.basis not in (BarBasis.PRINTS, BarBasis.QUOTES):
+            raise StrategyError(f"bars {self.size!r}: accepted as basis are PRINTS and QUOTES")
+        if self.basis == BarBasis.QUOTES and unit in (BarUnit.VOLUME, BarUnit.DOLLARS):
+            raise StrategyError(f"bars {self.size!r}: quotes have no volume; accepted are bars by time, ticks or range")
+
     @property
-    def length_ns(self) -> int:
-        """Length of a bar; nanoseconds."""
-        return self.seconds * NANO
+    def timeframe(self) -> Timeframe:
+        """What its word names."""
+        return timeframe_of(self.size)
 
 
 class Messages(IntEnum):
@@ -81,7 +95,7 @@ class Strategy:
     on_fill: Callable[[Any, market.Fill, Any, Context], None] | None = None
     on_timer: Callable[[Any, market.Timer, Any, Context], None] | None = None
     on_feed: Callable[[Any, market.FeedNotice, Any, Context], None] | None = None
-    bars: Bars | None = None
+    bars: Bars | tuple[Bars, ...] | None = None
     shared: type[Any] | None = None
     phases: type[IntEnum] | None = None
     gates: type[IntEnum] | None = None
@@ -95,9 +109,14 @@ class Strategy:
         if not any(getattr(self, name) for name in HANDLERS):
             raise StrategyError(f"strategy {self.name}: it has no handler; accepted are {', '.join(HANDLERS)}")
         if self.on_bar and not self.bars:
-            raise StrategyError(f"strategy {self.name}: on_bar needs bars=Bars(seconds=...)")
-        if self.bars and not (self.bars.seconds > 0 and self.bars.basis in (BarBasis.PRINTS, BarBasis.QUOTES)):
-            raise StrategyError(f"strategy {self.name}: {self.bars}: accepted are seconds > 0, basis PRINTS or QUOTES")
+            raise StrategyError(f"strategy {self.name}: on_bar needs bars=Bars(...), like Bars('1m')")
+
+    @property
+    def all_bars(self) -> tuple[Bars, ...]:
+        """The bars it asks for, one sort or several."""
+        if self.bars is None:
+            return ()
+        return self.bars if isinstance(self.bars, tuple) else (self.bars,)
 
     @property
     def record(self) -> Record:

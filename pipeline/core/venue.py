@@ -203,7 +203,8 @@ def _cancel(world: World, order: OrderRow, cause: Place, reason: int) -> None:
 
 def match_bar(world: World, instrument: InstrumentRow, bar: Bar) -> None:
     """A closed bar meets the orders of an instrument without quotes that had arrived before it began."""
-    if instrument.is_halted or instrument.bar_length_ns != bar.bar_length:
+    is_of_the_sort = instrument.bar_unit == bar.bar_unit and instrument.bar_length == bar.bar_length
+    if instrument.is_halted or not is_of_the_sort:
         return
     volume_left, youngest, place = max(0, bar.volume_steps), world.account.order_id_last, 1
     while place <= world.counts.open_orders:

@@ -15,9 +15,10 @@ from pipeline.core.orders import OrderRow
 from pipeline.core.portfolio import AccountRow, PositionRow
 from pipeline.core.record import record_of
 from pipeline.core.settings import SettingsRow
-from pipeline.core.state import state
+from pipeline.core.state import IntArray, array, state
 from pipeline.core.tables import Rows, claim
 from pipeline.core.tape import Place, Tape, new_tape
+from pipeline.hours import DayPart
 from pipeline.units import INT64_MAX
 
 NEVER: Final = INT64_MAX
@@ -26,13 +27,17 @@ NEVER: Final = INT64_MAX
 SPARE_SLOTS: Final = 64
 """Order slots beyond those in use: one that was freed is not used again while somebody may still look at it."""
 
+DAY_PARTS: Final = len(DayPart)
+TIMEFRAMES_MAX: Final = 62
+"""Timeframes of a run: as many as an int64 has bits to name them."""
+
 ON_BAR, ON_ORDER, ON_FILL = range(1, 4)
 """Who hears a fact: the handlers' codes."""
 
 
 @state
 class CountsRow:
-    """How many of everything; `next_arrival_ns` and `next_close_ns` are session times at which something falls due.
+    """How many of everything; the first `print_timeframes` of the timeframes are made of prints; `next_arrival_ns` and `next_close_ns` are session times at which something falls due.
 
     `instruments` is the largest instrument id. Of `orders` rows 1 to `slots` are in use, or were; the next order looks
     for a free one behind `slot_last`.
@@ -40,6 +45,7 @@ class CountsRow:
 
     strategies: int
     timeframes: int
+    print_timeframes: int
     instruments: int
     open_orders: int
     slots: int
@@ -60,16 +66,16 @@ class SlotRow:
 
 @state
 class RunRow:
-    """A strategy as it runs: whether it was stopped, and the bars it asked for (`bar_length_ns` 0: none).
+    """A strategy as it runs: whether it was stopped, and the timeframes it asked for (bit k: timeframe k).
 
-    It `takes_state` where the session before was left by the same strategy with the same parameters.
+    It `takes_state` where the session before was left by the same strategy with the same parameters. `bars` are the
+    timeframes by part of the day, `revised_bars` those of which it wants revisions, too.
     """
 
     is_stopped: bool
     takes_state: bool
-    bar_length_ns: int
-    bar_basis: int
-    wants_revisions: bool
+    bars: IntArray = array(int, DAY_PARTS)
+    revised_bars: int
 
 
 @state

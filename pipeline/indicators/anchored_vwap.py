@@ -3,16 +3,10 @@
 from pipeline.core.dialect import NAN
 from pipeline.core.params import params
 from pipeline.core.state import state
+from pipeline.hours import CLOSE_MINUTE, OPEN_MINUTE
 from pipeline.indicators import vwap
 from pipeline.indicators.indicator import Indicator, Pane
-from pipeline.indicators.trading_day import (
-    CLOSE_MINUTE,
-    OPEN_MINUTE,
-    minute_param,
-    minutes_until,
-    trading_time,
-    zone_param,
-)
+from pipeline.indicators.trading_day import minute_param, minutes_until, trading_time, zone_param
 from pipeline.indicators.vwap import Vwap
 
 

@@ -8,15 +8,9 @@ at 961 lets it in, or the official close is given with `close_at`.
 from pipeline.core.dialect import INF, NAN
 from pipeline.core.params import params
 from pipeline.core.state import state
+from pipeline.hours import CLOSE_MINUTE, OPEN_MINUTE
 from pipeline.indicators.indicator import Indicator
-from pipeline.indicators.trading_day import (
-    CLOSE_MINUTE,
-    OPEN_MINUTE,
-    minute_param,
-    minutes_after,
-    trading_time,
-    zone_param,
-)
+from pipeline.indicators.trading_day import minute_param, minutes_after, trading_time, zone_param
 
 
 @state

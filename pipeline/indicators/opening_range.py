@@ -2,18 +2,11 @@
 
 from pipeline.core.params import param, params
 from pipeline.core.state import state
+from pipeline.hours import CLOSE_MINUTE, OPEN_MINUTE
 from pipeline.indicators import extremes
 from pipeline.indicators.extremes import Extremes
 from pipeline.indicators.indicator import Indicator, Pane
-from pipeline.indicators.trading_day import (
-    CLOSE_MINUTE,
-    DAY_MINUTES,
-    OPEN_MINUTE,
-    minute_param,
-    minutes_until,
-    trading_time,
-    zone_param,
-)
+from pipeline.indicators.trading_day import DAY_MINUTES, minute_param, minutes_until, trading_time, zone_param
 
 
 @state

@@ -8,15 +8,9 @@ long as the buckets it is exact. A session that was joined late counts as a whol
 from pipeline.core.dialect import INF, NAN
 from pipeline.core.params import param, params
 from pipeline.core.state import FloatArray, array, group, rows, state
+from pipeline.hours import CLOSE_MINUTE, OPEN_MINUTE
 from pipeline.indicators.indicator import Indicator
-from pipeline.indicators.trading_day import (
-    CLOSE_MINUTE,
-    OPEN_MINUTE,
-    minute_param,
-    minutes_until,
-    trading_time,
-    zone_param,
-)
+from pipeline.indicators.trading_day import minute_param, minutes_until, trading_time, zone_param
 
 
 @state

@@ -94,7 +94,7 @@ def on_timer(s, timer, p, ctx):
 
 def plans():
     first = Strategy(
-        "first", Params, State, shared=Shared, bars=Bars(seconds=5), on_quote=on_quote, on_bar=on_bar, on_print=on_print,
+        "first", Params, State, shared=Shared, bars=Bars("5s"), on_quote=on_quote, on_bar=on_bar, on_print=on_print,
         on_fill=on_fill, on_order=on_order, on_timer=on_timer,
     )  # fmt: skip
     second = Strategy("second", Params, State, shared=Shared, on_quote=on_quote, on_fill=on_fill, on_order=on_order)

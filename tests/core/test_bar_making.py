@@ -27,7 +27,7 @@ def seen(bar, event, p, ctx):
 
 
 def bars_of(day, lateness_s=2, size=None, basis=BarBasis.PRINTS):
-    plan = probe(on_bar=seen, bars=Bars(seconds=LENGTH_S, basis=basis))
+    plan = probe(on_bar=seen, bars=Bars(f"{LENGTH_S}s", basis=basis))
     return day.run([plan], EngineSettings(bar_lateness_ns=lateness_s * NANO), size)
 
 
@@ -113,15 +113,24 @@ def test_event_times_ahead_of_receive_times_keep_several_buckets_open():
 
 
 def test_a_print_older_than_what_is_remembered_is_counted_and_moves_nothing():
-    day = Day().print(0, 10, event_s=SLOTS * LENGTH_S).print(1, 99, event_s=0).timer(500)
+    day = Day().print(SLOTS * LENGTH_S, 10).print(SLOTS * LENGTH_S, 99, event_s=0).timer(500)
     engine, derived = bars_of(day)
     assert len(derived[Kind.BAR]) == 1
-    assert engine.world.bars[1].too_late_count == 1
+    assert engine.world.bars[1].outside_count == 1
 
 
-def test_an_open_bucket_is_closed_early_when_its_place_is_needed():
-    day = Day().print(0, 10, event_s=0).print(0, 20, event_s=SLOTS * LENGTH_S)
-    _, derived = bars_of(day)
+def test_a_print_from_the_future_is_counted_and_moves_nothing():
+    day = Day().print(0, 99, event_s=61).print(1, 10).timer(500)
+    engine, derived = bars_of(day)
+    assert [row_of(bar)[:2] for bar in derived[Kind.BAR]] == [(0, 10)]
+    assert engine.world.bars[1].outside_count == 1
+
+
+def test_the_oldest_open_bucket_is_closed_early_when_its_place_is_needed():
+    day = Day()
+    for bucket in range(SLOTS + 1):
+        day.print(30, 10 + bucket, event_s=bucket * LENGTH_S)
+    _, derived = bars_of(day, lateness_s=100)
     assert derived.column(Kind.BAR, "close_nano") == [10 * NANO]
 
 
@@ -145,7 +154,7 @@ def test_a_correction_moves_nothing():
 
 def test_backfilled_prints_reach_bars_but_no_print_handler():
     calls = []
-    plan = probe(on_print=lambda s, e, p, ctx: calls.append(e), on_bar=seen, bars=Bars(seconds=LENGTH_S))
+    plan = probe(on_print=lambda s, e, p, ctx: calls.append(e), on_bar=seen, bars=Bars(f"{LENGTH_S}s"))
     day = Day().print(1, 10).timer(20).print(21, 15, event_s=2, origin=Origin.BACKFILL).timer(40)
     engine, derived = day.run([plan])
     assert [row_of(bar)[4:] for bar in derived[Kind.BAR]] == [(10, 100, 1, 0, 0), (15, 200, 2, 1, Mark.LATE)]
@@ -156,8 +165,8 @@ def test_backfilled_prints_reach_bars_but_no_print_handler():
 def test_revisions_are_handed_out_only_when_asked_for():
     day = Day().print(1, 10).timer(20).print(21, 15, event_s=2)
     plans = [
-        probe(name="plain", on_bar=seen, bars=Bars(seconds=LENGTH_S)),
-        probe(name="all", on_bar=seen, bars=Bars(seconds=LENGTH_S, revisions=True)),
+        probe(name="plain", on_bar=seen, bars=Bars(f"{LENGTH_S}s")),
+        probe(name="all", on_bar=seen, bars=Bars(f"{LENGTH_S}s", revisions=True)),
     ]
     engine, _ = day.run(plans)
     assert (engine.state_of(1, 1).calls, engine.state_of(2, 1).calls) == (1, 2)

@@ -7,14 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.indicators.trading_day import (
-    NEVER,
-    Zone,
-    minutes_after,
-    minutes_until,
-    new_york_offset_ns,
-    trading_time,
-)
+from pipeline.hours import Zone, new_york_offset_ns
+from pipeline.indicators.trading_day import NEVER, minutes_after, minutes_until, trading_time
 from pipeline.units import ABSENT, DAY_NS, HOUR_NS, MINUTE_NS, NANO, TS_MAX_NS
 
 NEW_YORK = ZoneInfo("America/New_York")

@@ -95,7 +95,7 @@ def on_fill(s, fill, p, ctx):
 def probe(fail_at=10**9):
     made = Strategy(
         "probe", ProbeParams, ProbeState, shared=ProbeShared, on_quote=on_quote, on_bar=on_bar, on_fill=on_fill,
-        bars=Bars(seconds=1),
+        bars=Bars("1s"),
     )  # fmt: skip
     return Plan(made, ProbeParams(fail_at=fail_at))
 

@@ -1,5 +1,6 @@
 -- grain: one row per bar closed, and one more per revision
--- prices: quote currency; volume: shares, contracts or coins; bar_length: by bar_unit
+-- timeframe: how long it is, as one asks for it; prices: quote currency; volume: shares, contracts or coins
+-- bar_length: nanoseconds, ticks, steps, nano-dollars or nanos of range, by bar_unit
 with events as (
     select * from with_symbol('staging.stg_bars')
 )
@@ -12,6 +13,7 @@ select
     ts_event,
     symbol,
     venue,
+    timeframe_word(bar_unit, bar_length, size_step_nano) as timeframe,
     quantity(volume_steps, size_step_nano) as volume,
     * exclude (
         session, run, seq, ord, ts_event, symbol, venue, size_step_nano
