@@ -63,7 +63,7 @@ _NAMED: Final[Mapping[str, Calendar]] = {
     "XNAS": Calendar.SHARES,
     "CMES": Calendar.FUTURES,
 }
-_OF_CLASS: Final[Mapping[AssetClass, Calendar]] = {
+_OF_CLASS: Final[Mapping[int, Calendar]] = {
     AssetClass.EQUITY: Calendar.SHARES,
     AssetClass.ETF: Calendar.SHARES,
     AssetClass.OPTION: Calendar.SHARES,
@@ -75,7 +75,7 @@ def calendar_of(name: str, asset_class: int) -> Calendar:
     """The hours of an instrument: those its definition names, else those its class keeps here, else always."""
     if name in _NAMED:
         return _NAMED[name]
-    return _OF_CLASS.get(AssetClass(asset_class), Calendar.ALWAYS)
+    return _OF_CLASS.get(asset_class, Calendar.ALWAYS)
 
 
 # What follows is in the dialect.

@@ -1,0 +1,76 @@
+"""Hours against the time-zone database: parts of a day, days of 23 and 25 hours, and whose hours an instrument keeps."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.codes import AssetClass
+from pipeline.hours import Calendar, DayPart, calendar_of, days_at, part_at
+from pipeline.units import DAY_NS, NANO, TS_MAX_NS
+
+NEW_YORK = ZoneInfo("America/New_York")
+MOMENTS = st.integers(int(datetime(1988, 1, 1, tzinfo=UTC).timestamp()) * NANO, TS_MAX_NS - 10 * DAY_NS)
+EDGES = {
+    Calendar.SHARES: (0, [(240, DayPart.NIGHT), (570, DayPart.PREMARKET), (960, DayPart.REGULAR),
+                          (1_200, DayPart.AFTER_HOURS), (1_440, DayPart.NIGHT)]),
+    Calendar.FUTURES: (-360, [(1_380, DayPart.REGULAR), (1_440, DayPart.NIGHT)]),
+}  # fmt: skip
+
+
+def on_the_wall(date, minute):
+    wall = datetime(date.year, date.month, date.day, tzinfo=NEW_YORK) + timedelta(minutes=minute)  # adds on the wall
+    return int(wall.timestamp()) * NANO
+
+
+def expected(calendar, ts_ns):
+    first, edges = EDGES[calendar]
+    wall = datetime.fromtimestamp(ts_ns // NANO, NEW_YORK).replace(tzinfo=None) - timedelta(minutes=first)
+    date, start = wall.date(), 0
+    for end, part in edges:
+        bounds = on_the_wall(date, first + start), on_the_wall(date, first + end)
+        if bounds[0] <= ts_ns < bounds[1]:
+            return part, *bounds
+        start = end
+    raise AssertionError("a day has no holes")
+
+
+@given(st.sampled_from(list(EDGES)), MOMENTS)
+def test_the_part_of_a_day_is_what_the_clock_on_the_wall_says(calendar, ts_ns):
+    assert part_at(calendar, ts_ns) == expected(calendar, ts_ns)
+
+
+@given(st.sampled_from(list(EDGES)), MOMENTS)
+def test_a_day_goes_from_its_first_minute_to_the_next_days(calendar, ts_ns):
+    first = EDGES[calendar][0]
+    date = (datetime.fromtimestamp(ts_ns // NANO, NEW_YORK).replace(tzinfo=None) - timedelta(minutes=first)).date()
+    found = days_at(calendar, ts_ns, 1)
+    assert found[1:] == (on_the_wall(date, first), on_the_wall(date, first + 1_440))
+
+
+@given(st.sampled_from(list(Calendar)), MOMENTS, st.integers(1, 30))
+def test_blocks_of_days_follow_each_other(calendar, ts_ns, count):
+    found = days_at(calendar, ts_ns, count)
+    assert found.from_ns <= ts_ns < found.until_ns
+    after = days_at(calendar, found.until_ns, count)
+    assert after.from_ns == found.until_ns
+    assert abs(found.until_ns - found.from_ns - count * DAY_NS) <= DAY_NS // 24
+
+
+@pytest.mark.parametrize(
+    ("name", "asset_class", "calendar"),
+    [
+        ("", AssetClass.EQUITY, Calendar.SHARES),
+        ("", AssetClass.ETF, Calendar.SHARES),
+        ("", AssetClass.FUTURE, Calendar.FUTURES),
+        ("24/7", AssetClass.FUTURE, Calendar.ALWAYS),
+        ("XNYS", AssetClass.OTHER, Calendar.SHARES),
+        ("", AssetClass.CRYPTO, Calendar.ALWAYS),
+        ("XLON", AssetClass.EQUITY, Calendar.SHARES),
+        ("", 99, Calendar.ALWAYS),
+    ],
+)
+def test_an_instrument_keeps_the_hours_it_names_or_those_of_its_class(name, asset_class, calendar):
+    assert calendar_of(name, asset_class) == calendar
