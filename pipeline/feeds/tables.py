@@ -25,6 +25,7 @@ from pipeline.feeds.columns import Exact, exact_counts, exact_steps, exact_times
 from pipeline.feeds.table_files import BadRow, Chunk, Table, opened_table
 from pipeline.feeds.zones import zone_named
 from pipeline.instruments import COIN_STEP_NANO
+from pipeline.normalize.conditions import bits_of
 from pipeline.normalize.marks import Seen, hashes, with_mark
 from pipeline.normalize.rows import TEXT_LENGTH_MAX, ranked
 from pipeline.normalize.tables import (
@@ -217,6 +218,7 @@ class _Checked:
                 sizes = self.columns[key]
                 self._refuse((sizes < 0) & (sizes != ABSENT), f"{key} is negative")
         self._sides(mapping)
+        self._conditions(mapping)
 
     @property
     def is_bad(self) -> Numbers:
@@ -251,6 +253,23 @@ class _Checked:
             if text not in sides:
                 accepted = ", ".join(filter(None, sides))
                 self.refuse_row(row, f"{name} {text[:20]!r} is unknown; accepted are {accepted}")
+
+    def _conditions(self, mapping: Mapping) -> None:
+        if mapping.kind != "print" or not mapping.conditions:
+            return
+        spellings = texts(self._column(mapping.conditions))
+        known: dict[str, int | str] = {}
+        for text in set(spellings):
+            try:
+                known[text] = bits_of(text, mapping.condition_codes)
+            except UnitError as error:
+                known[text] = str(error)
+        self.columns["conditions"] = np.array(
+            [bits if isinstance(bits := known[text], int) else 0 for text in spellings], np.int64
+        )
+        for row, text in enumerate(spellings):
+            if isinstance(reason := known[text], str):
+                self.refuse_row(row, f"{mapping.conditions}: {reason}")
 
 
 class _Reader:

@@ -19,6 +19,7 @@ from pipeline.block import Block, Numbers
 from pipeline.codes import AssetClass, BarBasis, Kind, Side
 from pipeline.errors import ConfigError, UnitError
 from pipeline.instruments import COIN_STEP_NANO, WHOLE_STEP_NANO, Instrument, checked_symbol
+from pipeline.normalize.conditions import SPELLINGS, condition_marks
 from pipeline.normalize.marks import bar_marks, quote_marks
 from pipeline.units import ABSENT, DAY_NS, HOUR_NS, MINUTE_NS, NANO, SECOND_NS, nano_from_text
 
@@ -80,6 +81,8 @@ class Mapping:
     side: str = ""
     buyer_maker: str = ""
     trade_id: str = ""
+    conditions: str = ""
+    condition_codes: str = "massive"
 
     @property
     def missing(self) -> list[str]:
@@ -90,8 +93,8 @@ class Mapping:
 
     def columns(self) -> dict[str, str]:
         """The columns it reads, by the field they fill."""
-        side = ("side", "buyer_maker") if self.kind == "print" else ()
-        names = ("ts", "recv", "symbol_column", *side, *PRICES[self.kind], *SIZES[self.kind], *COUNTS[self.kind])
+        of_print = ("side", "buyer_maker", "conditions") if self.kind == "print" else ()
+        names = ("ts", "recv", "symbol_column", *of_print, *PRICES[self.kind], *SIZES[self.kind], *COUNTS[self.kind])
         return {name: column for name in names if (column := getattr(self, name))}
 
     @property
@@ -152,6 +155,7 @@ def _check(mapping: Mapping) -> None:
         "fold": _FOLDS,
         "stamp": _STAMPS,
         "asset": tuple(asset.name.lower() for asset in AssetClass),
+        "condition_codes": SPELLINGS,
     }
     for key, accepted in closed.items():
         value = getattr(mapping, key)
@@ -268,6 +272,9 @@ def _quotes(common: dict[str, Numbers], columns: dict[str, Numbers]) -> Block:
 
 
 def _prints(common: dict[str, Numbers], columns: dict[str, Numbers]) -> Block:
+    conditions = columns.get("conditions")
+    if conditions is not None:
+        common |= {"conditions": conditions, "marks": condition_marks(conditions, columns["ts"])}
     return Block.of(
         Kind.PRINT,
         len(columns["price"]),
