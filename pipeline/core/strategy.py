@@ -1,7 +1,7 @@
 """A strategy is a value: a name, parameters, a State, handlers, and the enums that give its numbers their words."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any, Final, Self
 
@@ -117,6 +117,15 @@ class Strategy:
         if self.bars is None:
             return ()
         return self.bars if isinstance(self.bars, tuple) else (self.bars,)
+
+    def with_bars(self, sizes: Sequence[str]) -> Self:
+        """The strategy with bars of these sizes in place of those it asks for, their basis and revisions those of its first.
+
+        Raises StrategyError when it handles none, or a word names no timeframe.
+        """
+        if not self.all_bars:
+            raise StrategyError(f"strategy {self.name}: it asks for no bars, so it can't be given others")
+        return replace(self, bars=tuple(replace(self.all_bars[0], size=size) for size in sizes))
 
     @property
     def record(self) -> Record:

@@ -30,7 +30,6 @@ class Condition(NamedTuple):
     utp: str
     marks: Mark
 
-
     @property
     def moves(self) -> str:
         """What a print with it moves, in words."""

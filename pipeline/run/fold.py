@@ -34,11 +34,15 @@ if TYPE_CHECKING:
 
 
 class StrategyPlan(msgspec.Struct, frozen=True):
-    """One strategy to run: its name, its file as recorded (`strategies/hold.py`), all its parameters."""
+    """One strategy to run: its name, its file as recorded (`strategies/hold.py`), all its parameters.
+
+    `bars` are the sizes of bars it is given instead of those it asks for.
+    """
 
     name: str
     file: str
     params: dict[str, bool | int | float | str] = {}
+    bars: tuple[str, ...] = ()
 
 
 class FoldPlan(msgspec.Struct, frozen=True):
@@ -244,6 +248,8 @@ def recorded_paths(plan: FoldPlan, code: Path) -> list[Path]:
 
 def _engine_plan(plan: StrategyPlan, path: Path) -> Plan:
     strategy = load_strategy(path)
+    if plan.bars:
+        strategy = strategy.with_bars(plan.bars)
     return Plan(strategy, strategy.Params.from_dict(plan.params))
 
 

@@ -12,6 +12,9 @@ from pipeline.log.manifest import StrategyEntry, Words
 from pipeline.run.code import ROOT, Code, place_of
 from pipeline.run.fold import FoldPlan, StrategyPlan, load_strategy
 
+_BARS = "bars"
+"""A parameter that every strategy with bars has, unless it has one of its own by that name."""
+
 
 def shipped() -> list[str]:
     """Names of the strategies that come along."""
@@ -39,7 +42,8 @@ def plan_of(files: Sequence[Path], params: Sequence[str], settings: Sequence[str
     """The plan of these strategies, with parameters and engine settings as `name=value` texts.
 
     A parameter may carry its strategy's name in front (`ema_cross.fast=12`); without it, it is meant for every
-    strategy. Raises ConfigError naming the parameter or setting and what is accepted.
+    strategy. `bars=5m,500t` gives a strategy other bars than it asks for. Raises ConfigError or StrategyError naming the
+    parameter or setting and what is accepted.
     """
     given = [_split(text) for text in params]
     loaded = [load_strategy(path) for path in files]
@@ -51,7 +55,8 @@ def plan_of(files: Sequence[Path], params: Sequence[str], settings: Sequence[str
     entries = []
     for path, strategy in zip(files, loaded, strict=True):
         own = {name.removeprefix(f"{strategy.name}."): value for name, value in given if _is_for(name, strategy.name)}
-        entries.append(StrategyPlan(strategy.name, place_of(path), strategy.Params.from_text(own).as_dict()))
+        bars = _bars(strategy, own.pop(_BARS)) if _BARS in own and _BARS not in strategy.Params._fields else ()
+        entries.append(StrategyPlan(strategy.name, place_of(path), strategy.Params.from_text(own).as_dict(), bars))
     engine = EngineSettings.from_dict({name: _number(name, value) for name, value in map(_split, settings)})
     return FoldPlan(tuple(entries), engine.as_dict())
 
@@ -83,6 +88,12 @@ def _codes(members: type[IntEnum] | None) -> dict[str, int]:
 
 def _is_for(name: str, strategy: str) -> bool:
     return "." not in name or name.startswith(f"{strategy}.")
+
+
+def _bars(strategy: Strategy, text: str) -> tuple[str, ...]:
+    """The sizes of bars in a text, told as they are told everywhere."""
+    asked = strategy.with_bars([word for word in text.split(",") if word])
+    return tuple(str(bars.timeframe) for bars in asked.all_bars)
 
 
 def _split(text: str) -> tuple[str, str]:
