@@ -115,24 +115,32 @@ def _fold_into_bucket(
         _find_stretch(world, row, ts_event_ns)
     if not _is_wanted(row):
         return
+    index = _bucket_at(world, row, ts_event_ns)
+    if index < 0:
+        row.outside_count += 1
+    elif move(row.slots[index], ts_event_ns, price_nano, size_steps, marks):
+        _close_or_wait(world, row, row.slots[index])
+
+
+def _bucket_at(world: World, row: BarRow, ts_event_ns: int) -> int:
+    """The slot of the bucket that a moment of the row's stretch lies in, begun if need be; -1 when it is too old."""
     start_ns, end_ns = row.from_ns, row.until_ns
     if row.length < DAY_NS:  # days, or a whole part of one, are what they are
         start_ns += (ts_event_ns - start_ns) // row.length * row.length
         end_ns = min(end_ns, start_ns + row.length)
     index = slot_at(row, start_ns)
     slot = row.slots[index]
-    if slot.start_ns != start_ns:
-        if start_ns < slot.start_ns or not is_remembered(row, start_ns):
-            row.outside_count += 1
-            return
-        _make_room(world, row, slot)
-        begin(slot, start_ns, end_ns, OPEN, row.part)
-        if row.length < DAY_NS and end_ns - start_ns < row.length:
-            slot.marks = _PARTIAL
-        if start_ns > row.slots[row.newest].start_ns:
-            row.newest = index
-    if move(slot, ts_event_ns, price_nano, size_steps, marks):
-        _close_or_wait(world, row, slot)
+    if slot.start_ns == start_ns:
+        return index
+    if slot.start_ns > start_ns or not is_remembered(row, start_ns):
+        return -1
+    _make_room(world, row, slot)
+    begin(slot, start_ns, end_ns, OPEN, row.part)
+    if row.length < DAY_NS and end_ns - start_ns < row.length:
+        slot.marks = _PARTIAL
+    if start_ns > row.slots[row.newest].start_ns:
+        row.newest = index
+    return index
 
 
 def _is_wanted(row: BarRow) -> bool:
