@@ -53,8 +53,10 @@ class Timeframe:
         return BarUnit(self.unit + SESSION_UNITS) if self.parts else self.unit
 
     def __str__(self) -> str:
-        """The word that names it."""
-        hours = next((f"@{name}" for name, parts in _PARTS.items() if parts == self.parts), "")
+        """The word that names it; that of the whole session for several of its parts."""
+        hours = next(
+            (f"@{name}" for name, parts in _PARTS.items() if parts == self.parts), "@session" if self.parts else ""
+        )
         return f"{_length_text(self.unit, self.length)}{hours}"
 
 

@@ -11,12 +11,13 @@ from typing import Any, Final
 
 import msgspec
 
-from pipeline.codes import BarBasis, OrderState, OrderType, Side
+from pipeline.codes import BarBasis, BarUnit, OrderState, OrderType, Side
 from pipeline.core.bars import CLOSED, OPEN
-from pipeline.core.dialect import NANO_FLOAT, price_of, size_of
+from pipeline.core.dialect import price_of, size_of
 from pipeline.core.frozen import Parts, parts_of
 from pipeline.indicators.catalog import INDICATORS
 from pipeline.run.outline import Outline, StrategyOutline
+from pipeline.timeframes import Timeframe
 
 Value = bool | int | float | str | list[Any] | None
 Section = dict[str, Value]
@@ -195,7 +196,8 @@ def _bars(tables: _Tables) -> dict[str, Section]:
     sections = {}
     for row in tables.rows("bars"):
         if row["instrument_id"] == tables.instrument_id:
-            name = f"bar {row['length_ns'] / NANO_FLOAT:g}s {BarBasis(row['basis']).name.lower()}"
+            timeframe = Timeframe(BarUnit(row["measure"]), row["asked"], row["parts"])
+            name = f"bar {timeframe} {BarBasis(row['basis']).name.lower()}"
             slots = sorted(_slots(row), key=lambda slot: -int(slot["start_ns"]))
             still_open = [slot for slot in slots if slot["phase"] == OPEN]
             for age, slot in enumerate(still_open):
