@@ -52,6 +52,16 @@ SIZES: Final = {
 """Sizes a handler sees, by the column they come from."""
 
 
+COLUMNS: Final = tuple(
+    {
+        PRICES.get(name) or SIZES.get(name) or name: None
+        for made in (*EVENTS.values(), market.Other)
+        for name in made._fields
+    }
+)
+"""All that events are made from, of whatever kind: the columns of inputs that a decision can depend on."""
+
+
 def first_seq(batch: Blocks) -> int:
     """The smallest `seq` of blocks that all hold rows; asserts that they are a dense stretch of inputs."""
     count = sum(map(len, batch))

@@ -184,6 +184,12 @@ def publish(disk: Disk, path: Path, *contents: Buffer) -> None:
 
     Raises OSError; then the old file is untouched, or the new one is whole.
     """
+    put(disk, path, *contents)
+    disk.sync_folder(path.parent)
+
+
+def put(disk: Disk, path: Path, *contents: Buffer) -> None:
+    """As `publish`, but for the name, which is durable only behind a `sync_folder`: for many files of one folder."""
     temporary = path.with_name(path.name + TEMPORARY)
     if temporary.name in disk.names(path.parent):
         disk.unlink(temporary)
@@ -195,4 +201,3 @@ def publish(disk: Disk, path: Path, *contents: Buffer) -> None:
     finally:
         disk.close(fd)  # before it is renamed, for Windows renames no open file
     disk.rename(temporary, path)
-    disk.sync_folder(path.parent)

@@ -11,7 +11,7 @@ An id is a name and never a path: what is not spelled like one is refused before
 import re
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Final
 from pipeline.block import Blocks
 from pipeline.errors import ConfigError, LockedError, LogError, NotFoundError
 from pipeline.log import lock, manifest
-from pipeline.log.disk import Disk, Held, RealDisk, publish
+from pipeline.log.disk import Disk, Held, RealDisk, put
 from pipeline.log.half_made import is_half_made
 from pipeline.log.manifest import Manifest, What, code_hash
 from pipeline.log.parquet import bytes_hash
@@ -37,6 +37,7 @@ DELETED_PREFIX: Final = ".deleted-"
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)
 _CODE_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*", re.ASCII)
 _LAST: Final = re.compile(r"last(?:[ -]?(\d{1,6}))?")
+_DAYS: Final = re.compile(r"(\d{4}-\d{2}-\d{2})\.\.(\d{4}-\d{2}-\d{2})")
 _WORDS: Final = frozenset(("all", "last", "yesterday", "last-run"))
 _HINT_CHARS_MAX: Final = 48
 
@@ -138,6 +139,29 @@ class Store:
             return self._found(text, chosen, sessions)
         return [_named(text, [*sessions, *runs], {**lost_sessions, **lost_runs})]
 
+    def select(self, texts: Iterable[str], *, now_ns: int | None = None) -> list[Manifest]:
+        """The sessions that these words mean, by the time of their first event, each once.
+
+        As `find`, where a beginning may be that of several, and two days with `..` between mean all that began on a day
+        from the first to the last (UTC). Raises as `find` does.
+        """
+        chosen: dict[str, Manifest] = {}
+        for text in texts:
+            days = _DAYS.fullmatch(text.strip())
+            sessions = self.sessions()
+            if days:
+                _refuse_lost(text, self._listed(SESSIONS)[1])
+                found = self._found(text, [each for each in sessions if days[1] <= _day_of(each) <= days[2]], sessions)
+            else:
+                begun = [each for each in sessions if text and each.id.startswith(text)]
+                is_word = text in _WORDS or _LAST.fullmatch(text) or any(each.id == text for each in begun)
+                found = self.find(text, now_ns=now_ns) if is_word or len(begun) < 2 else begun
+            for each in found:
+                if each.what != "session":
+                    raise NotFoundError(f"{each.id} is a run: name its session {', '.join(each.parents)}")
+                chosen[each.id] = each
+        return sorted(chosen.values(), key=lambda each: (each.first_ts_ns or each.created_ns, each.id))
+
     def find_one(self, text: str, *, now_ns: int | None = None, zone: tzinfo = UTC) -> Manifest:
         """As `find`, where one is meant. Raises NotFoundError when the words mean several."""
         found = self.find(text, now_ns=now_ns, zone=zone)
@@ -151,12 +175,15 @@ class Store:
         `files` maps a name like `pipeline/core/engine.py` to its text. Raises ConfigError for a name that is a path elsewhere.
         """
         folder = self.folder(id_) / CODE
-        hashes = {}
+        hashes, parents = {}, set()
         for name, text in sorted(files.items()):
             path = folder / checked_code_name(name)
             self.disk.make_folder(path.parent)
-            publish(self.disk, path, text.encode())
+            put(self.disk, path, text.encode())
             hashes[name] = bytes_hash(text.encode())
+            parents.add(path.parent)
+        for parent in sorted(parents):
+            self.disk.sync_folder(parent)
         return manifest.update(folder.parent, self.disk, code=hashes, code_hash=code_hash(hashes))
 
     def delete(self, id_: str) -> Removed:
@@ -303,6 +330,10 @@ def _named(text: str, among: list[Manifest], lost: Mapping[str, LogError | NotFo
     if found:
         raise NotFoundError(f"{text!r} begins several names: {_names(found)}")
     raise NotFoundError(f"{text[:80]!r} names nothing; there is {_names(among)}")
+
+
+def _day_of(session: Manifest) -> str:
+    return f"{datetime.fromtimestamp((session.first_ts_ns or session.created_ns) // NANO, UTC):%Y-%m-%d}"
 
 
 def _of_day(sessions: list[Manifest], now_ns: int, zone: tzinfo) -> list[Manifest]:

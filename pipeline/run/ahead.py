@@ -1,15 +1,15 @@
-"""Ahead: reading the next inputs while the last ones are written, in a second thread."""
+"""Ahead: reading the next inputs while the last ones are written or reduced, in a second thread."""
 
 import contextlib
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Final, TypeVar
 
 T = TypeVar("T")
 
 AHEAD_MAX: Final = 2
-"""The bound of the queue "ahead": batches read and not yet written. Full means that the reader waits."""
+"""The bound of the queue "ahead": batches read and not yet used. Full means that the reader waits."""
 
 _POLL_S: Final = 0.1
 
@@ -17,7 +17,7 @@ _POLL_S: Final = 0.1
 def ahead(items: Iterator[T]) -> Iterator[T]:
     """The same items, each made while the one before it is used; an error of theirs is raised in its place.
 
-    When the caller stops early the thread ends at its next item.
+    When the caller stops early the thread ends at its next item, and a generator is closed.
     """
     waiting: queue.Queue[tuple[bool, T | BaseException | None]] = queue.Queue(AHEAD_MAX)
     is_over = threading.Event()
@@ -52,3 +52,5 @@ def ahead(items: Iterator[T]) -> Iterator[T]:
     finally:
         is_over.set()
         thread.join()
+        if isinstance(items, Generator):
+            items.close()

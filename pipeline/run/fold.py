@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol, Self
@@ -24,6 +25,7 @@ from pipeline.core.engine import Engine
 from pipeline.core.frozen import freeze, thaw
 from pipeline.core.hashing import DecisionsHash
 from pipeline.core.settings import EngineSettings
+from pipeline.core.snapshot import Snapshot
 from pipeline.core.strategy import Plan, Strategy
 from pipeline.errors import ConfigError, StrategyError, TapeError
 from pipeline.run import wire
@@ -105,12 +107,18 @@ def load_strategy(path: Path) -> Strategy:
     """The `strategy` of a file. Raises StrategyError naming the file, and the line where there is one."""
     if not path.is_file():
         raise StrategyError(f"{path}: no such strategy file")
+    return _loaded(path, path.read_bytes())
+
+
+@lru_cache(maxsize=64)
+def _loaded(path: Path, source: bytes) -> Strategy:
+    """A file that did not change is one strategy, compiled and translated once however many cells run it."""
     module = ModuleType(f"tape_strategy_{path.stem}")
     module.__file__ = str(path)
     sys.modules[module.__name__] = module  # the class machinery looks its module up by name
     try:
         # Compiled here, so that no bytecode is left in a log's `code/` folder.
-        exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)  # noqa: S102 - a strategy is code to be run
+        exec(compile(source, str(path), "exec"), module.__dict__)  # noqa: S102 - a strategy is code to be run
     except TapeError:
         raise
     except (Exception, SystemExit) as error:
@@ -226,6 +234,10 @@ class LocalFold:
     def outline(self) -> Outline:
         """What the numbers in a state mean."""
         return outline_of([plan.strategy for plan in self._plans])
+
+    def snapshot(self) -> Snapshot:
+        """Everything the engine remembers."""
+        return self._engine.snapshot()
 
     def __enter__(self) -> Self:
         return self

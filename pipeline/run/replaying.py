@@ -1,30 +1,35 @@
 """Replaying: today's code over recorded sessions, its decisions kept as a run."""
 
 import time
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
-from pipeline.block import Block
-from pipeline.codes import Kind, RiskVerdict
+from pipeline.block import Blocks, row_count
+from pipeline.codes import Kind
+from pipeline.core.chunk import COLUMNS
 from pipeline.errors import NotFoundError
 from pipeline.events import LAYOUTS
+from pipeline.log import hot
 from pipeline.log import manifest as manifests
 from pipeline.log.frames import FrameKind
 from pipeline.log.journal import Journal
 from pipeline.log.manifest import Manifest
+from pipeline.log.merge import Window
 from pipeline.log.reader import JOURNAL, LogReader
 from pipeline.log.seal import seal
 from pipeline.log.store import Store
 from pipeline.provenance import Mode
+from pipeline.run.ahead import ahead
 from pipeline.run.code import code_of
 from pipeline.run.environment import machine, packages
-from pipeline.run.fold import FoldPlan, LocalFold, Speed
+from pipeline.run.fold import FoldPlan, Hashes, LocalFold, Speed
 from pipeline.run.keeping import Keeper, trail_of
 from pipeline.run.strategies import strategy_entries
+from pipeline.run.tally import Tally, units_of
 
 BATCH_ROWS = 65_536
 
@@ -80,39 +85,27 @@ def replay(
     parent = store.find_one(session)
     if parent.what != "session":
         raise NotFoundError(f"{parent.id} is a run: replay its session {', '.join(parent.parents)}")
-    inputs = LogReader(store.folder(parent.id))
-    to_seq = inputs.last_seq if until_ns is None else seq_at(inputs, until_ns)
-    instruments = instruments_of(inputs, to_seq)
+    log = LogReader(store.folder(parent.id))
+    to_seq = log.last_seq if until_ns is None else seq_at(log, until_ns)
+    instruments = instruments_of(log, to_seq)
     manifest = new_run(
         store, parent, plan, strategy_files, to_seq=to_seq, instruments=instruments, created_ns=created_ns
     )
-    folder = store.folder(manifest.id)
+    tally = Tally(units_of(instruments))
     started = time.perf_counter()
-    try:
-        with (
-            trail_of(store, parent, plan, manifest.code) or nullcontext() as trail,
-            LocalFold(plan, strategy_files, speed=speed, inputs=to_seq, compiling=compiling) as fold,
-            Journal.create(folder / JOURNAL, log_id=bytes.fromhex(manifest.log_id), is_derived_only=True) as journal,
-        ):
-            tally = _run(inputs, Keeper(fold, trail), journal, to_seq=to_seq, rows=rows, progress=progress)
-            hashes = fold.hashes()
-    except BaseException:
-        store.delete(manifest.id)  # half of a run would stand among the whole ones; it can be made again
-        raise
-    seconds = time.perf_counter() - started
-    manifests.update(
-        folder,
-        store.disk,
-        state="ended",
-        decisions_hash=hashes.decisions_hash,
-        state_hash=hashes.state_hash,
-        last_seq=to_seq,
-    )
-    seal(folder, store.disk)
+    with (
+        kept(store, manifest) as run,
+        trail_of(store, parent, plan, manifest.code) or nullcontext() as trail,
+        LocalFold(plan, strategy_files, speed=speed, inputs=to_seq, compiling=compiling) as fold,
+    ):
+        windows = hot.windows(store, parent.id, 1, to_seq, columns=COLUMNS, rows=rows)
+        events = reduce_all(ahead(windows), Keeper(fold, trail).reduce, tally, run.add, progress)
+        run.hashes = hashes = fold.hashes()
+        seconds = time.perf_counter() - started
     return Replayed(
         run=manifest.id,
         parents=[parent.id],
-        events=tally.events,
+        events=events,
         intents=tally.kinds.get(Kind.INTENT, 0),
         fills=tally.kinds.get(Kind.FILL, 0),
         refused=tally.refused,
@@ -122,10 +115,44 @@ def replay(
         speed=fold.speed,
         why=fold.why,
         seconds=round(seconds, 4),
-        events_per_s=round(tally.events / seconds, 1),
+        events_per_s=round(events / seconds, 1),
         state_hash=hashes.state_hash,
         decisions_hash=hashes.decisions_hash,
     )
+
+
+class KeptRun:
+    """A run being written; `hashes` are to be set before its block ends."""
+
+    def __init__(self, id_: str, journal: Journal) -> None:
+        self.id = id_
+        self.hashes = Hashes("", "")
+        self._journal = journal
+
+    def add(self, derived: Blocks) -> None:
+        """Write the derived rows of the next inputs."""
+        self._journal.append(FrameKind.DERIVED, derived)
+
+
+@contextmanager
+def kept(store: Store, run: Manifest) -> Iterator[KeptRun]:
+    """Write an open run; it is ended and sealed behind the block, and gone when that raises."""
+    folder = store.folder(run.id)
+    try:
+        with Journal.create(folder / JOURNAL, log_id=bytes.fromhex(run.log_id), is_derived_only=True) as journal:
+            yield (written := KeptRun(run.id, journal))
+    except BaseException:
+        store.delete(run.id)  # half of a run would stand among the whole ones; it can be made again
+        raise
+    manifests.update(
+        folder,
+        store.disk,
+        state="ended",
+        decisions_hash=written.hashes.decisions_hash,
+        state_hash=written.hashes.state_hash,
+        last_seq=run.settings["to_seq"],
+    )
+    seal(folder, store.disk)
 
 
 def new_run(
@@ -181,40 +208,20 @@ def seq_at(log: LogReader, ts_ns: int) -> int:
     return found
 
 
-class _Tally:
-    """What was counted on the way."""
-
-    def __init__(self) -> None:
-        self.events = 0
-        self.refused = 0
-        self.stopped: list[str] = []
-        self.positions: dict[tuple[int, int], tuple[int, float]] = {}
-        """Last quantity and profit after fees, by (strategy, instrument)."""
-        self.kinds: dict[Kind, int] = {}
-
-    def add(self, block: Block) -> None:
-        """Count derived rows."""
-        self.kinds[block.kind] = self.kinds.get(block.kind, 0) + len(block)
-        if block.kind is Kind.RISK:
-            self.refused += int(np.count_nonzero(block.number("verdict") == RiskVerdict.REFUSED))
-        elif block.kind is Kind.SESSION:
-            self.stopped += [f"{row['key']}: {row['text']} (seq {row['seq']})" for row in block.rows()]
-        elif block.kind is Kind.POSITION:
-            for row in block.rows():
-                place = (row["strategy_id"], row["instrument_id"])
-                self.positions[place] = (row["quantity_steps"], row["realized"] - row["fees"])
-
-
-def _run(
-    inputs: LogReader, fold: Keeper, journal: Journal, *, to_seq: int, rows: int, progress: Callable[[int], None]
-) -> _Tally:
-    tally = _Tally()
-    for window in inputs.windows(to_seq=to_seq, what="inputs", rows=rows):
-        tally.events += sum(map(len, window.blocks))
-        derived = fold.reduce(window.blocks)
-        for block in derived:
-            tally.add(block)
+def reduce_all(
+    inputs: Iterable[Window],
+    reduce: Callable[[Blocks], Blocks],
+    tally: Tally,
+    keep: Callable[[Blocks], None],
+    progress: Callable[[int], None],
+) -> int:
+    """Reduce all of the inputs, count what is derived and hand it on; how many inputs there were."""
+    done = 0
+    for window in inputs:
+        done += row_count(window.blocks)
+        derived = reduce(window.blocks)
+        tally.add(derived)
         if derived:
-            journal.append(FrameKind.DERIVED, derived)
-        progress(tally.events)
-    return tally
+            keep(derived)
+        progress(done)
+    return done

@@ -1,0 +1,180 @@
+"""Tally: what a run came to, counted from its derived rows as they are made, however many there are.
+
+Money is exact: every fill moves cash by price, size and fee, all integers, and what is still open at the end is worth
+what selling it at the bid (buying it back at the ask) would bring; without a quote the last bar's close, without a bar
+the price of its last fill. So profit is one sum of integers, rounded once an instrument to 1e-9 of its quote currency.
+
+The drawdown is a statistic, in float64: the largest fall of the account from a peak before, looked at after each fill
+with the position that moved valued at that fill's price, and once at the end. What happens between two fills is not seen.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from pipeline.block import Block, Numbers
+from pipeline.codes import Kind, RiskVerdict
+from pipeline.units import ABSENT, NANO
+
+Pair = tuple[int, int]
+"""Strategy and instrument."""
+
+_NANO_CUBED: Final = 10**18
+"""Price, size step and multiplier in nanos make 1e-27; the profit is told in 1e-9."""
+
+
+class Money(msgspec.Struct, frozen=True):
+    """What trading brought; money in 1e-9 of the quote currency."""
+
+    trades: int
+    """Round trips, from flat to flat."""
+    open_positions: int
+    net_profit_nano: int
+    """Fees taken off, what is still open valued as the module says."""
+    open_profit_nano: int
+    """The part of it that is not closed: since the price last traded at."""
+    fees_nano: int
+    max_drawdown: float
+    """Quote currency, 0 or more."""
+
+
+class Tally:
+    """Counts derived rows, given in (seq, ord) order."""
+
+    def __init__(self, units: Mapping[int, int]) -> None:
+        """`units` is what one step times one nano of price is worth, by instrument, in 1e-27: `units_of`."""
+        self.kinds: dict[Kind, int] = {}
+        self.refused = 0
+        """Orders that the risk gate refused."""
+        self.stopped: list[str] = []
+        """Strategies that failed, and why."""
+        self.positions: dict[Pair, tuple[int, float]] = {}
+        """Last quantity and profit after fees, as the engine books them."""
+        self._accounts: dict[Pair, _Traded] = {}
+        self._fees_nano = 0
+        self._equity = _Equity()
+        self._units = units
+
+    def add(self, blocks: Iterable[Block]) -> None:
+        """Count rows."""
+        for block in (block for block in blocks if len(block)):
+            self.kinds[block.kind] = self.kinds.get(block.kind, 0) + len(block)
+            if block.kind is Kind.RISK:
+                self.refused += int(np.count_nonzero(block.number("verdict") == RiskVerdict.REFUSED))
+            elif block.kind is Kind.SESSION:
+                self.stopped += [f"{row['key']}: {row['text']} (seq {row['seq']})" for row in block.rows()]
+            elif block.kind is Kind.POSITION:
+                self._add_positions(block)
+            elif block.kind is Kind.FILL:
+                self._add_fills(block)
+
+    def money(self, instruments: Numbers) -> Money:
+        """What it came to, with the engine's rows of instruments at the end (see `core.instrument`)."""
+        net = open_profit = 0
+        for pair, traded in self._accounts.items():
+            mark_nano = _mark_nano(instruments[pair[1] - 1], traded)
+            change = traded.steps * (mark_nano - traded.price_nano)
+            unit = self._units[pair[1]]
+            open_profit += _rounded(change * unit)
+            net += _rounded((traded.cash + traded.steps * mark_nano) * unit)
+        self._equity.move(np.array([open_profit / 1e9]))
+        return Money(
+            trades=sum(traded.trades for traded in self._accounts.values()),
+            open_positions=sum(traded.steps != 0 for traded in self._accounts.values()),
+            net_profit_nano=net - self._fees_nano,
+            open_profit_nano=open_profit,
+            fees_nano=self._fees_nano,
+            max_drawdown=self._equity.drawdown,
+        )
+
+    def _add_positions(self, block: Block) -> None:
+        for pair, rows in _by_pair(block):
+            row = rows[-1]
+            profit = float(block.number("realized")[row]) - float(block.number("fees")[row])
+            self.positions[pair] = (int(block.number("quantity_steps")[row]), profit)
+
+    def _add_fills(self, block: Block) -> None:
+        prices, fees_nano = block.number("price_nano"), block.number("fee_nano")
+        signed = block.number("side").astype(np.int64) * block.number("quantity_steps")
+        changes = np.empty(len(block))
+        for pair, rows in _by_pair(block):
+            traded = self._accounts.setdefault(pair, _Traded(int(prices[rows[0]])))
+            changes[rows] = traded.add(signed[rows], prices[rows]) * (self._units[pair[1]] / _NANO_CUBED / 1e9)
+        self._fees_nano += int(fees_nano.sum())
+        self._equity.move(changes - fees_nano / 1e9)
+
+
+class _Traded:
+    """One pair's fills so far. Cash and profit are in steps times nanos of price."""
+
+    def __init__(self, price_nano: int) -> None:
+        self.price_nano = price_nano
+        """Of the last fill."""
+        self.steps = 0
+        self.cash = 0
+        self.trades = 0
+
+    def add(self, signed: Numbers, prices: Numbers) -> Numbers:
+        """How much each fill changed the worth of what was held before it."""
+        after = self.steps + np.cumsum(signed)
+        before = np.concatenate([[self.steps], after[:-1]])
+        moved = np.diff(prices, prepend=self.price_nano)
+        # Turned around or gone flat: a round trip is over.
+        self.trades += int(np.count_nonzero(np.sign(before) * np.sign(after) < np.abs(np.sign(before))))
+        self.cash -= sum(map(int.__mul__, signed.tolist(), prices.tolist()))  # past 64 bits with coins in tiny steps
+        self.steps, self.price_nano = int(after[-1]), int(prices[-1])
+        return before.astype(np.float64) * moved
+
+
+class _Equity:
+    """The account's rise and fall since the start, and the largest fall from a peak."""
+
+    def __init__(self) -> None:
+        self.drawdown = 0.0
+        self._now = 0.0
+        self._peak = 0.0
+
+    def move(self, changes: Numbers) -> None:
+        """Add changes, one after the other."""
+        levels = np.cumsum(np.concatenate([[self._now], changes]))
+        peaks = np.maximum.accumulate(np.maximum(levels, self._peak))
+        self.drawdown = max(self.drawdown, float((peaks - levels).max()))
+        self._now, self._peak = float(levels[-1]), float(peaks[-1])
+
+
+def units_of(instruments: Iterable[Mapping[str, Any]]) -> dict[int, int]:
+    """What one step times one nano of price is worth, of instruments as a manifest keeps them."""
+    return {
+        row["instrument_id"]: _or_one(row.get("size_step_nano")) * _or_one(row.get("multiplier_nano"))
+        for row in instruments
+    }
+
+
+def _or_one(nano: int | None) -> int:
+    """As the engine takes them: a step or a multiplier of nothing counts as one."""
+    return nano if nano is not None and nano > 0 else NANO
+
+
+def _by_pair(block: Block) -> list[tuple[Pair, Numbers]]:
+    """The rows of each strategy in each instrument, in their order."""
+    strategies, instruments = block.number("strategy_id").astype(np.int64), block.number("instrument_id")
+    codes, places = np.unique(strategies << 32 | instruments, return_inverse=True)
+    order = np.argsort(places, kind="stable")
+    pieces = np.split(order, np.cumsum(np.bincount(places))[:-1])
+    return [((code >> 32, code & 0xFFFF_FFFF), rows) for code, rows in zip(codes.tolist(), pieces, strict=True)]
+
+
+def _mark_nano(instrument: Any, traded: _Traded) -> int:
+    """The price at which a position is valued at the end."""
+    side = instrument["bid_nano"] if traded.steps > 0 else instrument["ask_nano"]
+    known = (int(price) for price in (side, instrument["last_bar_nano"]) if price != ABSENT)
+    return next(known, traded.price_nano)
+
+
+def _rounded(worth: int) -> int:
+    """1e-27 as 1e-9, half away from zero."""
+    whole, rest = divmod(abs(worth), _NANO_CUBED)
+    whole += 2 * rest >= _NANO_CUBED
+    return whole if worth >= 0 else -whole
