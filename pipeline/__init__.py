@@ -48,7 +48,7 @@ and `indicators.series` runs one over a whole series. Averages: `indicators.sma`
 and what they are called, `log.export` makes a copy that stands alone. `log.reader` gives rows back in order, over
 `log.segments`, `log.scan` and `log.merge`; `log.follow` goes on where it ends. `log.hot` reads sealed inputs a
 second time without decoding them, out of a `log.cache` of columns that `log.mapped` writes and maps; `log.trail` holds what an engine
-remembered at waypoints. `log.check` finds damage and knows by
+remembered at waypoints. The rows of backtests lie in `log.backtests`, and small files prove themselves by `log.proved`. `log.check` finds damage and knows by
 `log.half_made` what only a crash left, `log.salvage` copies what can be read and `log.renumber` gives it its new places.
 
 **The shell.** `config` reads what people write. `run.recording` records with `run.control` listening and `run.sealing` behind it, `run.importing`
@@ -57,8 +57,11 @@ remembered at waypoints. `log.check` finds damage and knows by
 kept, `run.strategies` that were named and the `run.environment` they ran in; `run.comparing` finds the first
 difference, `run.diffing` where two runs part. `run.keeping` leaves waypoints while a run is made; from them `run.traveling` reaches any
 input, `run.moments` and `run.moves` read what is found there by its `run.outline`, and `run.looking` answers with it. `run.notes` are
-remarks, `run.pages` writes what the code says of itself.
-People speak to it through the commands: `cli.demo_command`, `cli.import_command`, `cli.replay_command`, `cli.verify_command`, `cli.diff_command`, `cli.state_command`, `cli.sql_command`,
+remarks. `run.backtesting` runs a grid that `run.sweeping` reads over many sessions: a `run.cell` is a function, a
+`run.worker` the process it runs in, `run.crew` hands them out, `run.tally` counts what they come to. `run.pages` writes
+what the code says of itself.
+People speak to it through the commands: `cli.demo_command`, `cli.import_command`, `cli.replay_command`,
+`cli.backtest_command`, `cli.backtests_command`, `cli.verify_command`, `cli.diff_command`, `cli.state_command`, `cli.sql_command`,
 `cli.check_command`, `cli.sessions_command`, `cli.runs_command`, `cli.note_command`, `cli.strategies_command`,
 `cli.docs_command`, which print by `cli.show`.
 """

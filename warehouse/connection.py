@@ -32,7 +32,7 @@ def connect(
     connection.execute("set timezone = 'UTC'; begin")  # one transaction: each statement alone takes longer
     for statement in (MACROS, *_code_macros(), "create schema staging; create schema intermediate"):
         connection.execute(statement)
-    register(connection, relations, store, readers)
+    register(connection, relations, store, readers, is_whole=tuple(names) == ("all",))
     for view in chosen:
         connection.execute(f"create view {view.name} as\n{view.select}")
     connection.execute("commit")

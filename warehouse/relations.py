@@ -14,6 +14,8 @@ import pyarrow as pa
 from pipeline.block import Block
 from pipeline.codes import Kind
 from pipeline.log.arrow import SCHEMAS, to_arrow
+from pipeline.log.backtests import SCHEMA as RESULT_SCHEMA
+from pipeline.log.backtests import Results, backtests, table_of
 from pipeline.log.manifest import Manifest, Words
 from pipeline.log.reader import LogReader
 from pipeline.log.store import Store
@@ -31,19 +33,30 @@ MANIFESTS: Final = pa.schema(
         *((name, _TEXT) for name in ("decisions_hash", "code_hash")),
     ]
 )
+CELLS: Final = pa.schema([("backtest", _TEXT), ("overnight", _TEXT), *RESULT_SCHEMA])
 STRATEGIES: Final = pa.schema([*_PLACE, ("strategy_id", pa.int16()), ("strategy", _TEXT), ("words", _WORDS)])
 
 
 def register(
-    connection: duckdb.DuckDBPyConnection, wanted: Iterable[str], store: Store, readers: Sequence[LogReader]
+    connection: duckdb.DuckDBPyConnection,
+    wanted: Iterable[str],
+    store: Store,
+    readers: Sequence[LogReader],
+    *,
+    is_whole: bool,
 ) -> None:
-    """Make the relations of these names (`log.fill`) over the logs read, and over what the store itself holds."""
+    """Make the relations of these names (`log.fill`) over the logs read, and over what the store itself holds.
+
+    `is_whole` tells that all logs are read, so that what is left of deleted sessions belongs to the answer as well.
+    """
     connection.execute("create schema log; set schema = 'log'")  # a relation lands in the schema that is set
     for name in sorted(wanted):
         if name == "log.manifests":
             connection.from_arrow(_manifests(readers)).create_view("manifests")
         elif name == "log.strategies":
             connection.from_arrow(_strategies(readers)).create_view("strategies")
+        elif name == "log.cells":
+            connection.from_arrow(_cells(store, None if is_whole else readers)).create_view("cells")
         else:
             _register_kind(connection, Kind[name.removeprefix("log.").upper()], store, readers)
     connection.execute("set schema = 'main'")
@@ -65,6 +78,17 @@ def _register_kind(
         connection.from_arrow(rows).create_view(piece)
         selects.append(_select(kind, piece, _literal(session), _literal(run)))
     connection.execute(f"create view log.{kind.name.lower()} as {' union all '.join(selects)}")
+
+
+def _cells(store: Store, readers: Iterable[LogReader] | None) -> pa.Table:
+    """The rows of all backtests, or those over the sessions read; which backtest stands in front."""
+    sessions = None if readers is None else {session_and_run(reader.manifest)[0] for reader in readers}
+    tables = []
+    for asked in backtests(store):
+        rows = [row for row in Results(store, asked.id).rows() if sessions is None or row.session in sessions]
+        place = [pa.repeat(pa.scalar(text), len(rows)) for text in (asked.id, asked.overnight)]
+        tables.append(pa.Table.from_arrays([*place, *table_of(rows).columns], schema=CELLS))
+    return pa.concat_tables(tables) if tables else CELLS.empty_table()
 
 
 def _kept_instruments(readers: Iterable[LogReader]) -> list[tuple[str, Block]]:

@@ -20,6 +20,8 @@ _EVERY_DAY: Final = {
     "sql": "ask the tape",
 }
 _MORE: Final = {
+    "backtest": "many sessions and parameters, a row for each",
+    "backtests": "list, show, delete",
     "check": "find every damaged byte of the store; salvage what is whole",
     "diff": "what two runs decided differently, and what it did to profit",
     "note": "remark on a session",

@@ -15,12 +15,13 @@ import os
 import shutil
 import threading
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 import msgspec
 from blake3 import blake3
 
 from pipeline.errors import ConfigError, CorruptError, LockedError
+from pipeline.log import proved
 from pipeline.log.lock import FILE_NAME as LOCK
 from pipeline.log.lock import Lock
 from pipeline.log.manifest import Manifest
@@ -36,8 +37,6 @@ LIMIT_BYTES: Final = 20 << 30
 
 _LAYOUT: Final = 1
 """Part of every entry's name: another layout of the cache never meets this one."""
-
-T = TypeVar("T")
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -137,26 +136,14 @@ def boot_id() -> str:
 def proved_files(path: Path, boot: str) -> dict[str, list[int]]:
     """The files proved since the machine started."""
     try:
-        proved = read(path, Proved)
+        known = proved.read(path, Proved)
     except (OSError, CorruptError):
         return {}
-    return proved.files if proved.boot == boot else {}
+    return known.files if known.boot == boot else {}
 
 
 def write(path: Path, content: msgspec.Struct) -> None:
-    """A JSON file with the hash of its text on the first line, there as a whole or not at all."""
-    text = msgspec.json.encode(content, order="deterministic")
+    """A file that proves itself, there as a whole or not at all."""
     temporary = path.with_name(f".{path.name}-{os.getpid()}-{threading.get_ident()}")
-    temporary.write_bytes(blake3(text).hexdigest().encode() + b"\n" + text)
+    temporary.write_bytes(proved.encoded(content))
     temporary.replace(path)
-
-
-def read(path: Path, type_: type[T]) -> T:
-    """What `write` wrote. Raises OSError, CorruptError."""
-    digest, _, text = path.read_bytes().partition(b"\n")
-    if blake3(text).hexdigest().encode() != digest:
-        raise CorruptError(path, 0, "the text does not have the hash in front of it")
-    try:
-        return msgspec.json.decode(text, type=type_)
-    except msgspec.MsgspecError as error:
-        raise CorruptError(path, 0, str(error)) from None

@@ -11,7 +11,8 @@ from pathlib import Path
 import msgspec
 
 from pipeline.errors import CorruptError, LogError, NotFoundError, SchemaError
-from pipeline.log import manifest
+from pipeline.log import backtests, manifest
+from pipeline.log.backtests import FOLDER as BACKTESTS
 from pipeline.log.disk import TEMPORARY, Disk, RealDisk
 from pipeline.log.durable import FILE_NAME as DURABLE
 from pipeline.log.durable import durable_damage
@@ -51,7 +52,7 @@ class Report(msgspec.Struct, frozen=True):
 
 
 def check(store: Store) -> Report:
-    """Check all that a store holds: manifests, code, sealed files, journals, notes and accounts."""
+    """Check all that a store holds: manifests, code, sealed files, journals, rows of backtests, notes and accounts."""
     inquiry = _Inquiry(store.home, store.disk)
     folders = [path for part in (SESSIONS, RUNS) for path in _folders(store.home / part)]
     for folder in folders:
@@ -59,6 +60,8 @@ def check(store: Store) -> Report:
             inquiry.leftovers.append(inquiry.name(folder))
         else:
             inquiry.look_at_log(folder)
+    for folder in _folders(store.home / BACKTESTS):
+        inquiry.look_at_backtest(folder)
     for folder in (store.notes_folder, *_folders(store.home / "accounts")):
         inquiry.weigh(folder)
         inquiry.look_at_journal(folder, manifest.NOTHING_SEALED.segment, is_closed=False)
@@ -116,6 +119,15 @@ class _Inquiry:
         self.leftovers += [
             self.name(path) for path in _files(folder) if _is_unknown(path.relative_to(folder).as_posix(), of)
         ]
+
+    def look_at_backtest(self, folder: Path) -> None:
+        """Everything in a backtest's folder."""
+        self.weigh(folder)
+        for error in backtests.damage(folder):
+            self._add(error)
+        for path in _files(folder):
+            if path.name not in (backtests.ASKED, LOCK) and not path.match(backtests.PART):
+                self.leftovers.append(self.name(path))
 
     def look_at_journal(
         self, folder: Path, sealed_segment: int, *, is_closed: bool, of: Manifest | None = None

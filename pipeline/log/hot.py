@@ -23,7 +23,7 @@ from typing import Final, Self
 from pipeline.block import Block, Blocks
 from pipeline.codes import Kind
 from pipeline.errors import CorruptError, LockedError
-from pipeline.log import cache, merge
+from pipeline.log import cache, merge, proved
 from pipeline.log.cache import Entry
 from pipeline.log.lock import FILE_NAME as LOCK
 from pipeline.log.lock import Lock
@@ -128,7 +128,7 @@ class _Opened:
         self._texts = kinds - MAPPABLE
         self._columns = columns
         self._mapped: list[MappedKind] = []
-        index = cache.read(folder / cache.INDEX, cache.Index)
+        index = proved.read(folder / cache.INDEX, cache.Index)
         names = None if columns is None else {"seq", "ord", *columns}
         try:
             for kind in sorted(kinds & MAPPABLE):

@@ -24,7 +24,7 @@ import pyarrow as pa
 from blake3 import blake3
 
 from pipeline.errors import CorruptError, LockedError
-from pipeline.log import cache
+from pipeline.log import cache, proved
 from pipeline.log.lock import FILE_NAME as LOCK
 from pipeline.log.lock import Lock
 
@@ -172,7 +172,7 @@ def found(home: Path, session: str, plan: Mapping[str, Any]) -> list[tuple[Path,
     trails = []
     for path in folders:
         with contextlib.suppress(OSError, CorruptError):
-            trails.append((path.parent, cache.read(path, About)))
+            trails.append((path.parent, proved.read(path, About)))
     return trails
 
 

@@ -21,6 +21,7 @@ from pipeline.errors import ConfigError
 from pipeline.log import cache, hot, manifest
 from pipeline.log.frames import FrameKind
 from pipeline.log.mapped import MAPPABLE
+from pipeline.log.proved import read as read_proved
 from pipeline.log.reader import LogReader
 from pipeline.log.seal import seal
 
@@ -179,15 +180,15 @@ def test_a_comparison_holds_until_the_file_or_the_machine_changes(store, sealed,
     everything(hot.batches(store, id_))
     everything(hot.batches(store, id_, kinds=[Kind.QUOTE], columns=["bid_nano"]))
     path = entry(store) / "proved.json"
-    proved = cache.read(path, cache.Proved)
+    proved = read_proved(path, cache.Proved)
     assert set(proved.files) == {"quote/seq", "quote/bid_nano"}
     everything(hot.batches(store, id_))
-    assert set(cache.read(path, cache.Proved).files) > set(proved.files)
+    assert set(read_proved(path, cache.Proved).files) > set(proved.files)
     monkeypatch.setattr(cache, "boot_id", lambda: "another start")
     assert rows_of(everything(hot.batches(store, id_, kinds=[Kind.QUOTE]))) == rows_of(
         [block for block in inputs if block.kind is Kind.QUOTE]
     )
-    assert {name.partition("/")[0] for name in cache.read(path, cache.Proved).files} == {"quote"}
+    assert {name.partition("/")[0] for name in read_proved(path, cache.Proved).files} == {"quote"}
 
 
 def test_one_writes_and_the_others_read_parquet(store, sealed):
@@ -205,6 +206,7 @@ import sys, time
 from pathlib import Path
 sys.path.insert(0, {root!r})
 from pipeline.log import hot
+from pipeline.log.proved import read as read_proved
 from pipeline.log.store import Store
 for number, batch in enumerate(hot.batches(Store(Path({home!r})), {id_!r}, rows=20_000)):
     if number == 3:
@@ -294,6 +296,7 @@ import sys
 from pathlib import Path
 sys.path.insert(0, {root!r})
 from pipeline.log import hot
+from pipeline.log.proved import read as read_proved
 from pipeline.log.store import Store
 def resident_mb():
     return next(int(line.split()[1]) // 1024 for line in open("/proc/self/status") if line.startswith("VmRSS"))

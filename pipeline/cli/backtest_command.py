@@ -1,0 +1,138 @@
+"""`tape backtest`: strategies over many sessions and parameters."""
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline.cli.show import as_json_line, json_option, progress
+
+if TYPE_CHECKING:
+    from pipeline.log.backtests import CellRow
+    from pipeline.run.backtesting import Outcome
+
+_INTERRUPTED = 130
+"""What a shell expects of a command that Ctrl-C ended."""
+
+
+@click.command("backtest")
+@click.argument("sessions", nargs=-1, required=True)
+@click.option(
+    "--strategy", "strategies", multiple=True, required=True, help="name, or path of a .py file; may be repeated"
+)
+@click.option("--sweep", "sweeps", multiple=True, metavar="NAME=VALUES", help="from:to:step or a,b,c; may be repeated")
+@click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="of the strategy, or STRATEGY.NAME=VALUE")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="engine setting, e.g. fee_bps=1")
+@click.option("--workers", type=click.IntRange(1, 1_024), help="processes  [default: one for each core]")
+@click.option("--keep-runs", is_flag=True, help="keep the whole log of every cell, as `tape replay` does")
+@click.option("--compiled", "speed", flag_value="compiled", help="compile the handlers, however little there is to do")
+@click.option("--interpreted", "speed", flag_value="interpreted", help="plain Python")
+@click.option("--show", "shown", type=click.IntRange(0), default=20, show_default=True, help="cells to print")
+@json_option
+@click.pass_obj
+def command(
+    home: str,
+    sessions: tuple[str, ...],
+    strategies: tuple[str, ...],
+    sweeps: tuple[str, ...],
+    params: tuple[str, ...],
+    settings: tuple[str, ...],
+    workers: int | None,
+    keep_runs: bool,
+    speed: str | None,
+    shown: int,
+    as_json: bool,
+) -> None:
+    """Run every combination of the swept parameters over every one of SESSIONS; keep a row of results for each.
+
+    SESSIONS are ids or beginnings of ids, `last 60`, `all`, or days: 2026-10-01..2026-11-20.
+
+    \b
+    tape backtest 'last 60' --strategy ema_cross --sweep fast=5:50:5 --sweep slow=60,120,200 --workers 2
+    tape sql "select params['fast'], sum(net_profit) from cells group by 1 order by 2 desc"
+
+    Each session begins with the cash of the settings; what is open at its end is valued and counted. The same command
+    goes on after an interrupt, and what any backtest has already run is not run again.
+    """
+    from pipeline.log.store import Store
+    from pipeline.run.backtesting import backtest
+    from pipeline.run.fold import Speed
+    from pipeline.run.strategies import strategy_file
+    from pipeline.run.sweeping import grid_of
+
+    store = Store(Path(home))
+    files = [strategy_file(name) for name in strategies]
+    grid = grid_of(files, params, settings, sweeps)
+    chosen = store.select(sessions, now_ns=time.time_ns())
+    try:
+        with progress("cells", len(chosen) * len(grid.plans)) as done:
+            outcome = backtest(
+                store,
+                chosen,
+                grid,
+                files,
+                created_ns=time.time_ns(),
+                workers=workers or os.cpu_count() or 1,
+                speed=Speed(speed or "auto"),
+                keep_runs=keep_runs,
+                progress=done,
+                told=lambda text: click.echo(text, err=True),
+            )
+    except KeyboardInterrupt:
+        click.echo("interrupted: the cells done so far are kept, and the same command goes on behind them", err=True)
+        sys.exit(_INTERRUPTED)
+    if as_json:
+        as_json_line(outcome)
+    else:
+        _show(outcome, shown)
+    sys.exit(1 if outcome.failed or any(row.stopped for row in outcome.rows) else 0)
+
+
+def _show(outcome: "Outcome", shown: int) -> None:
+    rows = outcome.rows
+    ran = len(rows) - outcome.done_before
+    how = f"{ran:,} run in {outcome.seconds:.1f} s, {outcome.speed}" if outcome.speed else "nothing had to be run"
+    before = f", {outcome.done_before:,} done before" if outcome.done_before else ""
+    click.echo(
+        f"backtest {outcome.backtest}: {outcome.cells:,} cells over {outcome.sessions:,} sessions; {how}{before}"
+    )
+    if outcome.why:
+        click.echo(f"  interpreted, for {outcome.why.splitlines()[0]}")
+    show_cells(rows, shown)
+    for cell, reason in outcome.failed.items():
+        click.echo(f"  FAILED {cell}: {reason}")
+
+
+def show_cells(rows: "list[CellRow]", shown: int) -> None:
+    """The cells with their sessions added up, the most profitable first, with the parameters that differ."""
+    cells: dict[int, list[CellRow]] = {}
+    for row in rows:
+        cells.setdefault(row.cell, []).append(row)
+    varying = [name for name in rows[0].params if len({row.params[name] for row in rows}) > 1] if rows else []
+    columns = [(name, max(len(name), 8)) for name in varying]
+    head = "".join(f"{name:>{width + 2}}" for name, width in columns)
+    if cells:
+        click.echo(f"{head}{'trades':>10}{'fills':>10}{'net profit':>16}{'fees':>12}{'worst fall':>14}{'open':>6}")
+    ranked = sorted(cells.values(), key=lambda each: (-sum(row.net_profit_nano for row in each), each[0].cell))
+    for each in ranked[:shown]:
+        values = "".join(f"{_value(each[0].params[name]):>{width + 2}}" for name, width in columns)
+        click.echo(
+            f"{values}{_sum(each, 'trades'):>10,}{_sum(each, 'fills'):>10,}{_sum(each, 'net_profit_nano') / 1e9:>16,.2f}"
+            f"{_sum(each, 'fees_nano') / 1e9:>12,.2f}{max(row.max_drawdown for row in each):>14,.2f}"
+            f"{_sum(each, 'open_positions'):>6,}"
+        )
+    if len(ranked) > shown:
+        click.echo(f"  and {len(ranked) - shown:,} more, in the view cells and with --json")
+    for text in dict.fromkeys(text for row in rows for text in row.stopped):
+        click.echo(f"  STOPPED {text}")
+
+
+def _sum(rows: "list[CellRow]", name: str) -> int:
+    return sum(getattr(row, name) for row in rows)
+
+
+def _value(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,242 @@
+"""Backtests: folders of result rows, one row for each session and set of parameters.
+
+    backtests/<id>/backtest.json             what was asked, proved by the hash in front of it
+    backtests/<id>/cells-<blake3>.parquet    rows; the name is the hash of the file, so a file proves itself
+    backtests/<id>/lock                      held by the one process that adds rows
+
+The id is made of what was asked, by content: the same sessions, code, parameters and settings are the same backtest, so
+asking again goes on where it was interrupted. Rows are added by publishing one more file. When all are there they are
+written as one, in order, and the others are dropped; a crash in between leaves rows twice, which count once, by key.
+"""
+
+import shutil
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+from blake3 import blake3
+
+from pipeline.errors import CorruptError, NotFoundError
+from pipeline.log import proved
+from pipeline.log.disk import Disk, Held, publish
+from pipeline.log.lock import FILE_NAME as LOCK
+from pipeline.log.store import Store, checked_id
+
+FOLDER: Final = "backtests"
+ASKED: Final = "backtest.json"
+PART: Final = "cells-*.parquet"
+_HASH_CHARS: Final = 32
+
+Value = bool | int | float
+
+
+class Backtest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What was asked."""
+
+    id: str
+    created_ns: int
+    strategies: tuple[str, ...]
+    params: dict[str, Value | str]
+    """Those that are the same in all cells; with the strategy's name in front when there are several."""
+    sweeps: dict[str, tuple[Value | str, ...]]
+    sessions: tuple[str, ...]
+    settings: dict[str, Any]
+    overnight: str
+    code_hash: str
+    rows: int
+    """How many there are when all is done."""
+    packages: dict[str, str]
+    platform: str
+
+
+class CellRow(msgspec.Struct, frozen=True):
+    """What one set of parameters came to in one session. Money in 1e-9 of the quote currency, but for the drawdown."""
+
+    key: str
+    """Hash of all that the row depends on: the session's content, code, parameters, settings, what was carried in."""
+    session: str
+    cell: int
+    """Place of the parameters in the sweep, from 1."""
+    params: dict[str, Value]
+    events: int
+    intents: int
+    refused: int
+    fills: int
+    trades: int
+    open_positions: int
+    net_profit_nano: int
+    """Exact: fees off, what is open at the end valued at the far side of the quote."""
+    open_profit_nano: int
+    fees_nano: int
+    max_drawdown: float
+    decisions_hash: str
+    state_hash: str
+    stopped: tuple[str, ...]
+    run: str
+    """The whole log, when it was kept."""
+    seconds: float
+
+
+_MONEY: Final = pa.decimal128(38, 0)
+_COUNTS: Final = ("cell", "events", "intents", "refused", "fills", "trades", "open_positions")
+_TEXTS: Final = ("key", "session", "decisions_hash", "state_hash", "run", "params_json")
+SCHEMA: Final = pa.schema(
+    [
+        *((name, pa.utf8()) for name in _TEXTS),
+        ("params", pa.map_(pa.utf8(), pa.float64())),
+        *((name, pa.int64()) for name in _COUNTS),
+        *((name, _MONEY) for name in ("net_profit_nano", "open_profit_nano", "fees_nano")),
+        ("max_drawdown", pa.float64()),
+        ("stopped", pa.list_(pa.utf8())),
+        ("seconds", pa.float64()),
+    ]
+)
+"""Columns of a part. `params` are numbers to ask about, `params_json` is exact."""
+
+
+class Results:
+    """The rows of one backtest."""
+
+    def __init__(self, store: Store, id_: str) -> None:
+        """Raises ConfigError for what is no id."""
+        self.folder: Final = store.home / FOLDER / checked_id(id_)
+        self._disk: Disk = store.disk
+
+    def asked(self) -> Backtest:
+        """What was asked. Raises NotFoundError, CorruptError."""
+        try:
+            return proved.read(self.folder / ASKED, Backtest)
+        except FileNotFoundError:
+            raise NotFoundError(f"{self.folder.name}: no such backtest") from None
+
+    def begin(self, asked: Backtest) -> None:
+        """Write what was asked, unless it stands there already. Raises OSError."""
+        self._disk.make_folder(self.folder)
+        if ASKED not in self._disk.names(self.folder):
+            publish(self._disk, self.folder / ASKED, proved.encoded(asked))
+            self._disk.sync_folder(self.folder.parent)
+
+    def rows(self) -> list[CellRow]:
+        """All rows so far, by session as asked and place in the sweep. Raises CorruptError, NotFoundError."""
+        places = {session: place for place, session in enumerate(self.asked().sessions)}
+        read = [row for table in self.tables() for row in _rows(table)]
+        found = {row.key: row for row in sorted(read, key=lambda row: bool(row.run))}  # one that kept its run is more
+        return sorted(found.values(), key=lambda row: (places[row.session], row.cell))
+
+    def tables(self) -> list[pa.Table]:
+        """The parts, each proved. Raises CorruptError."""
+        return [_table(path) for path in self._parts()]
+
+    def add(self, rows: Sequence[CellRow]) -> None:
+        """Publish rows, all or none of them, durable when this returns. Raises OSError."""
+        self._publish(rows)
+
+    def finish(self) -> list[CellRow]:
+        """Put all rows into one part, in order; give them."""
+        rows, parts = self.rows(), self._parts()
+        if len(parts) > 1:
+            whole = self._publish(rows)
+            for path in parts:
+                if path != whole:
+                    self._disk.unlink(path)
+        return rows
+
+    def hold(self) -> Held:
+        """Become the one process that adds rows. Raises LockedError naming the process that is."""
+        return self._disk.lock(self.folder / LOCK)
+
+    def delete(self) -> None:
+        """Take it away, what was asked first: without it there is none. Raises LockedError, NotFoundError."""
+        self.asked()
+        held = self.hold()
+        try:
+            self._disk.unlink(self.folder / ASKED)
+            shutil.rmtree(self.folder)
+        finally:
+            held.release()
+
+    def _publish(self, rows: Iterable[CellRow]) -> Path:
+        sink = pa.BufferOutputStream()
+        pq.write_table(table_of(rows), sink, compression="zstd")
+        content = sink.getvalue()
+        path = self.folder / PART.replace("*", blake3(content).hexdigest()[:_HASH_CHARS])
+        publish(self._disk, path, memoryview(content))
+        return path
+
+    def _parts(self) -> list[Path]:
+        return sorted(self.folder.glob(PART))
+
+
+def table_of(rows: Iterable[CellRow]) -> pa.Table:
+    """Rows as a table with the columns of SCHEMA."""
+    return pa.Table.from_pylist([_record(row) for row in rows], SCHEMA)
+
+
+def backtests(store: Store) -> list[Backtest]:
+    """What was asked so far, oldest first. Raises CorruptError."""
+    found = [Results(store, path.parent.name).asked() for path in (store.home / FOLDER).glob(f"[!.]*/{ASKED}")]
+    return sorted(found, key=lambda asked: (asked.created_ns, asked.id))
+
+
+def find_backtest(store: Store, text: str) -> Backtest:
+    """The backtest of this id, the one whose id begins so, or the last one. Raises NotFoundError."""
+    among = backtests(store)
+    found = among[-1:] if text == "last" else [asked for asked in among if asked.id.startswith(text)]
+    exact = [asked for asked in found if asked.id == text] or found
+    if len(exact) != 1:
+        names = ", ".join(asked.id for asked in among[-10:]) or "nothing"
+        raise NotFoundError(f"{text!r} names {len(exact)} backtests; there is {names}")
+    return exact[0]
+
+
+def damage(folder: Path) -> list[CorruptError]:
+    """Every file of a backtest's folder whose bytes are not those that were written."""
+    found = []
+    try:
+        proved.read(folder / ASKED, Backtest)
+    except CorruptError as error:
+        found.append(error)
+    except FileNotFoundError:
+        if any(folder.glob(PART)):
+            found.append(CorruptError(folder / ASKED, 0, "the file is missing"))
+    for path in sorted(folder.glob(PART)):
+        try:
+            _proved_bytes(path)
+        except CorruptError as error:
+            found.append(error)
+    return found
+
+
+def _proved_bytes(path: Path) -> bytes:
+    content = path.read_bytes()
+    if path.stem.rpartition("-")[2] != blake3(content).hexdigest()[:_HASH_CHARS]:
+        raise CorruptError(path, 0, "its content does not have the hash that is its name")
+    return content
+
+
+def _table(path: Path) -> pa.Table:
+    return pq.read_table(pa.BufferReader(_proved_bytes(path)), use_threads=False)
+
+
+def _record(row: CellRow) -> dict[str, Any]:
+    record = msgspec.structs.asdict(row)
+    record |= {field.name: Decimal(record[field.name]) for field in SCHEMA if field.type == _MONEY}
+    return record | {
+        "params": [(name, float(value)) for name, value in row.params.items()],
+        "params_json": msgspec.json.encode(row.params).decode(),
+    }
+
+
+def _rows(table: pa.Table) -> list[CellRow]:
+    return [
+        msgspec.convert(
+            {name: int(value) if isinstance(value, Decimal) else value for name, value in record.items()}
+            | {"params": msgspec.json.decode(record["params_json"])},
+            CellRow,
+        )
+        for record in table.to_pylist()
+    ]

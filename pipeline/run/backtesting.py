@@ -1,0 +1,236 @@
+"""Backtesting: many sessions and sets of parameters, each cell run once, its row kept.
+
+Cells are handed out session by session. The inputs of a session that several cells want are decoded once, ahead of the
+first of them, into the hot cache that all workers map. A row stands in the store from the moment it is published: what
+was interrupted goes on where it was, and a cell that any backtest has run, with the same code over the same content, is
+not run again.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from threading import Event
+from typing import Any, Final
+
+import msgspec
+from blake3 import blake3
+
+from pipeline.errors import ConfigError, LogError, NotFoundError
+from pipeline.log import cache, hot
+from pipeline.log.backtests import Backtest, CellRow, Results, backtests
+from pipeline.log.manifest import Manifest
+from pipeline.log.store import Store, slug
+from pipeline.run.ahead import ahead
+from pipeline.run.cell import Cell, Code, key_of
+from pipeline.run.code import code_of
+from pipeline.run.crew import Crew, named
+from pipeline.run.environment import machine, packages
+from pipeline.run.fold import Speed
+from pipeline.run.sweeping import Grid
+from pipeline.run.worker import Setup
+
+PREFIX: Final = "b-"
+_PUBLISHED_S: Final = 2.0
+"""Rows wait at most about so long before they are published: what a crash may cost."""
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What came of it. `rows` by session and place in the sweep; those of failed cells are missing."""
+
+    backtest: str
+    sessions: int
+    cells: int
+    rows: list[CellRow]
+    done_before: int
+    """Rows that were there already."""
+    failed: dict[str, str]
+    """Cells without a row, and why."""
+    speed: Speed | None
+    """None when nothing had to be run."""
+    why: str
+    seconds: float
+
+
+def backtest(
+    store: Store,
+    sessions: Sequence[Manifest],
+    grid: Grid,
+    files: Sequence[Path],
+    *,
+    created_ns: int,
+    workers: int,
+    speed: Speed = Speed.AUTO,
+    keep_runs: bool = False,
+    progress: Callable[[int], None] = lambda _: None,
+    told: Callable[[str], None] = lambda _: None,
+) -> Outcome:
+    """Run every cell of the grid over every session, and keep its row.
+
+    `progress` is given how many rows there are, `told` what a person should know meanwhile. Raises ConfigError for a
+    session that is not sealed, LockedError when the same backtest is being run, StrategyError, CorruptError.
+    """
+    started = time.perf_counter()
+    _check_sealed(sessions)
+    cells, code_hash = _cells(sessions, grid, files, keep_runs=keep_runs)
+    results = Results(store, _id_of(grid, cells))
+    asked = _asked(results.folder.name, sessions, grid, code_hash, created_ns)
+    results.begin(asked)
+    held = results.hold()
+    try:
+        done = _done(store, results, cells)
+        waiting = [cell for cell in cells if cell.key not in done]
+        progress(len(done))
+        inputs = {session.id: session.inputs for session in sessions}
+        code = Code(tuple(map(str, files)), speed, sum(inputs[cell.session] for cell in waiting), created_ns)
+        setup = Setup(str(store.home.resolve()), code, code_hash, grid.plans[0])
+        crew = Crew(setup, min(workers, len(waiting)), told)
+        failed = _run(crew, store, results, waiting, lambda count: progress(len(done) + count), told)
+        rows = results.finish()
+    finally:
+        held.release()
+    return Outcome(
+        backtest=asked.id,
+        sessions=len(sessions),
+        cells=len(grid.plans),
+        rows=rows,
+        done_before=len(done),
+        failed=failed,
+        speed=crew.ready.speed if crew.ready else None,
+        why=crew.ready.why if crew.ready else "",
+        seconds=round(time.perf_counter() - started, 3),
+    )
+
+
+def _check_sealed(sessions: Sequence[Manifest]) -> None:
+    if open_ := [session.id for session in sessions if not cache.is_cacheable(session)]:
+        raise ConfigError(f"{', '.join(open_)}: not sealed, or empty; `tape sessions seal` one that has ended")
+
+
+def _cells(
+    sessions: Sequence[Manifest], grid: Grid, files: Sequence[Path], *, keep_runs: bool
+) -> tuple[list[Cell], str]:
+    """Every cell, session by session, and the hash of the code that will reduce."""
+    code_hash = code_of(files).hash
+    cells = [
+        Cell(key_of(session, plan, code_hash), session.id, number, plan, grid.params_of(plan), keep_runs)
+        for session in sessions
+        for number, plan in enumerate(grid.plans, 1)
+    ]
+    return cells, code_hash
+
+
+def _id_of(grid: Grid, cells: Sequence[Cell]) -> str:
+    """An id of what is asked: the same cells have the same one."""
+    digest = blake3("\n".join(f"{cell.session} {cell.key}" for cell in cells).encode()).hexdigest()[:8]
+    return f"{PREFIX}{slug('-'.join(strategy.name for strategy in grid.plans[0].strategies))}-{digest}"
+
+
+def _asked(id_: str, sessions: Sequence[Manifest], grid: Grid, code_hash: str, created_ns: int) -> Backtest:
+    plan = grid.plans[0]
+    return Backtest(
+        id=id_,
+        created_ns=created_ns,
+        strategies=tuple(strategy.name for strategy in plan.strategies),
+        params={name: value for name, value in grid.params_of(plan).items() if not _is_swept(name, grid.sweeps)},
+        sweeps=dict(grid.sweeps),
+        sessions=tuple(session.id for session in sessions),
+        settings=plan.settings,
+        overnight="flat",
+        code_hash=code_hash,
+        rows=len(sessions) * len(grid.plans),
+        packages=packages(),
+        platform=machine(),
+    )
+
+
+def _is_swept(name: str, sweeps: Mapping[str, Any]) -> bool:
+    return name in sweeps or name.rpartition(".")[2] in sweeps
+
+
+def _done(store: Store, results: Results, cells: Sequence[Cell]) -> set[str]:
+    """Keys of the cells that have a row; rows of other backtests are taken over."""
+    wanted = {cell.key: cell for cell in cells}
+    own = {row.key for row in results.rows() if _will_do(store, wanted[row.key], row)}
+    found = {
+        row.key: row
+        for other in backtests(store)
+        if other.id != results.folder.name
+        for row in Results(store, other.id).rows()
+        if row.key in wanted and row.key not in own and _will_do(store, wanted[row.key], row)
+    }
+    if found:
+        results.add([_taken(row, wanted[row.key]) for row in found.values()])
+    return own | found.keys()
+
+
+def _will_do(store: Store, cell: Cell, row: CellRow) -> bool:
+    """Whether a row is all that is asked of a cell: where whole logs are wanted its run must be there."""
+    return not cell.is_kept or (bool(row.run) and store.folder(row.run).is_dir())
+
+
+def _taken(row: CellRow, cell: Cell) -> CellRow:
+    return msgspec.structs.replace(row, session=cell.session, cell=cell.number)
+
+
+def _run(
+    crew: Crew,
+    store: Store,
+    results: Results,
+    cells: Sequence[Cell],
+    progress: Callable[[int], None],
+    told: Callable[[str], None],
+) -> dict[str, str]:
+    """Run the cells, publish their rows; those that failed and why."""
+    failed: dict[str, str] = {}
+    rows: list[CellRow] = []
+    count, published = 0, time.monotonic()
+    handed = _handed_out(store, cells, told, crew.is_over)
+    try:
+        with crew:
+            for answer in crew.run(handed):
+                if answer is not None:
+                    cell, row = answer
+                    count += 1
+                    if isinstance(row, str):
+                        failed[named(cell)] = row
+                    else:
+                        rows.append(row)
+                    progress(count)
+                if rows and time.monotonic() - published > _PUBLISHED_S:
+                    results.add(rows)
+                    rows, published = [], time.monotonic()
+    finally:
+        handed.close()
+        if rows:
+            results.add(rows)
+    return failed
+
+
+def _handed_out(
+    store: Store, cells: Sequence[Cell], told: Callable[[str], None], is_over: Event
+) -> Generator[Cell, None, None]:
+    """The cells, those of a session behind its decoding."""
+
+    def decoded() -> Iterator[list[Cell]]:
+        for session, group in groupby(cells, key=lambda cell: cell.session):
+            waiting = list(group)
+            if len(waiting) > 1:
+                _decode(store, session, told, is_over)
+            yield waiting
+
+    for group in ahead(decoded()):
+        yield from group
+
+
+def _decode(store: Store, session: str, told: Callable[[str], None], is_over: Event) -> None:
+    """See that the session is in the hot cache, if there is room and it can be read: else its cells will say so."""
+    with contextlib.suppress(LogError, NotFoundError, OSError):
+        if hot.has(store, session):
+            return
+        for _ in hot.batches(store, session):
+            if is_over.is_set():
+                return
+        if not hot.has(store, session):
+            told(f"{session}: no room in the hot cache, so every cell decodes it anew; see TAPE_HOT_GIB")

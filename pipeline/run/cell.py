@@ -1,0 +1,105 @@
+"""Cell: one set of parameters over one session, as a function from what it depends on to a result row.
+
+It is the same fold as `replay`, over the same inputs, so the hashes are the same. Where it runs, beside how many others
+and in which order, changes nothing but the seconds: a worker of this machine runs it, and so may any other.
+"""
+
+import time
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from blake3 import blake3
+
+from pipeline.codes import Kind
+from pipeline.core.chunk import COLUMNS
+from pipeline.log import cache, hot
+from pipeline.log.backtests import CellRow
+from pipeline.log.manifest import Manifest
+from pipeline.log.reader import LogReader
+from pipeline.log.store import Store
+from pipeline.run.fold import FoldPlan, LocalFold, Speed
+from pipeline.run.replaying import instruments_of, kept, new_run, reduce_all
+from pipeline.run.tally import Tally, units_of
+
+ROWS = 1 << 18
+"""Inputs in a batch: few enough that memory stays small without the hot cache, so many that a batch costs nothing."""
+
+
+class Cell(msgspec.Struct, frozen=True):
+    """What is to be run."""
+
+    key: str
+    session: str
+    number: int
+    """Place of the parameters in the sweep, from 1."""
+    plan: FoldPlan
+    params: dict[str, bool | int | float]
+    """As result rows show them."""
+    is_kept: bool
+    """Whether its decisions are written as a run."""
+
+
+class Code(msgspec.Struct, frozen=True):
+    """What runs it: the strategies' files in the plan's order, and how."""
+
+    files: tuple[str, ...]
+    speed: Speed
+    inputs: int
+    """How many this code will reduce in all, in all cells: whether compiling pays."""
+    created_ns: int
+    """Of runs that are kept."""
+
+    @property
+    def paths(self) -> list[Path]:
+        """The files."""
+        return [Path(name) for name in self.files]
+
+
+def key_of(session: Manifest, plan: FoldPlan, code_hash: str) -> str:
+    """Hash of all that a cell depends on: of the session its sealed content, of the code what reduces."""
+    asked = [cache.key_of(session), code_hash, msgspec.to_builtins(plan)]
+    return blake3(msgspec.json.encode(asked, order="deterministic")).hexdigest()[:32]
+
+
+def run_cell(store: Store, code: Code, cell: Cell) -> CellRow:
+    """Reduce the session. Raises as `replay` does."""
+    session = store.manifest(cell.session)
+    log = LogReader(store.folder(session.id))
+    instruments = instruments_of(log, log.last_seq)
+    tally = Tally(units_of(instruments))
+    started = time.perf_counter()
+    run = None
+    with ExitStack() as stack:
+        fold = stack.enter_context(LocalFold(cell.plan, code.paths, speed=code.speed, inputs=code.inputs))
+        if cell.is_kept:
+            made = partial(new_run, to_seq=log.last_seq, instruments=instruments, created_ns=code.created_ns)
+            run = stack.enter_context(kept(store, made(store, session, cell.plan, code.paths)))
+        windows = hot.windows(store, session.id, columns=COLUMNS, rows=ROWS)
+        events = reduce_all(windows, fold.reduce, tally, run.add if run else _dropped, _dropped)
+        hashes = fold.hashes()
+        money = tally.money(fold.snapshot().tables["instruments"])
+        if run:
+            run.hashes = hashes
+    return CellRow(
+        key=cell.key,
+        session=cell.session,
+        cell=cell.number,
+        params=cell.params,
+        events=events,
+        intents=tally.kinds.get(Kind.INTENT, 0),
+        refused=tally.refused,
+        fills=tally.kinds.get(Kind.FILL, 0),
+        decisions_hash=hashes.decisions_hash,
+        state_hash=hashes.state_hash,
+        stopped=tuple(tally.stopped),
+        run=run.id if run else "",
+        seconds=round(time.perf_counter() - started, 4),
+        **msgspec.structs.asdict(money),
+    )
+
+
+def _dropped(_: Any) -> None:
+    """What nobody asked to keep."""

@@ -1,0 +1,96 @@
+"""Sweeping: the values that a text names, exactly; every cell of the grid; what is refused, and in which words."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.errors import ConfigError
+from pipeline.run.strategies import strategy_file
+from pipeline.run.sweeping import grid_of
+
+FILES = [strategy_file("ema_cross")]
+
+
+def swept(*texts, files=FILES, params=()):
+    return grid_of(files, params, (), texts)
+
+
+def values(text):
+    (axis,) = swept(text).sweeps.values()
+    return axis
+
+
+def test_steps_hold_the_end_where_one_falls_on_it():
+    assert values("fast=5:20:5") == (5, 10, 15, 20)
+    assert values("fast=5:19:5") == (5, 10, 15)
+    assert values("fast=20:5:-5") == (20, 15, 10, 5)
+    assert values("fast=7:7:1") == (7,)
+
+
+def test_steps_are_decimal():
+    assert values("spread_bps=0.1:0.5:0.1") == (0.1, 0.2, 0.3, 0.4, 0.5)
+    assert values("spread_bps=1e-3:0.002:0.0005") == (0.001, 0.0015, 0.002)
+
+
+@given(st.integers(2, 400), st.integers(1, 40), st.integers(0, 20))
+def test_integers_are_as_range_has_them(start, step, count):
+    end = min(start + step * count, 500)
+    assert values(f"fast={start}:{end}:{step}") == tuple(range(start, end + 1, step))
+
+
+def test_lists_name_each_value():
+    assert values("fast=5, 8,13") == (5, 8, 13)
+
+
+def test_cells_are_every_combination_the_last_sweep_turning_fastest():
+    grid = swept("fast=5,10", "slow=60,120,200", params=["notional=5000"])
+    chosen = [(grid.params_of(plan)["fast"], grid.params_of(plan)["slow"]) for plan in grid.plans]
+    assert chosen == [(5, 60), (5, 120), (5, 200), (10, 60), (10, 120), (10, 200)]
+    assert {grid.params_of(plan)["notional"] for plan in grid.plans} == {5_000.0}
+
+
+def test_without_a_sweep_there_is_one_cell():
+    assert len(swept().plans) == 1
+
+
+def test_a_name_without_its_strategy_is_meant_for_all_of_them():
+    both = [*FILES, strategy_file("opening_range")]
+    grid = swept("ema_cross.fast=5,6", files=both)
+    assert [grid.params_of(plan)["ema_cross.fast"] for plan in grid.plans] == [5, 6]
+    with pytest.raises(ConfigError, match="unknown parameter 'fast'"):
+        swept("fast=5,6", files=both)
+
+
+@pytest.mark.parametrize(
+    ("texts", "said"),
+    [
+        (["fats=5:50:5"], "unknown parameter 'fats': did you mean fast"),
+        (["hold.fast=5,6"], "no strategy 'hold' in this run; there is ema_cross"),
+        (["fast=1:50:5"], "fast=1: accepted is an integer from 2 to 500"),
+        (["fast=5:50:0"], "a step that is not 0"),
+        (["fast=5:50"], "write from:to:step"),
+        (["fast=50:5:5"], "do not lead from 50 to 5"),
+        (["fast=5:4:2"], "do not lead from 5 to 4"),
+        (["fast=5:50:0.5"], "fast=5.0: accepted is an integer"),
+        (["fast=5,5"], "stands there twice"),
+        (["fast"], "write name=from:to:step or name=a,b,c"),
+        (["fast="], "write name=from:to:step or name=a,b,c"),
+        (["fast=5", "fast=6"], "fast is given twice"),
+        (["spread_bps=0:nan:1"], "write from:to:step"),
+        (["spread_bps=0:1:0.0000001"], "are too many"),
+        (["fast=2:500:1", "slow=3:2000:1", "notional=1:4:1"], "3,987,... cells|cells; accepted are 1,000,000"),
+    ],
+)
+def test_what_is_refused_says_what_is_accepted(texts, said):
+    with pytest.raises(ConfigError, match=said):
+        swept(*texts)
+
+
+def test_a_parameter_is_not_both_swept_and_given():
+    with pytest.raises(ConfigError, match="fast is given twice"):
+        swept("fast=5,6", params=["fast=7"])
+
+
+def test_other_bars_stay_in_every_cell():
+    grid = swept("minutes=5,10", files=[strategy_file("opening_range")], params=["bars=2m"])
+    assert [plan.strategies[0].bars for plan in grid.plans] == [("2m",), ("2m",)]

@@ -1,0 +1,151 @@
+"""Rows of backtests: read back as they were, proved, counted once, whatever a crash left."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.errors import CorruptError, NotFoundError
+from pipeline.log.backtests import ASKED, PART, Backtest, CellRow, Results, backtests, find_backtest
+from pipeline.log.check import check
+from pipeline.log.store import Store
+from pipeline.provenance import Mode
+from pipeline.units import DAY_NS, NANO
+
+ASKED_NOW = Backtest(
+    id="b-probe-1",
+    created_ns=1,
+    strategies=("probe",),
+    params={"size": 2.5},
+    sweeps={"fast": (3, 5)},
+    sessions=("monday", "friday"),
+    settings={"cash": 1000.0},
+    overnight="flat",
+    code_hash="c",
+    rows=4,
+    packages={},
+    platform="",
+)
+
+
+def row(session, cell, **changes):
+    given = {
+        "key": f"{session}-{cell}",
+        "session": session,
+        "cell": cell,
+        "params": {"fast": cell, "size": 2.5, "both": True},
+        **dict.fromkeys(("events", "intents", "refused", "fills", "trades", "open_positions"), 7),
+        **dict.fromkeys(("net_profit_nano", "open_profit_nano", "fees_nano"), -(10**25)),
+        "max_drawdown": 0.1,
+        "decisions_hash": "d",
+        "state_hash": "s",
+        "stopped": ("probe: no",),
+        "run": "",
+        "seconds": 0.5,
+    }
+    return CellRow(**(given | changes))
+
+
+NOVEMBER_NS = 1_793_491_200 * NANO  # 2026-11-01, UTC
+ROWS = [row(session, cell) for session in ("monday", "friday") for cell in (1, 2)]
+
+
+@pytest.fixture
+def results(tmp_path):
+    made = Results(Store(tmp_path), ASKED_NOW.id)
+    made.begin(ASKED_NOW)
+    return made
+
+
+def parts(results):
+    return sorted(results.folder.glob(PART))
+
+
+def test_rows_come_back_as_they_were_in_the_order_asked_for(results):
+    for each in reversed(ROWS):
+        results.add([each])
+    assert results.rows() == ROWS
+    assert [type(value) for value in results.rows()[0].params.values()] == [int, float, bool]
+
+
+def test_finishing_leaves_one_file_and_the_same_rows(results):
+    for each in ROWS:
+        results.add([each])
+    assert len(parts(results)) == 4
+    assert results.finish() == ROWS
+    assert len(parts(results)) == 1
+    assert results.finish() == results.rows() == ROWS
+    assert len(parts(results)) == 1
+
+
+def test_a_crash_while_finishing_counts_no_row_twice(results):
+    results.add(ROWS[:2])
+    results.add(ROWS[2:])
+    results.add(ROWS)
+    assert results.rows() == ROWS
+    assert results.finish() == ROWS
+
+
+def test_of_two_rows_of_a_cell_the_one_that_kept_its_run_counts(results):
+    for kept in ("r-one", "", "r-one", ""):
+        results.add([row("monday", 1, run=kept)])
+    assert [each.run for each in results.rows()] == ["r-one"]
+
+
+@given(data=st.data())
+def test_every_damaged_byte_is_found(data, tmp_path_factory):
+    store = Store(tmp_path_factory.mktemp("store"))
+    results = Results(store, ASKED_NOW.id)
+    results.begin(ASKED_NOW)
+    results.add(ROWS)
+    assert check(store).sound
+    path = data.draw(st.sampled_from([results.folder / ASKED, *parts(results)]))
+    content = bytearray(path.read_bytes())
+    content[data.draw(st.integers(0, len(content) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    path.write_bytes(content)
+    assert [damage.file for damage in check(store).damage] == [path.relative_to(store.home).as_posix()]
+    with pytest.raises(CorruptError):
+        results.rows()
+
+
+def test_what_a_crash_left_is_no_damage(results, tmp_path):
+    results.add(ROWS)
+    (results.folder / "cells-0.parquet.tmp").touch()
+    results.hold().release()
+    report = check(Store(tmp_path))
+    assert report.sound
+    assert report.leftovers == ["backtests/b-probe-1/cells-0.parquet.tmp"]
+    (results.folder / ASKED).unlink()
+    assert not check(Store(tmp_path)).sound
+
+
+def test_backtests_are_found_by_name_beginning_and_time(results, tmp_path):
+    store = Store(tmp_path)
+    assert backtests(store) == [ASKED_NOW]
+    assert find_backtest(store, "b-pro") == find_backtest(store, "last") == ASKED_NOW
+    with pytest.raises(NotFoundError, match="'b-x' names 0 backtests; there is b-probe-1"):
+        find_backtest(store, "b-x")
+    results.delete()
+    assert not results.folder.exists()
+    with pytest.raises(NotFoundError):
+        results.asked()
+
+
+def test_sessions_are_selected_by_days_words_and_beginnings(tmp_path):
+    store = Store(tmp_path)
+    ids = []
+    for day in (3, 1, 2):
+        made = store.create_session(f"2026-11-0{day}", mode=Mode.IMPORT, created_ns=NOVEMBER_NS + (day - 1) * DAY_NS)
+        ids.append(made.id)
+    first, second, third = sorted(ids)
+
+    def selected(*texts):
+        return [session.id for session in store.select(texts)]
+
+    assert selected("all") == selected("2026-11") == [first, second, third]
+    assert selected("2026-11-02..2026-11-03") == [second, third]
+    assert selected("2026-11-03", "2026-11-01", "2026-11-01..2026-11-01") == [first, third]
+    assert selected("last 2") == [second, third]
+    run = store.create_run("x", mode=Mode.REPLAY, created_ns=1, parents=[first])
+    for text, said in (("2026-12-01..2026-12-31", "names nothing"), (run.id, f"is a run: name its session {first}")):
+        with pytest.raises(NotFoundError, match=said):
+            selected(text)

@@ -1,0 +1,40 @@
+-- grain: one row per backtest, session and set of parameters; a cell that several backtests asked for stands in each
+-- net_profit, open_profit, fees, max_drawdown: quote currency; the nanos are exact, 1e-9 of it
+-- params: every parameter as a number, params['fast']; params_json has them as they were given
+with rows_kept as (
+    select * from log.cells
+),
+
+renamed as (
+    select
+        backtest,
+        session,
+        nullif(run, '') as run,
+        cell,
+        overnight,
+        params,
+        params_json,
+        events as count_events,
+        intents as count_intents,
+        refused as count_refused,
+        fills as count_fills,
+        trades as count_trades,
+        open_positions as count_open_positions,
+        net_profit_nano / 1e9 as net_profit,
+        open_profit_nano / 1e9 as open_profit,
+        fees_nano / 1e9 as fees,
+        max_drawdown,
+        len(stopped) > 0 as is_stopped,
+        stopped,
+        seconds,
+        net_profit_nano,
+        open_profit_nano,
+        fees_nano,
+        decisions_hash,
+        state_hash,
+        key
+    from rows_kept
+)
+
+select * from renamed
+order by backtest, session, cell
