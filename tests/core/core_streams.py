@@ -92,9 +92,12 @@ def on_timer(s, timer, p, ctx):
         leave(ctx)
 
 
+BARS = tuple(Bars(size) for size in ("5s", "5t", "60v@session", "0.1r", "1K$"))
+
+
 def plans():
     first = Strategy(
-        "first", Params, State, shared=Shared, bars=Bars("5s"), on_quote=on_quote, on_bar=on_bar, on_print=on_print,
+        "first", Params, State, shared=Shared, bars=BARS, on_quote=on_quote, on_bar=on_bar, on_print=on_print,
         on_fill=on_fill, on_order=on_order, on_timer=on_timer,
     )  # fmt: skip
     second = Strategy("second", Params, State, shared=Shared, on_quote=on_quote, on_fill=on_fill, on_order=on_order)

@@ -241,6 +241,13 @@ def test_a_volume_past_64_bits_is_left_out_and_the_bar_untrusted():
         assert (bar["volume_steps"], bar["trade_count"], bar["marks"]) == (INT64_MAX, 3, Mark.UNTRUSTED)
 
 
+def test_dollars_count_the_multiplier_and_a_new_definition_counts_from_then_on():
+    day = Day(multiplier_nano=50 * NANO).print(1, 5_000, 1).print(2, 5_000, 1)
+    day.add(Kind.INSTRUMENT, 3, symbol="AAA", size_step_nano=NANO, multiplier_nano=NANO).print(4, 5_000, 1)
+    bars = bars_of(day.print(5, 5_000, 49).print(6, 5_000, 49), "250000$")
+    assert [bar["volume_steps"] for bar in bars] == [1, 1, 50]
+
+
 def test_quotes_make_bars_by_ticks_and_range():
     day = Day()
     for k in range(6):
