@@ -9,6 +9,7 @@ from pipeline.core.strategy import Bars
 from pipeline.errors import StrategyError, UnitError
 from pipeline.timeframes import Timeframe, timeframe_of
 from pipeline.units import HOUR_NS, MINUTE_NS, NANO, SECOND_NS
+from warehouse import connect
 
 
 @pytest.mark.parametrize(
@@ -85,3 +86,14 @@ def test_quotes_have_no_volume_to_make_bars_of(word):
 def test_bars_are_made_of_prints_or_quotes():
     with pytest.raises(StrategyError, match="accepted as basis are PRINTS and QUOTES"):
         Bars("1m", BarBasis.VENDOR)
+
+
+def test_the_warehouse_says_the_same_words(tmp_path):
+    connection = connect(tmp_path)
+    words = ["1s", "90s", "1m", "65m", "2h", "1d", "30d", "1t", "1500t", "2Mt", "0.5v", "100v", "3Mv", "0.01$", "1M$"]
+    words += ["0.05r", "12.25r", "65m@session", "7t@session", "50v@session", "1M$@session", "0.1r@session"]
+    for word in words:
+        found, step_nano = timeframe_of(word), 10
+        length = found.length // step_nano if found.unit == BarUnit.VOLUME else found.length
+        query = f"select timeframe_word('{found.bar_unit.name.lower()}', {length}, {step_nano})"
+        assert connection.sql(query).fetchall() == [(str(found),)]
