@@ -39,6 +39,8 @@ _NO_HIGH_LOW: Final = Mark.NO_HIGH_LOW.value
 _NO_VOLUME: Final = Mark.NO_VOLUME.value
 _UNTRUSTED: Final = Mark.UNTRUSTED.value
 _VALUE_MAX: Final = 1e36
+_VALUE_HIGH_MAX: Final = 4 * VALUE_LIMB
+"""More than a print may be worth, or a bar that waits for a price: further sums would pass 64 bits."""
 
 
 @state
@@ -227,7 +229,7 @@ def add_value(slot: BarSlot, price_nano: int, size_steps: int, marks: int) -> No
     """Count what a print was worth, |price| x size, exactly: by halves of nine digits, none of which passes 64 bits."""
     if marks & _NO_VOLUME != 0 or size_steps <= 0:
         return
-    if abs(float(price_nano)) * float(size_steps) > _VALUE_MAX:
+    if abs(float(price_nano)) * float(size_steps) > _VALUE_MAX or slot.value_high > _VALUE_HIGH_MAX:
         slot.marks |= _UNTRUSTED
         return
     price_high, price_low = abs(price_nano) // NANO, abs(price_nano) % NANO
