@@ -58,6 +58,16 @@ _REFUSED: Final = {
 }
 
 
+class RefusalError(StrategyError):
+    """A place that has no meaning in compiled code: `file`, `line`, and `what` stands there."""
+
+    def __init__(self, file: str, line: int, what: str) -> None:
+        super().__init__(f"{file}: line {line}: {what} can't be compiled (docs/dialect.md)")
+        self.file = file
+        self.line = line
+        self.what = what
+
+
 class Translator:
     """Gathers functions; `text` is all of them, callees first, but for what `base` gathered before."""
 
@@ -75,9 +85,16 @@ class Translator:
         if function not in self._names:
             name = f"{function.__module__.replace('.', '_')}_{function.__qualname__.replace('.', '_')}"
             self._names[function] = name
-            text = _Body(self, function).text(name)
-            self.functions[name] = text  # behind its callees
+            self.functions[name] = self.translated(function, name)  # behind its callees
         return self._names[function]
+
+    def translated(self, function: FunctionType, name: str) -> str:
+        """The text of a function under its name. Raises RefusalError."""
+        return _Body(self, function).text(name)
+
+    def refused(self, refusal: RefusalError, _node: ast.AST) -> Any:
+        """What stands in a place that was refused: here nothing can."""
+        raise refusal
 
     def name_of(self, function: Any) -> str | None:
         """Its name in the text, if it is there."""
@@ -135,6 +152,12 @@ class _Body(ast.NodeTransformer):
             kw_defaults=[],
             defaults=[self.visit(each) for each in (*given.defaults, *(default for _, default in named if default))],
         )
+
+    def visit(self, node: ast.AST) -> Any:
+        try:
+            return super().visit(node)
+        except RefusalError as refusal:
+            return self._translator.refused(refusal, node)
 
     # Statements.
 
@@ -207,7 +230,10 @@ class _Body(ast.NodeTransformer):
         if isinstance(called, FunctionType):
             arguments = [_plain(each) for each in arguments]
             keywords = [ast.keyword(each.arg, _plain(each.value)) for each in keywords]
-        return ast.Call(self._folded(node.func, called), arguments, keywords)
+        name = self._callable(called)
+        if not name:
+            raise self._refusal(node, f"a call of {ast.unparse(node.func)}")
+        return ast.Call(ast.parse(name, mode="eval").body, arguments, keywords)
 
     def generic_visit(self, node: ast.AST) -> Any:
         if type(node) in _REFUSED:
@@ -277,10 +303,9 @@ class _Body(ast.NodeTransformer):
             return f"math.{name}"
         return next((own for function, own in _OWN.items() if value is function), "")
 
-    def _refusal(self, node: Any, what: str) -> StrategyError:
+    def _refusal(self, node: Any, what: str) -> RefusalError:
         code = self._function.__code__
-        line = getattr(node, "lineno", code.co_firstlineno)
-        return StrategyError(f"{code.co_filename}: line {line}: {what} can't be compiled (docs/dialect.md)")
+        return RefusalError(code.co_filename, getattr(node, "lineno", code.co_firstlineno), what)
 
 
 _UNKNOWN: Final = object()
