@@ -32,7 +32,8 @@ The operator's hand is `core.operator`, everything that may be set `core.setting
 and the strategies' together, `kernel.compiling` makes machine code of it, over `kernel.primitives`, `kernel.arithmetic` and
 `kernel.signatures`, and `kernel.build` keeps and loads it. `kernel.groups` is what that code finds behind an address,
 `kernel.memory` the state as arrays, `kernel.inputs` a batch as columns, `kernel.history` what ran since the state was kept;
-`kernel.engine` runs it all.
+`kernel.engine` runs it all. What a strategy may hold are the `kernel.rules`;
+`kernel.determinism` sees to those that replay stands on whenever one is loaded, `kernel.checking` names every line that can't be compiled.
 
 **What is computed on the way.** An `indicators.indicator` is a fold with a name; all of them are in `indicators.catalog`,
 and `indicators.series` runs one over a whole series. Averages: `indicators.sma`, `indicators.ema`, and on
@@ -54,7 +55,7 @@ remembered at waypoints. The rows of backtests lie in `log.backtests`, and small
 **The shell.** `config` reads what people write. `run.recording` records with `run.control` listening and `run.sealing` behind it, `run.importing`
 (reading `run.ahead` of the writing) and `run.generating` feed it, with `run.continuing` for a session that can't go on as it was, `run.replaying` and
 `run.verifying` fold again through `run.fold`, in another process over the `run.wire`, with `run.code` that was
-kept, `run.strategies` that were named and the `run.environment` they ran in; `run.comparing` finds the first
+kept, `run.strategies` that were named, perhaps by `run.trying` before, and the `run.environment` they ran in; `run.comparing` finds the first
 difference, `run.diffing` where two runs part. `run.keeping` leaves waypoints while a run is made; from them `run.traveling` reaches any
 input, `run.moments` and `run.moves` read what is found there by its `run.outline`, and `run.looking` answers with it. `run.notes` are
 remarks. `run.backtesting` runs a grid that `run.sweeping` reads over many sessions: a `run.cell` is a function, a
@@ -62,6 +63,6 @@ remarks. `run.backtesting` runs a grid that `run.sweeping` reads over many sessi
 what the code says of itself.
 People speak to it through the commands: `cli.demo_command`, `cli.import_command`, `cli.replay_command`,
 `cli.backtest_command`, `cli.backtests_command`, `cli.verify_command`, `cli.diff_command`, `cli.state_command`, `cli.sql_command`,
-`cli.check_command`, `cli.sessions_command`, `cli.runs_command`, `cli.note_command`, `cli.strategies_command`,
+`cli.check_command`, `cli.sessions_command`, `cli.runs_command`, `cli.note_command`, `cli.strategies_command`, `cli.strategy_command`,
 `cli.docs_command`, which print by `cli.show`.
 """

@@ -28,6 +28,7 @@ _MORE: Final = {
     "runs": "list, show, delete",
     "sessions": "list, show, seal, export, delete, prune",
     "state": "what a strategy remembered at any moment; what differs between two",
+    "strategy": "check one of your own: the dialect, and a day at both speeds",
     "strategies": "list the strategies that come along, with their parameters",
 }
 _HIDDEN: Final = {"docs": "write the pages that come from the code"}

@@ -105,6 +105,19 @@ class FoldOfState(Fold, Protocol):
 
 def load_strategy(path: Path) -> Strategy:
     """The `strategy` of a file. Raises StrategyError naming the file, and the line where there is one."""
+    return strategy_in(load_module(path))
+
+
+def strategy_in(module: ModuleType) -> Strategy:
+    """The `strategy` of a module. Raises StrategyError when there is none."""
+    strategy = getattr(module, "strategy", None)
+    if not isinstance(strategy, Strategy):
+        raise StrategyError(f"{module.__file__}: a strategy file ends in `strategy = Strategy(...)`; this one has none")
+    return strategy
+
+
+def load_module(path: Path) -> ModuleType:
+    """What a strategy's file defines. Raises StrategyError naming the file, and the line where there is one."""
     if not path.is_file():
         raise StrategyError(f"{path}: no such strategy file")
     return _loaded(path, path.read_bytes())
@@ -123,10 +136,7 @@ def _loaded(path: Path, source: bytes) -> Strategy:
         raise
     except (Exception, SystemExit) as error:
         raise StrategyError(f"{path}: line {_line_of(error, path)}: {type(error).__name__}: {error}") from error
-    strategy = getattr(module, "strategy", None)
-    if not isinstance(strategy, Strategy):
-        raise StrategyError(f"{path}: a strategy file ends in `strategy = Strategy(...)`; this one has none")
-    return strategy
+    return module
 
 
 def _line_of(error: BaseException, path: Path) -> int | str:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from pipeline.core.settings import EngineSettings
 from pipeline.core.strategy import Strategy
-from pipeline.errors import ConfigError, NotFoundError
+from pipeline.errors import ConfigError, NotFoundError, StrategyError
+from pipeline.kernel.determinism import breaches_of
 from pipeline.log.manifest import StrategyEntry, Words
 from pipeline.run.code import ROOT, Code, place_of
-from pipeline.run.fold import FoldPlan, StrategyPlan, load_strategy
+from pipeline.run.fold import FoldPlan, StrategyPlan, load_module, load_strategy, strategy_in
 
 _BARS = "bars"
 """A parameter that every strategy with bars has, unless it has one of its own by that name."""
@@ -46,7 +47,7 @@ def plan_of(files: Sequence[Path], params: Sequence[str], settings: Sequence[str
     parameter or setting and what is accepted.
     """
     given = [_split(text) for text in params]
-    loaded = [load_strategy(path) for path in files]
+    loaded = [load_checked(path) for path in files]
     names = [strategy.name for strategy in loaded]
     for name, _ in given:
         owner = name.partition(".")[0]
@@ -59,6 +60,19 @@ def plan_of(files: Sequence[Path], params: Sequence[str], settings: Sequence[str
         entries.append(StrategyPlan(strategy.name, place_of(path), strategy.Params.from_text(own).as_dict(), bars))
     engine = EngineSettings.from_dict({name: _number(name, value) for name, value in map(_split, settings)})
     return FoldPlan(tuple(entries), engine.as_dict())
+
+
+def load_checked(path: Path) -> Strategy:
+    """The `strategy` of a file that keeps to the rules without which nothing could be replayed (docs/dialect.md).
+
+    Raises StrategyError naming file, line, rule and what is accepted, also for what can't be loaded.
+    """
+    module = load_module(path)
+    strategy, breaches = strategy_in(module), breaches_of(path, vars(module))
+    if breaches:
+        more = f"; {len(breaches) - 1} more: tape strategy check {path}" if len(breaches) > 1 else ""
+        raise StrategyError(f"{breaches[0]}{more}")
+    return strategy
 
 
 def strategy_entries(plan: FoldPlan, files: Sequence[Path], code: Code) -> tuple[StrategyEntry, ...]:
