@@ -124,8 +124,8 @@ def load_module(path: Path) -> ModuleType:
 
 
 @lru_cache(maxsize=64)
-def _loaded(path: Path, source: bytes) -> Strategy:
-    """A file that did not change is one strategy, compiled and translated once however many cells run it."""
+def _loaded(path: Path, source: bytes) -> ModuleType:
+    """A file that did not change is one module and one strategy, compiled and translated once however many cells run it."""
     module = ModuleType(f"tape_strategy_{path.stem}")
     module.__file__ = str(path)
     sys.modules[module.__name__] = module  # the class machinery looks its module up by name
