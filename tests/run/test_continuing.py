@@ -5,12 +5,12 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from pipeline.block import cut, row_count
 from pipeline.codes import Kind, SessionAction
 from pipeline.errors import ConfigError
 from pipeline.feeds.files import feed_of
@@ -34,25 +34,40 @@ FILES = [strategy_file("opening_range"), strategy_file("ema_cross")]
 PARAMS = ["opening_range.open_minute=480", "ema_cross.fast=5", "ema_cross.slow=20", "ema_cross.notional=2000"]
 
 RECORDER = """
-import sys
+import sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from test_continuing import DAY, FILES, PARAMS, Store, plan_of, record_generated
+from test_continuing import DAY, FILES, PARAMS, Store, pieces, plan_of, record_generated
+from pipeline.run.recording import Recorder
+take = Recorder.take
+def slowly(recorder, batch):
+    for piece in pieces([batch]):
+        take(recorder, piece)
+        if recorder.last_seq > int(sys.argv[3]):
+            print("now", flush=True)
+            time.sleep(0.05)
+Recorder.take = slowly
 record_generated(Store(Path(sys.argv[1])), DAY, plan_of(FILES, PARAMS, []), FILES, created_ns=1)
 """
 
 
-def killed_session(home, least_bytes):
-    """A session whose recorder was killed with SIGKILL once its journal had that many bytes."""
-    process = subprocess.Popen([sys.executable, "-c", RECORDER, str(home), str(Path(__file__).parent)])
-    sessions = home / "sessions"
-    while process.poll() is None and sum(p.stat().st_size for p in sessions.glob("*/journal/*.seg")) < least_bytes:
-        time.sleep(0.001)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL, "it ended before it was killed"
+def killed_session(home, after_seq):
+    """A session whose recorder was killed with SIGKILL somewhere behind that input, the rest of the day still to come."""
+    command = [sys.executable, "-c", RECORDER, str(home), str(Path(__file__).parent), str(after_seq)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "now\n"
+        time.sleep(0.03)
+        process.send_signal(signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL, "it ended before it was killed"
     (manifest,) = Store(home).sessions()
     assert manifest.state == "open"
     return manifest.id
+
+
+def pieces(batches):
+    for batch in batches:
+        for start in range(0, row_count(batch), 256):
+            yield cut(batch, start, start + 256)
 
 
 def interrupted_session(store):
@@ -69,8 +84,8 @@ def interrupted_session(store):
     ):
         recorder.session_ns = DAY.starts_ns
         recorder.say(start_rows(manifest.settings, code.hashes, seed=DAY.seed))
-        for batch in merged([GeneratedDay(replace(DAY, batch_rows=64))]):
-            recorder.take(batch)
+        for piece in pieces(merged([GeneratedDay(DAY)])):
+            recorder.take(piece)
             recorder.flush()
             told = [json.loads(text) for key, text in fold.carried() if key.startswith("position/ema_cross/")]
             if any(row["quantity_steps"] for row in told) and any(row["realized"] for row in told):
@@ -97,9 +112,9 @@ def whole(tmp_path_factory):
     return fills(store, record_generated(store, DAY, plan_of(FILES, PARAMS, []), FILES, created_ns=1).id)
 
 
-@pytest.mark.parametrize("least_bytes", [60_000, 700_000])
-def test_a_killed_session_goes_on_in_another_as_if_nothing_had_been(tmp_path, whole, least_bytes):
-    old = killed_session(tmp_path, least_bytes)
+@pytest.mark.parametrize("after_seq", [300, 9_000])
+def test_a_killed_session_goes_on_in_another_as_if_nothing_had_been(tmp_path, whole, after_seq):
+    old = killed_session(tmp_path, after_seq)
     store = Store(tmp_path)
     new = record_generated(
         store, DAY, plan_of(FILES, PARAMS, ["checkpoint_every=500"]), FILES, created_ns=2, continues=old
@@ -115,7 +130,7 @@ def test_a_killed_session_goes_on_in_another_as_if_nothing_had_been(tmp_path, wh
 
 
 def test_it_can_go_on_more_than_once(tmp_path, whole):
-    old = killed_session(tmp_path, 60_000)
+    old = killed_session(tmp_path, 5_000)
     store = Store(tmp_path)
     plan = plan_of(FILES, PARAMS, [])
     second = record_generated(store, DAY, plan, FILES, created_ns=2, continues=old)
