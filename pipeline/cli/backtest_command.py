@@ -26,6 +26,14 @@ _INTERRUPTED = 130
 @click.option("--sweep", "sweeps", multiple=True, metavar="NAME=VALUES", help="from:to:step or a,b,c; may be repeated")
 @click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="of the strategy, or STRATEGY.NAME=VALUE")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="engine setting, e.g. fee_bps=1")
+@click.option(
+    "--overnight",
+    type=click.Choice(["flat", "carry"]),
+    default="flat",
+    show_default=True,
+    help="sessions stand apart, or each begins with what the one before left",
+)
+@click.option("--split", "splits", multiple=True, metavar="SYMBOL@DAY=FACTOR", help="shares after it for one before")
 @click.option("--workers", type=click.IntRange(1, 1_024), help="processes  [default: one for each core]")
 @click.option("--keep-runs", is_flag=True, help="keep the whole log of every cell, as `tape replay` does")
 @click.option("--compiled", "speed", flag_value="compiled", help="compile the handlers, however little there is to do")
@@ -40,6 +48,8 @@ def command(
     sweeps: tuple[str, ...],
     params: tuple[str, ...],
     settings: tuple[str, ...],
+    overnight: str,
+    splits: tuple[str, ...],
     workers: int | None,
     keep_runs: bool,
     speed: str | None,
@@ -54,12 +64,14 @@ def command(
     tape backtest 'last 60' --strategy ema_cross --sweep fast=5:50:5 --sweep slow=60,120,200 --workers 2
     tape sql "select params['fast'], sum(net_profit) from cells group by 1 order by 2 desc"
 
-    Each session begins with the cash of the settings; what is open at its end is valued and counted. The same command
+    Each session begins with the cash of the settings, and what is open at its end is valued and counted; with --overnight
+    carry it begins with the account, positions and memory that the session before left. The same command
     goes on after an interrupt, and what any backtest has already run is not run again.
     """
     from pipeline.log.store import Store
-    from pipeline.run.backtesting import backtest
+    from pipeline.run.backtesting import Overnight, backtest
     from pipeline.run.fold import Speed
+    from pipeline.run.overnight import split_of
     from pipeline.run.strategies import strategy_file
     from pipeline.run.sweeping import grid_of
 
@@ -75,6 +87,8 @@ def command(
                 grid,
                 files,
                 created_ns=time.time_ns(),
+                overnight=Overnight(overnight),
+                splits=[split_of(text) for text in splits],
                 workers=workers or os.cpu_count() or 1,
                 speed=Speed(speed or "auto"),
                 keep_runs=keep_runs,

@@ -151,7 +151,7 @@ class Store:
             sessions = self.sessions()
             if days:
                 _refuse_lost(text, self._listed(SESSIONS)[1])
-                found = self._found(text, [each for each in sessions if days[1] <= _day_of(each) <= days[2]], sessions)
+                found = self._found(text, [each for each in sessions if days[1] <= day_of(each) <= days[2]], sessions)
             else:
                 begun = [each for each in sessions if text and each.id.startswith(text)]
                 is_word = text in _WORDS or _LAST.fullmatch(text) or any(each.id == text for each in begun)
@@ -332,7 +332,8 @@ def _named(text: str, among: list[Manifest], lost: Mapping[str, LogError | NotFo
     raise NotFoundError(f"{text[:80]!r} names nothing; there is {_names(among)}")
 
 
-def _day_of(session: Manifest) -> str:
+def day_of(session: Manifest) -> str:
+    """The UTC day of a session's first event, `2026-11-05`; of its making when it has none."""
     return f"{datetime.fromtimestamp((session.first_ts_ns or session.created_ns) // NANO, UTC):%Y-%m-%d}"
 
 

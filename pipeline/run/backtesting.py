@@ -9,6 +9,7 @@ not run again.
 import contextlib
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from enum import StrEnum
 from itertools import groupby
 from pathlib import Path
 from threading import Event
@@ -23,13 +24,22 @@ from pipeline.log.backtests import Backtest, CellRow, Results, backtests
 from pipeline.log.manifest import Manifest
 from pipeline.log.store import Store, slug
 from pipeline.run.ahead import ahead
-from pipeline.run.cell import Cell, Code, key_of
+from pipeline.run.cell import Cell, Code, Job, key_of
 from pipeline.run.code import code_of
 from pipeline.run.crew import Crew, named
 from pipeline.run.environment import machine, packages
 from pipeline.run.fold import Speed
+from pipeline.run.overnight import Split
 from pipeline.run.sweeping import Grid
 from pipeline.run.worker import Setup
+
+
+class Overnight(StrEnum):
+    """What becomes of positions between sessions: each session stands apart, or begins with what the one before left."""
+
+    FLAT = "flat"
+    CARRY = "carry"
+
 
 PREFIX: Final = "b-"
 _PUBLISHED_S: Final = 2.0
@@ -61,29 +71,42 @@ def backtest(
     *,
     created_ns: int,
     workers: int,
+    overnight: Overnight = Overnight.FLAT,
+    splits: Sequence[Split] = (),
     speed: Speed = Speed.AUTO,
     keep_runs: bool = False,
     progress: Callable[[int], None] = lambda _: None,
     told: Callable[[str], None] = lambda _: None,
 ) -> Outcome:
-    """Run every cell of the grid over every session, and keep its row.
+    """Run every cell of the grid over every session, and keep its row. Sessions are in order of time.
 
     `progress` is given how many rows there are, `told` what a person should know meanwhile. Raises ConfigError for a
     session that is not sealed, LockedError when the same backtest is being run, StrategyError, CorruptError.
     """
     started = time.perf_counter()
     _check_sealed(sessions)
-    cells, code_hash = _cells(sessions, grid, files, keep_runs=keep_runs)
+    if overnight is Overnight.CARRY and keep_runs:
+        raise ConfigError("--keep-runs with --overnight carry: a run begins with nothing, so it could not be verified")
+    if splits and overnight is Overnight.FLAT:
+        raise ConfigError("--split with --overnight flat: nothing is carried over a split")
+    code_hash = code_of(files).hash
+    jobs = list(_jobs(sessions, grid, code_hash, overnight, tuple(splits), keep_runs=keep_runs))
+    cells = sorted((cell for job in jobs for cell in job.cells), key=lambda cell: (cell.session, cell.number))
     results = Results(store, _id_of(grid, cells))
-    asked = _asked(results.folder.name, sessions, grid, code_hash, created_ns)
+    asked = _asked(results.folder.name, sessions, grid, code_hash, overnight, created_ns)
     results.begin(asked)
     held = results.hold()
     try:
         done = _done(store, results, cells)
-        waiting = [cell for cell in cells if cell.key not in done]
+        waiting = [job for job in jobs if any(cell.key not in done for cell in job.cells)]
         progress(len(done))
         inputs = {session.id: session.inputs for session in sessions}
-        code = Code(tuple(map(str, files)), speed, sum(inputs[cell.session] for cell in waiting), created_ns)
+        code = Code(
+            tuple(map(str, files)),
+            speed,
+            sum(inputs[cell.session] for job in waiting for cell in job.cells),
+            created_ns,
+        )
         setup = Setup(str(store.home.resolve()), code, code_hash, grid.plans[0])
         crew = Crew(setup, min(workers, len(waiting)), told)
         failed = _run(crew, store, results, waiting, lambda count: progress(len(done) + count), told)
@@ -108,17 +131,28 @@ def _check_sealed(sessions: Sequence[Manifest]) -> None:
         raise ConfigError(f"{', '.join(open_)}: not sealed, or empty; `tape sessions seal` one that has ended")
 
 
-def _cells(
-    sessions: Sequence[Manifest], grid: Grid, files: Sequence[Path], *, keep_runs: bool
-) -> tuple[list[Cell], str]:
-    """Every cell, session by session, and the hash of the code that will reduce."""
-    code_hash = code_of(files).hash
-    cells = [
-        Cell(key_of(session, plan, code_hash), session.id, number, plan, grid.params_of(plan), keep_runs)
-        for session in sessions
-        for number, plan in enumerate(grid.plans, 1)
-    ]
-    return cells, code_hash
+def _jobs(
+    sessions: Sequence[Manifest],
+    grid: Grid,
+    code_hash: str,
+    overnight: Overnight,
+    splits: tuple[Split, ...],
+    *,
+    keep_runs: bool,
+) -> Iterator[Job]:
+    """Every cell, session by session; carried ones of one plan in one job."""
+    chains = [[session] for session in sessions] if overnight is Overnight.FLAT else [list(sessions)]
+    for chain in chains:
+        for number, plan in enumerate(grid.plans, 1):
+            params = grid.params_of(plan)
+            keys = [key_of(chain[: i + 1], plan, code_hash, splits) for i in range(len(chain))]
+            yield Job(
+                tuple(
+                    Cell(key, session.id, number, plan, params, keep_runs)
+                    for key, session in zip(keys, chain, strict=True)
+                ),
+                splits,
+            )
 
 
 def _id_of(grid: Grid, cells: Sequence[Cell]) -> str:
@@ -127,7 +161,9 @@ def _id_of(grid: Grid, cells: Sequence[Cell]) -> str:
     return f"{PREFIX}{slug('-'.join(strategy.name for strategy in grid.plans[0].strategies))}-{digest}"
 
 
-def _asked(id_: str, sessions: Sequence[Manifest], grid: Grid, code_hash: str, created_ns: int) -> Backtest:
+def _asked(
+    id_: str, sessions: Sequence[Manifest], grid: Grid, code_hash: str, overnight: Overnight, created_ns: int
+) -> Backtest:
     plan = grid.plans[0]
     return Backtest(
         id=id_,
@@ -137,7 +173,7 @@ def _asked(id_: str, sessions: Sequence[Manifest], grid: Grid, code_hash: str, c
         sweeps=dict(grid.sweeps),
         sessions=tuple(session.id for session in sessions),
         settings=plan.settings,
-        overnight="flat",
+        overnight=overnight,
         code_hash=code_hash,
         rows=len(sessions) * len(grid.plans),
         packages=packages(),
@@ -178,46 +214,47 @@ def _run(
     crew: Crew,
     store: Store,
     results: Results,
-    cells: Sequence[Cell],
+    jobs: Sequence[Job],
     progress: Callable[[int], None],
     told: Callable[[str], None],
 ) -> dict[str, str]:
-    """Run the cells, publish their rows; those that failed and why."""
+    """Run the jobs, publish their rows; those that failed and why."""
     failed: dict[str, str] = {}
-    rows: list[CellRow] = []
+    waiting: list[CellRow] = []
     count, published = 0, time.monotonic()
-    handed = _handed_out(store, cells, told, crew.is_over)
+    handed = _handed_out(store, jobs, told, crew.is_over)
     try:
         with crew:
             for answer in crew.run(handed):
                 if answer is not None:
-                    cell, row = answer
-                    count += 1
-                    if isinstance(row, str):
-                        failed[named(cell)] = row
+                    job, rows = answer
+                    count += len(job.cells)
+                    if isinstance(rows, str):
+                        failed[named(job)] = rows
                     else:
-                        rows.append(row)
+                        waiting += rows
                     progress(count)
-                if rows and time.monotonic() - published > _PUBLISHED_S:
-                    results.add(rows)
-                    rows, published = [], time.monotonic()
+                if waiting and time.monotonic() - published > _PUBLISHED_S:
+                    results.add(waiting)
+                    waiting, published = [], time.monotonic()
     finally:
         handed.close()
-        if rows:
-            results.add(rows)
+        if waiting:
+            results.add(waiting)
     return failed
 
 
 def _handed_out(
-    store: Store, cells: Sequence[Cell], told: Callable[[str], None], is_over: Event
-) -> Generator[Cell, None, None]:
-    """The cells, those of a session behind its decoding."""
+    store: Store, jobs: Sequence[Job], told: Callable[[str], None], is_over: Event
+) -> Generator[Job, None, None]:
+    """The jobs, those over the same sessions behind their decoding."""
 
-    def decoded() -> Iterator[list[Cell]]:
-        for session, group in groupby(cells, key=lambda cell: cell.session):
+    def decoded() -> Iterator[list[Job]]:
+        for sessions, group in groupby(jobs, key=lambda job: [cell.session for cell in job.cells]):
             waiting = list(group)
             if len(waiting) > 1:
-                _decode(store, session, told, is_over)
+                for session in sessions:
+                    _decode(store, session, told, is_over)
             yield waiting
 
     for group in ahead(decoded()):

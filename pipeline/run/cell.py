@@ -1,10 +1,13 @@
 """Cell: one set of parameters over one session, as a function from what it depends on to a result row.
 
+With positions carried overnight it depends on the sessions before as well, so these are run in one job.
+
 It is the same fold as `replay`, over the same inputs, so the hashes are the same. Where it runs, beside how many others
 and in which order, changes nothing but the seconds: a worker of this machine runs it, and so may any other.
 """
 
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -21,6 +24,7 @@ from pipeline.log.manifest import Manifest
 from pipeline.log.reader import LogReader
 from pipeline.log.store import Store
 from pipeline.run.fold import FoldPlan, LocalFold, Speed
+from pipeline.run.overnight import NOTHING, Evening, Split, morning
 from pipeline.run.replaying import instruments_of, kept, new_run, reduce_all
 from pipeline.run.tally import Tally, units_of
 
@@ -58,18 +62,39 @@ class Code(msgspec.Struct, frozen=True):
         return [Path(name) for name in self.files]
 
 
-def key_of(session: Manifest, plan: FoldPlan, code_hash: str) -> str:
-    """Hash of all that a cell depends on: of the session its sealed content, of the code what reduces."""
-    asked = [cache.key_of(session), code_hash, msgspec.to_builtins(plan)]
+class Job(msgspec.Struct, frozen=True):
+    """Cells of one plan, to be run one after the other: each begins with what the one before it left."""
+
+    cells: tuple[Cell, ...]
+    splits: tuple[Split, ...] = ()
+
+
+def key_of(sessions: Sequence[Manifest], plan: FoldPlan, code_hash: str, splits: Sequence[Split] = ()) -> str:
+    """Hash of all that a cell depends on: the sealed content of its session and of those carried from, what reduces."""
+    contents = [cache.key_of(session) for session in sessions]
+    asked = [contents, code_hash, msgspec.to_builtins(plan), msgspec.to_builtins(splits)]
     return blake3(msgspec.json.encode(asked, order="deterministic")).hexdigest()[:32]
 
 
-def run_cell(store: Store, code: Code, cell: Cell) -> CellRow:
-    """Reduce the session. Raises as `replay` does."""
+def run_job(store: Store, code: Code, job: Job) -> tuple[CellRow, ...]:
+    """A row for each cell. Raises as `replay` does, and ConfigError for what can't be carried overnight."""
+    rows: list[CellRow] = []
+    evening = None
+    for cell in job.cells:
+        row, evening = _run_cell(store, code, cell, evening, job.splits, is_last=cell is job.cells[-1])
+        rows.append(row)
+    return tuple(rows)
+
+
+def _run_cell(
+    store: Store, code: Code, cell: Cell, evening: Evening | None, splits: Sequence[Split], *, is_last: bool
+) -> tuple[CellRow, Evening | None]:
     session = store.manifest(cell.session)
     log = LogReader(store.folder(session.id))
     instruments = instruments_of(log, log.last_seq)
-    tally = Tally(units_of(instruments))
+    begun = morning(store, evening, session, instruments, splits) if evening else NOTHING
+    instruments += begun.instruments
+    tally = Tally(units_of(instruments), begun.holdings)
     started = time.perf_counter()
     run = None
     with ExitStack() as stack:
@@ -77,13 +102,13 @@ def run_cell(store: Store, code: Code, cell: Cell) -> CellRow:
         if cell.is_kept:
             made = partial(new_run, to_seq=log.last_seq, instruments=instruments, created_ns=code.created_ns)
             run = stack.enter_context(kept(store, made(store, session, cell.plan, code.paths)))
+        fold.reduce([begun.state])
         windows = hot.windows(store, session.id, columns=COLUMNS, rows=ROWS)
         events = reduce_all(windows, fold.reduce, tally, run.add if run else _dropped, _dropped)
-        hashes = fold.hashes()
-        money = tally.money(fold.snapshot().tables["instruments"])
+        hashes, tables = fold.hashes(), fold.snapshot().tables
         if run:
             run.hashes = hashes
-    return CellRow(
+    row = CellRow(
         key=cell.key,
         session=cell.session,
         cell=cell.number,
@@ -97,8 +122,12 @@ def run_cell(store: Store, code: Code, cell: Cell) -> CellRow:
         stopped=tuple(tally.stopped),
         run=run.id if run else "",
         seconds=round(time.perf_counter() - started, 4),
-        **msgspec.structs.asdict(money),
+        **msgspec.structs.asdict(tally.money(tables["instruments"])),
     )
+    if is_last:
+        return row, None
+    now_ns = int(tables["clock"]["now_ns"][0])
+    return row, Evening(session.id, now_ns, fold.carried(), instruments, tally.holdings(tables["instruments"]))
 
 
 def _dropped(_: Any) -> None:

@@ -1,7 +1,7 @@
-"""Crew: worker processes that share out cells; the death of one costs nothing but its cell's time.
+"""Crew: worker processes that share out jobs; the death of one costs nothing but its job's time.
 
-Each worker has a thread here that hands it a cell and waits for its row. A worker that dies (killed, out of memory, a
-bug) is replaced and its cell tried once more; the second time the cell is given up and told, the others go on.
+Each worker has a thread here that hands it a job and waits for its rows. A worker that dies (killed, out of memory, a
+bug) is replaced and its job tried once more; the second time the job is given up and told, the others go on.
 """
 
 import queue
@@ -16,11 +16,13 @@ import msgspec
 
 from pipeline.errors import TapeError
 from pipeline.log.backtests import CellRow
-from pipeline.run.cell import Cell
+from pipeline.run.cell import Job
 from pipeline.run.worker import BOOT, Compiling, Done, Failed, Ready, Said, Setup
 
+Rows = tuple[CellRow, ...]
+
 TRIES: Final = 2
-"""How often a cell may take its worker with it."""
+"""How often a job may take its worker with it."""
 
 
 class DiedError(Exception):
@@ -42,16 +44,14 @@ class Crew:
         self._starting = threading.Lock()
         self._workers: set[_Worker] = set()
         self._threads: list[threading.Thread] = []
-        self._answers: queue.Queue[tuple[Cell, CellRow | str] | BaseException | None] = queue.Queue()
+        self._answers: queue.Queue[tuple[Job, Rows | str] | BaseException | None] = queue.Queue()
 
-    def run(self, cells: Iterator[Cell]) -> Iterator[tuple[Cell, CellRow | str] | None]:
-        """Each cell with its row, or with why there is none, as they are done; None now and then while nothing is.
+    def run(self, jobs: Iterator[Job]) -> Iterator[tuple[Job, Rows | str] | None]:
+        """Each job with its rows, or with why there are none, as they are done; None now and then while nothing is.
 
-        Raises TapeError when no cell can be run at all, and what the iterator of cells raises.
+        Raises TapeError when no job can be run at all, and what the iterator raises.
         """
-        self._threads = [
-            threading.Thread(target=self._hand_out, args=(cells,), daemon=True) for _ in range(self._count)
-        ]
+        self._threads = [threading.Thread(target=self._hand_out, args=(jobs,), daemon=True) for _ in range(self._count)]
         for thread in self._threads:
             thread.start()
         left = len(self._threads)
@@ -80,33 +80,33 @@ class Crew:
         for thread in self._threads:
             thread.join()
 
-    def _hand_out(self, cells: Iterator[Cell]) -> None:
+    def _hand_out(self, jobs: Iterator[Job]) -> None:
         """One worker's thread."""
         worker = None
         try:
-            while (cell := self._next(cells)) is not None:
-                row: CellRow | str = ""
+            while (job := self._next(jobs)) is not None:
+                rows: Rows | str = ""
                 for _ in range(TRIES):
                     try:
                         worker = worker or self._started()
-                        row = worker.run(cell)
+                        rows = worker.run(job)
                         break
                     except DiedError as death:
                         self._bury(worker)
-                        worker, row = None, f"its worker died {TRIES} times, {death}"
+                        worker, rows = None, f"its worker died {TRIES} times, {death}"
                         if self.is_over.is_set():
                             return
-                        self._told(f"a worker died over {named(cell)}, {death}; another one takes its place")
-                self._answers.put((cell, row))
+                        self._told(f"a worker died over {named(job)}, {death}; another one takes its place")
+                self._answers.put((job, rows))
         except BaseException as error:  # noqa: BLE001 - raised where the rows are taken: a thread has nobody above it
             self._answers.put(error)
         finally:
             self._bury(worker)
             self._answers.put(None)
 
-    def _next(self, cells: Iterator[Cell]) -> Cell | None:
+    def _next(self, jobs: Iterator[Job]) -> Job | None:
         with self._taking:
-            return None if self.is_over.is_set() else next(cells, None)
+            return None if self.is_over.is_set() else next(jobs, None)
 
     def _started(self) -> "_Worker":
         """A worker that is ready. One at a time: what the first compiles the others load."""
@@ -147,13 +147,13 @@ class _Worker:
         assert isinstance(said, Ready)
         return said
 
-    def run(self, cell: Cell) -> CellRow | str:
-        """The cell's row, or why there is none. Raises DiedError."""
-        said = self._asked(cell)
+    def run(self, job: Job) -> Rows | str:
+        """The rows of its cells, or why there are none. Raises DiedError."""
+        said = self._asked(job)
         if isinstance(said, Failed):
             return said.reason
         assert isinstance(said, Done)
-        return said.row
+        return said.rows
 
     def kill(self) -> None:
         """End the process, whatever it is doing; who waits for it learns that it died."""
@@ -187,6 +187,8 @@ class _Worker:
         return f"killed by signal {-code}" if code < 0 else f"with exit code {code}"
 
 
-def named(cell: Cell) -> str:
-    """A cell as a person would call it."""
-    return " ".join([cell.session, *(f"{name}={value}" for name, value in cell.params.items())])
+def named(job: Job) -> str:
+    """A job as a person would call it: its session, or the first and the last, and the parameters."""
+    first, last = job.cells[0], job.cells[-1]
+    sessions = first.session if first is last else f"{first.session}..{last.session}"
+    return " ".join([sessions, *(f"{name}={value}" for name, value in first.params.items())])

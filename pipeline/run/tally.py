@@ -9,7 +9,8 @@ with the position that moved valued at that fill's price, and once at the end. W
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from fractions import Fraction
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -34,17 +35,31 @@ class Money(msgspec.Struct, frozen=True):
     net_profit_nano: int
     """Fees taken off, what is still open valued as the module says."""
     open_profit_nano: int
-    """The part of it that is not closed: since the price last traded at."""
+    """The part of it that is not closed: since the price last traded at, or carried in at."""
     fees_nano: int
     max_drawdown: float
     """Quote currency, 0 or more."""
 
 
+class Holding(NamedTuple):
+    """What is held of an instrument, and the price at which it is valued."""
+
+    steps: int
+    mark_nano: int
+
+    def split(self, factor: Fraction) -> "Holding":
+        """The same worth in the shares of after a split: so many for one of before."""
+        return Holding(int(self.steps * factor), round(self.mark_nano / factor))
+
+
 class Tally:
     """Counts derived rows, given in (seq, ord) order."""
 
-    def __init__(self, units: Mapping[int, int]) -> None:
-        """`units` is what one step times one nano of price is worth, by instrument, in 1e-27: `units_of`."""
+    def __init__(self, units: Mapping[int, int], held: Mapping[Pair, Holding] | None = None) -> None:
+        """`units` is what one step times one nano of price is worth, by instrument, in 1e-27: `units_of`.
+
+        `held` is what was carried in: profit counts from its marks.
+        """
         self.kinds: dict[Kind, int] = {}
         self.refused = 0
         """Orders that the risk gate refused."""
@@ -52,7 +67,7 @@ class Tally:
         """Strategies that failed, and why."""
         self.positions: dict[Pair, tuple[int, float]] = {}
         """Last quantity and profit after fees, as the engine books them."""
-        self._accounts: dict[Pair, _Traded] = {}
+        self._accounts = {pair: _Traded(holding.mark_nano, holding.steps) for pair, holding in (held or {}).items()}
         self._fees_nano = 0
         self._equity = _Equity()
         self._units = units
@@ -89,6 +104,14 @@ class Tally:
             max_drawdown=self._equity.drawdown,
         )
 
+    def holdings(self, instruments: Numbers) -> dict[Pair, Holding]:
+        """What is held at the end, valued as in `money`."""
+        return {
+            pair: Holding(traded.steps, _mark_nano(instruments[pair[1] - 1], traded))
+            for pair, traded in sorted(self._accounts.items())
+            if traded.steps
+        }
+
     def _add_positions(self, block: Block) -> None:
         for pair, rows in _by_pair(block):
             row = rows[-1]
@@ -109,11 +132,11 @@ class Tally:
 class _Traded:
     """One pair's fills so far. Cash and profit are in steps times nanos of price."""
 
-    def __init__(self, price_nano: int) -> None:
+    def __init__(self, price_nano: int, steps: int = 0) -> None:
         self.price_nano = price_nano
         """Of the last fill."""
-        self.steps = 0
-        self.cash = 0
+        self.steps = steps
+        self.cash = -steps * price_nano
         self.trades = 0
 
     def add(self, signed: Numbers, prices: Numbers) -> Numbers:

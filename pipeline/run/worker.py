@@ -1,4 +1,4 @@
-"""Worker: a process that runs cells, one line of JSON in, one line out, until its input ends.
+"""Worker: a process that runs jobs, one line of JSON in, one line out, until its input ends.
 
 The first line says what code runs; the answer is that it is compiled and ready. A worker has its own state and shares
 the decoded columns with the others, for they are maps of the same files. What a strategy prints goes to standard error.
@@ -15,7 +15,7 @@ import msgspec
 from pipeline.errors import ConfigError, TapeError
 from pipeline.log.backtests import CellRow
 from pipeline.log.store import Store
-from pipeline.run.cell import Cell, Code, run_cell
+from pipeline.run.cell import Code, Job, run_job
 from pipeline.run.code import ROOT, code_of
 from pipeline.run.fold import FoldPlan, LocalFold, Speed
 
@@ -37,7 +37,7 @@ class Compiling(msgspec.Struct, frozen=True, tag="compiling"):
 
 
 class Ready(msgspec.Struct, frozen=True, tag="ready"):
-    """Cells may come."""
+    """Jobs may come."""
 
     speed: Speed
     why: str
@@ -45,13 +45,13 @@ class Ready(msgspec.Struct, frozen=True, tag="ready"):
 
 
 class Done(msgspec.Struct, frozen=True, tag="done"):
-    """A cell was run."""
+    """A job was run: a row for each of its cells."""
 
-    row: CellRow
+    rows: tuple[CellRow, ...]
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
-    """A cell, or all of them, can't be run."""
+    """A job, or all of them, can't be run."""
 
     reason: str
 
@@ -79,7 +79,7 @@ def main() -> None:
     store = Store(Path(setup.home))
     for line in into:
         try:
-            said: Said = Done(run_cell(store, setup.code, msgspec.json.decode(line, type=Cell)))
+            said: Said = Done(run_job(store, setup.code, msgspec.json.decode(line, type=Job)))
         except (TapeError, OSError) as error:
             said = Failed(str(error))
         say(said)
