@@ -102,26 +102,30 @@ def prune(home: str, keep: int | None, older: str | None, yes: bool) -> None:
 @json_option
 @click.pass_obj
 def cache(home: str, clear: bool, as_json: bool) -> None:
-    """The decoded columns that a replay leaves for the next one, least recently used first.
+    """The decoded columns that a replay leaves for the next one, least recently used first, and its waypoints.
 
-    They take 20 GiB or a tenth of the free disk, whichever is less; TAPE_HOT_GIB says otherwise, 0 is none.
+    Columns take 20 GiB or a tenth of the free disk, whichever is less, waypoints (tape state) 2 GiB; TAPE_HOT_GIB and
+    TAPE_TRAILS_GIB say otherwise, 0 is none.
     """
-    from pipeline.log import hot
+    from pipeline.log import hot, trail
     from pipeline.log.cache import key_of, limit_bytes
 
     store = _store(home)
     found, limit = hot.entries(store), limit_bytes(store.home) if store.home.is_dir() else 0
-    freed = hot.clear(store) if clear else 0
+    trails = sum(entry.size for entry in trail.entries(store.home))
+    freed = hot.clear(store) + trail.clear(store.home) if clear else 0
     names = {key_of(manifest): manifest.id for manifest in store.sessions() if manifest.state == "sealed"}
     lines = [{"session": names.get(entry.key, ""), "key": entry.key, "bytes": entry.size} for entry in found]
     if as_json:
-        as_json_line({"entries": lines, "limit_bytes": limit, "freed_bytes": freed})
+        as_json_line({"entries": lines, "limit_bytes": limit, "trails_bytes": trails, "freed_bytes": freed})
         return
     for line in lines:
         click.echo(f"{line['session'] or 'a session that is gone':<40} {line['bytes']:>16,} bytes")
     total = sum(entry.size for entry in found)
     fate = "deleted" if clear else "deleting them loses nothing: --clear"
     click.echo(f"{total:,} of {limit:,} bytes, {fate}" if found else f"nothing is kept; {limit:,} bytes may be")
+    if trails:
+        click.echo(f"{trails:,} bytes of waypoints, {fate}")
 
 
 def show_manifest(home: str, name: str, *, as_json: bool) -> None:

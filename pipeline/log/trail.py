@@ -198,6 +198,19 @@ def opened(home: Path, name: str, about: About) -> Trail | None:
     return None
 
 
+def entries(home: Path) -> list[cache.Entry]:
+    """The trails of a store, least recently used first."""
+    return cache.entries_of(home / FOLDER)
+
+
+def clear(home: Path) -> int:
+    """Drop every trail; how many bytes that gave back."""
+    dropped = entries(home)
+    for entry in dropped:
+        cache.drop(home / FOLDER / entry.key)
+    return sum(entry.size for entry in dropped)
+
+
 def _walked(file: BinaryIO) -> list[Place]:
     """The waypoints whose headers are whole and whose bytes are there."""
     places: list[Place] = []

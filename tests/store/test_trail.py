@@ -131,6 +131,13 @@ def test_the_least_recently_used_goes_first(tmp_path, monkeypatch):
     assert kept == ["new", "next"]
 
 
+def test_all_can_be_dropped(made, tmp_path):
+    size = sum(entry.size for entry in trail.entries(tmp_path))
+    assert size > made.joinpath(trail.FILE).stat().st_size > 0
+    assert trail.clear(tmp_path) == size
+    assert trail.entries(tmp_path) == []
+
+
 def test_a_limit_of_nothing_makes_none(tmp_path, monkeypatch):
     monkeypatch.setenv(trail.LIMIT_VARIABLE, "0")
     assert opened(tmp_path, "x", ABOUT) is None
