@@ -27,6 +27,7 @@ from pipeline.codes import (
 )  # fmt: skip
 from pipeline.core.engine import Engine, Plan
 from pipeline.core.settings import EngineSettings
+from pipeline.kernel import engine, history
 from pipeline.kernel.engine import CompiledEngine
 from strategies import STRATEGIES
 
@@ -53,10 +54,10 @@ def whole(day):
 
 def ran(engine_class, plans, batch, limits, cuts=()):
     """What came of a day, cut into batches behind these inputs."""
-    engine, derived = engine_class(plans, limits), Derived()
+    made, derived = engine_class(plans, limits), Derived()
     for first, end in zip([0, *cuts], [*cuts, 10**9], strict=True):
-        derived.take(engine.reduce(between(batch, first + 1, end + 1)))
-    return engine, derived
+        derived.take(made.reduce(between(batch, first + 1, end + 1)))
+    return made, derived
 
 
 def assert_equal(plans, batch, limits, cuts=()):
@@ -145,6 +146,17 @@ def test_drawn_streams_come_out_the_same_however_they_are_cut(drawn, seed, limit
     assert_equal([dice(seed)], batch, limits, sorted(cut for cut in cuts if cut < inputs))
 
 
+@pytest.mark.parametrize(
+    ("stretch", "rows_max", "kept_for"), [(1, 10_000, 65_536), (13, 1, 1), (100, 8, 50), (65_536, 3, 7)]
+)
+def test_the_sizes_of_the_kernels_own_chunks_change_nothing(monkeypatch, stretch, rows_max, kept_for):
+    monkeypatch.setattr(engine, "STRETCH", stretch)
+    monkeypatch.setattr(engine, "ROWS_MAX", rows_max)
+    monkeypatch.setattr(history, "KEPT_FOR", kept_for)
+    for seed, fail_at in ((1, 10**9), (2, 111), (3, 203)):
+        assert_equal([dice(seed, fail_at)], whole(stream(seed, 260)), TIGHT, (90, 91))
+
+
 @given(STREAMS, st.sets(st.integers(1, 120), max_size=3))
 @settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_the_shipped_strategies_over_drawn_streams(drawn, cuts):
@@ -208,11 +220,11 @@ def assert_a_failure_leaves_nothing(seed, fail_at):
     assert [stop["seq"] for stop in stops] in ([], [fail_at])
     if not stops:
         return False
-    engine = Engine(plans, WIDE)
-    engine.reduce(between(batch, 1, fail_at))
-    before = engine.snapshot()
-    engine.reduce(between(batch, fail_at, fail_at + 1))
-    after = engine.snapshot()
+    plain = Engine(plans, WIDE)
+    plain.reduce(between(batch, 1, fail_at))
+    before = plain.snapshot()
+    plain.reduce(between(batch, fail_at, fail_at + 1))
+    after = plain.snapshot()
     failed = stops[0]["instrument_id"] - 1
     is_first_round = not any(row["seq"] == fail_at and row["ord"] < stops[0]["ord"] for row in rows[Kind.ORDER])
     if is_first_round:  # else an order of this step was dispatched before, and what led to it stays
