@@ -98,7 +98,11 @@ def _column(field: Field, given: Any, count: int) -> Column:
     if given is None:
         return np.full(count, field.default, field.type)
     column = np.asarray(given)
-    if column.dtype.kind in "iu" and field.type != "f8" and column.size:
+    if field.type != "f8" and column.size:
+        if (
+            column.dtype.kind not in "biu"
+        ):  # integers too large for any, or no integers: numpy made floats or objects of them
+            raise OverflowError(f"column {field.name!r} holds what is no {field.type}")
         bounds = np.iinfo(field.type)
         if column.min() < bounds.min or column.max() > bounds.max:
             raise OverflowError(f"column {field.name!r} does not fit {field.type}")

@@ -107,6 +107,9 @@ def test_a_block_refuses_what_does_not_fit():
         Block.of(Kind.QUOTE, 1, seq=[1, 2])
     with pytest.raises(OverflowError, match="ord"):
         Block.of(Kind.QUOTE, 1, ord=2**40)
+    for numbers in ([2**63 + 5, 1], [2**70, 1], [0.5, 1.0], [1.0]):
+        with pytest.raises(OverflowError, match="bid_size_steps"):
+            Block.of(Kind.QUOTE, len(numbers), bid_size_steps=numbers)
 
 
 def test_blocks_are_sliced_taken_and_joined():

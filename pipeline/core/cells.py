@@ -66,12 +66,13 @@ class Running:
 class Cell:
     """A strategy in one instrument. `packed` is its State after the last call, `before` that before the round."""
 
-    __slots__ = ("before", "context", "packed", "round", "running", "save", "state")
+    __slots__ = ("before", "context", "packed", "round", "running", "save", "settle", "state")
 
     def __init__(self, world: World, running: Running, instrument_id: int) -> None:
         self.running = running
         self.state = running.record.new()
         self.save: Callable[[Any], bytes] = running.record.save
+        self.settle: Callable[[Any], None] = running.record.settle
         self.packed = self.save(self.state)
         self.before = self.packed
         self.round = -1
@@ -90,11 +91,13 @@ class Cell:
         try:
             handler(self.state, event, running.params, self.context)
             self.packed = self.save(self.state)
+            self.settle(self.state)
             if world.counts.outputs != outputs:
                 for output in world.outputs[outputs + 1 : world.counts.outputs + 1]:
                     check_output(output)
             if running.shared_record:
                 running.shared_record.save(running.shared)
+                running.shared_record.settle(running.shared)
         except (KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as error:  # noqa: BLE001  # the one supervisor: a strategy may fail in any way, sys.exit too

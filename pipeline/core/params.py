@@ -29,7 +29,7 @@ class Param:
     def checked(self, given: Any) -> Any:
         """The value in its type, from a number or a text. Raises ConfigError with what is accepted."""
         value = self._typed(given)
-        if not self.low <= value <= self.high:
+        if not self.low <= value <= self.high or not math.isfinite(value):
             raise ConfigError(f"{self.name}={given}: accepted is {self.accepted}")
         return value
 
@@ -39,7 +39,8 @@ class Param:
         if self.type is bool:
             return "true or false"
         noun = "an integer" if self.type is int else "a number"
-        return f"{noun} from {self.low:g} to {self.high:g}"
+        bounds = f" from {self.low:g}" * math.isfinite(self.low) + f" to {self.high:g}" * math.isfinite(self.high)
+        return f"{noun}{bounds}" if bounds else f"{noun}, finite" if self.type is float else noun
 
     def _typed(self, given: Any) -> Any:
         try:

@@ -63,6 +63,7 @@ class Record:
 
     `save(row)` gives packed bytes (raises OverflowError or TypeError naming the field that can't be packed);
     `restore(row, packed)` sets every member from them; `new()` gives a row with every member at its default.
+    `settle(row)` makes each scalar what its bytes say, where a handler put an integer in a float or a number in a bool.
     """
 
     cls: type[Any]
@@ -72,6 +73,7 @@ class Record:
     save: Callable[[Any], bytes]
     restore: Callable[[Any, bytes], None]
     new: Callable[[], Any]
+    settle: Callable[[Any], None]
 
     def pack(self, row: Any) -> bytes:
         """The row's bytes with every NaN in its one bit pattern: what is hashed and written."""
@@ -120,8 +122,7 @@ def dtype_of(cls: type[Any], capacities: Mapping[str, int] | None = None) -> np.
 def _record(cls: Any, capacities: tuple[tuple[str, int], ...]) -> Record:
     known = dict(capacities)
     leaves = tuple(_leaves(cls, known, ""))
-    save, restore, new = _written_out(cls, known, leaves)
-    return Record(cls, known, _dtype(cls, known), leaves, save, restore, new)
+    return Record(cls, known, _dtype(cls, known), leaves, *_written_out(cls, known, leaves))
 
 
 def _resolved(capacity: Capacity, known: Mapping[str, int], where: str) -> int:
@@ -190,8 +191,8 @@ def _first_row(cls: type[Any], known: Mapping[str, int]) -> Any:
 
 def _written_out(
     cls: type[Any], known: Mapping[str, int], leaves: tuple[Leaf, ...]
-) -> tuple[Callable[[Any], bytes], Callable[[Any, bytes], None], Callable[[], Any]]:
-    """`save`, `restore` and `new` as straight-line code: runs of scalars through one struct, arrays as they lie."""
+) -> tuple[Callable[[Any], bytes], Callable[[Any, bytes], None], Callable[[], Any], Callable[[Any], None]]:
+    """`save`, `restore`, `new` and `settle` as straight-line code: runs of scalars through one struct, arrays as they lie."""
     names: dict[str, Any] = {"array": array, "StructError": struct.error, "blamed": lambda row: _blamed(row, leaves)}
     saved, restored, offset = [], [], 0
     for run in _runs(leaves):
@@ -217,6 +218,8 @@ def _written_out(
         "    return packed",
         "def restore(row, packed):",
         *(f"    {line}" for line in restored or ["pass"]),
+        "def settle(row):",
+        *(f"    {line}" for line in _settled(leaves) or ["pass"]),
         "def new():",
         *(f"    {line}" for line in _built(cls, known, "row", names)),
         "    restore(row, first)",
@@ -224,7 +227,13 @@ def _written_out(
     ]
     exec("\n".join(source), names)  # noqa: S102  # the text is made of member names, which are identifiers
     names["first"] = names["save"](_first_row(cls, known))
-    return names["save"], names["restore"], names["new"]
+    return names["save"], names["restore"], names["new"], names["settle"]
+
+
+def _settled(leaves: tuple[Leaf, ...]) -> list[str]:
+    kinds = {"?": "bool", "d": "float"}
+    scalars = [(f"row.{leaf.path}", kinds[leaf.code]) for leaf in leaves if not leaf.count and leaf.code in kinds]
+    return [f"if {path}.__class__ is not {kind}: {path} = {kind}({path})" for path, kind in scalars]
 
 
 def _built(cls: type[Any], known: Mapping[str, int], path: str, names: dict[str, Any]) -> Iterator[str]:

@@ -22,6 +22,9 @@ _DECIMAL: Final = pa.decimal128(38, 9)
 _FLOAT_STEPS_MAX: Final = 4
 """How far, in steps of the float itself, a float may lie from the decimal it stands for: it may have been computed."""
 
+_NOTHING: Final = ["", "nan", "null", "none", "na", "n/a", "nat"]
+"""What tables write where there is no number."""
+
 
 class Exact:
     """One column as int64, ABSENT where there is nothing; `reasons` (n,) says why a row has none, '' where it has."""
@@ -134,7 +137,8 @@ def _absent(rows: Numbers) -> Numbers:
 
 def _steps_of_texts(column: Any, step_nano: int, name: str) -> Exact:
     column = pc.utf8_trim_whitespace(column)
-    column = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
+    is_nothing = pc.is_in(pc.utf8_lower(column), pa.array(_NOTHING))
+    column = pc.if_else(is_nothing, pa.scalar(None, pa.string()), column)
     if step_nano == NANO:
         try:
             return _steps_of_integers(column.cast(pa.int64()), NANO)

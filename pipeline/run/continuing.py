@@ -15,16 +15,13 @@ from pipeline.block import Block
 from pipeline.codes import Kind, SessionAction
 from pipeline.errors import ConfigError, LogError
 from pipeline.log.manifest import Manifest
-from pipeline.log.reader import LogReader
+from pipeline.log.reader import JOURNAL, LogReader
 from pipeline.log.seal import seal
 from pipeline.log.store import Store
 from pipeline.run.fold import Carried, Fold, FoldPlan, LocalFold
-from pipeline.run.recording import Recorder, fed, opened
+from pipeline.run.recording import Recorder, fed, is_begun, opened
 from pipeline.run.replaying import Instruments, instruments_of
 from pipeline.run.verifying import recorded_fold, recorded_plan
-
-_ROWS: Final = 1_000
-"""Rows of state in one commit."""
 
 _HOLDS: Final = {"position": "quantity_steps", "order": "quantity_steps"}
 """Members that tell whether a row is about something open."""
@@ -57,6 +54,9 @@ def opening_from(store: Store, name: str, plan: FoldPlan, strategy_files: Sequen
     old = store.find_one(name)
     if old.what != "session" or not recorded_plan(old).strategies:
         raise ConfigError(f"{old.id}: it decided nothing, so there is no state to go on with")
+    if "continues" in old.settings and not _has_begun(store, old):
+        origin = msgspec.to_builtins(old.settings["continues"])["session"]
+        raise ConfigError(f"{old.id} stopped before its first input: go on from {origin}")
     if "pipeline/core/carrying.py" not in old.code:
         raise ConfigError(f"{old.id} was recorded by a version that can't hand its state over")
     folder = store.folder(old.id)
@@ -83,14 +83,24 @@ def opening_from(store: Store, name: str, plan: FoldPlan, strategy_files: Sequen
 
 
 def begin(recorder: Recorder, start: Sequence[Mapping[str, Any]], opening: Opening) -> None:
-    """The first inputs of a session that goes on: that it started, the state, the instruments as last defined."""
-    recorder.session_ns = opening.ts_ns
-    recorder.say(start)
-    rows = _state_rows(opening.rows)
-    for i in range(0, len(rows), _ROWS):
-        recorder.say(rows[i : i + _ROWS])
+    """The first inputs of a session that goes on: that it started, the state, the instruments as last defined.
+
+    They are one commit, so a crash leaves all of them or none. Raises LogError for a state of more than a commit holds.
+    """
+    rows = [*start, *_state_rows(opening.rows)]
+    placed = [
+        {**row, "seq": rank, "ts_recv_ns": opening.ts_ns, "ts_event_ns": opening.ts_ns}
+        for rank, row in enumerate(rows, 1)
+    ]
+    batch = [Block.from_rows(Kind.SESSION, placed)]
     if opening.instruments:
-        recorder.take([_definitions(opening)])
+        batch.append(_definitions(opening, len(rows) + 1))
+    recorder.take(batch)
+
+
+def _has_begun(store: Store, session: Manifest) -> bool:
+    folder = store.folder(session.id)
+    return is_begun(session, folder / JOURNAL) and LogReader(folder).last_seq > 0
 
 
 def _checked(old: Manifest, fold: Fold, plan: FoldPlan, files: Sequence[Path]) -> Carried:
@@ -116,9 +126,9 @@ def _state_rows(rows: Carried) -> list[dict[str, Any]]:
     return [{"action": int(SessionAction.STATE), "key": key, "text": text} for key, text in rows]
 
 
-def _definitions(opening: Opening) -> Block:
+def _definitions(opening: Opening, first_seq: int) -> Block:
     rows = [
         {**row, "seq": rank, "ts_recv_ns": opening.ts_ns, "cause_seq": 0, "cause_ord": 0}
-        for rank, row in enumerate(opening.instruments, 1)
+        for rank, row in enumerate(opening.instruments, first_seq)
     ]
     return Block.from_rows(Kind.INSTRUMENT, rows)

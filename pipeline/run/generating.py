@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from pipeline.block import without_first
+from pipeline.errors import ConfigError
 from pipeline.feeds.merge import merged
 from pipeline.log.manifest import Manifest
 from pipeline.log.seal import seal
@@ -36,6 +37,10 @@ def record_generated(
     """
     code = code_of(strategy_files)
     settings = {"plan": msgspec.to_builtins(plan), "generated": msgspec.to_builtins(day)}
+    if continues and store.find_one(continues).settings.get("generated") != settings["generated"]:
+        raise ConfigError(
+            f"{continues} is no recording of this generated day: continue it with the same seed and sizes"
+        )
     opening = opening_from(store, continues, plan, strategy_files) if continues else None
     if opening:
         settings["continues"] = opening.setting

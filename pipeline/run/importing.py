@@ -24,7 +24,7 @@ from pipeline.ports import FileFeed
 from pipeline.provenance import Mode
 from pipeline.run.ahead import ahead
 from pipeline.run.environment import machine, packages
-from pipeline.run.recording import Recorder, fed, opened, start_rows
+from pipeline.run.recording import Recorder, fed, is_begun, opened, start_rows
 from pipeline.units import iso_from_ns
 
 
@@ -94,8 +94,8 @@ def import_files(
         session=manifest.id,
         events=recorder.last_seq,
         kinds={kind.name.lower(): count for kind, count in sorted(recorder.kinds.items())},
-        first_ts=iso_from_ns(manifest.first_ts_ns),
-        last_ts=iso_from_ns(manifest.last_ts_ns),
+        first_ts=iso_from_ns(manifest.first_ts_ns) if recorder.last_seq else "",
+        last_ts=iso_from_ns(manifest.last_ts_ns) if recorder.last_seq else "",
         refused=recorder.refused,
         errors=errors,
     )
@@ -120,7 +120,7 @@ def _session(
         raise ConfigError(f"{manifest.id} is {manifest.state}, not open: there is nothing to resume")
     if msgspec.to_builtins(manifest.settings) != settings:
         raise ConfigError(f"{manifest.id} was begun from other files or options; resume it with the same ones")
-    if not any((store.folder(manifest.id) / JOURNAL).glob("*.seg")) and not manifest.sealed.segment:
+    if not is_begun(manifest, store.folder(manifest.id) / JOURNAL):
         return manifest, 0
     return manifest, fed(LogReader(store.folder(manifest.id)))
 

@@ -163,6 +163,11 @@ def opened(
     manifests.update(folder, store.disk, **ended)
 
 
+def is_begun(manifest: Manifest, journal: Path) -> bool:
+    """Whether anything was written of a session: a crash may have come before."""
+    return bool(manifest.sealed.segment) or any(journal.glob("*.seg"))
+
+
 def fed(log: LogReader) -> int:
     """How many inputs of a session came from feeds."""
     return log.last_seq - sum(len(block) for blocks in log.batches(kinds=SHELL_KINDS, columns=[]) for block in blocks)
@@ -179,7 +184,7 @@ def start_rows(settings: Mapping[str, Any], code: Mapping[str, str], *, seed: in
 
 
 def _journal(manifest: Manifest, folder: Path, limits: Limits, *, is_resumed: bool) -> Journal:
-    if not is_resumed or not (manifest.sealed.segment or any(folder.glob("*.seg"))):
+    if not is_resumed or not is_begun(manifest, folder):
         return Journal.create(folder, log_id=bytes.fromhex(manifest.log_id), limits=limits)
     sealed = manifest.sealed
     cursors = [sealed] if sealed.segment else []

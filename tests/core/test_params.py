@@ -40,6 +40,7 @@ def test_what_is_printed_is_read_back(fast, width, is_long):
         ({"fast": "51"}, "from 2 to 50"),
         ({"fast": "2.5"}, "an integer"),
         ({"width": "nan"}, "width=nan"),
+        ({"width": "inf"}, "width=inf: accepted is a number from 0"),
         ({"width": "wide"}, "a number from 0"),
         ({"is_long": "maybe"}, "true or false"),
     ],
@@ -105,7 +106,7 @@ def test_a_day_of_lateness_is_refused():
 def test_parameters_describe_themselves():
     assert Params.describe() == [
         "fast=12  an integer from 2 to 50; bars of the fast average",
-        "width=1.5  a number from 0 to inf; ",
+        "width=1.5  a number from 0; ",
         "is_long=True  true or false; ",
     ]
     assert Params.from_dict({"fast": 3}).fast == 3

@@ -127,6 +127,15 @@ def test_a_value_that_does_not_fit_names_its_field(path, value, error, text):
         RECORD.save(row)
 
 
+def test_a_settled_row_is_what_its_bytes_say():
+    row = RECORD.new()
+    row.is_open, row.best, row.legs[1].price, row.phase = 5, 2**53 + 1, True, Phase.NIGHT
+    RECORD.settle(row)
+    again = RECORD.unpack(RECORD.save(row))
+    assert (row.is_open, row.best, row.legs[1].price) == (again.is_open, again.best, again.legs[1].price)
+    assert [type(value) for value in (row.is_open, row.best, row.legs[1].price)] == [bool, float, float]
+
+
 def test_an_array_refuses_what_it_can_not_hold_at_once():
     row = RECORD.new()
     with pytest.raises(OverflowError):

@@ -172,6 +172,15 @@ def test_quotes_are_marked_and_one_sided_ones_kept(tmp_path):
     assert rejections(rows) == [(5, "a symbol is empty")]
 
 
+@pytest.mark.parametrize("nothing", ["", "nan", "NaN", " null ", "None", "N/A"])
+def test_what_tables_write_for_no_number_is_absence(tmp_path, nothing):
+    header, row = "timestamp,symbol,bid,ask,bid_size,ask_size", f"2024-01-02T00:00:03Z,aa,{nothing},1.6,{nothing},4"
+    rows = rows_of(TableFile(csv_file(tmp_path, header, row)).events())
+    (quote,) = [row for row in rows if row["kind"] is Kind.QUOTE]
+    assert (quote["bid_nano"], quote["bid_size_steps"], quote["marks"]) == (ABSENT, ABSENT, Mark.ONE_SIDED)
+    assert not rejections(rows)
+
+
 def test_parquet_columns_of_every_number_type(tmp_path):
     path = tmp_path / "t.parquet"
     table = {

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -21,6 +22,7 @@ from pipeline.log.reader import LogReader
 from pipeline.log.store import Store
 from pipeline.provenance import Mode
 from pipeline.run.code import code_of
+from pipeline.run.continuing import opening_from
 from pipeline.run.fold import LocalFold
 from pipeline.run.generating import record_generated
 from pipeline.run.importing import import_files
@@ -28,6 +30,7 @@ from pipeline.run.recording import opened, start_rows
 from pipeline.run.strategies import plan_of, strategy_entries, strategy_file
 from pipeline.run.verifying import verify
 from pipeline.simulator.generate import Day, GeneratedDay
+from warehouse import connect
 
 DAY = Day(quotes=2_500, instruments=3)
 FILES = [strategy_file("opening_range"), strategy_file("ema_cross")]
@@ -74,7 +77,8 @@ def interrupted_session(store):
     """A session that was left by an error at a moment at which ema_cross holds a position and has traded before."""
     plan = plan_of(FILES, PARAMS, [])
     code = code_of(FILES)
-    facts = {"strategies": strategy_entries(plan, FILES, code), "settings": {"plan": msgspec.to_builtins(plan)}}
+    settings = {"plan": msgspec.to_builtins(plan), "generated": msgspec.to_builtins(DAY)}
+    facts = {"strategies": strategy_entries(plan, FILES, code), "settings": settings}
     made = store.create_session("cut", mode=Mode.PAPER, created_ns=1, **facts)
     manifest = store.keep_code(made.id, code.texts)
     with (
@@ -129,6 +133,23 @@ def test_a_killed_session_goes_on_in_another_as_if_nothing_had_been(tmp_path, wh
     assert store.manifest(old).state == "sealed"
 
 
+def test_trades_of_both_sessions_are_those_of_one(tmp_path):
+    one, two = Store(tmp_path / "one"), Store(tmp_path / "two")
+    plan = plan_of(FILES, PARAMS, [])
+    record_generated(one, DAY, plan, FILES, created_ns=1)
+    record_generated(two, DAY, plan, FILES, created_ns=2, continues=interrupted_session(two))
+    closed = """select strategy, symbol, side, closed_at, round(profit, 6), round(entry_price, 6), quantity
+    from trades where is_closed order by all"""
+    expected = connect(one.home).sql(closed).fetchall()
+    assert connect(two.home).sql(closed).fetchall() == expected
+    assert len(expected) > 10
+    ((carried, short),) = (
+        connect(two.home).sql("select sum(is_carried::int), sum((side = 'sell')::int) from trades").fetchall()
+    )
+    assert carried >= 1
+    assert short == sum(row[2] == "sell" for row in expected)
+
+
 def test_it_can_go_on_more_than_once(tmp_path, whole):
     old = killed_session(tmp_path, 5_000)
     store = Store(tmp_path)
@@ -169,6 +190,31 @@ def test_a_plan_without_a_strategy_that_holds_something_is_refused_and_the_sessi
     assert [manifest.id for manifest in store.sessions()] == [old]
 
 
+def test_another_day_is_refused_before_anything_ends(tmp_path):
+    store = Store(tmp_path)
+    old = interrupted_session(store)
+    with pytest.raises(ConfigError, match="no recording of this generated day"):
+        record_generated(store, replace(DAY, seed=8), plan_of(FILES, PARAMS, []), FILES, created_ns=2, continues=old)
+    assert store.manifest(old).state == "open"
+
+
+def test_one_that_never_began_names_the_session_to_go_on_from(tmp_path):
+    store = Store(tmp_path)
+    old = interrupted_session(store)
+    plan = plan_of(FILES, PARAMS, [])
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(RuntimeError, match="power"):
+        patch.setattr("pipeline.run.generating.begin", _loses_power)
+        record_generated(store, DAY, plan, FILES, created_ns=2, continues=old)
+    (second,) = [manifest.id for manifest in store.sessions() if manifest.id != old]
+    with pytest.raises(ConfigError, match=f"go on from {old}"):
+        record_generated(store, DAY, plan, FILES, created_ns=3, continues=second)
+    assert verify(store, record_generated(store, DAY, plan, FILES, created_ns=3, continues=old).id).identical
+
+
+def _loses_power(*_):
+    raise RuntimeError("power is gone")
+
+
 def test_an_import_has_no_state_to_go_on_with(tmp_path):
     store = Store(tmp_path)
     path = tmp_path / "a.csv"
@@ -176,4 +222,4 @@ def test_an_import_has_no_state_to_go_on_with(tmp_path):
     mapping = "kind=quote symbol=TEST ts=timestamp unit=ms bid=bid ask=ask bid_size=bid_size ask_size=ask_size"
     done = import_files(store, [feed_of(path, mapping=mapping_from(mapping))], [path], name="x", created_ns=1)
     with pytest.raises(ConfigError, match="decided nothing"):
-        record_generated(store, DAY, plan_of(FILES, PARAMS, []), FILES, created_ns=2, continues=done.session)
+        opening_from(store, done.session, plan_of(FILES, PARAMS, []), FILES)

@@ -1,12 +1,49 @@
 -- grain: one row per part of a fill that opens, adds to, reduces or closes a position;
--- a fill that turns a position around has two parts
+-- a fill that turns a position around has two parts, and a position carried over from another session is one that opens
 -- leg_fee_nano: the fill's fee by size, whole nanos, both parts together exactly the fee
 -- signed_steps, before_steps: signed, in steps of the instrument's size_step_nano
-with executions as (
+with executed as (
     select
-        *,
-        case side when 'buy' then 1 else -1 end * quantity_steps as signed_steps
+        session,
+        run,
+        seq,
+        ord,
+        ts_event,
+        strategy_id,
+        instrument_id,
+        fill_id,
+        side,
+        price_nano,
+        quantity_steps,
+        fee_nano,
+        case side when 'buy' then 1 else -1 end * quantity_steps as signed_steps,
+        false as is_carried
     from staging.stg_fills
+),
+
+carried as (
+    select
+        session,
+        run,
+        seq,
+        0 as ord,
+        ts_event,
+        strategy_id,
+        instrument_id,
+        null as fill_id,
+        case when signed_steps > 0 then 'buy' else 'sell' end as side,
+        price_nano,
+        abs(signed_steps) as quantity_steps,
+        0 as fee_nano,
+        signed_steps,
+        true as is_carried
+    from intermediate.int_carried_positions
+),
+
+executions as (
+    select * from executed
+    union all
+    select * from carried
 ),
 
 running as (

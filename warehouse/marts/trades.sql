@@ -1,4 +1,5 @@
 -- grain: one row per round trip of a strategy in an instrument: from flat to flat, or still open
+-- is_carried: it was opened in the session that this one goes on from; its entry is the average price it came with
 -- quantity: shares, contracts or coins at the widest; prices, fees, profit: quote currency
 -- profit_nano: fees taken off, 1e-9 of the quote currency; null while open. Exact where one step of size times one nano
 -- of price is worth whole nanos, as with shares and contracts; else the exact profit rounded once, half away from zero
@@ -31,7 +32,8 @@ grouped as (
         sum(price_nano::hugeint * leg_steps) filter (not is_closing) as entry_value,
         sum(price_nano::hugeint * leg_steps) filter (is_closing) as exit_value,
         sum(leg_fee_nano) as fees_nano,
-        count(distinct fill_id) as count_fills
+        count(distinct fill_id) as count_fills,
+        bool_or(is_carried) as is_carried
     from legs
     group by all
 ),
@@ -63,6 +65,7 @@ joined as (
                 )::bigint - grouped.fees_nano::bigint
         end as profit_nano,
         grouped.count_fills,
+        grouped.is_carried,
         grouped.entry_seq,
         grouped.exit_seq
     from grouped

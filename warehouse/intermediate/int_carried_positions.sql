@@ -1,0 +1,30 @@
+-- grain: one row per position with which a strategy began a session that goes on with the state of another
+-- signed_steps: signed, in steps of the instrument's size_step_nano; price_nano: its average price, 1e-9
+with states as (
+    select
+        *,
+        str_split(key, '/') as names
+    from staging.stg_session_events
+    where action = 'state' and starts_with(key, 'position/')
+),
+
+strategies as (
+    select * from log.strategies
+),
+
+told as (
+    select
+        states.session,
+        strategies.run,
+        states.seq,
+        states.ts_event,
+        strategies.strategy_id,
+        states.names[3]::integer as instrument_id,
+        (states.text ->> '$.quantity_steps')::bigint as signed_steps,
+        round((states.text ->> '$.average_price')::double * 1e9)::bigint as price_nano
+    from states
+    inner join strategies on states.session = strategies.session and states.names[2] = strategies.strategy
+)
+
+select * from told
+where signed_steps <> 0
