@@ -13,6 +13,7 @@ from blake3 import blake3
 
 from pipeline.block import Block
 from pipeline.codes import Kind
+from pipeline.core.tape import TEXT_LENGTH_SIZE
 from pipeline.events import LAYOUTS
 
 
@@ -29,9 +30,9 @@ class DecisionsHash:
                 self._hashers.setdefault(block.kind, blake3()).update(packed_rows(block))
 
     def take(self, kind: Kind, packed: Any) -> None:
-        """Take in the next rows of a kind without texts, as an array of `packed_rows`' form."""
+        """Take in the next rows of a kind as bytes of `packed_rows`' form."""
         if kind != Kind.CHECKPOINT:
-            self._hashers.setdefault(kind, blake3()).update(np.ascontiguousarray(packed).view(np.uint8))
+            self._hashers.setdefault(kind, blake3()).update(packed)
 
     def digest(self) -> bytes:
         """32 bytes for all rows so far."""
@@ -64,4 +65,4 @@ def packed_rows(block: Block) -> bytes:
 
 def _prefixed(text: str | bytes) -> bytes:
     encoded = text.encode() if isinstance(text, str) else text
-    return len(encoded).to_bytes(4, "little") + encoded
+    return len(encoded).to_bytes(TEXT_LENGTH_SIZE, "little") + encoded

@@ -287,8 +287,18 @@ def canonicalize(packed: np.ndarray[Any, Any]) -> None:
         if packed.dtype.kind == "f":
             packed[np.isnan(packed)] = np.nan
         return
-    for name in packed.dtype.names:
+    for name in _names_with_floats(packed.dtype):
         canonicalize(packed[name])
+
+
+@cache
+def _names_with_floats(dtype: np.dtype[Any]) -> tuple[str, ...]:
+    return tuple(name for name in dtype.names or () if _has_floats(dtype[name]))
+
+
+def _has_floats(dtype: np.dtype[Any]) -> bool:
+    inner = dtype.base
+    return inner.kind == "f" or bool(_names_with_floats(inner))
 
 
 def _same(left: Any, right: Any) -> bool:

@@ -19,6 +19,10 @@ from pipeline.events import LAYOUTS
 _DERIVED: Final = Origin.DERIVED.value
 
 
+TEXT_LENGTH_SIZE: Final = 4
+"""Bytes of a text's length where rows are hashed."""
+
+
 class Place(NamedTuple):
     """Where a row stands in the log, and so what a cause is."""
 
@@ -74,8 +78,18 @@ def new_tape() -> Tape:
 
 
 def row_dtype(kind: Kind) -> np.dtype[Any]:
-    """The memory of a row, packed: its layout's numbers, little endian, without texts."""
-    return np.dtype([(field.name, "<" + field.type) for field in LAYOUTS[kind].fields if field.is_fixed])
+    """The memory of a row as it is hashed: its layout's numbers, packed, little endian; room for the length of each text."""
+    fields = LAYOUTS[kind].fields
+    packed = np.dtype([(field.name, "<" + field.type) for field in fields if field.is_fixed])
+    names, texts = packed.names or (), sum(not field.is_fixed for field in fields)
+    return np.dtype(
+        {
+            "names": names,
+            "formats": [packed[name] for name in names],
+            "offsets": [packed.fields[name][1] for name in names] if packed.fields else [],
+            "itemsize": packed.itemsize + TEXT_LENGTH_SIZE * texts,
+        }
+    )
 
 
 def new_row(tape: Tape, table: Rows[Any]) -> Any:

@@ -7,7 +7,7 @@ its entries. So callees are inlined where they are called from, and a strategy t
 
 import linecache
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from typing import Any, Final
@@ -44,12 +44,12 @@ def engine_object(symbols: Mapping[Any, str]) -> bytes:
     return _object(entries)
 
 
-def kernel_object(strategies: Sequence[Strategy], symbol: str, doors: Mapping[Any, str]) -> bytes:
+def kernel_object(strategies: tuple[Strategy, ...], symbol: str, doors: Mapping[Any, str]) -> bytes:
     """The loop over these strategies as an object file that calls the engine through the symbols of its doors."""
     namespace = _engine()
     opened = {engine_name(door): make_door(doors[door], door_signature(namespace, door)) for door in DOORS}
     found = {"call_at": group_at(group_type(call_group(strategies)))}
-    kernel = _executed("kernel", kernel_text(tuple(strategies)), namespace | opened | found)
+    kernel = _executed("kernel", kernel_text(strategies), namespace | opened | found)
     with _only_translated():
         entries = {symbol: _translated(kernel["run"], (types.int64,))}
     return _object(entries)

@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from pipeline.block import Block, Blocks, concat
+from pipeline.block import Blocks, concat
 from pipeline.codes import Kind
 from pipeline.core import chunk
 from pipeline.core.engine import Engine
@@ -20,12 +20,11 @@ from pipeline.core.record import canonicalize
 from pipeline.core.settings import EngineSettings
 from pipeline.core.snapshot import Snapshot
 from pipeline.core.strategy import Plan
-from pipeline.events import LAYOUTS
 from pipeline.kernel.build import kernel_of, kernel_symbol
 from pipeline.kernel.groups import Array, Words
 from pipeline.kernel.history import History, Stretch
 from pipeline.kernel.inputs import Inputs, pieces
-from pipeline.kernel.memory import TAPE_ROWS, Memory, block_of
+from pipeline.kernel.memory import TAPE_ROWS, Memory, block_of, rows_of
 
 STRETCH: Final = 65_536
 """Inputs of one call into the kernel, so that Ctrl-C is heard soon; also what is run again after a failure."""
@@ -137,20 +136,17 @@ class CompiledEngine:
         """What the kernel wrote, hashed, as blocks."""
         blocks = []
         for kind, parts in sorted(self._written.items()):
-            rows = parts[0] if len(parts) == 1 else np.concatenate(parts)
+            lines = parts[0] if len(parts) == 1 else np.concatenate(parts)
+            rows = rows_of(kind, lines)
             canonicalize(rows)
-            block = self._block(kind, rows)
-            if LAYOUTS[kind].is_fixed and kind != Kind.MESSAGE:
-                self._hash.take(kind, rows)
-            else:
-                self._hash.update([block])
+            block = block_of(kind, rows)
+            if kind == Kind.MESSAGE:
+                block = self._plain.cells.with_levels(block)
+                rows["level"] = block.number("level")
+            self._hash.take(kind, lines)
             blocks.append(block)
         self._written.clear()
         return blocks
-
-    def _block(self, kind: Kind, rows: Array) -> Block:
-        block = block_of(kind, rows)
-        return self._plain.cells.with_levels(block) if kind == Kind.MESSAGE else block
 
     def _next_checkpoint(self, seq: int) -> int:
         """The `seq` behind the next input, `seq` or later, that a checkpoint follows."""

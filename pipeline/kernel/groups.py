@@ -7,6 +7,7 @@ or of a column (numbers, read only). The words are written by `memory` and `inpu
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -140,7 +141,7 @@ def params_dtype(strategy: Strategy) -> np.dtype[Any]:
     )
 
 
-def cells_group(strategies: Sequence[Strategy]) -> Group:
+def cells_group(strategies: tuple[Strategy, ...]) -> Group:
     """What belongs to the strategies, numbered from 1."""
     members = []
     for number, strategy in enumerate(strategies, 1):
@@ -152,7 +153,8 @@ def cells_group(strategies: Sequence[Strategy]) -> Group:
     return Group("cells", tuple(members))
 
 
-def call_group(strategies: Sequence[Strategy]) -> Group:
+@cache
+def call_group(strategies: tuple[Strategy, ...]) -> Group:
     """All that the loop is given: the one address it takes is that of this group."""
     return Group(
         "call",
@@ -168,11 +170,16 @@ def call_group(strategies: Sequence[Strategy]) -> Group:
     )
 
 
+def address_of(array: Array) -> int:
+    """Where an array's memory begins."""
+    return int(array.ctypes.data)
+
+
 def words_of(group: Group, arrays: Mapping[str, Array]) -> Words:
     """A group over arrays, which must outlive it; a member that is a group stands for its own words."""
     words: list[int] = []
     for name, form, _ in group.members:
-        words.append(arrays[name].ctypes.data)
+        words.append(address_of(arrays[name]))
         if form in (Form.TABLE, Form.COLUMN):
             words.append(len(arrays[name]))
     return np.array(words, np.int64)

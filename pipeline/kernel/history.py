@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from pipeline.kernel.groups import Array, Words
+from pipeline.kernel.groups import Array, Words, address_of
 from pipeline.kernel.inputs import Inputs
 from pipeline.kernel.memory import Memory
 
@@ -35,7 +35,7 @@ class Stretch:
         inputs = self._inputs
         inputs.cursors[:] = self._cursors
         inputs.progress[0] = (self.start, self.stop, self._rows_max)
-        is_well = kernel(self._call.ctypes.data)
+        is_well = kernel(address_of(self._call))
         self.stop = int(inputs.progress["at"][0])
         return is_well
 

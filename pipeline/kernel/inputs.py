@@ -1,6 +1,6 @@
 """Inputs: a stretch of a batch as compiled code takes it, zero-copy: the addresses of its columns, and who comes when."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Final
 
@@ -31,7 +31,7 @@ class Inputs:
         self._columns = _columns(batch)
         self._groups = {group.name: words_of(group, self._columns[group.name]) for group in (*COLUMNS.values(), OTHERS)}
 
-    def call(self, strategies: Sequence[Strategy], world: Words, cells: Words) -> Words:
+    def call(self, strategies: tuple[Strategy, ...], world: Words, cells: Words) -> Words:
         """The group of a call over these inputs, valid as long as all of them live."""
         own: dict[str, Array] = {"progress": self.progress, "cursors": self.cursors, "kinds": self.kinds}
         return words_of(call_group(strategies), {"world": world, "cells": cells, **own, **self._groups})

@@ -43,8 +43,11 @@ class Memory:
         self.shared: list[Array] = []
         self._all: Array = np.zeros(0, np.uint8)
         self.tape = {name: _tape_rows(kind) for name, kind in KINDS.items()}
-        self.length = np.zeros(1, TAPE_LENGTH.dtype)
-        self._tape_words = words_of(TAPE, {**self.tape, "length": self.length})
+        self._lines = {name: rows.view(np.uint8).reshape(len(rows), -1) for name, rows in self.tape.items()}
+        self._counts = {name: rows["seq"] for name, rows in self.tape.items()}
+        length = np.zeros(1, TAPE_LENGTH.dtype)
+        self._length = length["rows"]
+        self._tape_words = words_of(TAPE, {**self.tape, "length": length})
         self._queues = {name: _rows(record, QUEUE_ROWS) for name, record in QUEUES.items()}
         self._params = [_params_row(plan) for plan in plans]
         self._symbols: Mapping[int, str] = {}
@@ -98,12 +101,13 @@ class Memory:
         return int(self.lasting["clock"]["seq"][0])
 
     def written(self) -> dict[Kind, Array]:
-        """The derived rows since the last time, by kind."""
-        rows_by_kind = {}
+        """The bytes of the derived rows since the last time, a line a row, by kind."""
+        rows_by_kind: dict[Kind, Array] = {}
+        if self._length[0] == 0:
+            return rows_by_kind
         for name, kind in KINDS.items():
-            rows = self.tape[name]
-            if count := int(rows["seq"][0]):
-                rows_by_kind[kind] = rows[1 : count + 1].copy()
+            if count := int(self._counts[name][0]):
+                rows_by_kind[kind] = self._lines[name][1 : count + 1].copy()
         self.forget_tape()
         return rows_by_kind
 
@@ -111,19 +115,19 @@ class Memory:
         """Write the hash of the state behind the last input on the tape; it is no part of that state."""
         rows, clock = self.tape["checkpoints"], self.lasting["clock"]
         seq, now_ns = clock["seq"][0], clock["now_ns"][0]
-        rows["seq"][0] += 1
-        self.length["rows"] += 1
-        place = int(rows["seq"][0])
-        rows[place : place + 1] = rows[0:1]
+        place = int(self._counts["checkpoints"][0]) + 1
+        self._counts["checkpoints"][0] = place
+        self._length[0] += 1
+        self._lines["checkpoints"][place] = self._lines["checkpoints"][0]
         header = {"seq": seq, "ord": clock["ord"][0] + 1, "ts_event_ns": now_ns, "ts_recv_ns": now_ns, "cause_seq": seq}
         for name, value in {**header, "origin": int(Origin.DERIVED), **hashes}.items():
             rows[name][place] = value
 
     def forget_tape(self) -> None:
         """Empty the tape."""
-        for rows in self.tape.values():
-            rows["seq"][0] = 0
-        self.length["rows"] = 0
+        for count in self._counts.values():
+            count[0] = 0
+        self._length[0] = 0
 
     def _make(self, room: Mapping[str, int]) -> None:
         """Arrays with twice the room that is needed, one behind the other."""
@@ -144,7 +148,12 @@ class Memory:
             cells |= {
                 f"{name}_{number}": array for name, array in zip(("state", "shared", "params"), parts, strict=True)
             }
-        self.cells = words_of(cells_group([plan.strategy for plan in self._plans]), cells)
+        self.cells = words_of(cells_group(tuple(plan.strategy for plan in self._plans)), cells)
+
+
+def rows_of(kind: Kind, lines: Array) -> Array:
+    """Lines of bytes as rows of a kind."""
+    return lines.view(row_dtype(kind)).reshape(len(lines))
 
 
 def block_of(kind: Kind, rows: Array) -> Block:
