@@ -70,14 +70,18 @@ def add_print(world: World, seen: Print) -> None:
 
 def add_quote(world: World, quote: Quote) -> None:
     """Fold the middle of a quote, rounded down to a nano, into every timeframe made of quotes."""
-    first, end = world.counts.print_timeframes, world.counts.timeframes
-    if first == end or ABSENT in (quote.bid_nano, quote.ask_nano) or quote.marks & _NO_MIDDLE != 0:
-        return
-    for timeframe in range(first, end):
-        row = bar_row(world, quote.instrument_id, timeframe)
+    is_wanted = world.counts.print_timeframes < world.counts.timeframes
+    if is_wanted and ABSENT not in (quote.bid_nano, quote.ask_nano) and quote.marks & _NO_MIDDLE == 0:
         middle_nano = (quote.bid_nano + quote.ask_nano) // 2
-        if not row.has_vendor and moves_bars(quote.ts_event_ns, middle_nano, 0):
-            _fold(world, row, quote.ts_event_ns, middle_nano, 0, 0, quote.origin)
+        add_middle(world, quote.instrument_id, quote.ts_event_ns, middle_nano, quote.origin)
+
+
+def add_middle(world: World, instrument_id: int, ts_event_ns: int, middle_nano: int, origin: int) -> None:
+    """Fold the middle of a quote, not the quote: compiled, its sizes become numbers only where a handler reads them."""
+    for timeframe in range(world.counts.print_timeframes, world.counts.timeframes):
+        row = bar_row(world, instrument_id, timeframe)
+        if not row.has_vendor and moves_bars(ts_event_ns, middle_nano, 0):
+            _fold(world, row, ts_event_ns, middle_nano, 0, 0, origin)
 
 
 def _fold(

@@ -114,6 +114,11 @@ def step_other(world: World, cells: Any, ts_recv_ns: int, origin: int) -> None:
 
 def finish(world: World, cells: Any) -> None:
     """Deliver and settle until nothing is left."""
+    if world.counts.facts + world.counts.outputs > 0:
+        _dispatch(world, cells)
+
+
+def _dispatch(world: World, cells: Any) -> None:
     counts = world.counts
     while counts.facts > 0 or counts.outputs > 0:
         deliver_facts(world, cells)
@@ -141,10 +146,13 @@ def cause_is_input(world: World) -> None:
 
 def deliver_facts(world: World, cells: Any) -> None:
     """What waits, first in first out, each to the strategy it concerns."""
+    if world.counts.facts > 0:
+        _deliver_waiting(world, cells)
+
+
+def _deliver_waiting(world: World, cells: Any) -> None:
     counts = world.counts
     facts = counts.facts
-    if facts == 0:
-        return
     for i in range(1, facts + 1):
         fact = world.facts[i]
         world.clock.cause_seq = fact.cause_seq

@@ -1,7 +1,7 @@
 """Groups: what compiled code finds behind each address it is handed, as plain words that anybody can write.
 
-A group is a row of 64-bit words: the address of a row, of another group, or the address and the length of a table (rows)
-or of a column (numbers, read only). The words are written by `memory` and `inputs` and read by compiled code, for which
+A group is a row of 64-bit words: the address of a row, of another group or of a column (numbers, read only; all columns of
+a group are as long as its `count` says), or the address and the length of a table (rows). The words are written by `memory` and `inputs` and read by compiled code, for which
 `signatures` turns the same lists into types.
 """
 
@@ -43,10 +43,11 @@ class Form(Enum):
     TABLE = 2
     COLUMN = 3
     GROUP = 4
+    COUNT = 5
 
 
 class Member(NamedTuple):
-    """One member: `what` is the dtype of its rows or numbers, or the group it is."""
+    """One member: `what` is the dtype of its rows or numbers, the group it is, or the column it counts."""
 
     name: str
     form: Form
@@ -96,7 +97,8 @@ def columns_of(kind: Kind) -> tuple[str, ...]:
 
 def _columns(kind: Kind, names: Sequence[str]) -> tuple[Member, ...]:
     fields = FIELD_BY_NAME[kind]
-    return tuple(Member(name, Form.COLUMN, np.dtype("<" + fields[name].type)) for name in names)
+    columns = (Member(name, Form.COLUMN, np.dtype("<" + fields[name].type)) for name in names)
+    return (Member("count", Form.COUNT, names[0]), *columns)
 
 
 COLUMNS: Final = {kind: Group(f"{kind.name.lower()}s", _columns(kind, columns_of(kind))) for kind in STEPS}
@@ -163,6 +165,7 @@ def call_group(strategies: tuple[Strategy, ...]) -> Group:
             Member("cells", Form.GROUP, cells_group(strategies)),
             Member("progress", Form.ROW, PROGRESS.dtype),
             Member("cursors", Form.TABLE, CURSOR.dtype),
+            Member("count", Form.COUNT, "kinds"),
             Member("kinds", Form.COLUMN, np.dtype(np.int8)),
             *(Member(group.name, Form.GROUP, group) for group in COLUMNS.values()),
             Member("others", Form.GROUP, OTHERS),
@@ -178,8 +181,13 @@ def address_of(array: Array) -> int:
 def words_of(group: Group, arrays: Mapping[str, Array]) -> Words:
     """A group over arrays, which must outlive it; a member that is a group stands for its own words."""
     words: list[int] = []
-    for name, form, _ in group.members:
+    columns = {len(arrays[member.name]) for member in group.members if member.form is Form.COLUMN}
+    assert len(columns) <= 1, f"{group.name}: columns of {columns} rows"
+    for name, form, what in group.members:
+        if form is Form.COUNT:
+            words.append(len(arrays[what]))
+            continue
         words.append(address_of(arrays[name]))
-        if form in (Form.TABLE, Form.COLUMN):
+        if form is Form.TABLE:
             words.append(len(arrays[name]))
     return np.array(words, np.int64)

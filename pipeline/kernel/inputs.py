@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.block import Block, Blocks, Numbers, between, row_count
 from pipeline.codes import Kind
 from pipeline.core.strategy import Strategy
-from pipeline.kernel.groups import COLUMNS, CURSOR, OTHERS, PROGRESS, Array, Words, call_group, words_of
+from pipeline.kernel.groups import COLUMNS, CURSOR, OTHERS, PROGRESS, Array, Form, Words, call_group, words_of
 
 INTERPRETED: Final = frozenset((Kind.INSTRUMENT, Kind.ACCOUNT, Kind.REQUEST, Kind.SESSION))
 """The kinds that only the interpreter reduces: they are few and carry text."""
@@ -74,11 +74,15 @@ def _columns(batch: Blocks) -> Mapping[str, Mapping[str, Numbers]]:
     """The columns of each group, in one piece and aligned; empty ones where there are no rows."""
     by_kind = {block.kind: block for block in batch}
     columns = {
-        group.name: {member.name: _column(by_kind.get(kind), member.name, member.what) for member in group.members}
+        group.name: {
+            name: _column(by_kind.get(kind), name, what) for name, form, what in group.members if form is Form.COLUMN
+        }
         for kind, group in COLUMNS.items()
     }
     rest = [block for block in batch if block.kind not in COLUMNS]
-    columns[OTHERS.name] = {member.name: _merged(rest, member.name, member.what) for member in OTHERS.members}
+    columns[OTHERS.name] = {
+        name: _merged(rest, name, what) for name, form, what in OTHERS.members if form is Form.COLUMN
+    }
     return columns
 
 

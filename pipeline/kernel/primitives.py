@@ -31,7 +31,7 @@ class TableType(types.Type):
 
 
 class ColumnType(types.Type):
-    """A column of numbers, read only: an address and a length, too."""
+    """A column of numbers, read only: an address. How long it is its group knows, who reads it checks that once a row."""
 
     def __init__(self, number: Any) -> None:
         self.number = number
@@ -39,17 +39,23 @@ class ColumnType(types.Type):
 
 
 @register_model(TableType)
-@register_model(ColumnType)
-class _StretchModel(models.StructModel):
+class _TableModel(models.StructModel):
     def __init__(self, manager: Any, stretch: Any) -> None:
         super().__init__(manager, stretch, [("address", types.voidptr), ("length", types.intp)])
 
 
+@register_model(ColumnType)
+class _ColumnModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, column: Any) -> None:
+        super().__init__(manager, column, cgutils.voidptr_t)
+
+
 @intrinsic
-def _number_at(_context: Any, column: Any, _index: Any) -> Any:
+def number_at(_context: Any, column: Any, _index: Any) -> Any:
+    """A number of a column, at a place that was checked against the count of its group."""
+
     def build(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
-        proxy = cgutils.create_struct_proxy(column)(context, builder, value=args[0])
-        numbers = builder.bitcast(proxy.address, context.get_value_type(column.number).as_pointer())
+        numbers = builder.bitcast(args[0], context.get_value_type(column.number).as_pointer())
         return builder.load(builder.gep(numbers, [args[1]]))
 
     return column.number(column, types.intp), build
@@ -95,19 +101,6 @@ def _length(_context: Any, table_: Any) -> Any:
 
 
 # numba compares the signatures of an overload and of what it gives, annotations included: these have none.
-
-
-@overload(operator.getitem, jit_options=OPTIONS)
-def _getnumber(column, index):  # noqa: ANN001, ANN202, ARG001  # as said above
-    if not isinstance(column, ColumnType):
-        return None
-
-    def get(column, index):  # noqa: ANN001, ANN202  # as said above
-        if index < 0 or index >= _length(column):
-            raise IndexError
-        return _number_at(column, index)
-
-    return get
 
 
 @overload(operator.getitem, jit_options=OPTIONS)
@@ -227,13 +220,9 @@ def door(symbol: str, signature: Any) -> Any:
             context.call_conv.return_status_propagate(builder, status)
         return context.get_dummy_value()
 
-    def alone(_context: Any, _world: Any) -> Any:
-        return signature, build
-
-    def with_one(_context: Any, _world: Any, _about: Any) -> Any:
-        return signature, build
-
-    return intrinsic(alone if len(signature.args) == 1 else with_one)
+    names = ", ".join(f"_{i}" for i in range(len(signature.args)))
+    typed = eval(f"lambda _context, {names}: made", {"made": (signature, build)})  # noqa: S307  # numba counts its arguments
+    return intrinsic(typed)
 
 
 def _fits(member: Any, value: Any) -> bool:

@@ -8,13 +8,13 @@ from numba.np.numpy_support import from_dtype
 
 from pipeline.codes import Kind
 from pipeline.core.chunk import EVENTS, PRICES, SIZES
-from pipeline.core.closing import add_print, add_quote, see_vendor_bar
+from pipeline.core.closing import add_middle, add_print, see_vendor_bar
 from pipeline.core.venue import match_quote
 from pipeline.core.world import INSTRUMENT
 from pipeline.kernel.groups import WORLD, Form, Group, Member
 from pipeline.kernel.primitives import ColumnType, GroupType, TableType
 
-_EVENT_OF: Final[dict[Any, Kind]] = {see_vendor_bar: Kind.BAR, add_print: Kind.PRINT, add_quote: Kind.QUOTE}
+_EVENT_OF: Final[dict[Any, Kind]] = {see_vendor_bar: Kind.BAR, add_print: Kind.PRINT}
 
 
 def group_type(group: Group) -> Any:
@@ -25,6 +25,8 @@ def group_type(group: Group) -> Any:
 def _member_type(member: Member) -> Any:
     if member.form is Form.GROUP:
         return group_type(member.what)
+    if member.form is Form.COUNT:
+        return types.int64
     made = from_dtype(member.what)
     return {Form.ROW: made, Form.TABLE: TableType(made), Form.COLUMN: ColumnType(made)}[member.form]
 
@@ -34,6 +36,8 @@ def door_signature(namespace: dict[str, Any], door: Any) -> Any:
     world = group_type(WORLD)
     if door is match_quote:
         return signature(types.none, world, from_dtype(INSTRUMENT.dtype))
+    if door is add_middle:
+        return signature(types.none, world, *[types.int64] * 4)
     if door in _EVENT_OF:
         return signature(types.none, world, event_type(namespace, _EVENT_OF[door]))
     return signature(types.none, world)

@@ -10,7 +10,7 @@ from typing import Any, Final
 from pipeline.codes import Kind
 from pipeline.core import step
 from pipeline.core.chunk import EVENTS, PRICES, SIZES
-from pipeline.core.closing import add_print, add_quote, close_due, see_vendor_bar
+from pipeline.core.closing import add_middle, add_print, close_due, see_vendor_bar
 from pipeline.core.context import Context, check_ranges
 from pipeline.core.desk import settle
 from pipeline.core.dialect import price_of, size_of
@@ -20,8 +20,11 @@ from pipeline.core.world import index_of, is_defined
 from pipeline.kernel.groups import COLUMNS, OTHERS, STEPS, columns_of
 from pipeline.kernel.translate import Translator
 
-DOORS: Final[tuple[Any, ...]] = (arrive, close_due, settle, match_quote, see_vendor_bar, add_print, add_quote)
+DOORS: Final[tuple[Any, ...]] = (arrive, close_due, settle, match_quote, see_vendor_bar, add_print, add_middle)
 """Where a step leaves the strategies' code for the engine's: compiled once, whatever the strategies are."""
+
+_INLINED: Final[tuple[Any, ...]] = (step.begin, step.close_what_is_due, step.deliver_facts, step.finish)
+"""What only looks, most times, whether there is anything to do: called from every step, so LLVM would not think of it."""
 
 _FOR_ALL: Final = ("on_status", "on_timer", "on_feed")
 """Handlers whose event may concern all instruments."""
@@ -39,20 +42,21 @@ from numba.extending import overload_attribute
 from pipeline.core.tables import claim
 from pipeline.kernel import primitives
 from pipeline.kernel.arithmetic import add, ceil, div, float_, floor, int_, mul, neg, round_, sub
-from pipeline.kernel.primitives import OPTIONS, put_member
+from pipeline.kernel.primitives import OPTIONS, number_at, put_member
 
 NAN = math.nan
 INF = math.inf
 MINUS_INF = -math.inf
 '''
-_CONTEXT: Final = f"""
+_CONTEXT: Final = """
 class ContextType(primitives.GroupType):
     pass
 
 
-Context = primitives.group_maker(ContextType, {Context.__slots__!r})
+Context = primitives.group_maker(ContextType, ("world", "instrument", "index", "shared", "strategy_id", "instrument_id"))
 """
 _PLAIN: Final = "@njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **OPTIONS)"
+_INLINE: Final = "@njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True, **OPTIONS)"
 
 
 @cache
@@ -88,6 +92,7 @@ def kernel_text(strategies: tuple[Strategy, ...]) -> str:
     attributes = [
         _attribute(translator, name, made) for name, made in vars(Context).items() if isinstance(made, property)
     ]
+    attributes += [_looked_up(name, found) for name, found in _LOOKED_UP.items()]
     handlers = {
         (number, name): translator.add(handler)
         for number, strategy in enumerate(strategies, 1)
@@ -99,7 +104,8 @@ def kernel_text(strategies: tuple[Strategy, ...]) -> str:
     deliveries += [_deliver_to_one(name, handlers) for name in _FACTS]
     steps = {kind: translator.add(function) for kind, function in STEPS.items()}
     other = translator.add(step.step_other)
-    parts = [_HEADER + _CONTEXT, translator.text(lambda _name: _PLAIN), *attributes]
+    inlined = {translator.add(function) for function in _INLINED}
+    parts = [_HEADER + _CONTEXT, translator.text(lambda name: _INLINE if name in inlined else _PLAIN), *attributes]
     parts += [f"{_PLAIN}\n{text}" for text in (*calls, *deliveries)]
     parts += [_run(steps, other)]
     return "\n\n".join(parts) + "\n"
@@ -122,21 +128,22 @@ def _attribute(translator: Translator, name: str, made: property) -> str:
     )
 
 
-def _context(number: int) -> str:
-    """A context, where it is used: what holds records can't be given back by compiled functions."""
-    members = {
-        "world": "world",
-        "clock": "world.clock",
-        "account": "world.account",
-        "settings": "world.settings",
-        "instrument": "world.instruments[instrument_id]",
-        "held": "world.positions[index]",
-        "cell": "world.cells[index]",
-        "shared": f"cells.shared_{number}",
-        "strategy_id": str(number),
-        "instrument_id": "instrument_id",
-    }
-    return f"Context(({', '.join(members[name] for name in Context.__slots__)}))"
+_LOOKED_UP: Final = {
+    "clock": "ctx.world.clock",
+    "account": "ctx.world.account",
+    "settings": "ctx.world.settings",
+    "held": "ctx.world.positions[ctx.index]",
+    "cell": "ctx.world.cells[ctx.index]",
+}
+"""Members of a context that are found when they are read: most calls of a handler read none of them."""
+
+
+def _looked_up(name: str, found: str) -> str:
+    return (
+        f"@overload_attribute(ContextType, {name!r}, jit_options=OPTIONS)\n"
+        f"def attribute_{name}(ctx):\n"
+        f"    return lambda ctx: {found}\n"
+    )
 
 
 def _check_new(names: dict[str, str]) -> str:
@@ -154,9 +161,11 @@ def _call(number: int, name: str, handler: str, names: dict[str, str]) -> str:
         "        return\n"
         "    before = world.counts.outputs\n"
         f"    index = {names['index_of']}(world, {number}, instrument_id)\n"
-        f"    ctx = {_context(number)}\n"
+        # Made where it is used: what holds records can't be given back by compiled functions.
+        f"    ctx = Context((world, world.instruments[instrument_id], index, cells.shared_{number}, {number}, instrument_id))\n"
         f"    {handler}(cells.state_{number}[instrument_id], event, cells.params_{number}, ctx)\n"
-        "    check_new(world, before)\n"
+        "    if world.counts.outputs > before:\n"
+        "        check_new(world, before)\n"
     )
 
 
@@ -191,10 +200,10 @@ def _event(kind: Kind, names: dict[str, str], translator: Translator) -> str:
     """A row of columns as the event that handlers see."""
     made = EVENTS[kind]
     sizes = {name for name in made._fields if name in SIZES and SIZES[name] in columns_of(kind)}
-    lines = [f"def event_{kind.name.lower()}(world, columns, i):"]
+    lines = [f"def event_{kind.name.lower()}(world, columns, i):", *_checked("i", "columns")]
     if kind in (Kind.QUOTE, Kind.PRINT, Kind.BAR):
         lines += [
-            "    instrument_id = int64(columns.instrument_id[i])",
+            "    instrument_id = int64(number_at(columns.instrument_id, i))",
             f"    if not {names['is_defined']}(world, instrument_id):",
             "        raise ValueError",
         ]
@@ -203,15 +212,20 @@ def _event(kind: Kind, names: dict[str, str], translator: Translator) -> str:
     values = []
     for name in made._fields:
         if name in PRICES:
-            values.append(f"{names['price_of']}(columns.{PRICES[name]}[i])")
+            values.append(f"{names['price_of']}(number_at(columns.{PRICES[name]}, i))")
         elif name in sizes:
-            values.append(f"{names['size_of']}(columns.{SIZES[name]}[i], step_nano)")
+            values.append(f"{names['size_of']}(number_at(columns.{SIZES[name]}, i), step_nano)")
         elif name == "vwap":
-            values.append(f"columns.{name}[i]")
+            values.append(f"number_at(columns.{name}, i)")
         else:
-            values.append(f"int64(columns.{name}[i])")
+            values.append(f"int64(number_at(columns.{name}, i))")
     lines += [f"    return {translator.add_tuple(made)}("] + [f"        {value}," for value in values] + ["    )\n"]
     return "\n".join(lines)
+
+
+def _checked(place: str, group: str) -> list[str]:
+    """The one check before the columns of a group are read at a place."""
+    return [f"    if {place} < 0 or {place} >= {group}.count:", "        raise IndexError"]
 
 
 def _run(steps: dict[Kind, str], other: str) -> str:
@@ -227,9 +241,11 @@ def _run(steps: dict[Kind, str], other: str) -> str:
         "    cursors = call.cursors",
         *(f"    {group.name} = call.{group.name}" for group in (*COLUMNS.values(), OTHERS)),
         "    i = progress.at",
+        "    if i < 0 or progress.stop > call.count:",
+        "        raise IndexError",
         "    while i < progress.stop and world.tape.length.rows < progress.rows_max:",
         "        progress.at = i",
-        "        kind = kinds[i]",
+        "        kind = number_at(kinds, i)",
         "        cursor = cursors[kind]",
         "        k = cursor.row",
     ]
@@ -242,7 +258,8 @@ def _run(steps: dict[Kind, str], other: str) -> str:
         word = "elif"
     lines += [
         "        else:",
-        f"            {other}(world, cells, others.ts_recv_ns[k], int64(others.origin[k]))",
+        *(f"        {line}" for line in _checked("k", "others")),
+        f"            {other}(world, cells, number_at(others.ts_recv_ns, k), int64(number_at(others.origin, k)))",
         "        cursor.row = k + 1",
         "        i += 1",
         "    progress.at = i",
