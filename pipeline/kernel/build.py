@@ -22,7 +22,7 @@ from blake3 import blake3
 
 from pipeline.core.strategy import Strategy
 from pipeline.errors import ConfigError, StrategyError
-from pipeline.kernel.groups import WORLD, call_group
+from pipeline.kernel.groups import WORLD, Run, call_group
 from pipeline.kernel.source import DOORS, engine_text, kernel_text
 
 CACHE_VARIABLE: Final = "TAPE_CACHE"
@@ -64,8 +64,8 @@ def kernel_symbol(strategies: tuple[Strategy, ...]) -> str:
 
 
 @cache
-def kernel_of(strategies: tuple[Strategy, ...]) -> Callable[[int], bool]:
-    """The loop over these strategies: given the address of a `call` group it runs, and says whether all went well.
+def kernel_of(strategies: tuple[Strategy, ...]) -> Run:
+    """The loop over these strategies.
 
     Compiles what nobody compiled before. Raises StrategyError naming what can't be compiled, ConfigError.
     """

@@ -7,11 +7,12 @@ a number that passes 64 bits, has one meaning, and it is the interpreter's.
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Final
 
 import numpy as np
 
-from pipeline.block import Blocks, concat
+from pipeline.block import Block, Blocks, concat
 from pipeline.codes import Kind
 from pipeline.core import chunk
 from pipeline.core.engine import Engine
@@ -21,10 +22,11 @@ from pipeline.core.settings import EngineSettings
 from pipeline.core.snapshot import Snapshot
 from pipeline.core.strategy import Plan
 from pipeline.kernel.build import kernel_of, kernel_symbol
-from pipeline.kernel.groups import Array, Words
-from pipeline.kernel.history import History, Stretch
+from pipeline.kernel.groups import STEPS, Array, Run, Words
+from pipeline.kernel.history import History, Lone, Stretch
 from pipeline.kernel.inputs import Inputs, pieces
 from pipeline.kernel.memory import TAPE_ROWS, Memory, block_of, rows_of
+from pipeline.kernel.single import Single
 
 STRETCH: Final = 65_536
 """Inputs of one call into the kernel, so that Ctrl-C is heard soon; also what is run again after a failure."""
@@ -43,6 +45,7 @@ class CompiledEngine:
         self._plain = Engine(strategies, settings)
         self._memory = Memory(strategies)
         self._is_compiled = False
+        self._single: Single | None = None
         self._history = History(self._memory)
         self._written: dict[Kind, list[Array]] = {}
         self._hash = DecisionsHash()
@@ -54,6 +57,8 @@ class CompiledEngine:
 
     def reduce(self, batch: Blocks) -> Blocks:
         """The derived rows of exactly these inputs, one block a kind, in (seq, ord) order. Raises as `Engine` does."""
+        if self._is_compiled and len(batch) == 1 and len(batch[0]) == 1 and batch[0].kind in STEPS:
+            return self._reduce_one(batch[0])
         batch = [block for block in batch if len(block)]
         if not batch:
             return []
@@ -85,6 +90,10 @@ class CompiledEngine:
         self._plain.put_back(snapshot)
         self._is_compiled = False
 
+    @cached_property
+    def _kernel(self) -> Run:
+        return kernel_of(self._strategies)
+
     def _seq(self) -> int:
         return self._memory.now_seq if self._is_compiled else self._plain.world.clock.seq
 
@@ -106,7 +115,7 @@ class CompiledEngine:
             self._enter(inputs.first_seq + done)
             stop = min(inputs.count, done + STRETCH, self._next_checkpoint(inputs.first_seq + done) - inputs.first_seq)
             stretch = Stretch(inputs, self._call(inputs), done, stop, ROWS_MAX)
-            is_well = self._history.run(stretch, kernel_of(self._strategies))
+            is_well = self._history.run(stretch, self._kernel)
             done = stretch.stop
             if is_well and done == stop and (inputs.first_seq + done - 1) % self._every == 0:
                 self._write_checkpoint()
@@ -117,20 +126,36 @@ class CompiledEngine:
                 done += 1
         return derived
 
+    def _reduce_one(self, block: Block) -> Blocks:
+        """One input, at a fixed place."""
+        seq, now = int(block.number("seq")[0]), self._memory.now_seq
+        assert seq == now + 1, f"seq {seq} follows {now}"
+        if self._single is None:
+            self._single = Single(self._strategies, self._memory.world, self._memory.cells)
+        if not self._history.run(Lone(self._single, block), self._kernel):
+            return self._interpret([block])
+        if seq % self._every == 0:
+            self._write_checkpoint()
+        return self._flushed() if self._keep_written() else []
+
     def _call(self, inputs: Inputs) -> Words:
         return inputs.call(self._strategies, self._memory.world, self._memory.cells)
 
     def _enter(self, seq: int) -> None:
         """See that the state lies where compiled code works on it, before input `seq`."""
         if not self._is_compiled:
-            self._memory.fill(self._plain.snapshot())
+            if self._memory.fill(self._plain.snapshot()):
+                self._single = None
             self._memory.lasting["clock"]["seq"] = seq - 1
             self._history.begin()
             self._is_compiled = True
 
-    def _keep_written(self) -> None:
-        for kind, rows in self._memory.written().items():
+    def _keep_written(self) -> bool:
+        """Take what the kernel wrote off the tape; whether there was anything."""
+        written = self._memory.written()
+        for kind, rows in written.items():
             self._written.setdefault(kind, []).append(rows)
+        return bool(written)
 
     def _flushed(self) -> Blocks:
         """What the kernel wrote, hashed, as blocks."""

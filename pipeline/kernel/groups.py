@@ -5,7 +5,7 @@ a group are as long as its `count` says), or the address and the length of a tab
 `signatures` turns the same lists into types.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from functools import cache
 from typing import Any, Final, NamedTuple
@@ -24,6 +24,8 @@ from pipeline.events import FIELD_BY_NAME
 
 Words = np.ndarray[Any, np.dtype[np.int64]]
 Array = np.ndarray[Any, np.dtype[Any]]
+Run = Callable[[int], bool]
+"""The loop: given the address of a `call` group it runs, and says whether all went well."""
 
 STEPS: Final[dict[Kind, Any]] = {
     Kind.QUOTE: step.step_quote,

@@ -4,19 +4,52 @@ Keeping the state costs a copy of all of it. So it is kept once in many inputs, 
 since then is run again when the kernel fails: it gives the same, for nothing else moves the state.
 """
 
-from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 
-from pipeline.kernel.groups import Array, Words, address_of
+from pipeline.block import Block
+from pipeline.kernel.groups import Array, Run, Words, address_of
 from pipeline.kernel.inputs import Inputs
 from pipeline.kernel.memory import Memory
-
-Run = Callable[[int], bool]
+from pipeline.kernel.single import Single
 
 KEPT_FOR: Final = 65_536
 """Inputs after which the state is kept anew; as many are run again after a failure, at most."""
+
+_FEWEST: Final = 64
+"""A stretch counts as so many at least, so that a thousand lone inputs are kept, not all of an hour."""
+
+
+class Ran(Protocol):
+    """What can be run, and run again. Behind `run`, inputs `start` to `stop` of it are reduced."""
+
+    start: int
+    stop: int
+
+    def run(self, kernel: Run) -> bool:
+        """Run, or run again; False when the kernel failed at `stop`."""
+        ...
+
+
+class Lone:
+    """One input that came alone."""
+
+    __slots__ = ("_block", "_single", "start", "stop")
+
+    def __init__(self, single: Single, block: Block) -> None:
+        self._single = single
+        self._block = block
+        self.start = 0
+        self.stop = 1
+
+    def run(self, kernel: Run) -> bool:
+        """Run, or run again; once it failed there is nothing left of it to run."""
+        if self.stop == 0:
+            return True
+        is_well = self._single.run(kernel, self._block)
+        self.stop = int(is_well)
+        return is_well
 
 
 class Stretch:
@@ -46,7 +79,7 @@ class History:
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
         self._kept: Array = np.zeros(0, np.uint8)
-        self._ran: list[Stretch] = []
+        self._ran: list[Ran] = []
         self._count = 0
 
     def begin(self) -> None:
@@ -55,7 +88,7 @@ class History:
         self._ran.clear()
         self._count = 0
 
-    def run(self, stretch: Stretch, kernel: Run) -> bool:
+    def run(self, stretch: Ran, kernel: Run) -> bool:
         """Run a stretch; when the kernel fails the state is that before the input it failed at, which `stop` names."""
         if self._count >= KEPT_FOR:
             self.begin()
@@ -66,5 +99,5 @@ class History:
                 self._memory.forget_tape()
                 assert each.run(kernel), "what ran once runs again"
         self._ran.append(stretch)
-        self._count += stretch.stop - stretch.start
+        self._count += max(stretch.stop - stretch.start, _FEWEST)
         return is_well

@@ -42,6 +42,7 @@ class Memory:
         self.states: list[Array] = []
         self.shared: list[Array] = []
         self._all: Array = np.zeros(0, np.uint8)
+        self._seq: Array = np.zeros(1, np.int64)
         self.tape = {name: _tape_rows(kind) for name, kind in KINDS.items()}
         self._lines = {name: rows.view(np.uint8).reshape(len(rows), -1) for name, rows in self.tape.items()}
         self._counts = {name: rows["seq"] for name, rows in self.tape.items()}
@@ -98,7 +99,7 @@ class Memory:
     @property
     def now_seq(self) -> int:
         """The last input that was reduced, or was being reduced when the kernel failed."""
-        return int(self.lasting["clock"]["seq"][0])
+        return int(self._seq[0])
 
     def written(self) -> dict[Kind, Array]:
         """The bytes of the derived rows since the last time, a line a row, by kind."""
@@ -140,6 +141,7 @@ class Memory:
         shared = [np.zeros(1, record.dtype) for record in self._shared]
         self._all, arrays = _in_one_piece([*made.values(), *states, *shared])
         self.lasting = dict(zip(made, arrays, strict=False))
+        self._seq = self.lasting["clock"]["seq"]
         self.states = arrays[len(made) : len(made) + len(states)]
         self.shared = arrays[len(made) + len(states) :]
         self.world = words_of(WORLD, {**self.lasting, **self._queues, "tape": self._tape_words})
