@@ -89,6 +89,8 @@ def _show(done: "Replayed") -> None:
     click.echo(
         f"run {done.run}: {done.events:,} inputs in {done.seconds:.1f} s, {done.events_per_s:,.0f} a second, {done.speed}"
     )
+    if done.compile_seconds >= 1.0:
+        click.echo(f"  compiling took {done.compile_seconds:.1f} s before that; the next time it is at hand")
     if done.why:
         click.echo(f"  interpreted, for {done.why.splitlines()[0]}")
     click.echo(f"  {done.intents:,} intents, {done.refused:,} orders refused by the risk gate, {done.fills:,} fills")

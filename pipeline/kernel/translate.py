@@ -7,11 +7,9 @@ a sign to reduce that input interpreted. What has no meaning in compiled code is
 
 import ast
 import builtins
-import copy
 import math
 from collections.abc import Callable
 from enum import Enum
-from functools import cache
 from types import FunctionType, ModuleType
 from typing import Any, Final
 
@@ -131,7 +129,7 @@ class _Body(ast.NodeTransformer):
 
     def text(self, name: str) -> str:
         """The function under another name."""
-        definition = copy.deepcopy(definition_of(self._function))  # visiting changes it
+        definition = definition_of(self._function)
         given = definition.args
         if given.vararg or given.kwarg:
             raise self._refusal(definition, "*arguments")
@@ -341,20 +339,35 @@ def _number(value: Any) -> ast.expr:
 
 
 def definition_of(function: FunctionType) -> ast.FunctionDef:
-    """A function's definition in its file. Raises StrategyError when there is none to be found, as for a lambda."""
+    """A function's definition in its file, to be changed by who gets it.
+
+    Raises StrategyError when there is none to be found, as for a lambda.
+    """
     code = function.__code__
-    for node in _definitions(code.co_filename):
-        lines = [node.lineno, *(each.lineno for each in node.decorator_list)]
-        if node.name == function.__name__ and code.co_firstlineno in lines:
-            return node
-    raise StrategyError(f"{code.co_filename}: line {code.co_firstlineno}: {function.__name__} is no plain function")
+    place = (function.__name__, code.co_firstlineno)
+    found = _parsed.get(code.co_filename, {}).pop(place, None)
+    if found is None:
+        _parsed[code.co_filename] = _definitions(code.co_filename)
+        found = _parsed[code.co_filename].pop(place, None)
+    if found is None:
+        raise StrategyError(f"{code.co_filename}: line {code.co_firstlineno}: {function.__name__} is no plain function")
+    return found
 
 
-@cache
-def _definitions(path: str) -> tuple[ast.FunctionDef, ...]:
+_parsed: Final[dict[str, dict[tuple[str, int], ast.FunctionDef]]] = {}
+"""Definitions nobody took yet, by file: most are wanted once, and reading a file again is cheaper than copying trees."""
+
+
+def _definitions(path: str) -> dict[tuple[str, int], ast.FunctionDef]:
+    """By name and by any line on which it may be said to begin."""
     try:
         with open(path, encoding="utf-8") as file:  # noqa: PTH123  # a name as Python keeps it, `<string>` among them
             tree = ast.parse(file.read())
     except (OSError, SyntaxError, ValueError):
-        return ()
-    return tuple(node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+        return {}
+    return {
+        (node.name, line): node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+        for line in (node.lineno, *(each.lineno for each in node.decorator_list))
+    }

@@ -9,6 +9,7 @@ What the two say to each other is in `run.wire`, after one line of JSON with the
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
@@ -162,12 +163,18 @@ class Speed(StrEnum):
 INPUTS_WORTH_LOADING: Final = 20_000
 """So many inputs are reduced interpreted in the time it takes to load what was compiled before."""
 
+FOR_LONG: Final = INPUTS_WORTH_LOADING
+"""As `inputs`, for a session that is recorded: what was compiled before is loaded, but nobody waits for compiling."""
+
 INPUTS_WORTH_COMPILING: Final = 1_000_000
 """So many inputs are reduced interpreted in the time it takes to compile a strategy."""
 
 
 class LocalFold:
-    """The engine in this process. `speed` is the one it runs at, `why` what kept it from the one that was asked for."""
+    """The engine in this process. `speed` is the one it runs at, `why` what kept it from the one that was asked for.
+
+    `compile_s` is what compiling took, or loading what was compiled before.
+    """
 
     def __init__(
         self,
@@ -188,6 +195,7 @@ class LocalFold:
             _engine_plan(strategy, path) for strategy, path in zip(plan.strategies, paths, strict=True)
         ]
         self.why = ""
+        self.compile_s = 0.0
         self._engine: Engine | CompiledEngine = Engine(plans, EngineSettings.from_dict(plan.settings))
         if speed is Speed.COMPILED or (speed is Speed.AUTO and inputs >= INPUTS_WORTH_LOADING):
             try:
@@ -210,9 +218,10 @@ class LocalFold:
     def _compile(
         self, plans: Sequence[Plan], settings: EngineSettings, compiling: Callable[[], None], *, is_worth: bool
     ) -> None:
-        from pipeline.kernel.build import is_compiled  # noqa: PLC0415  # numba takes half a second to load
+        from pipeline.kernel.build import is_compiled  # noqa: PLC0415  # LLVM takes a tenth of a second to load
         from pipeline.kernel.engine import CompiledEngine  # noqa: PLC0415  # same
 
+        started = time.perf_counter()
         is_there = is_compiled(tuple(plan.strategy for plan in plans))
         if is_worth or is_there:
             if not is_there:
@@ -220,6 +229,7 @@ class LocalFold:
             engine = CompiledEngine(plans, settings)
             engine.compile_now()
             self._engine = engine
+        self.compile_s = time.perf_counter() - started
 
     def reduce(self, batch: Blocks) -> Blocks:
         """The derived rows of exactly these inputs."""

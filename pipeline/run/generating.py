@@ -15,7 +15,7 @@ from pipeline.provenance import Mode
 from pipeline.run.code import code_of
 from pipeline.run.continuing import begin, opening_from
 from pipeline.run.environment import machine, packages
-from pipeline.run.fold import FoldPlan, LocalFold
+from pipeline.run.fold import FOR_LONG, FoldPlan, LocalFold, Speed
 from pipeline.run.recording import opened, start_rows
 from pipeline.run.strategies import strategy_entries
 from pipeline.simulator.generate import Day, GeneratedDay
@@ -55,7 +55,10 @@ def record_generated(
         seed=day.seed,
     )
     manifest = store.keep_code(manifest.id, code.texts)
-    with LocalFold(plan, strategy_files) as fold, opened(store, manifest, fold) as recorder:
+    with (
+        LocalFold(plan, strategy_files, speed=Speed.AUTO, inputs=FOR_LONG) as fold,
+        opened(store, manifest, fold) as recorder,
+    ):
         start = start_rows(settings, code.hashes, seed=day.seed)
         if opening:
             begin(recorder, start, opening)

@@ -58,6 +58,9 @@ class Replayed(msgspec.Struct, frozen=True):
     why: str
     """What could not be compiled; '' when nothing was in the way."""
     seconds: float
+    """From the first input to the last decision; compiling left out."""
+    compile_seconds: float
+    """What compiling took, or loading what was compiled before."""
     events_per_s: float
     state_hash: str
     decisions_hash: str
@@ -92,12 +95,12 @@ def replay(
         store, parent, plan, strategy_files, to_seq=to_seq, instruments=instruments, created_ns=created_ns
     )
     tally = Tally(units_of(instruments))
-    started = time.perf_counter()
     with (
         kept(store, manifest) as run,
         trail_of(store, parent, plan, manifest.code) or nullcontext() as trail,
         LocalFold(plan, strategy_files, speed=speed, inputs=to_seq, compiling=compiling) as fold,
     ):
+        started = time.perf_counter()
         windows = hot.windows(store, parent.id, 1, to_seq, columns=COLUMNS, rows=rows)
         events = reduce_all(ahead(windows), Keeper(fold, trail).reduce, tally, run.add, progress)
         run.hashes = hashes = fold.hashes()
@@ -115,6 +118,7 @@ def replay(
         speed=fold.speed,
         why=fold.why,
         seconds=round(seconds, 4),
+        compile_seconds=round(fold.compile_s, 4),
         events_per_s=round(events / seconds, 1),
         state_hash=hashes.state_hash,
         decisions_hash=hashes.decisions_hash,
