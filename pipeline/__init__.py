@@ -31,8 +31,8 @@ The operator's hand is `core.operator`, everything that may be set `core.setting
 **At speed.** The same lines compiled: `kernel.translate` turns functions into one flat text, `kernel.source` puts the engine's
 and the strategies' together, `kernel.compiling` makes machine code of it, over `kernel.primitives`, `kernel.arithmetic` and
 `kernel.signatures`, and `kernel.build` keeps and loads it. `kernel.groups` is what that code finds behind an address,
-`kernel.memory` the state as arrays, `kernel.inputs` a batch as columns, `kernel.history` what ran since the state was kept;
-`kernel.engine` runs it all. What a strategy may hold are the `kernel.rules`;
+`kernel.memory` the state as arrays, `kernel.inputs` a batch as columns, `kernel.single` a lone input,
+`kernel.history` what ran since the state was kept; `kernel.engine` runs it all. What a strategy may hold are the `kernel.rules`;
 `kernel.determinism` sees to those that replay stands on whenever one is loaded, `kernel.checking` names every line that can't be compiled.
 
 **What is computed on the way.** An `indicators.indicator` is a fold with a name; all of them are in `indicators.catalog`,

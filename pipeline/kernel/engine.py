@@ -91,7 +91,8 @@ class CompiledEngine:
         self._is_compiled = False
 
     @cached_property
-    def _kernel(self) -> Run:
+    def kernel(self) -> Run:
+        """The compiled loop. Raises as `compile_now` does."""
         return kernel_of(self._strategies)
 
     def _seq(self) -> int:
@@ -115,7 +116,7 @@ class CompiledEngine:
             self._enter(inputs.first_seq + done)
             stop = min(inputs.count, done + STRETCH, self._next_checkpoint(inputs.first_seq + done) - inputs.first_seq)
             stretch = Stretch(inputs, self._call(inputs), done, stop, ROWS_MAX)
-            is_well = self._history.run(stretch, self._kernel)
+            is_well = self._history.run(stretch, self.kernel)
             done = stretch.stop
             if is_well and done == stop and (inputs.first_seq + done - 1) % self._every == 0:
                 self._write_checkpoint()
@@ -132,7 +133,7 @@ class CompiledEngine:
         assert seq == now + 1, f"seq {seq} follows {now}"
         if self._single is None:
             self._single = Single(self._strategies, self._memory.world, self._memory.cells)
-        if not self._history.run(Lone(self._single, block), self._kernel):
+        if not self._history.run(Lone(self._single, block), self.kernel):
             return self._interpret([block])
         if seq % self._every == 0:
             self._write_checkpoint()
