@@ -112,6 +112,8 @@ def backtest(
         failed = _run(crew, store, results, waiting, lambda count: progress(len(done) + count), told)
         rows = results.finish()
     finally:
+        if keep_runs:
+            _drop_half_made(store, created_ns)
         held.release()
     return Outcome(
         backtest=asked.id,
@@ -124,6 +126,13 @@ def backtest(
         why=crew.ready.why if crew.ready else "",
         seconds=round(time.perf_counter() - started, 3),
     )
+
+
+def _drop_half_made(store: Store, created_ns: int) -> None:
+    """Delete the runs of this backtest that a worker left unfinished when it was killed."""
+    for run in store.runs():
+        if run.state == "open" and run.created_ns == created_ns:
+            store.delete(run.id)
 
 
 def _check_sealed(sessions: Sequence[Manifest]) -> None:

@@ -152,9 +152,10 @@ def test_other_settings_and_other_code_are_other_cells(store, tmp_path):
 
 def test_a_killed_worker_is_told_and_its_cell_run_again(store, deadly):
     told = []
-    outcome = run(store, files=[deadly], sessions=["last"], told=told.append)
+    outcome = run(store, files=[deadly], sessions=["last"], told=told.append, keep_runs=True)
     assert len(outcome.rows) == 6
     assert not outcome.failed
+    assert {made.id for made in store.runs()} == {row.run for row in outcome.rows}
     assert any("killed by signal 9" in text for text in told)
     unharmed = run(store, files=[deadly], sessions=["last"])
     assert unharmed.rows == outcome.rows
