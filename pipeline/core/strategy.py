@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from types import FunctionType, NoneType
 from typing import Any, Final, Self
 
 from pipeline.codes import BarBasis, BarUnit, MessageLevel
@@ -108,6 +109,9 @@ class Strategy:
             raise StrategyError(f"strategy name {self.name!r}: accepted are letters, digits and _")
         if not any(getattr(self, name) for name in HANDLERS):
             raise StrategyError(f"strategy {self.name}: it has no handler; accepted are {', '.join(HANDLERS)}")
+        for name in HANDLERS:
+            if not isinstance(handler := getattr(self, name), (FunctionType, NoneType)):
+                raise StrategyError(f"strategy {self.name}: {name} is {handler!r}; accepted is a plain function")
         if self.on_bar and not self.bars:
             raise StrategyError(f"strategy {self.name}: on_bar needs bars=Bars(...), like Bars('1m')")
 

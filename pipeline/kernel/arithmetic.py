@@ -4,11 +4,16 @@ An operation on integers raises OverflowError where Python's would pass 64 bits:
 where the true number decides.
 """
 
+import math
 from typing import Any, Final
 
 from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
+from numba import njit, types
+from numba.core.errors import NumbaTypeError
+from numba.extending import intrinsic, overload
+
+OPTIONS: Final = {"boundscheck": True, "error_model": "python", "nogil": True}
+"""How everything is compiled."""
 
 EXACT_INT_MAX: Final = 2**53
 """Up to here every integer is a float64."""
@@ -17,6 +22,11 @@ EXACT_INT_MAX: Final = 2**53
 def is_int(type_: Any) -> bool:
     """Whether a type counts: an integer or a bool, as a literal too."""
     return isinstance(type_, (types.Integer, types.Boolean, types.IntegerLiteral, types.BooleanLiteral))
+
+
+def is_number(type_: Any) -> bool:
+    """Whether a type counts or measures."""
+    return is_int(type_) or isinstance(type_, types.Float)
 
 
 def _checked(name: str) -> Any:
@@ -125,3 +135,120 @@ int_ = _to_int("trunc")
 round_ = _to_int("rint")
 floor = _to_int("floor")
 ceil = _to_int("ceil")
+
+
+@intrinsic
+def abs_(_context: Any, value: Any) -> Any:
+    """`abs(value)`."""
+    made = types.int64 if is_int(value) else types.float64
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        given = context.cast(builder, args[0], signature.args[0], made)
+        if made == types.float64:
+            return builder.call(builder.module.declare_intrinsic("llvm.fabs", [given.type]), [given])
+        both = builder.ssub_with_overflow(ir.Constant(given.type, 0), given)
+        is_below = builder.icmp_signed("<", given, ir.Constant(given.type, 0))
+        with builder.if_then(builder.and_(is_below, builder.extract_value(both, 1)), likely=False):
+            context.call_conv.return_user_exc(builder, OverflowError, ())
+        return builder.select(is_below, builder.extract_value(both, 0), given)
+
+    return made(types.unliteral(value)), build
+
+
+# numba compares the signatures of an overload and of what it gives, annotations included: these have none.
+
+
+def floordiv(left: Any, right: Any) -> Any:
+    """`left // right`."""
+    return left // right
+
+
+@overload(floordiv, jit_options=OPTIONS)
+def _floordiv(left, right):  # noqa: ANN001, ANN202  # as said above
+    if is_int(left) and is_int(right):
+        return lambda left, right: neg(left) if right == -1 else int_(left) // int_(right)
+    return lambda left, right: float_(left) // float_(right)
+
+
+def mod(left: Any, right: Any) -> Any:
+    """`left % right`."""
+    return left % right
+
+
+@overload(mod, jit_options=OPTIONS)
+def _mod(left, right):  # noqa: ANN001, ANN202  # as said above
+    if is_int(left) and is_int(right):
+        return lambda left, right: 0 if right == -1 else int_(left) % int_(right)
+    return lambda left, right: float_(left) % float_(right)
+
+
+_SHIFT_MAX: Final = 63
+
+
+def shl(left: Any, right: Any) -> Any:
+    """`left << right`."""
+    return left << right
+
+
+@overload(shl, jit_options=OPTIONS)
+def _shl(left, right):  # noqa: ANN001, ANN202  # as said above
+    _only_ints("<<", left, right)
+
+    def shifted(left, right):  # noqa: ANN001, ANN202  # as said above
+        given, places = int_(left), int_(right)
+        if places < 0 or places > _SHIFT_MAX:
+            raise OverflowError  # or Python's ValueError
+        made = given << places
+        if made >> places != given:
+            raise OverflowError
+        return made
+
+    return shifted
+
+
+def shr(left: Any, right: Any) -> Any:
+    """`left >> right`."""
+    return left >> right
+
+
+@overload(shr, jit_options=OPTIONS)
+def _shr(left, right):  # noqa: ANN001, ANN202  # as said above
+    _only_ints(">>", left, right)
+
+    def shifted(left, right):  # noqa: ANN001, ANN202  # as said above
+        places = int_(right)
+        if places < 0:
+            raise ValueError
+        return int_(left) >> min(places, _SHIFT_MAX)
+
+    return shifted
+
+
+def _only_ints(sign: str, left: Any, right: Any) -> None:
+    if not (is_int(left) and is_int(right)):
+        raise NumbaTypeError(f"{types.unliteral(left)} {sign} {types.unliteral(right)}: only integers are shifted")
+
+
+@njit(**OPTIONS)
+def log(x):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201  # compiled for what it is called with
+    """`math.log(x)`, which has none at and below 0."""
+    if x <= 0:
+        raise ValueError
+    return math.log(float_(x))
+
+
+@njit(**OPTIONS)
+def sqrt(x):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201  # as `log`
+    """`math.sqrt(x)`, which has none below 0."""
+    if x < 0:
+        raise ValueError
+    return math.sqrt(float_(x))
+
+
+@njit(**OPTIONS)
+def exp(x):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201  # as `log`
+    """`math.exp(x)`, which passes the largest float above 709."""
+    made = math.exp(float_(x))
+    if math.isinf(made) and not math.isinf(float_(x)):
+        raise OverflowError
+    return made

@@ -21,14 +21,14 @@ import llvmlite.binding as llvm
 from blake3 import blake3
 
 from pipeline.core.strategy import Strategy
-from pipeline.errors import ConfigError, StrategyError
+from pipeline.errors import ConfigError
 from pipeline.kernel.groups import WORLD, Run, call_group
 from pipeline.kernel.source import DOORS, engine_text, kernel_text
 
 CACHE_VARIABLE: Final = "TAPE_CACHE"
 _PRIVATE: Final = 0o700
 _HASH_SIZE: Final = 32
-_BENEATH: Final = ("arithmetic", "primitives", "signatures", "compiling")
+_BENEATH: Final = ("arithmetic", "ordering", "primitives", "signatures", "unifying", "compiling")
 """Modules of this folder that decide what becomes of a text."""
 
 _ENTRY: Final = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
@@ -84,8 +84,9 @@ def _compiled(strategies: tuple[Strategy, ...], symbol: str, doors: dict[Any, st
     try:
         return bytes(_compiling().kernel_object(strategies, symbol, doors))
     except Exception as error:  # numba raises whatever its parts raise
-        names = ", ".join(strategy.name for strategy in strategies)
-        raise StrategyError(f"{names}: it can't be compiled: {error}") from error
+        from pipeline.kernel.checking import told_of  # noqa: PLC0415  # wanted here alone
+
+        raise told_of(strategies, error) from error
 
 
 def _compiling() -> Any:

@@ -6,23 +6,35 @@ led back to the line it was made from.
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from types import FunctionType
 from typing import Any, Final
 
 from pipeline.core.strategy import HANDLERS, Strategy
 from pipeline.errors import StrategyError
+from pipeline.kernel.definitions import RefusalError, statements_of
 from pipeline.kernel.rules import Breach
 from pipeline.kernel.source import kernel_text
-from pipeline.kernel.translate import RefusalError, Translator, definition_of
+from pipeline.kernel.translate import Translator
 
-_FORMS: Final = frozenset(
-    ("try", "with", "lambda", "a function inside a function", "a class inside a function", "a comprehension", "yield", "import",
-     "global", "nonlocal", "del", "an f-string", "*", "match")
+_RULES: Final = (
+    ("form", r"try|with|lambda|a (function|class) inside a function|a comprehension|yield|import|global|nonlocal|del|an f-string|\*|match"),
+    ("form", r"@.*|:=|a slice|is .*|in .*|a call (in|that) .*|a tuple of .*|.* as what a loop counts by|.* calls itself,"),
+    ("value", r"a list|a dict|a set"),
+    ("call", r"a call of .*|sum|print"),
+    ("power", r"\*\* .*"),
+    ("unbound", r".* no value here"),
+    ("size", r".* no int64,"),
+    ("argument", r".*argument.*"),
 )  # fmt: skip
-_VALUES: Final = frozenset(("a list", "a dict", "a set"))
+"""Which rule what was refused breaks, the first that fits; else it is a name."""
+
 _LINE: Final = re.compile(r'File "<kernel>", line (\d+)')
+_SUFFIX: Final = re.compile(r"__(?:\.\d+)?\b")
+"""What makes a name of the text of a local one's."""
+
 _REASONS: Final = (
+    r"step: one_type\)\n([^\n]*)",
     r"NumbaTypeError: ([^\n]*)",
     r"(Unknown attribute [^\n]*)",
     r"(Cannot unify [^\n]*)",
@@ -36,22 +48,44 @@ def refusals(strategy: Strategy) -> list[Breach]:
     return sorted(set(_translated(strategy).breaches))
 
 
-def breach_of(strategy: Strategy, error: StrategyError) -> Breach | None:
-    """The strategy's line that numba's complaint is about; None when it names none of its lines."""
-    text = kernel_text((strategy,))
-    lines = [int(number) for number in _LINE.findall(str(error))]
-    sources = {name: function for function, name in _translated(strategy).names.items()}
-    for line in lines:
-        name, place = _statement_at(ast.parse(text), line)
-        if name in sources:
+class BreachError(StrategyError):
+    """What numba will not compile, as a place of a strategy."""
+
+    def __init__(self, breach: Breach) -> None:
+        super().__init__(str(breach))
+        self.breach = breach
+
+
+def told_of(strategies: Sequence[Strategy], error: Exception) -> StrategyError:
+    """Numba's pages as one line: file and line that they are about, or, where they name none, its own words."""
+    words = str(error)
+    for strategy in strategies:
+        if breach := _breach_of(strategy, strategies, words):
+            return BreachError(breach)
+    names = ", ".join(strategy.name for strategy in strategies)
+    return StrategyError(f"{names}: it can't be compiled: {_reason(words)}")
+
+
+def _breach_of(strategy: Strategy, strategies: Sequence[Strategy], words: str) -> Breach | None:
+    """The line of a strategy's own file that numba names first, which is the innermost."""
+    tree = ast.parse(kernel_text(tuple(strategies)))
+    translated = _translated(strategy)
+    sources = {name: function for function, name in translated.names.items()}
+    own = {handler.__code__.co_filename for name in HANDLERS if (handler := getattr(strategy, name))}
+    for number in _LINE.findall(words):
+        name, place = _statement_at(tree, int(number))
+        if place < len(translated.lines.get(name, ())):
             code = sources[name].__code__
-            return Breach(code.co_filename, _lines_of(definition_of(sources[name]))[place], "type", _reason(str(error)))
+            line = translated.lines[name][place] or code.co_firstlineno
+            if code.co_filename in own:
+                return Breach(code.co_filename, line, "type", _reason(words))
     return None
 
 
 def _reason(words: str) -> str:
     found = next((match for pattern in _REASONS if (match := re.search(pattern, words))), None)
-    return found[1] if found else "a value that has no type that could be compiled"
+    told = found[1] if found else "a value that has no type that could be compiled"
+    return _SUFFIX.sub("", told)
 
 
 class _Patient(Translator):
@@ -93,40 +127,13 @@ def _translated(strategy: Strategy) -> _Patient:
 
 
 def _rule_of(what: str) -> str:
-    if what in _FORMS:
-        return "form"
-    if what in _VALUES:
-        return "value"
-    if what.startswith("a call of ") or what in ("sum", "print"):
-        return "call"
-    if what.startswith("**"):
-        return "power"
-    return "argument" if "argument" in what else "name"
+    return next((rule for rule, pattern in _RULES if re.fullmatch(pattern, what)), "name")
 
 
 def _statement_at(tree: ast.Module, line: int) -> tuple[str, int]:
     """The function of a text that a line lies in, and which of its statements it is."""
     for function in tree.body:
         if isinstance(function, ast.FunctionDef) and function.lineno <= line <= (function.end_lineno or 0):
-            starts = [statement.lineno for statement in _statements(function)]
+            starts = [statement.lineno for statement in statements_of(function)]
             return function.name, max((i for i, start in enumerate(starts) if start <= line), default=0)
     return "", 0
-
-
-def _lines_of(definition: ast.FunctionDef) -> list[int]:
-    """The lines of the statements that the translation keeps, each as one."""
-    kept = [
-        statement.lineno
-        for statement in _statements(definition)
-        if not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant))
-        and not (isinstance(statement, ast.AnnAssign) and statement.value is None)
-    ]
-    return kept or [definition.lineno]
-
-
-def _statements(function: ast.AST) -> Iterator[ast.stmt]:
-    """All statements of a function in the order of their lines."""
-    for child in ast.iter_child_nodes(function):
-        if isinstance(child, ast.stmt):
-            yield child
-            yield from _statements(child)

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
+from pipeline.kernel.reading import set_from_context
 from pipeline.kernel.rules import RULES, Breach
 
 CLOCKS: Final = frozenset(("time", "sched", "timeit"))
@@ -85,6 +86,7 @@ def breaches_of(path: Path, names: Mapping[str, Any]) -> list[Breach]:
     found = {*_of_imports(tree, path), *_Function(path, names, tree).found(_AT_IMPORT)}
     for each in _outermost(tree):
         found |= {*_Function(path, names, each).found()}
+    found |= {Breach(str(path), line, "context", what) for line, what in set_from_context(tree, names)}
     return sorted(found)
 
 

@@ -5,7 +5,7 @@ copied in the loop.
 """
 
 import operator
-from typing import Any, Final
+from typing import Any
 
 from blake3 import blake3
 from llvmlite import ir
@@ -17,9 +17,7 @@ from numba.core.typing.templates import AttributeTemplate, infer_getattr
 from numba.extending import intrinsic, models, overload, register_model
 
 from pipeline.core.tables import claim
-from pipeline.kernel.arithmetic import is_int
-
-OPTIONS: Final = {"boundscheck": True, "error_model": "python", "nogil": True}
+from pipeline.kernel.arithmetic import OPTIONS, is_int
 
 
 class TableType(types.Type):
@@ -235,7 +233,7 @@ def _fits(member: Any, value: Any) -> bool:
 
 
 @intrinsic(prefer_literal=True)
-def put_member(_context: Any, row: Any, name: Any, value: Any) -> Any:
+def put_member(_context: Any, value: Any, row: Any, name: Any) -> Any:
     """`row.name = value`, refused where the member is of another sort: the interpreter would refuse it or keep its own."""
     if not isinstance(name, types.StringLiteral):
         return None
@@ -246,9 +244,27 @@ def put_member(_context: Any, row: Any, name: Any, value: Any) -> Any:
         raise NumbaTypeError(f"{attribute} is a {member}, and can't be set to a {types.unliteral(value)}")
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        made = cgutils.get_record_member(builder, args[0], row.offset(attribute), context.get_data_type(member))
-        number = context.cast(builder, args[2], signature.args[2], member)
+        made = cgutils.get_record_member(builder, args[1], row.offset(attribute), context.get_data_type(member))
+        number = context.cast(builder, args[0], signature.args[0], member)
         context.pack_value(builder, member, number, made, align=1)
         return context.get_dummy_value()
 
-    return types.none(row, name, types.unliteral(value)), build
+    return types.none(types.unliteral(value), row, name), build
+
+
+def put_item(value: Any, values: Any, index: Any) -> None:
+    """`values[index] = value`, refused where the array is of another sort."""
+    values[index] = value
+
+
+@overload(put_item, jit_options=OPTIONS, prefer_literal=True)
+def _put_item(value, values, index):  # noqa: ANN001, ANN202, ARG001  # as said above
+    if not (isinstance(values, types.Array) and isinstance(values.dtype, (types.Integer, types.Float))):
+        raise NumbaTypeError(f"a {values} has no places that can be set")
+    if not _fits(values.dtype, value):
+        raise NumbaTypeError(f"an array of {values.dtype} can't be given a {types.unliteral(value)}")
+
+    def put(value, values, index):  # noqa: ANN001, ANN202  # as said above
+        values[index] = value
+
+    return put

@@ -1,7 +1,7 @@
 """Rules: the dialect's, by name, and what breaks one. docs/dialect.md has each with its reason and an example.
 
 Rules of two sorts. What would make a strategy decide differently the second time (a clock, chance, the world outside, hash
-order, memory outside of its State) is refused when it is loaded, at either speed. What only has no meaning in compiled
+order, memory outside of its State, the engine's rows) is refused when it is loaded, at either speed. What only has no meaning in compiled
 code runs interpreted, and the replay says why.
 """
 
@@ -23,15 +23,18 @@ RULES: Final = {
     "outside": Rule("what is in the log: events, parameters, constants of the file", True),
     "order": Rule("counted loops over fixed arrays, tuples; a set only behind `in`", True),
     "memory": Rule("members of the State, or of the shared one", True),
+    "context": Rule("verbs; members of the State and of ctx.shared are set, all else of ctx is read", True),
     "value": Rule("numbers, enum members, rows of the State, named tuples, fixed arrays", False),
     "form": Rule("assignments, if, for over a range, while, return, assert, raise, functions of the module", False),
+    "unbound": Rule("names that have a value on every way to where they are read", False),
+    "size": Rule("integers of 64 bits", False),
     "call": Rule(
         "functions by name or their module's: yours, the core's, indicators', of math and builtins those listed", False
     ),
     "power": Rule("ipow(x, n) of pipeline.core.dialect, or a product", False),
     "name": Rule("locals, numbers and enum members of a module, functions", False),
     "argument": Rule("plain arguments; keyword-only ones without a default where no other has one", False),
-    "type": Rule("one type for each name; an int member takes an int, a float member any number", False),
+    "type": Rule("one type for each name; an int member takes an int, a float member a float: 0.0, float(x)", False),
 }
 
 

@@ -41,8 +41,11 @@ from numba.extending import overload_attribute
 
 from pipeline.core.tables import claim
 from pipeline.kernel import primitives
-from pipeline.kernel.arithmetic import add, ceil, div, float_, floor, int_, mul, neg, round_, sub
-from pipeline.kernel.primitives import OPTIONS, number_at, put_member
+from pipeline.kernel.arithmetic import abs_, add, ceil, div, exp, float_, floor, floordiv, int_, log, mod, mul, neg, round_
+from pipeline.kernel.arithmetic import shl, shr, sqrt, sub
+from pipeline.kernel.ordering import eq, ge, gt, le, lt, max_, min_, ne, same
+from pipeline.kernel.primitives import OPTIONS, number_at, put_item, put_member
+from pipeline.kernel.unifying import OneTypeCompiler
 
 NAN = math.nan
 INF = math.inf
@@ -55,8 +58,8 @@ class ContextType(primitives.GroupType):
 
 Context = primitives.group_maker(ContextType, ("world", "instrument", "index", "shared", "strategy_id", "instrument_id"))
 """
-_PLAIN: Final = "@njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **OPTIONS)"
-_INLINE: Final = "@njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True, **OPTIONS)"
+_PLAIN: Final = "@njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, pipeline_class=OneTypeCompiler, **OPTIONS)"
+_INLINE: Final = _PLAIN.replace("@njit(", "@njit(forceinline=True, ")
 
 
 @cache

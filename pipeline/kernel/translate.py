@@ -13,57 +13,29 @@ from enum import Enum
 from types import FunctionType, ModuleType
 from typing import Any, Final
 
-from pipeline.core import cells, tables
-from pipeline.errors import StrategyError
-
-_BUILTINS: Final = frozenset(("abs", "bool", "len", "max", "min", "range"))
-_MATH: Final = frozenset(("exp", "isfinite", "isinf", "isnan", "log", "sqrt"))
-_OWN: Final = {
-    int: "int_",
-    float: "float_",
-    round: "round_",
-    math.floor: "floor",
-    math.ceil: "ceil",
-    math.trunc: "int_",
-}
-"""Functions that have a checked twin in `arithmetic`."""
-
-_OPERATORS: Final = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div"}
-_DELIVERIES: Final[dict[Any, str]] = {cells.deliver: "deliver", cells.deliver_to_one: "deliver_to_one"}
-_REFUSED: Final = {
-    ast.Try: "try",
-    ast.With: "with",
-    ast.Lambda: "lambda",
-    ast.FunctionDef: "a function inside a function",
-    ast.ClassDef: "a class inside a function",
-    ast.ListComp: "a comprehension",
-    ast.SetComp: "a comprehension",
-    ast.DictComp: "a comprehension",
-    ast.GeneratorExp: "a comprehension",
-    ast.List: "a list",
-    ast.Dict: "a dict",
-    ast.Set: "a set",
-    ast.Yield: "yield",
-    ast.Import: "import",
-    ast.ImportFrom: "import",
-    ast.Global: "global",
-    ast.Nonlocal: "nonlocal",
-    ast.Delete: "del",
-    ast.JoinedStr: "an f-string",
-    ast.Starred: "*",
-    ast.Pow: "** (use ipow)",
-    ast.Match: "match",
-}
-
-
-class RefusalError(StrategyError):
-    """A place that has no meaning in compiled code: `file`, `line`, and `what` stands there."""
-
-    def __init__(self, file: str, line: int, what: str) -> None:
-        super().__init__(f"{file}: line {line}: {what} can't be compiled (docs/dialect.md)")
-        self.file = file
-        self.line = line
-        self.what = what
+from pipeline.core import tables
+from pipeline.kernel.binding import first_unbound
+from pipeline.kernel.definitions import RefusalError, definition_of, statements_of
+from pipeline.kernel.vocabulary import (
+    BUILTINS,
+    COMPARISONS,
+    DELIVERIES,
+    EXTREMES,
+    INT_MAX,
+    MATH,
+    OPERATORS,
+    REFUSED,
+    TWINS,
+    assigned,
+    call_of,
+    is_one_of,
+    is_small,
+    is_written,
+    leaves,
+    number,
+    own,
+    plain,
+)
 
 
 class Translator:
@@ -71,9 +43,11 @@ class Translator:
 
     def __init__(self, base: "Translator | None" = None) -> None:
         self.functions: dict[str, str] = {}
+        self.lines: dict[str, list[int]] = {}
         self.tuples: dict[str, Any] = {}
         self._names: dict[FunctionType, str] = {}
         self._base = base
+        self._open: list[FunctionType] = []
 
     def add(self, function: Any) -> str:
         """Translate a function and what it calls; its name in the text. Raises StrategyError with file and line."""
@@ -81,14 +55,33 @@ class Translator:
         if known:
             return known
         if function not in self._names:
-            name = f"{function.__module__.replace('.', '_')}_{function.__qualname__.replace('.', '_')}"
+            name = self._free(f"{function.__module__.replace('.', '_')}_{function.__qualname__.replace('.', '_')}")
             self._names[function] = name
-            self.functions[name] = self.translated(function, name)  # behind its callees
+            self._open.append(function)
+            try:
+                self.functions[name] = self.translated(function, name)  # behind its callees
+            finally:
+                self._open.pop()
         return self._names[function]
+
+    def is_open(self, function: Any) -> bool:
+        """Whether a function is being translated: who calls it now calls it from within."""
+        return function in self._open
+
+    def _free(self, name: str) -> str:
+        """A name nobody has: a file may define two functions under one, and two files may be called alike."""
+        taken = {*self._names.values(), *(self._base.functions if self._base else ())}
+        while name in taken:
+            name += "_again"
+        return name
 
     def translated(self, function: FunctionType, name: str) -> str:
         """The text of a function under its name. Raises RefusalError."""
         return _Body(self, function).text(name)
+
+    def note_lines(self, name: str, made: ast.FunctionDef) -> None:
+        """Keep which line of its file each statement of a function came from."""
+        self.lines[name] = [getattr(statement, "lineno", 0) for statement in statements_of(made)]
 
     def refused(self, refusal: RefusalError, _node: ast.AST) -> Any:
         """What stands in a place that was refused: here nothing can."""
@@ -133,9 +126,15 @@ class _Body(ast.NodeTransformer):
         given = definition.args
         if given.vararg or given.kwarg:
             raise self._refusal(definition, "*arguments")
+        for each in definition.decorator_list:
+            if ast.unparse(each) not in ("staticmethod", "property"):
+                raise self._refusal(each, f"@{ast.unparse(each)}")
+        if unbound := first_unbound(definition):
+            self._refuse(unbound, f"{unbound.id}, which may have no value here")
         arguments = self._arguments(given)
-        body = [made for line in definition.body if (made := self.visit(line)) is not None]
+        body = [made for line in definition.body for made in self._lines(line)]
         made = ast.FunctionDef(name, arguments, body or [ast.Pass()], [], None)
+        self._translator.note_lines(name, made)
         return ast.unparse(ast.fix_missing_locations(made))
 
     def _arguments(self, given: ast.arguments) -> ast.arguments:
@@ -145,17 +144,41 @@ class _Body(ast.NodeTransformer):
             raise self._refusal(None, "a keyword-only argument without a default behind one with a default")
         return ast.arguments(
             posonlyargs=[],
-            args=[ast.arg(each.arg) for each in (*given.posonlyargs, *given.args, *(arg for arg, _ in named))],
+            args=[ast.arg(own(each.arg)) for each in (*given.posonlyargs, *given.args, *(arg for arg, _ in named))],
             kwonlyargs=[],
             kw_defaults=[],
-            defaults=[self.visit(each) for each in (*given.defaults, *(default for _, default in named if default))],
+            defaults=self._defaults(given, [(arg.arg, default) for arg, default in named if default]),
         )
+
+    def _defaults(self, given: ast.arguments, named: list[tuple[str, ast.expr]]) -> list[ast.expr]:
+        """What arguments are when they are not given, as it was found when the function was defined."""
+        values = (
+            *(self._function.__defaults__ or ()),
+            *((self._function.__kwdefaults__ or {})[arg] for arg, _ in named),
+        )
+        nodes = (*given.defaults, *(node for _, node in named))
+        if len(values) != len(nodes):
+            raise self._refusal(None, "an argument whose default was changed")
+        return [self._folded(node, value) for node, value in zip(nodes, values, strict=True)]
 
     def visit(self, node: ast.AST) -> Any:
         try:
-            return super().visit(node)
+            made = super().visit(node)
         except RefusalError as refusal:
             return self._translator.refused(refusal, node)
+        for each in made if isinstance(made, list) else [made]:
+            if isinstance(each, ast.stmt) and isinstance(node, ast.stmt):
+                ast.copy_location(each, node)
+        return made
+
+    def _lines(self, line: ast.stmt) -> list[ast.stmt]:
+        """What becomes of one statement."""
+        made = self.visit(line)
+        return made if isinstance(made, list) else [made] if made is not None else []
+
+    def _refuse(self, node: ast.AST, what: str) -> None:
+        """Refuse a place, and go on where the translator does."""
+        self._translator.refused(self._refusal(node, what), node)
 
     # Statements.
 
@@ -173,40 +196,109 @@ class _Body(ast.NodeTransformer):
     def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
         if node.value is None:
             return None
-        return ast.Assign([self.visit(node.target)], self.visit(node.value))
+        return assigned(self.visit(node.target), self.visit(node.value))
 
     def visit_Assign(self, node: ast.Assign) -> Any:
         value, targets = self.visit(node.value), [self.visit(target) for target in node.targets]
-        if len(targets) == 1:
-            return _assigned(targets[0], value)
-        return ast.Assign(targets, value)
+        if len(targets) == 1 and not isinstance(targets[0], ast.Tuple):
+            return assigned(targets[0], value)
+        if all(isinstance(each, ast.Name) for target in targets for each in leaves(target)):
+            return ast.Assign(targets, value)
+        return self._one_by_one(targets, value)
+
+    def _one_by_one(self, targets: list[Any], value: Any) -> list[ast.stmt]:
+        """Several targets, members among them: first what they are given, then each by itself."""
+        made: list[ast.stmt] = [ast.Assign([ast.Name(own("given"), ast.Store())], value)]
+        for target in targets:
+            read = ast.Name(own("given"), ast.Load())
+            if not isinstance(target, ast.Tuple):
+                made.append(assigned(target, read))
+                continue
+            if any(isinstance(leaf, ast.Tuple) for leaf in target.elts):
+                raise self._refusal(target, "a tuple of tuples as a target")
+            names = [own(f"given_{i}") for i in range(len(target.elts))]
+            made.append(ast.Assign([ast.Tuple([ast.Name(name, ast.Store()) for name in names], ast.Store())], read))
+            made += [assigned(leaf, ast.Name(name, ast.Load())) for leaf, name in zip(target.elts, names, strict=True)]
+        return made
 
     def visit_AugAssign(self, node: ast.AugAssign) -> Any:
+        if any(isinstance(each, ast.Call) for each in ast.walk(node.target)):
+            raise self._refusal(node, f"a call in {ast.unparse(node.target)}, which is evaluated twice,")
+        if self._calls(node.value) and any(isinstance(each, ast.Subscript) for each in ast.walk(node.target)):
+            raise self._refusal(node, f"a call that may move {ast.unparse(node.target)}")
         read: Any = ast.parse(ast.unparse(node.target), mode="eval").body
-        ast.copy_location(read, node)
+        for each in ast.walk(read):
+            ast.copy_location(each, node)
         value = self.visit(ast.copy_location(ast.BinOp(read, node.op, node.value), node))
-        return _assigned(self.visit(node.target), value)
+        return assigned(self.visit(node.target), value)
+
+    def visit_For(self, node: ast.For) -> Any:
+        if not all(isinstance(each, ast.Name) for each in leaves(node.target)):
+            raise self._refusal(node, f"{ast.unparse(node.target)} as what a loop counts by")
+        return self.generic_visit(node)
 
     # Expressions.
 
     def visit_BinOp(self, node: ast.BinOp) -> Any:
-        if type(node.op) in _REFUSED:
-            raise self._refusal(node, _REFUSED[type(node.op)])
+        if type(node.op) in REFUSED:
+            raise self._refusal(node, REFUSED[type(node.op)])
         left, right = self.visit(node.left), self.visit(node.right)
-        name = _OPERATORS.get(type(node.op))
+        name = OPERATORS.get(type(node.op))
         if name is None:
             return ast.BinOp(left, node.op, right)
-        return _call(name, [left, right])
+        return call_of(name, [left, right])
+
+    def visit_Compare(self, node: ast.Compare) -> Any:
+        if any(self._calls(each) for each in node.comparators[:-1]):
+            raise self._refusal(node, "a call in the middle of a chain of comparisons")
+        values = [node.left, *node.comparators]
+        signs = zip(node.ops, values, node.comparators, strict=False)
+        told = [self._compared(node, sign, left, right) for sign, left, right in signs]
+        return told[0] if len(told) == 1 else ast.BoolOp(ast.And(), told)
+
+    def _compared(self, node: ast.Compare, sign: ast.cmpop, left: ast.expr, right: ast.expr) -> Any:
+        if isinstance(sign, (ast.Is, ast.IsNot)):
+            raise self._refusal(node, "is (use ==)")
+        if isinstance(sign, (ast.In, ast.NotIn)):
+            return self._among(node, sign, left, right)
+        first, second = self.visit(copy.deepcopy(left)), self.visit(copy.deepcopy(right))
+        if is_small(first) or is_small(second):
+            return ast.Compare(first, [sign], [second])
+        return call_of(COMPARISONS[type(sign)], [first, second])
+
+    def _among(self, node: ast.Compare, sign: ast.cmpop, left: ast.expr, right: ast.expr) -> Any:
+        """Whether a number is one of some: numbers written down, or integers, for a NaN is among those it is the same object as."""
+        values = self.visit(copy.deepcopy(right))
+        if not isinstance(values, ast.Tuple):
+            raise self._refusal(node, f"in {ast.unparse(right)}, which is no tuple written down,")
+        if self._calls(left) or self._calls(right):
+            raise self._refusal(node, "a call in a question for in")
+        first = self.visit(copy.deepcopy(left))
+        told: list[ast.expr] = [call_of("eq" if is_written(each) else "same", [first, each]) for each in values.elts]
+        found = ast.BoolOp(ast.Or(), [ast.Constant(False), *told])
+        return found if isinstance(sign, ast.In) else ast.UnaryOp(ast.Not(), found)
+
+    def _calls(self, node: ast.expr) -> bool:
+        """Whether an expression calls a function that may change something."""
+        return any(
+            isinstance(each, ast.Call) and isinstance(self._static(each.func), FunctionType) for each in ast.walk(node)
+        )
+
+    def visit_Constant(self, node: ast.Constant) -> Any:
+        if isinstance(node.value, (str, bytes, complex)):
+            raise self._refusal(node, f"{node.value!r}, which is no number,")
+        self._check_size(node, node.value)
+        return node
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> Any:
         operand = self.visit(node.operand)
         if isinstance(node.op, ast.USub) and not isinstance(operand, ast.Constant):
-            return _call("neg", [operand])
+            return call_of("neg", [operand])
         return ast.UnaryOp(node.op, operand)
 
     def visit_Name(self, node: ast.Name) -> Any:
         if node.id in self._locals:
-            return node
+            return ast.Name(own(node.id), node.ctx)
         return self._folded(node, self._value(node, node.id))
 
     def visit_Attribute(self, node: ast.Attribute) -> Any:
@@ -219,31 +311,44 @@ class _Body(ast.NodeTransformer):
         called = self._static(node.func)
         if called is _UNKNOWN:
             raise self._refusal(node, f"a call of {ast.unparse(node.func)}")
-        if isinstance(called, FunctionType) and called in _DELIVERIES:
-            return self._delivery(node, _DELIVERIES[called])
+        if isinstance(called, FunctionType) and called in DELIVERIES:
+            return self._delivery(node, DELIVERIES[called])
         arguments = [self.visit(each) for each in node.args]
         keywords = [ast.keyword(each.arg, self.visit(each.value)) for each in node.keywords]
         if isinstance(called, type) and hasattr(called, "_fields"):
             return self._made_tuple(node, called, arguments, keywords)
         if isinstance(called, FunctionType):
-            arguments = [_plain(each) for each in arguments]
-            keywords = [ast.keyword(each.arg, _plain(each.value)) for each in keywords]
-        name = self._callable(called)
+            arguments = [plain(each) for each in arguments]
+            keywords = [ast.keyword(own(each.arg or ""), plain(each.value)) for each in keywords]
+        elif is_one_of(called, EXTREMES):
+            return self._extreme(node, EXTREMES[called], arguments)
+        elif is_one_of(called, TWINS) and (len(arguments) != 1 or keywords):
+            raise self._refusal(node, f"a call of {ast.unparse(node.func)} with more than one number")
+        name = self._callable(node, called)
         if not name:
             raise self._refusal(node, f"a call of {ast.unparse(node.func)}")
         return ast.Call(ast.parse(name, mode="eval").body, arguments, keywords)
 
     def generic_visit(self, node: ast.AST) -> Any:
-        if type(node) in _REFUSED:
-            raise self._refusal(node, _REFUSED[type(node)])
+        if type(node) in REFUSED:
+            raise self._refusal(node, REFUSED[type(node)])
         return super().generic_visit(node)
+
+    def _extreme(self, node: ast.Call, name: str, arguments: list[Any]) -> Any:
+        """`max` or `min`, two by two."""
+        if len(arguments) < 2 or node.keywords:  # it takes two
+            raise self._refusal(node, f"a call of {ast.unparse(node.func)} but with two numbers or more")
+        made = arguments[0]
+        for each in arguments[1:]:
+            made = call_of(name, [made, each])
+        return made
 
     def _delivery(self, node: ast.Call, name: str) -> ast.Call:
         """`deliver(world, cells, "on_quote", ...)` becomes the function written for that handler."""
         world, cells_, handler, *rest = node.args
         assert isinstance(handler, ast.Constant)
         assert isinstance(handler.value, str)
-        return _call(f"{name}_{handler.value}", [self.visit(each) for each in (world, cells_, *rest)])
+        return call_of(f"{name}_{handler.value}", [self.visit(each) for each in (world, cells_, *rest)])
 
     def _made_tuple(self, node: ast.Call, made: Any, arguments: list[Any], keywords: list[ast.keyword]) -> ast.Call:
         """A named tuple, all its members in their order."""
@@ -255,7 +360,7 @@ class _Body(ast.NodeTransformer):
                 arguments.append(self._folded(node, made._field_defaults[field]))
             else:
                 raise self._refusal(node, f"{made.__name__} without {field}")
-        return _call(self._translator.add_tuple(made), arguments)
+        return call_of(self._translator.add_tuple(made), arguments)
 
     # Names.
 
@@ -281,25 +386,33 @@ class _Body(ast.NodeTransformer):
 
     def _folded(self, node: ast.expr, value: Any) -> Any:
         """A value as an expression."""
+        for each in value if isinstance(value, tuple) else (value,):
+            self._check_size(node, each)
         if isinstance(value, (bool, int, float)):
-            return _number(value)
+            return number(value)
         if isinstance(value, tuple) and all(isinstance(each, (bool, int, float)) for each in value):
-            return ast.Tuple([_number(each) for each in value], ast.Load())
-        name = self._callable(value)
+            return ast.Tuple([number(each) for each in value], ast.Load())
+        name = self._callable(node, value)
         if not name:
             raise self._refusal(node, ast.unparse(node))
         return ast.parse(name, mode="eval").body
 
-    def _callable(self, value: Any) -> str:
+    def _callable(self, node: ast.AST, value: Any) -> str:
         """What a function is called in the text; '' for what is none that may be called."""
         if isinstance(value, FunctionType):
+            if self._translator.is_open(value):
+                raise self._refusal(node, f"{value.__name__}, which calls itself,")
             return "claim" if value is tables.claim else self._translator.add(value)
         name = getattr(value, "__name__", "")
-        if name in _BUILTINS and value is getattr(builtins, name):
+        if name in BUILTINS and value is getattr(builtins, name):
             return str(name)
-        if name in _MATH and value is getattr(math, name):
+        if name in MATH and value is getattr(math, name):
             return f"math.{name}"
-        return next((own for function, own in _OWN.items() if value is function), "")
+        return TWINS[value] if is_one_of(value, TWINS) else ""
+
+    def _check_size(self, node: ast.AST, value: Any) -> None:
+        if isinstance(value, int) and not -INT_MAX - 1 <= value <= INT_MAX:
+            raise self._refusal(node, f"{value}, which is no int64,")
 
     def _refusal(self, node: Any, what: str) -> RefusalError:
         code = self._function.__code__
@@ -307,67 +420,3 @@ class _Body(ast.NodeTransformer):
 
 
 _UNKNOWN: Final = object()
-
-
-def _assigned(target: Any, value: Any) -> Any:
-    """An assignment; to a member by a function that looks at its type."""
-    if isinstance(target, ast.Attribute):
-        return ast.Expr(_call("put_member", [target.value, ast.Constant(target.attr), value]))
-    return ast.Assign([target], value)
-
-
-def _call(name: str, arguments: list[Any]) -> ast.Call:
-    return ast.Call(ast.Name(name, ast.Load()), arguments, [])
-
-
-def _plain(value: Any) -> Any:
-    """An argument that is a number, as any number: numba would compile the function anew for each one it is called with."""
-    is_int = isinstance(value, ast.Constant) and type(value.value) is int
-    return _call("int64", [value]) if is_int else value
-
-
-def _number(value: Any) -> ast.expr:
-    if isinstance(value, bool):
-        return ast.Constant(value)
-    if isinstance(value, int):
-        return ast.Constant(int(value))
-    if math.isnan(value):
-        return ast.Name("NAN", ast.Load())
-    if math.isinf(value):
-        return ast.Name("INF" if value > 0 else "MINUS_INF", ast.Load())
-    return ast.Constant(float(value))
-
-
-def definition_of(function: FunctionType) -> ast.FunctionDef:
-    """A function's definition in its file, to be changed by who gets it.
-
-    Raises StrategyError when there is none to be found, as for a lambda.
-    """
-    code = function.__code__
-    place = (function.__name__, code.co_firstlineno)
-    found = _parsed.get(code.co_filename, {}).pop(place, None)
-    if found is None:
-        _parsed[code.co_filename] = _definitions(code.co_filename)
-        found = _parsed[code.co_filename].pop(place, None)
-    if found is None:
-        raise StrategyError(f"{code.co_filename}: line {code.co_firstlineno}: {function.__name__} is no plain function")
-    return found
-
-
-_parsed: Final[dict[str, dict[tuple[str, int], ast.FunctionDef]]] = {}
-"""Definitions nobody took yet, by file: most are wanted once, and reading a file again is cheaper than copying trees."""
-
-
-def _definitions(path: str) -> dict[tuple[str, int], ast.FunctionDef]:
-    """By name and by any line on which it may be said to begin."""
-    try:
-        with open(path, encoding="utf-8") as file:  # noqa: PTH123  # a name as Python keeps it, `<string>` among them
-            tree = ast.parse(file.read())
-    except (OSError, SyntaxError, ValueError):
-        return {}
-    return {
-        (node.name, line): node
-        for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef)
-        for line in (node.lineno, *(each.lineno for each in node.decorator_list))
-    }

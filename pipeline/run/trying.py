@@ -12,7 +12,7 @@ from pipeline.core.engine import Engine
 from pipeline.core.strategy import Plan, Strategy
 from pipeline.errors import OperatorError, StrategyError
 from pipeline.feeds.merge import merged
-from pipeline.kernel.checking import breach_of, refusals
+from pipeline.kernel.checking import BreachError, refusals
 from pipeline.kernel.determinism import breaches_of
 from pipeline.kernel.rules import RULES, Breach
 from pipeline.run.comparing import Difference, first_difference
@@ -78,10 +78,10 @@ def try_strategy(path: Path, *, compiling: Callable[[], None] = lambda: None) ->
     started = time.perf_counter()
     try:
         _compile(strategy)
+    except BreachError as error:
+        return _unsound(path, strategy.name, breaches=[error.breach], seconds=seconds)
     except StrategyError as error:
-        breach = breach_of(strategy, error)
-        problem = "" if breach else str(error).partition("\n")[0]
-        return _unsound(path, strategy.name, problem=problem, breaches=[breach] if breach else [], seconds=seconds)
+        return _unsound(path, strategy.name, problem=str(error), seconds=seconds)
     seconds["compile"] = time.perf_counter() - started
     return _over_a_day(path, strategy, seconds)
 
