@@ -28,12 +28,13 @@ parameters are `core.params`, memory is `core.state` laid out by `core.record`, 
 The operator's hand is `core.operator`, everything that may be set `core.settings`. All that is remembered is a
 `core.snapshot`, as bytes `core.frozen`; what another session begins with is told by `core.carrying`. Rows leave by `core.tape` and are hashed in `core.hashing`.
 
-**At speed.** The same lines compiled: `kernel.translate` turns functions into one flat text, `kernel.source` puts the engine's
-and the strategies' together, `kernel.compiling` makes machine code of it, over `kernel.primitives`, `kernel.arithmetic` and
-`kernel.signatures`, and `kernel.build` keeps and loads it. `kernel.groups` is what that code finds behind an address,
+**At speed.** The same lines compiled: `kernel.translate` turns `kernel.definitions` into one flat text in the words of
+`kernel.vocabulary`, where `kernel.binding` finds every name bound; `kernel.source` puts the engine's
+and the strategies' together, `kernel.compiling` makes machine code of it, over `kernel.primitives`, `kernel.arithmetic`, `kernel.ordering` and
+`kernel.signatures`, one type a name by `kernel.unifying`, and `kernel.build` keeps and loads it. `kernel.groups` is what that code finds behind an address,
 `kernel.memory` the state as arrays, `kernel.inputs` a batch as columns, `kernel.single` a lone input,
 `kernel.history` what ran since the state was kept; `kernel.engine` runs it all. What a strategy may hold are the `kernel.rules`;
-`kernel.determinism` sees to those that replay stands on whenever one is loaded, `kernel.checking` names every line that can't be compiled.
+`kernel.determinism`, and `kernel.reading` for what a context hands out, see to those that replay stands on whenever one is loaded, `kernel.checking` names every line that can't be compiled.
 
 **What is computed on the way.** An `indicators.indicator` is a fold with a name; all of them are in `indicators.catalog`,
 and `indicators.series` runs one over a whole series. Averages: `indicators.sma`, `indicators.ema`, and on

@@ -29,6 +29,11 @@ def is_number(type_: Any) -> bool:
     return is_int(type_) or isinstance(type_, types.Float)
 
 
+def _only_numbers(sign: str, *given: Any) -> None:
+    if not all(map(is_number, given)):
+        raise NumbaTypeError(f"{sign} of {' and '.join(str(types.unliteral(each)) for each in given)}: only of numbers")
+
+
 def _checked(name: str) -> Any:
     """An intrinsic for `a name b`: checked on integers, plain on floats."""
     exact = {"add": "sadd", "sub": "ssub", "mul": "smul"}[name]
@@ -47,6 +52,7 @@ def _checked(name: str) -> Any:
         return builder.extract_value(both, 0)
 
     def typed(_context: Any, left: Any, right: Any) -> Any:
+        _only_numbers(name, left, right)
         made = types.int64 if is_int(left) and is_int(right) else types.float64
         return made(types.unliteral(left), types.unliteral(right)), build
 
@@ -61,6 +67,7 @@ mul = _checked("mul")
 @intrinsic
 def div(_context: Any, left: Any, right: Any) -> Any:
     """`left / right`; of two integers only where both are exact as float64."""
+    _only_numbers("div", left, right)
     both = is_int(left) and is_int(right)
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -85,6 +92,7 @@ def div(_context: Any, left: Any, right: Any) -> Any:
 @intrinsic
 def neg(_context: Any, value: Any) -> Any:
     """`-value`."""
+    _only_numbers("minus", value)
     made = types.int64 if is_int(value) else types.float64
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -102,6 +110,7 @@ def neg(_context: Any, value: Any) -> Any:
 @intrinsic
 def float_(_context: Any, value: Any) -> Any:
     """`float(value)`, of a bool too."""
+    _only_numbers("float", value)
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return context.cast(builder, args[0], signature.args[0], types.float64)
@@ -126,6 +135,7 @@ def _to_int(name: str) -> Any:
         return builder.fptosi(rounded, ir.IntType(64))
 
     def typed(_context: Any, value: Any) -> Any:
+        _only_numbers(name, value)
         return types.int64(types.unliteral(value)), build
 
     return intrinsic(typed)
@@ -140,6 +150,7 @@ ceil = _to_int("ceil")
 @intrinsic
 def abs_(_context: Any, value: Any) -> Any:
     """`abs(value)`."""
+    _only_numbers("abs", value)
     made = types.int64 if is_int(value) else types.float64
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:

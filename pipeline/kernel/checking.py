@@ -34,7 +34,7 @@ _SUFFIX: Final = re.compile(r"__(?:\.\d+)?\b")
 """What makes a name of the text of a local one's."""
 
 _REASONS: Final = (
-    r"step: one_type\)\n([^\n]*)",
+    r"OneType'>\)\n([^\n]*)",
     r"NumbaTypeError: ([^\n]*)",
     r"(Unknown attribute [^\n]*)",
     r"(Cannot unify [^\n]*)",
@@ -76,7 +76,7 @@ def _breach_of(strategy: Strategy, strategies: Sequence[Strategy], words: str) -
         name, place = _statement_at(tree, int(number))
         if place < len(translated.lines.get(name, ())):
             code = sources[name].__code__
-            line = translated.lines[name][place] or code.co_firstlineno
+            line = translated.lines[name][place] if place >= 0 else code.co_firstlineno
             if code.co_filename in own:
                 return Breach(code.co_filename, line, "type", _reason(words))
     return None
@@ -131,9 +131,12 @@ def _rule_of(what: str) -> str:
 
 
 def _statement_at(tree: ast.Module, line: int) -> tuple[str, int]:
-    """The function of a text that a line lies in, and which of its statements it is."""
+    """The function of a text that a line lies in, and which of its statements it is; -1 above the first."""
     for function in tree.body:
-        if isinstance(function, ast.FunctionDef) and function.lineno <= line <= (function.end_lineno or 0):
+        if not isinstance(function, ast.FunctionDef):
+            continue
+        begins = min(function.lineno, *(each.lineno for each in function.decorator_list), function.lineno)
+        if begins <= line <= (function.end_lineno or 0):
             starts = [statement.lineno for statement in statements_of(function)]
-            return function.name, max((i for i, start in enumerate(starts) if start <= line), default=0)
+            return function.name, max((i for i, start in enumerate(starts) if start <= line), default=-1)
     return "", 0

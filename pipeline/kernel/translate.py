@@ -1,15 +1,17 @@
 """Translate: functions and all they call, from their sources, as one flat text that numba can compile.
 
 Names are resolved where a function was defined: constants and enum members become numbers, functions get a name of their
-own, named tuples are imported. Arithmetic becomes calls of `arithmetic`; texts of errors go, for a compiled error is only
+own, named tuples are imported. Arithmetic and comparisons become calls of `arithmetic` and `ordering`; texts of errors go, for a compiled error is only
 a sign to reduce that input interpreted. What has no meaning in compiled code is refused with its file and line.
 """
 
 import ast
 import builtins
+import copy
 import math
 from collections.abc import Callable
 from enum import Enum
+from functools import reduce
 from types import FunctionType, ModuleType
 from typing import Any, Final
 
@@ -285,8 +287,6 @@ class _Body(ast.NodeTransformer):
         )
 
     def visit_Constant(self, node: ast.Constant) -> Any:
-        if isinstance(node.value, (str, bytes, complex)):
-            raise self._refusal(node, f"{node.value!r}, which is no number,")
         self._check_size(node, node.value)
         return node
 
@@ -338,10 +338,7 @@ class _Body(ast.NodeTransformer):
         """`max` or `min`, two by two."""
         if len(arguments) < 2 or node.keywords:  # it takes two
             raise self._refusal(node, f"a call of {ast.unparse(node.func)} but with two numbers or more")
-        made = arguments[0]
-        for each in arguments[1:]:
-            made = call_of(name, [made, each])
-        return made
+        return reduce(lambda made, each: call_of(name, [made, each]), arguments)
 
     def _delivery(self, node: ast.Call, name: str) -> ast.Call:
         """`deliver(world, cells, "on_quote", ...)` becomes the function written for that handler."""

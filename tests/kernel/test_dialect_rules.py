@@ -19,7 +19,7 @@ EXAMPLES = {
 }
 HEAD = '''"""An example."""
 from pipeline.core.params import param, params
-from pipeline.core.state import state
+from pipeline.core.state import FloatArray, array, state
 from pipeline.core.strategy import Strategy
 @params
 class Params:
@@ -28,6 +28,7 @@ class Params:
 class State:
     count: int
     level: float
+    prices: FloatArray = array(float, 4)
 '''
 TAIL = '\nstrategy = Strategy("example", Params, State, on_quote=on_quote)\n'
 
