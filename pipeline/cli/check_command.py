@@ -23,7 +23,7 @@ def command(home: str, name: str | None, salvage: bool, as_json: bool) -> None:
 
     \b
     tape check
-    tape check 2026-11-04 --salvage
+    tape check generated-7 --salvage
     """
     from pipeline.log.check import check, check_log
     from pipeline.log.store import Store

@@ -24,7 +24,7 @@ def command(home: str, a: str, b: str, shown: int, as_json: bool) -> None:
     Exits with 1 when they differ. All changes: --json, or the views diffs and diff_profits.
 
     \b
-    tape diff r-ema_cross-2026-11-04 r-ema_cross-2026-11-04-2
+    tape diff r-ema_cross-generated-7 r-ema_cross-generated-7-2
     tape diff last last-run
     """
     from pipeline.log.store import Store

@@ -43,7 +43,7 @@ def command(
 
     \b
     tape replay last --strategy ema_cross --param fast=10
-    tape replay 2026-11-04 --strategy mine.py --until 09:45 --json
+    tape replay generated-7 --strategy opening_range --param open_minute=480 --until 09:45 --json
 
     Handlers are compiled where that pays: when this user compiled them before, or a session is long. The decisions are
     the same to the byte.

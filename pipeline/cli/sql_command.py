@@ -19,7 +19,7 @@ def command(home: str, query: str | None, over: tuple[str, ...], form: str, para
     """Ask the tape. QUERY is SQL, the path of a .sql file, or - for standard input; without it, the views are listed.
 
     \b
-    tape sql "select * from fills order by seq limit 20"
+    tape sql "select ts_event, symbol, side, quantity, price from fills order by seq limit 20"
     tape sql
     """
     import duckdb

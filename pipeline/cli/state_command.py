@@ -42,9 +42,9 @@ def command(home: str, /, as_json: bool, **asked: Any) -> None:
     """What a strategy remembered at a moment: of a run NAME, or over session NAME with today's --strategy.
 
     \b
-    tape state last --strategy opening_range --symbol ABCD --at 09:31:07.250
-    tape state last --strategy opening_range --symbol ABCD --at 09:31:07.250 --diff 09:31:09
-    tape state r-opening_range-2026-11-04 --symbol ABCD --at 09:31 --against r-opening_range-2026-11-04-2
+    tape state last --strategy ema_cross --symbol ABCD --at 03:31:07.250
+    tape state last --strategy ema_cross --symbol ABCD --at 03:31:07.250 --diff 03:31:09
+    tape state r-ema_cross-generated-7 --symbol ABCD --at 03:31 --against r-ema_cross-generated-7-2
     tape state last-run --transitions
 
     The moment is the last input at or before it. A replay leaves waypoints, from which any moment is near; where none
@@ -219,7 +219,7 @@ def _change(change: "FieldChange", zone: tzinfo) -> str:
 
 def _table(moves: "Sequence[Move]", zone: tzinfo) -> None:
     """The moves below each other: when, who, from where to where, why, and how long it had been there."""
-    heads = ("time", "symbol", "strategy", "from", "to", "reason", "seq", "seconds in phase")
+    heads = (f"time ({zone})", "symbol", "strategy", "from", "to", "reason", "seq", "seconds in phase")
     rows = [
         (
             _time(move.ts_ns, zone),

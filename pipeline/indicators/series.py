@@ -5,20 +5,18 @@ from operator import attrgetter
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from pipeline.errors import ConfigError
 from pipeline.indicators.indicator import Indicator
 
-Column = NDArray[np.float64] | NDArray[np.int64]
-
 
 def over(
-    indicator: Indicator, columns: Mapping[str, Column], given: Mapping[str, Any]
+    indicator: Indicator, columns: Mapping[str, ArrayLike], given: Mapping[str, Any]
 ) -> dict[str, NDArray[np.float64]]:
     """Every value of an indicator after each row.
 
-        columns     (n,) each, by the names of the indicator's inputs; others are left alone
+        columns     (n,) each, arrays or lists, by the names of the indicator's inputs; others are left alone
         given       parameters by name; what is missing takes its default
         returns     (n,) float64 for each value, NaN where there is none yet
 
@@ -40,7 +38,7 @@ def over(
     return dict(zip(indicator.values, made, strict=True))
 
 
-def _inputs(indicator: Indicator, columns: Mapping[str, Column]) -> list[list[Any]]:
+def _inputs(indicator: Indicator, columns: Mapping[str, ArrayLike]) -> list[list[Any]]:
     """The columns an indicator takes, as plain Python numbers: what a handler gets, too."""
     missing = [name for name in indicator.inputs if name not in columns]
     if missing:
@@ -48,7 +46,7 @@ def _inputs(indicator: Indicator, columns: Mapping[str, Column]) -> list[list[An
             f"{indicator.name}: no column {', '.join(missing)}; it takes {', '.join(indicator.inputs)}, given are "
             f"{', '.join(columns) or 'none'}"
         )
-    taken = [columns[name].tolist() for name in indicator.inputs]
+    taken = [np.asarray(columns[name]).tolist() for name in indicator.inputs]
     if len({len(column) for column in taken}) > 1:
         lengths = ", ".join(f"{name} {len(column)}" for name, column in zip(indicator.inputs, taken, strict=True))
         raise ConfigError(f"{indicator.name}: its columns differ in length: {lengths}")
