@@ -162,6 +162,8 @@ class _Function:
     def _of_member(self, node: ast.AST) -> Told:
         if not isinstance(node, (ast.Attribute, ast.Subscript)):
             return None
+        if isinstance(node, ast.Attribute) and node.attr == "phase" and not isinstance(node.ctx, ast.Load):
+            return "phase", f"{ast.unparse(node)} is set, and no transition written"
         if not isinstance(node.ctx, ast.Load) and self._is_module_level(node):
             return "memory", f"{ast.unparse(node)} is changed, which is no State"
         return ("chance", ast.unparse(node)) if self._value_name(node) == "numpy.random" else None
