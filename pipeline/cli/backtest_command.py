@@ -38,7 +38,9 @@ _INTERRUPTED = 130
 @click.option("--keep-runs", is_flag=True, help="keep the whole log of every cell, as `tape replay` does")
 @click.option("--compiled", "speed", flag_value="compiled", help="compile the handlers, however little there is to do")
 @click.option("--interpreted", "speed", flag_value="interpreted", help="plain Python")
-@click.option("--show", "shown", type=click.IntRange(0), default=20, show_default=True, help="cells to print")
+@click.option(
+    "--show", "shown", type=click.IntRange(0), default=20, show_default=True, help="sets of parameters to print"
+)
 @json_option
 @click.pass_obj
 def command(
@@ -107,12 +109,12 @@ def command(
 
 def _show(outcome: "Outcome", shown: int) -> None:
     rows = outcome.rows
-    ran = len(rows) - outcome.done_before
+    ran = len(rows) - outcome.done_before - outcome.copied
     how = f"{ran:,} run in {outcome.seconds:.1f} s, {outcome.speed}" if outcome.speed else "nothing had to be run"
     before = f", {outcome.done_before:,} done before" if outcome.done_before else ""
-    click.echo(
-        f"backtest {outcome.backtest}: {outcome.cells:,} cells over {outcome.sessions:,} sessions; {how}{before}"
-    )
+    copied = f", {outcome.copied:,} copied over sessions of the same content" if outcome.copied else ""
+    asked = f"{outcome.cells:,} x {outcome.sessions:,} cells (sets of parameters x sessions)"
+    click.echo(f"backtest {outcome.backtest}: {asked}; {how}{before}{copied}")
     if outcome.why:
         click.echo(f"  interpreted, for {outcome.why.splitlines()[0]}")
     show_cells(rows, shown)
@@ -121,7 +123,7 @@ def _show(outcome: "Outcome", shown: int) -> None:
 
 
 def show_cells(rows: "list[CellRow]", shown: int) -> None:
-    """The cells with their sessions added up, the most profitable first, with the parameters that differ."""
+    """Each set of parameters with its sessions added up, the most profitable first, with the parameters that differ."""
     cells: dict[int, list[CellRow]] = {}
     for row in rows:
         cells.setdefault(row.cell, []).append(row)

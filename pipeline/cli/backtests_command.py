@@ -34,11 +34,13 @@ def list_(home: str, as_json: bool) -> None:
 
 @command.command()
 @click.argument("name", default="last")
-@click.option("--show", "shown", type=click.IntRange(0), default=20, show_default=True, help="cells to print")
+@click.option(
+    "--show", "shown", type=click.IntRange(0), default=20, show_default=True, help="sets of parameters to print"
+)
 @json_option
 @click.pass_obj
 def show(home: str, name: str, shown: int, as_json: bool) -> None:
-    """What was asked in backtest NAME, and its cells."""
+    """What was asked in backtest NAME, and what its sets of parameters came to."""
     from pipeline.log.backtests import Results, find_backtest
     from pipeline.log.store import Store
 

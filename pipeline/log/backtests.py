@@ -6,7 +6,8 @@
 
 The id is made of what was asked, by content: the same sessions, code, parameters and settings are the same backtest, so
 asking again goes on where it was interrupted. Rows are added by publishing one more file. When all are there they are
-written as one, in order, and the others are dropped; a crash in between leaves rows twice, which count once, by key.
+written as one, in order, and the others are dropped; a crash in between leaves rows twice, which count once, by session
+and place in the sweep. Two sessions of one content have rows of one key, and each has its own.
 """
 
 import shutil
@@ -80,6 +81,11 @@ class CellRow(msgspec.Struct, frozen=True):
     """The whole log, when it was kept."""
     seconds: float
 
+    @property
+    def place(self) -> tuple[str, int]:
+        """What tells it from the other rows of its backtest."""
+        return self.session, self.cell
+
 
 _MONEY: Final = pa.decimal128(38, 0)
 _COUNTS: Final = ("cell", "events", "intents", "refused", "fills", "trades", "open_positions")
@@ -124,7 +130,7 @@ class Results:
         """All rows so far, by session as asked and place in the sweep. Raises CorruptError, NotFoundError."""
         places = {session: place for place, session in enumerate(self.asked().sessions)}
         read = [row for table in self.tables() for row in _rows(table)]
-        found = {row.key: row for row in sorted(read, key=lambda row: bool(row.run))}  # one that kept its run is more
+        found = {row.place: row for row in sorted(read, key=lambda row: bool(row.run))}  # one that kept its run is more
         return sorted(found.values(), key=lambda row: (places[row.session], row.cell))
 
     def tables(self) -> list[pa.Table]:
@@ -133,7 +139,8 @@ class Results:
 
     def add(self, rows: Sequence[CellRow]) -> None:
         """Publish rows, all or none of them, durable when this returns. Raises OSError."""
-        self._publish(rows)
+        if rows:
+            self._publish(rows)
 
     def finish(self) -> list[CellRow]:
         """Put all rows into one part, in order; give them."""

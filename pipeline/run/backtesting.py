@@ -3,14 +3,14 @@
 Cells are handed out session by session. The inputs of a session that several cells want are decoded once, ahead of the
 first of them, into the hot cache that all workers map. A row stands in the store from the moment it is published: what
 was interrupted goes on where it was, and a cell that any backtest has run, with the same code over the same content, is
-not run again.
+not run again; sessions of one content are run once, and each has its row.
 """
 
 import contextlib
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from threading import Event
 from typing import Any, Final
@@ -52,9 +52,12 @@ class Outcome(msgspec.Struct, frozen=True):
     backtest: str
     sessions: int
     cells: int
+    """Sets of parameters: so many cells in each session."""
     rows: list[CellRow]
     done_before: int
     """Rows that were there already."""
+    copied: int
+    """Rows of sessions whose content is that of another one, which was run."""
     failed: dict[str, str]
     """Cells without a row, and why."""
     speed: Speed | None
@@ -91,14 +94,14 @@ def backtest(
         raise ConfigError("--split with --overnight flat: nothing is carried over a split")
     code_hash = code_of(files).hash
     jobs = list(_jobs(sessions, grid, code_hash, overnight, tuple(splits), keep_runs=keep_runs))
-    cells = sorted((cell for job in jobs for cell in job.cells), key=lambda cell: (cell.session, cell.number))
+    cells = sorted((cell for job in jobs for cell in job.cells), key=lambda cell: cell.place)
     results = Results(store, _id_of(grid, cells))
     asked = _asked(results.folder.name, sessions, grid, code_hash, overnight, created_ns)
     results.begin(asked)
     held = results.hold()
     try:
         done = _done(store, results, cells)
-        waiting = [job for job in jobs if any(cell.key not in done for cell in job.cells)]
+        waiting, twins = _once([job for job in jobs if any(cell.place not in done for cell in job.cells)])
         progress(len(done))
         inputs = {session.id: session.inputs for session in sessions}
         code = Code(
@@ -110,7 +113,11 @@ def backtest(
         setup = Setup(str(store.home.resolve()), code, code_hash, grid.plans[0])
         crew = Crew(setup, min(workers, len(waiting)), told)
         failed = _run(crew, store, results, waiting, lambda count: progress(len(done) + count), told)
+        failed |= {named(twin): failed[named(job)] for twin, job in twins if named(job) in failed}
+        copies = _copies(store, results.rows(), [cell for twin, _ in twins for cell in twin.cells]) if twins else []
+        results.add(copies)
         rows = results.finish()
+        progress(len(rows))
     finally:
         if keep_runs:
             _drop_half_made(store, created_ns)
@@ -121,6 +128,7 @@ def backtest(
         cells=len(grid.plans),
         rows=rows,
         done_before=len(done),
+        copied=len(copies),
         failed=failed,
         speed=crew.ready.speed if crew.ready else None,
         why=crew.ready.why if crew.ready else "",
@@ -151,14 +159,14 @@ def _jobs(
 ) -> Iterator[Job]:
     """Every cell, session by session; carried ones of one plan in one job."""
     chains = [[session] for session in sessions] if overnight is Overnight.FLAT else [list(sessions)]
-    for chain in chains:
+    for linked in chains:
         for number, plan in enumerate(grid.plans, 1):
             params = grid.params_of(plan)
-            keys = [key_of(chain[: i + 1], plan, code_hash, splits) for i in range(len(chain))]
+            keys = [key_of(linked[: i + 1], plan, code_hash, splits) for i in range(len(linked))]
             yield Job(
                 tuple(
                     Cell(key, session.id, number, plan, params, keep_runs)
-                    for key, session in zip(keys, chain, strict=True)
+                    for key, session in zip(keys, linked, strict=True)
                 ),
                 splits,
             )
@@ -194,29 +202,49 @@ def _is_swept(name: str, sweeps: Mapping[str, Any]) -> bool:
     return name in sweeps or name.rpartition(".")[2] in sweeps
 
 
-def _done(store: Store, results: Results, cells: Sequence[Cell]) -> set[str]:
-    """Keys of the cells that have a row; rows of other backtests are taken over."""
-    wanted = {cell.key: cell for cell in cells}
-    own = {row.key for row in results.rows() if _will_do(store, wanted[row.key], row)}
+def _once(jobs: Sequence[Job]) -> tuple[list[Job], list[tuple[Job, Job]]]:
+    """The jobs to run; those that would only repeat one of them, each beside it. A kept run is its session's own."""
+    firsts: dict[tuple[str, ...], Job] = {}
+    twins = []
+    for job in jobs:
+        asked = tuple(f"{cell.key} {cell.session if cell.is_kept else ''}" for cell in job.cells)
+        first = firsts.setdefault(asked, job)
+        if first is not job:
+            twins.append((job, first))
+    return list(firsts.values()), twins
+
+
+def _done(store: Store, results: Results, cells: Sequence[Cell]) -> set[tuple[str, int]]:
+    """Places of the cells that have a row; rows of the same cell elsewhere are taken over."""
+    wanted = {cell.place: cell for cell in cells}
+    own = results.rows()
+    done = {row.place for row in own if _will_do(store, wanted[row.place], row)}
+    others = (Results(store, other.id).rows() for other in backtests(store) if other.id != results.folder.name)
+    copies = _copies(store, chain(own, *others), [cell for cell in cells if cell.place not in done])
+    results.add(copies)
+    return done | {row.place for row in copies}
+
+
+def _copies(store: Store, rows: Iterable[CellRow], cells: Sequence[Cell]) -> list[CellRow]:
+    """Rows for those of the cells of which these rows hold one of the same key."""
+    wanted: dict[str, list[Cell]] = {}
+    for cell in cells:
+        wanted.setdefault(cell.key, []).append(cell)
     found = {
-        row.key: row
-        for other in backtests(store)
-        if other.id != results.folder.name
-        for row in Results(store, other.id).rows()
-        if row.key in wanted and row.key not in own and _will_do(store, wanted[row.key], row)
+        cell.place: _taken(row, cell) for row in rows for cell in wanted.get(row.key, ()) if _will_do(store, cell, row)
     }
-    if found:
-        results.add([_taken(row, wanted[row.key]) for row in found.values()])
-    return own | found.keys()
+    return list(found.values())
 
 
 def _will_do(store: Store, cell: Cell, row: CellRow) -> bool:
-    """Whether a row is all that is asked of a cell: where whole logs are wanted its run must be there."""
-    return not cell.is_kept or (bool(row.run) and store.folder(row.run).is_dir())
+    """Whether a row is all that is asked of a cell: where whole logs are wanted the run over its session must be there."""
+    is_kept = bool(row.run) and row.session == cell.session and store.folder(row.run).is_dir()
+    return is_kept or not cell.is_kept
 
 
 def _taken(row: CellRow, cell: Cell) -> CellRow:
-    return msgspec.structs.replace(row, session=cell.session, cell=cell.number)
+    run = row.run if row.session == cell.session else ""
+    return msgspec.structs.replace(row, session=cell.session, cell=cell.number, run=run)
 
 
 def _run(
@@ -243,13 +271,12 @@ def _run(
                     else:
                         waiting += rows
                     progress(count)
-                if waiting and time.monotonic() - published > _PUBLISHED_S:
+                if time.monotonic() - published > _PUBLISHED_S:
                     results.add(waiting)
                     waiting, published = [], time.monotonic()
     finally:
         handed.close()
-        if waiting:
-            results.add(waiting)
+        results.add(waiting)
     return failed
 
 

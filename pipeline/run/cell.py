@@ -45,6 +45,11 @@ class Cell(msgspec.Struct, frozen=True):
     is_kept: bool
     """Whether its decisions are written as a run."""
 
+    @property
+    def place(self) -> tuple[str, int]:
+        """As that of its row."""
+        return self.session, self.number
+
 
 class Code(msgspec.Struct, frozen=True):
     """What runs it: the strategies' files in the plan's order, and how."""

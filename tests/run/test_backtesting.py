@@ -139,6 +139,19 @@ def test_what_was_done_is_not_done_again(store):
     assert [row.params["fast"] for row in more.rows[:9]] == [3, 3, 3, 5, 5, 5, 8, 8, 8]
 
 
+@pytest.mark.parametrize("keep_runs", [False, True])
+def test_two_sessions_of_one_content_have_a_row_each(store, keep_runs):
+    day = Day(seed=1, quotes=300, instruments=2, starts_ns=Day().starts_ns + DAY_NS)
+    twin = record_generated(store, day, plan_of([FILE], [], []), [FILE], created_ns=9).id
+    outcome = run(store, sweeps=["fast=3,5"], keep_runs=keep_runs)
+    assert (outcome.copied, len(outcome.rows)) == (0 if keep_runs else 2, 8)
+    first, second = ([row for row in outcome.rows if row.session == id_] for id_ in (store.sessions()[0].id, twin))
+    assert [row.key for row in first] == [row.key for row in second]
+    assert len({row.run for row in outcome.rows}) == (8 if keep_runs else 1)
+    again = run(store, sweeps=["fast=3,5"], keep_runs=keep_runs)
+    assert (again.done_before, again.speed, again.rows) == (8, None, outcome.rows)
+
+
 def test_other_settings_and_other_code_are_other_cells(store, tmp_path):
     first = run(store, sessions=["last"])
     changed = tmp_path / "ema_cross.py"
