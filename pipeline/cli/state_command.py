@@ -160,7 +160,8 @@ def _show_moments(journey: "Journey", seq: int, moments: "list[Moment]", zone: t
     if not moments:
         click.echo(f"seq {seq:,}: no instrument is known yet")
         return
-    click.echo(f"{journey.id}, seq {seq:,} of {journey.to_seq:,}, {_time(moments[0].ts_ns, zone)} {zone}")
+    end = "; the last input, nothing comes later" if seq == journey.to_seq else ""
+    click.echo(f"{journey.id}, seq {seq:,} of {journey.to_seq:,}, {_time(moments[0].ts_ns, zone)} {zone}{end}")
     for moment in moments:
         if len(moments) > 1:
             _show_line(moment)

@@ -17,6 +17,7 @@ from pipeline.run.moments import FieldChange, Moment, differences, moment_of
 from pipeline.run.moves import Move, moves_of, speaker_of
 from pipeline.run.replaying import instruments_of
 from pipeline.run.traveling import Journey, Stop, Traveler
+from pipeline.units import iso_from_ns
 
 
 class Compared(msgspec.Struct, frozen=True):
@@ -50,7 +51,9 @@ def seq_of(traveler: Traveler, text: str, zone: tzinfo, day_ns: int) -> int:
     """The last input at or before a moment as people write it. Raises ConfigError when there is none."""
     seq = traveler.seq_at(moment_ns(text, day_ns=day_ns, zone=zone))
     if seq == 0:
-        raise ConfigError(f"{text} is before the first input of {traveler.journey.session.id}")
+        first_ns = traveler.journey.session.first_ts_ns
+        told = f" of {traveler.journey.session.id}, {iso_from_ns(first_ns)}" if first_ns else ""
+        raise ConfigError(f"{text} ({zone}) is before the first input{told}")
     return seq
 
 
