@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.show import as_json_line, json_option, progress
+from pipeline.cli.show import as_json_line, counted, json_option, progress
 
 if TYPE_CHECKING:
     from pipeline.run.replaying import Replayed
@@ -94,6 +94,12 @@ def _show(done: "Replayed") -> None:
     if done.why:
         click.echo(f"  interpreted, for {done.why.splitlines()[0]}")
     click.echo(f"  {done.intents:,} intents, {done.refused:,} orders refused by the risk gate, {done.fills:,} fills")
+    if done.refused:
+        click.echo(f"  refused by {counted(done.refused_by)}")
+    if done.invalid:
+        click.echo(
+            f"  {done.invalid:,} wishes make no order: one size and a stop and target on their sides of the price are accepted"
+        )
     click.echo(f"  realised {done.realized:,.2f} after fees; {done.trades_open} positions still open")
     for text in done.stopped:
         click.echo(f"  STOPPED {text}")

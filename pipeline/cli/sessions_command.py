@@ -179,11 +179,17 @@ def _with_params(entry: Any) -> str:
 
 
 def delete_named(home: str, names: tuple[str, ...], what: str, *, is_asked: bool) -> None:
-    """Delete what the names mean, each looked up before anything goes; an exact id need not be readable."""
+    """Delete what the names mean, each looked up before anything goes; an exact id need not be readable.
+
+    The beginning of an id is not enough: it might begin another one tomorrow.
+    """
     from pipeline.errors import NotFoundError
 
     store = _store(home)
     ids = [id_ for name in names for id_ in ([name] if _is_there(store, name) else [m.id for m in store.find(name)])]
+    for name in (name for name in names if not _is_there(store, name)):
+        if begun := [id_ for id_ in ids if id_.startswith(name)]:
+            raise NotFoundError(f"{name} only begins {', '.join(begun)}: write the whole id; nothing was deleted")
     if wrong := [id_ for id_ in ids if id_.startswith("r-") is not (what == "run")]:
         raise NotFoundError(f"{wrong[0]} is no {what}; nothing was deleted")
     if is_asked:

@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.block import Blocks, row_count
 from pipeline.codes import Kind
 from pipeline.core.chunk import COLUMNS
-from pipeline.errors import NotFoundError
+from pipeline.errors import ConfigError, NotFoundError
 from pipeline.events import LAYOUTS
 from pipeline.log import hot
 from pipeline.log import manifest as manifests
@@ -30,6 +30,7 @@ from pipeline.run.fold import FoldPlan, Hashes, LocalFold, Speed
 from pipeline.run.keeping import Keeper, trail_of
 from pipeline.run.strategies import strategy_entries
 from pipeline.run.tally import Tally, units_of
+from pipeline.units import iso_from_ns
 
 BATCH_ROWS = 65_536
 
@@ -47,6 +48,10 @@ class Replayed(msgspec.Struct, frozen=True):
     fills: int
     refused: int
     """Orders that the risk gate refused."""
+    refused_by: dict[str, int]
+    """The same by rule."""
+    invalid: int
+    """Wishes that make no order: no size or several, a price that is none, a stop or target on the wrong side."""
     trades_open: int
     """Positions that are not flat at the end."""
     realized: float
@@ -90,6 +95,9 @@ def replay(
         raise NotFoundError(f"{parent.id} is a run: replay its session {', '.join(parent.parents)}")
     log = LogReader(store.folder(parent.id))
     to_seq = log.last_seq if until_ns is None else seq_at(log, until_ns)
+    if until_ns is not None and to_seq == 0:
+        first = iso_from_ns(parent.first_ts_ns)
+        raise ConfigError(f"{iso_from_ns(until_ns)} is before the first input of {parent.id}, {first}")
     instruments = instruments_of(log, to_seq)
     manifest = new_run(
         store, parent, plan, strategy_files, to_seq=to_seq, instruments=instruments, created_ns=created_ns
@@ -112,6 +120,8 @@ def replay(
         intents=tally.kinds.get(Kind.INTENT, 0),
         fills=tally.kinds.get(Kind.FILL, 0),
         refused=tally.refused,
+        refused_by=tally.refused_by,
+        invalid=tally.invalid,
         trades_open=sum(1 for quantity, _ in tally.positions.values() if quantity),
         realized=round(sum(profit for _, profit in tally.positions.values()), 6),
         stopped=tally.stopped,

@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 
 from pipeline.block import Block, Numbers
-from pipeline.codes import Kind, RiskVerdict
+from pipeline.codes import IntentOutcome, Kind, RiskRule, RiskVerdict
 from pipeline.units import ABSENT, NANO
 
 Pair = tuple[int, int]
@@ -61,8 +61,10 @@ class Tally:
         `held` is what was carried in: profit counts from its marks.
         """
         self.kinds: dict[Kind, int] = {}
-        self.refused = 0
-        """Orders that the risk gate refused."""
+        self.refused_by: dict[str, int] = {}
+        """Orders that the risk gate refused, by the rule's name."""
+        self.invalid = 0
+        """Wishes that make no order: no size or several, a price that is none, a stop or target on the wrong side."""
         self.stopped: list[str] = []
         """Strategies that failed, and why."""
         self.positions: dict[Pair, tuple[int, float]] = {}
@@ -72,12 +74,22 @@ class Tally:
         self._equity = _Equity()
         self._units = units
 
+    @property
+    def refused(self) -> int:
+        """Orders that the risk gate refused."""
+        return sum(self.refused_by.values())
+
     def add(self, blocks: Iterable[Block]) -> None:
         """Count rows."""
         for block in (block for block in blocks if len(block)):
             self.kinds[block.kind] = self.kinds.get(block.kind, 0) + len(block)
             if block.kind is Kind.RISK:
-                self.refused += int(np.count_nonzero(block.number("verdict") == RiskVerdict.REFUSED))
+                rules = block.number("rule")[block.number("verdict") == RiskVerdict.REFUSED]
+                for rule, count in zip(*np.unique(rules, return_counts=True), strict=True):
+                    name = RiskRule(rule).name.lower()
+                    self.refused_by[name] = self.refused_by.get(name, 0) + int(count)
+            elif block.kind is Kind.INTENT:
+                self.invalid += int(np.count_nonzero(block.number("outcome") == IntentOutcome.INVALID))
             elif block.kind is Kind.SESSION:
                 self.stopped += [f"{row['key']}: {row['text']} (seq {row['seq']})" for row in block.rows()]
             elif block.kind is Kind.POSITION:

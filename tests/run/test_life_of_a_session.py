@@ -123,6 +123,32 @@ def test_a_replay_until_a_moment_sees_nothing_later(recorded):
     assert verify(store, run.run).identical
 
 
+def test_a_replay_until_before_the_first_input_is_refused(recorded):
+    store, manifest = recorded
+    with pytest.raises(ConfigError, match="before the first input of generated-7, 2026-11-04T08:00:00"):
+        replay(store, manifest.id, plan_of(FILES, PARAMS, []), FILES, created_ns=2, until_ns=DAY.starts_ns - 1)
+
+
+def test_a_replay_names_the_rules_that_refused(recorded):
+    store, manifest = recorded
+    tight = plan_of(FILES, [*PARAMS, "ema_cross.notional=2000"], ["order_notional_max=1000"])
+    run = replay(store, manifest.id, tight, FILES, created_ns=2)
+    assert run.refused_by["order_notional"] > 0
+    assert sum(run.refused_by.values()) == run.refused
+    assert (
+        "refused by"
+        in tape(store.home, "replay", manifest.id, "--strategy", "ema_cross", "--set", "order_notional_max=1").stdout
+    )
+
+
+def test_the_beginning_of_an_id_deletes_nothing(recorded):
+    store, manifest = recorded
+    done = tape(store.home, "sessions", "delete", manifest.id[:-2], "--yes")
+    assert done.returncode == 2
+    assert "write the whole id; nothing was deleted" in done.stderr
+    assert store.manifest(manifest.id)
+
+
 def test_a_changed_decision_is_found_and_what_led_to_it_is_shown(recorded, tmp_path):
     """Rewrite the log with one fill a cent dearer: verify names that row, the column, the order and the input."""
     store, manifest = recorded

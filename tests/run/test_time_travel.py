@@ -300,7 +300,19 @@ def test_the_command_tells_differences_and_moves(day):
     against = tape(store, runs[0], "--symbol", "ABCD", "--seq", "900", "--against", runs[1])
     assert against.exit_code == 0
     table = tape(store, runs[0], "--transitions").output.splitlines()
-    assert table[0].split() == ["time", "symbol", "strategy", "from", "to", "reason", "seq", "seconds", "in", "phase"]
+    assert table[0].split() == [
+        "time",
+        "(America/New_York)",
+        "symbol",
+        "strategy",
+        "from",
+        "to",
+        "reason",
+        "seq",
+        "seconds",
+        "in",
+        "phase",
+    ]
     moves = json.loads(
         tape(store, session.id, "--strategy", "opening_range", "--param", PARAMS[0], "--transitions", "--json").output
     )
@@ -310,7 +322,7 @@ def test_the_command_tells_differences_and_moves(day):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--at", "02:00"], "02:00 is before the first input of generated-7"),
+        (["--at", "02:00"], "is before the first input of generated-7, 2026-11-04T08:00:00"),
         (["--at", "25:00"], "moment '25:00'"),
         (["--at", "03:10", "--tz", "Mars"], "time zone 'Mars' is unknown"),
         (["--seq", "900", "--symbol", "ZZZ"], "no symbol 'ZZZ' is known at seq 900"),
