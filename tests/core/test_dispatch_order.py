@@ -337,7 +337,8 @@ def test_many_instruments_are_as_good_as_few():
     [
         ({"name": "no name"}, "accepted are letters"),
         ({"on_quote": None}, "it has no handler"),
-        ({"on_bar": print}, "on_bar needs bars"),
+        ({"on_bar": lambda s, bar, p, ctx: None}, "on_bar needs bars"),
+        ({"on_quote": print}, "accepted is a plain function"),
     ],
 )
 def test_a_strategy_that_makes_no_sense_is_refused(given, text):
