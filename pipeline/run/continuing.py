@@ -23,8 +23,8 @@ from pipeline.run.recording import Recorder, fed, is_begun, opened
 from pipeline.run.replaying import Instruments, instruments_of
 from pipeline.run.verifying import recorded_fold, recorded_plan
 
-_HOLDS: Final = {"position": "quantity_steps", "order": "quantity_steps"}
-"""Members that tell whether a row is about something open."""
+_HOLDS: Final = ("position", "order")
+"""Rows about something open, where their `quantity_steps` are not 0."""
 
 
 class Opening(msgspec.Struct, frozen=True):
@@ -110,7 +110,7 @@ def _checked(old: Manifest, fold: Fold, plan: FoldPlan, files: Sequence[Path]) -
     for key, text in rows:
         kind, _, rest = key.partition("/")
         owner = rest.partition("/")[0]
-        if kind in _HOLDS and owner not in known and json.loads(text)[_HOLDS[kind]]:
+        if kind in _HOLDS and owner not in known and json.loads(text)["quantity_steps"]:
             raise ConfigError(f"{old.id}: {owner} has an open {kind} ({key}): keep it in the plan, or flatten it first")
     told = _state_rows(rows)
     placed = [{**row, "seq": rank, "ts_recv_ns": old.created_ns} for rank, row in enumerate(told, 1)]
