@@ -6,7 +6,7 @@ import click
 @click.command("strategies")
 def command() -> None:
     """List the strategies that come along, with their parameters."""
-    from pipeline.run.fold import load_strategy
+    from pipeline.run.loading import load_strategy
     from pipeline.run.strategies import shipped, strategy_file
 
     for name in shipped():

@@ -11,7 +11,8 @@ from pipeline.errors import ConfigError, NotFoundError, StrategyError
 from pipeline.kernel.determinism import breaches_of
 from pipeline.log.manifest import StrategyEntry, Words
 from pipeline.run.code import ROOT, Code, place_of
-from pipeline.run.fold import FoldPlan, StrategyPlan, load_module, load_strategy, strategy_in
+from pipeline.run.fold import FoldPlan, StrategyPlan
+from pipeline.run.loading import load_module, load_strategy, strategy_in
 
 _BARS = "bars"
 """A parameter that every strategy with bars has, unless it has one of its own by that name."""

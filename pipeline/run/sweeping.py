@@ -16,7 +16,8 @@ import msgspec
 from pipeline.core.params import Param
 from pipeline.core.strategy import Strategy
 from pipeline.errors import ConfigError
-from pipeline.run.fold import FoldPlan, StrategyPlan, load_strategy
+from pipeline.run.fold import FoldPlan, StrategyPlan
+from pipeline.run.loading import load_strategy
 from pipeline.run.strategies import plan_of
 
 Value = bool | int | float

@@ -16,7 +16,7 @@ from pipeline.kernel.checking import BreachError, refusals
 from pipeline.kernel.determinism import breaches_of
 from pipeline.kernel.rules import RULES, Breach
 from pipeline.run.comparing import Difference, first_difference
-from pipeline.run.fold import load_module, strategy_in
+from pipeline.run.loading import load_module, strategy_in
 from pipeline.simulator.generate import Day, GeneratedDay
 from pipeline.units import NANO
 

@@ -21,8 +21,8 @@ from pipeline.log import trail
 from pipeline.log.manifest import code_hash
 from pipeline.log.reader import LogReader
 from pipeline.log.store import Store
-from pipeline.run.fold import load_strategy
 from pipeline.run.generating import record_generated
+from pipeline.run.loading import load_strategy
 from pipeline.run.looking import compare, look, moves_between
 from pipeline.run.moves import moves_in
 from pipeline.run.replaying import replay

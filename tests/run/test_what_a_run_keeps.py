@@ -11,8 +11,8 @@ from pipeline.cli import main
 from pipeline.log import manifest as manifests
 from pipeline.log.reader import LogReader
 from pipeline.log.store import Store
-from pipeline.run.fold import load_strategy
 from pipeline.run.generating import record_generated
+from pipeline.run.loading import load_strategy
 from pipeline.run.replaying import instruments_of, replay
 from pipeline.run.strategies import plan_of, strategy_file, words_of
 from pipeline.simulator.generate import Day

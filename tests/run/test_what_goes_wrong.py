@@ -10,7 +10,7 @@ from pipeline.errors import ConfigError, CorruptError, StrategyError
 from pipeline.log.store import Store
 from pipeline.provenance import Mode
 from pipeline.run.code import code_of
-from pipeline.run.fold import load_strategy
+from pipeline.run.loading import load_strategy
 from pipeline.run.strategies import plan_of, strategy_file
 from warehouse import connect
 
