@@ -13,6 +13,9 @@ of them read bytes through `feeds.streams`. What a vendor means is decided in pu
 order in `feeds.merge`, over `feeds.stretches` and `feeds.session_rows`, on the timer grid of `normalize.grid`.
 A day that never happened comes from `simulator.generate`.
 
+**Live.** A `feeds.vendor` is a feed as a value; a `feeds.dialogue` is the conversation with its server, without a socket. A
+`simulator.venue` is the other end of it.
+
 **Onto the tape.** `log.sequencer` gives each input its `seq` and commits it through `log.journal`: `log.order` sees that
 nothing is missing, `log.codec` makes the payload (Arrow by way of `log.arrow`), `log.frames` the frame, `log.disk` writes
 it, `log.lock` keeps other writers out, `log.syncing` makes it durable and `log.durable` tells everybody how far.

@@ -1,10 +1,93 @@
 """Ports: the few verbs through which the shell reaches the world. Live, paper, backtest and replay differ only here."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
-from typing import Protocol
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from enum import StrEnum
+from typing import NamedTuple, Protocol
 
 from pipeline.block import Block, Blocks
 from pipeline.intents import CancelRequest, OrderRequest
+
+
+class Channel(StrEnum):
+    """What can be subscribed to, in our words; each vendor has its own for them, or none."""
+
+    QUOTES = "quotes"
+    PRINTS = "prints"
+    BARS_1S = "bars_1s"
+    BARS_1M = "bars_1m"
+    BARS_5M = "bars_5m"
+    BARS_1D = "bars_1d"
+    STATUSES = "statuses"
+    """Halts, resumptions, price bands, short-sale rule."""
+    HEARTBEATS = "heartbeats"
+    """The vendor's sign of life."""
+
+
+class Topic(NamedTuple):
+    """One channel of one symbol; the symbol is the vendor's own spelling, '' where the channel has none."""
+
+    channel: Channel
+    symbol: str
+
+
+class Message(NamedTuple):
+    """A message as it came from a socket: when, by the recording's clock, and its bytes."""
+
+    ts_recv_ns: int
+    payload: bytes
+
+
+class Answer(NamedTuple):
+    """A page of history fetched after a hole: what was asked, when it came, the body of the vendor's answer."""
+
+    topic: Topic
+    ts_recv_ns: int
+    payload: bytes
+
+
+class Normalizer(Protocol):
+    """A vendor's live messages as events. Pure; one for each feed, told of every new connection.
+
+    Instrument ids are the feed's own, from 1, each defined by an `instrument` row in front of its first use.
+    """
+
+    trouble: str
+    """Why the connection can't be believed any more (a sequence broke); '' while it can. `connected` clears it."""
+
+    def connected(self) -> None:
+        """What follows comes from a new connection: books and sequences begin anew, instruments keep their ids."""
+        ...
+
+    def read(self, messages: Sequence[Message]) -> Blocks:
+        """The events of these messages in their order, `seq` from 1; [] when they tell nothing.
+
+        Never raises: a message, or one event of it, that can't be read is a `feed` row REJECTED that says why.
+        """
+        ...
+
+    def read_history(self, answers: Sequence[Answer]) -> Blocks:
+        """The events of fetched pages, oldest first, of origin BACKFILL; as `read` otherwise."""
+        ...
+
+
+class Served(NamedTuple):
+    """One event as a vendor's server would send it, outside of any frame: what it belongs to, its `seq`, its bytes."""
+
+    topic: Topic
+    seq: int
+    payload: bytes
+
+
+class Encoder(Protocol):
+    """Our events as a vendor's messages: a normaliser backwards, for the simulator. Pure."""
+
+    def served(self, batch: Blocks, symbols: Mapping[int, str]) -> Iterator[Served]:
+        """The events of a batch that the protocol can carry, in order; `symbols` by instrument id."""
+        ...
+
+    def frame(self, payloads: Sequence[bytes]) -> bytes:
+        """Events of one connection as one frame on the wire."""
+        ...
 
 
 class Feed(Protocol):

@@ -1,0 +1,47 @@
+"""Vendor: all that the one supervised connection needs to know of a feed, as a value. Each vendor's file makes one."""
+
+from collections.abc import Callable, Generator, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from pipeline.feeds.dialogue import Dialogue
+from pipeline.ports import Channel, Normalizer, Topic
+
+
+class Question(NamedTuple):
+    """A GET that asks a vendor for a page of history; secrets stand in the headers, never in the address."""
+
+    url: str
+    headers: Mapping[str, str]
+
+
+Questions = Generator[Question, bytes, None]
+"""Asks for page after page: yields a question and is sent the body of its answer, which may name the next page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vendor:
+    """One feed of one vendor.
+
+    `url` and `headers` open the connection; `frame_bytes_max` is the largest message taken. `topics` turns symbols into
+    what is subscribed. `sentinel` is a topic that is never quiet for long while the market is open, asked for besides;
+    `quiet_s` tells for each channel after how many seconds of silence, while its market is open, the connection counts
+    as mute. `history` asks for what was missed of a topic between two moments (UTC nanoseconds, the end exclusive);
+    None where the vendor has no history. `calendar` is whose hours: XNYS, 24/7.
+    """
+
+    name: str
+    url: str
+    dialogue: Callable[[], Dialogue]
+    normalizer: Callable[[], Normalizer]
+    channels: AbstractSet[Channel]
+    topics: Callable[[AbstractSet[str]], frozenset[Topic]]
+    calendar: str
+    quiet_s: Mapping[Channel, float]
+    sentinel: Topic | None = None
+    headers: Callable[[], Mapping[str, str]] = dict
+    frame_bytes_max: int = 16 * 2**20
+    history: Callable[[Topic, int, int], Questions] | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+    """What else was set, as the session's settings keep it: no secrets."""

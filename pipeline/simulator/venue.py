@@ -1,0 +1,60 @@
+"""Venue: a vendor's server without a socket. What a client sends goes in, what it is to hear comes out."""
+
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from typing import NamedTuple, Protocol
+
+from pipeline.block import Blocks
+from pipeline.ports import Channel, Encoder, Topic
+
+
+class History(Protocol):
+    """What has been served so far, for those who ask by REST."""
+
+    def rows(self, topic: Topic, from_ns: int, to_ns: int, rows_max: int) -> Blocks:
+        """The oldest `rows_max` rows of a topic by event time, from a moment until another, exclusive."""
+        ...
+
+
+class HttpAnswer(NamedTuple):
+    """What a GET is answered with."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str]
+
+
+class Conversation(Protocol):
+    """The server's side of one connection. Every method gives the messages that are to be sent, in order."""
+
+    wanted: AbstractSet[Topic]
+    """What the client is subscribed to; symbol '*' means all."""
+
+    close_code: int | None
+    """Set when the server ends the connection behind what was just given; None as long as it goes on."""
+
+    def connected(self) -> list[bytes]:
+        """A client is there."""
+        ...
+
+    def hear(self, payload: bytes) -> list[bytes]:
+        """The client said something."""
+        ...
+
+
+class Venue(Protocol):
+    """One vendor: its conversations, its messages, its REST."""
+
+    name: str
+    path: str
+    """Path of the WebSocket's address, e.g. `/stocks`."""
+    channels: AbstractSet[Channel]
+    encoder: Encoder
+
+    def conversation(self, headers: Mapping[str, str]) -> Conversation:
+        """A new connection, with the headers of its handshake."""
+        ...
+
+    def get(self, path: str, query: Mapping[str, str], headers: Mapping[str, str], history: History) -> HttpAnswer:
+        """Answer a GET."""
+        ...
