@@ -10,7 +10,7 @@ of them read bytes through `feeds.streams`. What a vendor means is decided in pu
 `normalize.databento_status`, `normalize.databento_symbols`, `normalize.binance`, `normalize.binance_depth`,
 `normalize.coinbase`, `normalize.hyperliquid`, what these share in `normalize.capture`, `normalize.book`,
 `normalize.records` and `normalize.rows`, tables in `normalize.tables`, what a print may move in `normalize.conditions`, what is odd about a row in `normalize.marks`. Many sources become one
-order in `feeds.merge`, over `feeds.stretches` and `feeds.session_rows`, on the timer grid of `normalize.grid`.
+order in `feeds.merge`, over `feeds.stretches` and `feeds.session_rows`, which know by `feeds.repeats` what was there before, on the timer grid of `normalize.grid`.
 A day that never happened comes from `simulator.generate`.
 
 **Live.** A `feeds.vendor` is a feed as a value; a `feeds.dialogue` is the conversation with its server, without a socket. A

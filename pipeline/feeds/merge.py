@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from pipeline.block import Blocks, chained, cut, row_count
+from pipeline.feeds.repeats import Shown
 from pipeline.feeds.session_rows import SessionRows
 from pipeline.feeds.stretches import NO_TIME_NS, Stretch, Tape, joined
 from pipeline.normalize.grid import INTERVAL_NS, QUIET_NS, check_grid
@@ -49,6 +50,7 @@ def merged(
         check_grid(timer_interval_ns, quiet_ns)
     session = SessionRows(
         [source.name for source in sources],
+        Shown(len(sources)),
         timer_interval_ns=timer_interval_ns,
         quiet_ns=quiet_ns,
         lateness_ns=lateness_ns,
@@ -58,7 +60,8 @@ def merged(
 
 def _merged(sources: Sequence[FileFeed], session: SessionRows, batch_rows: int) -> Iterator[Blocks]:
     tapes = [Tape(source, number) for number, source in enumerate(sources, 1)]
-    yield from _rebatched(session.batches(_stretches(tapes)), batch_rows)
+    batches = (batch for stretch in _stretches(tapes) for batch in session.taken(stretch))
+    yield from _rebatched(batches, batch_rows)
     errors = [tape.error for tape in tapes if tape.error is not None]
     if errors:
         raise errors[0]

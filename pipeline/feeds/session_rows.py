@@ -1,28 +1,20 @@
 """Session rows: what a merge adds to the rows of its sources. Instrument numbers, source numbers, timers, marks."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 
 from pipeline.block import Block, Blocks, Numbers
-from pipeline.codes import FeedAction, Kind, Mark
+from pipeline.codes import FeedAction, Kind, Mark, Origin
 from pipeline.errors import FeedError, UnitError
 from pipeline.feeds.stretches import Stretch, feed_rows, part
 from pipeline.instruments import Instrument, completed
 from pipeline.normalize.grid import pieces, timers
-from pipeline.normalize.marks import Seen, hashes, with_mark
+from pipeline.normalize.marks import with_mark
 from pipeline.normalize.rows import block_of_columns
 from pipeline.units import ABSENT
-
-_IDENTITY = {
-    Kind.QUOTE: ("bid_nano", "ask_nano", "bid_size_steps", "ask_size_steps", "vendor_seq"),
-    Kind.PRINT: ("price_nano", "size_steps", "vendor_seq"),
-    Kind.BAR: ("bar_unit", "bar_length", "open_nano", "high_nano", "low_nano", "close_nano", "volume_steps"),
-    Kind.STATUS: ("status", "vendor_action", "vendor_reason"),
-}
-"""What makes two rows of an instrument with one event time the same row."""
 
 _TIMERS_MAX: Final = 262_144
 """Timers made at once, and those of one gap: what bounds the memory of a fine grid over sparse rows."""
@@ -30,37 +22,83 @@ _TIMERS_MAX: Final = 262_144
 _INSTRUMENT_FIELDS = tuple(Instrument.__dataclass_fields__)
 
 
-class SessionRows:
-    """The state of a session being merged: instruments met, rows seen, session time."""
+class Repeats(Protocol):
+    """Remembers rows, so that a second showing is known: `feeds.repeats` has one for imports, one for live sessions."""
 
-    def __init__(self, names: Sequence[str], *, timer_interval_ns: int | None, quiet_ns: int, lateness_ns: int) -> None:
+    def repeated(self, block: Block) -> Numbers | None:
+        """(n,) bool: which rows were there before; None when none can have been. These are remembered."""
+        ...
+
+
+class SessionRows:
+    """The state of a session being merged: instruments met, rows seen, session time.
+
+    Fetched rows (origin BACKFILL) that were there before are left out; any others are kept and marked.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        repeats: Repeats,
+        *,
+        timer_interval_ns: int | None,
+        quiet_ns: int,
+        lateness_ns: int,
+    ) -> None:
+        self.session_ns = ABSENT
+        """Session time behind the rows given so far; ABSENT before the first."""
         self._names = names
+        self._repeats = repeats
         self._timer_interval_ns = timer_interval_ns
         self._quiet_ns = quiet_ns
         self._lateness_ns = lateness_ns
         self._ids: dict[tuple[str, str], int] = {}
         self._known: dict[int, Instrument] = {}
         self._ids_by_source: list[Numbers] = [np.zeros(1, np.int32) for _ in range(len(names) + 1)]
-        self._seen = {kind: Seen() for kind in _IDENTITY}
 
-    def batches(self, stretches: Iterable[Stretch]) -> Iterator[Blocks]:
-        """The declarations, then each stretch with all that is added to it, ranked from 1.
+    def taken(self, stretch: Stretch) -> Iterator[Blocks]:
+        """A stretch with all that is added to it, ranked from 1; in front of the first one the declarations.
 
         Raises FeedError when two sources count the sizes of one instrument in different steps.
         """
-        session_ns = ABSENT
-        for stretch in stretches:
-            if session_ns == ABSENT:
-                session_ns = int(stretch.session_ns[0])
-                yield [feed_rows(FeedAction.DECLARED, self._names, session_ns)]
-            for piece in self._pieces(self._completed(stretch), session_ns):
-                yield self._with_timers(piece, session_ns)
-                session_ns = int(piece.session_ns[-1])
-            session_ns = int(stretch.session_ns[-1])
+        if self.session_ns == ABSENT:
+            self.session_ns = int(stretch.session_ns[0])
+            yield [feed_rows(FeedAction.DECLARED, self._names, self.session_ns)]
+        for piece in self._pieces(self._completed(stretch)):
+            yield self._with_timers(piece)
+            self.session_ns = int(piece.session_ns[-1])
+        self.session_ns = int(stretch.session_ns[-1])
+
+    def ticked(self, now_ns: int) -> Blocks:
+        """The timers due by now while nothing came."""
+        assert self._timer_interval_ns is not None
+        first = self.session_ns // self._timer_interval_ns + 1
+        times = np.arange(first, now_ns // self._timer_interval_ns + 1) * self._timer_interval_ns
+        if not len(times):
+            return []
+        self.session_ns = int(times[-1])
+        return [self._timers(np.arange(1, len(times) + 1), times)]
+
+    def recall(self, batch: Blocks) -> None:
+        """Take in rows of this session that were written before: what a session that is resumed goes on from."""
+        for block in batch:
+            self.session_ns = max(self.session_ns, int(block.number("ts_recv_ns").max()))
+            if block.kind is Kind.INSTRUMENT:
+                self._recall_instruments(block)
+            self._repeats.repeated(block)
+
+    def _recall_instruments(self, block: Block) -> None:
+        for row in block.rows():
+            known = Instrument(**{name: row[name] for name in _INSTRUMENT_FIELDS})
+            self._ids[known.venue, known.symbol] = row["instrument_id"]
+            self._known[row["instrument_id"]] = known
 
     def _completed(self, stretch: Stretch) -> Stretch:
         stretch = self._numbered(stretch)
-        return Stretch([self._marked(block, stretch) for block in stretch.blocks], stretch.session_ns, stretch.sources)
+        gone: list[Numbers] = []
+        blocks = [self._marked(block, stretch, gone) for block in stretch.blocks]
+        whole = Stretch(blocks, stretch.session_ns, stretch.sources)
+        return _without(whole, np.concatenate(gone)) if gone else whole
 
     def _numbered(self, stretch: Stretch) -> Stretch:
         """Rows with the session's numbers for source and instrument, without definitions that tell nothing new."""
@@ -115,31 +153,21 @@ class SessionRows:
         table: Numbers = np.concatenate(self._ids_by_source)
         return table[starts[sources] + ids]  # type: ignore[no-any-return]  # numpy hands out Any
 
-    def _marked(self, block: Block, stretch: Stretch) -> Block:
-        if block.kind not in _IDENTITY or "marks" not in block.columns:
-            return block
-        marks = block.number("marks")
+    def _marked(self, block: Block, stretch: Stretch, gone: list[Numbers]) -> Block:
+        """The block with its marks; fetched rows that were there before are added to `gone`, by rank."""
         if block.kind is Kind.PRINT:
             due_ns = stretch.session_ns[block.number("seq") - 1] - self._lateness_ns
-            marks = with_mark(marks, block.number("ts_event_ns") < due_ns, Mark.LATE)
-        repeated = self._repeated(block)
-        return block.with_columns(marks=marks if repeated is None else with_mark(marks, repeated, Mark.DUPLICATE))
+            marks = with_mark(block.number("marks"), block.number("ts_event_ns") < due_ns, Mark.LATE)
+            block = block.with_columns(marks=marks)
+        repeated = self._repeats.repeated(block)
+        if repeated is None:
+            return block
+        is_gone = repeated & (block.number("origin") == Origin.BACKFILL)
+        if is_gone.any():
+            gone.append(block.number("seq")[is_gone])
+        return block.with_columns(marks=with_mark(block.number("marks"), repeated, Mark.DUPLICATE))
 
-    def _repeated(self, block: Block) -> Numbers | None:
-        """Which rows were there before; None when nothing can be: one source, and no ids of trades."""
-        if len(self._names) == 1 and (block.kind is not Kind.PRINT or (block.number("trade_id") == ABSENT).all()):
-            return None
-        names = ("ts_event_ns", *_IDENTITY[block.kind])
-        columns = [block.number(name) for name in names]
-        is_unique = np.zeros(len(block), np.bool_)
-        if block.kind is Kind.PRINT:
-            is_unique = block.number("trade_id") != ABSENT
-            columns = [np.where(is_unique, 0, column) for column in columns]
-            columns += [block.number("trade_id"), block.number("corrects_trade_id")]
-        identity = hashes([block.number("instrument_id"), *columns])
-        return self._seen[block.kind].duplicates(identity, block.number("source"), is_unique)
-
-    def _pieces(self, stretch: Stretch, session_ns: int) -> Iterator[Stretch]:
+    def _pieces(self, stretch: Stretch) -> Iterator[Stretch]:
         """The stretch in pieces whose timers fit into memory, however long the gaps between its rows are."""
         if not len(stretch):
             return
@@ -148,7 +176,7 @@ class SessionRows:
             return
         ends = pieces(
             stretch.session_ns,
-            session_ns,
+            self.session_ns,
             interval_ns=self._timer_interval_ns,
             quiet_ns=self._quiet_ns,
             timers_max=_TIMERS_MAX,
@@ -159,30 +187,31 @@ class SessionRows:
         for start, stop in pairwise(ends):
             yield part(stretch, start, stop)
 
-    def _with_timers(self, stretch: Stretch, session_ns: int) -> Blocks:
+    def _with_timers(self, stretch: Stretch) -> Blocks:
         """The stretch's blocks with the timers due among them."""
         if self._timer_interval_ns is None:
             return stretch.blocks
         rows, times = timers(
-            stretch.session_ns, session_ns, interval_ns=self._timer_interval_ns, quiet_ns=self._quiet_ns
+            stretch.session_ns, self.session_ns, interval_ns=self._timer_interval_ns, quiet_ns=self._quiet_ns
         )
         if not len(rows):
             return stretch.blocks
-        timer = block_of_columns(
-            Kind.TIMER,
-            len(rows),
-            {
-                "seq": rows + np.arange(1, len(rows) + 1),
-                "ts_event_ns": times,
-                "ts_recv_ns": times,
-                "interval_ns": self._timer_interval_ns,
-            },
-        )
         moved = np.searchsorted(rows, np.arange(len(stretch)), "right")
         blocks = [
             block.with_columns(seq=block.number("seq") + moved[block.number("seq") - 1]) for block in stretch.blocks
         ]
-        return [*blocks, timer]
+        return [*blocks, self._timers(rows + np.arange(1, len(rows) + 1), times)]
+
+    def _timers(self, seq: Numbers, times: Numbers) -> Block:
+        interval_ns = self._timer_interval_ns
+        assert interval_ns is not None
+        columns: dict[str, Numbers | int] = {
+            "seq": seq,
+            "ts_event_ns": times,
+            "ts_recv_ns": times,
+            "interval_ns": interval_ns,
+        }
+        return block_of_columns(Kind.TIMER, len(seq), columns)
 
 
 def _without(stretch: Stretch, ranks: Numbers) -> Stretch:

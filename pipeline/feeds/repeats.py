@@ -1,0 +1,127 @@
+"""Repeats: rows that were there before, known by their identity. One memory for imports, one for live sessions.
+
+An import looks back 65,536 rows of a kind and pays for sorting them with every batch of some ten thousand rows. A live
+session takes a few rows at a time and must not: it looks up trades one by one, and keeps the last million identities in a
+ring that is searched only when a hole is filled with fetched rows. A trade's number counts within its venue
+(Massive and Alpaca number by exchange).
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+
+from pipeline.block import Block, Numbers
+from pipeline.codes import Kind, Origin
+from pipeline.normalize.marks import Seen, hashes
+from pipeline.units import ABSENT
+
+_IDENTITY: Final[Mapping[Kind, tuple[str, ...]]] = {
+    Kind.QUOTE: ("bid_nano", "ask_nano", "bid_size_steps", "ask_size_steps", "vendor_seq"),
+    Kind.PRINT: ("price_nano", "size_steps", "vendor_seq"),
+    Kind.BAR: ("bar_unit", "bar_length", "open_nano", "high_nano", "low_nano", "close_nano", "volume_steps"),
+    Kind.STATUS: ("status", "vendor_action", "vendor_reason"),
+}
+"""What makes two rows of an instrument with one event time the same row."""
+
+LIVE_WINDOW_ROWS: Final = 1 << 20
+"""How many rows of a kind a live session looks back: minutes of the busiest market, 8 MB a kind."""
+
+
+class Shown:
+    """What the sources of an import have shown."""
+
+    def __init__(self, source_count: int) -> None:
+        self._source_count = source_count
+        self._seen = {kind: Seen() for kind in _IDENTITY}
+
+    def repeated(self, block: Block) -> Numbers | None:
+        """Which rows were there before; None when nothing can be: one source, and no ids of trades."""
+        if block.kind not in _IDENTITY:
+            return None
+        is_unique = _has_id(block)
+        if self._source_count == 1 and not is_unique.any():
+            return None
+        return self._seen[block.kind].duplicates(_identities(block, is_unique), block.number("source"), is_unique)
+
+
+class Heard:
+    """What the feeds of a live session have said: a trade's id names it for good, fetched rows are held against all."""
+
+    def __init__(self, window_rows: int = LIVE_WINDOW_ROWS) -> None:
+        self._window_rows = window_rows
+        self._trades: dict[int, None] = {}
+        self._rings = {kind: _Ring(window_rows) for kind in _IDENTITY}
+
+    def repeated(self, block: Block) -> Numbers | None:
+        """Which rows were there before; None when none were."""
+        if block.kind not in _IDENTITY:
+            return None
+        is_unique = _has_id(block)
+        identities = _identities(block, is_unique)
+        found = self._known_trades(identities, is_unique) if block.kind is Kind.PRINT else None
+        ring = self._rings[block.kind]
+        is_fetched = block.number("origin") == Origin.BACKFILL
+        if is_fetched.any():
+            again = is_fetched & (ring.holds(identities) | _second(identities))
+            found = again if found is None else found | again
+        ring.add(identities)
+        return found
+
+    def _known_trades(self, identities: Numbers, is_unique: Numbers) -> Numbers | None:
+        trades = self._trades
+        known = []
+        for place in np.flatnonzero(is_unique).tolist():
+            identity = int(identities[place])
+            if identity in trades:
+                known.append(place)
+            else:
+                trades[identity] = None
+        while len(trades) > self._window_rows:
+            del trades[next(iter(trades))]
+        if not known:
+            return None
+        found = np.zeros(len(identities), np.bool_)
+        found[known] = True
+        return found
+
+
+class _Ring:
+    """The last identities, oldest overwritten first."""
+
+    def __init__(self, rows: int) -> None:
+        self._held = np.zeros(rows, np.uint64)
+        self._count = 0
+
+    def add(self, identities: Numbers) -> None:
+        identities = identities[-len(self._held) :]
+        places = (self._count + np.arange(len(identities))) % len(self._held)
+        self._held[places] = identities
+        self._count += len(identities)
+
+    def holds(self, identities: Numbers) -> Numbers:
+        found: Numbers = np.isin(identities, self._held[: self._count])
+        return found
+
+
+def _second(identities: Numbers) -> Numbers:
+    """(n,) bool: which have an equal one in front of them."""
+    is_second = np.ones(len(identities), np.bool_)
+    is_second[np.unique(identities, return_index=True)[1]] = False
+    return is_second
+
+
+def _has_id(block: Block) -> Numbers:
+    """Which rows have an identity of their own."""
+    if block.kind is Kind.PRINT:
+        has_id: Numbers = block.number("trade_id") != ABSENT
+        return has_id
+    return np.zeros(len(block), np.bool_)
+
+
+def _identities(block: Block, is_unique: Numbers) -> Numbers:
+    columns = [block.number(name) for name in ("ts_event_ns", *_IDENTITY[block.kind])]
+    if block.kind is Kind.PRINT:
+        columns = [np.where(is_unique, 0, column) for column in columns]
+        columns += [block.number("trade_id"), block.number("corrects_trade_id"), block.number("venue")]
+    return hashes([block.number("instrument_id"), *columns])
