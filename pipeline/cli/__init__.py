@@ -24,11 +24,13 @@ _MORE: Final = {
     "backtests": "list, show, delete",
     "check": "find every damaged byte of the store; salvage what is whole",
     "diff": "what two runs decided differently, and what it did to profit",
+    "halt": "the kill switch",
     "note": "remark on a session",
     "runs": "list, show, delete",
     "sessions": "list, show, seal, export, delete, prune",
     "state": "what a strategy remembered at any moment; what differs between two",
     "strategy": "check one of your own: the dialect, and a day at both speeds",
+    "tell": "add or drop symbols, flatten, end: a request to a session that is recorded",
     "strategies": "list the strategies that come along, with their parameters",
 }
 _HIDDEN: Final = {"docs": "write the pages that come from the code"}

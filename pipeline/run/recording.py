@@ -5,7 +5,7 @@ makes both durable meanwhile; the operator's requests become inputs between comm
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -47,11 +47,14 @@ class Recorder:
         """Messages and rows that could not become events."""
         self.is_to_end = False
         """Whether the operator asked for the end."""
+        self.seen: list[Callable[[Blocks, Blocks], None]] = []
+        """Who is shown every commit with what was decided about it, behind their being written."""
         self._sequencer = sequencer
         self._fold = fold
         self._sync = sync
         self._control = control
         self._asked: list[tuple[int, Waiting]] = []
+        self._obeyed: list[Request] = []
         self._first_ns = 0
 
     @property
@@ -59,12 +62,31 @@ class Recorder:
         """`seq` of the last input."""
         return self._sequencer.last_seq
 
+    @property
+    def due_ns(self) -> int | None:
+        """When what waits is to be committed, by the monotonic clock; None when nothing waits."""
+        return self._sequencer.due_ns
+
     def take(self, batch: Blocks) -> None:
         """The next inputs, their `seq` counting from 1. Raises LogError for a batch that is none, PoisonedError."""
         self.session_ns = max(self.session_ns, *(int(block.number("ts_recv_ns").max()) for block in batch))
         self._act_on(self._sequencer.offer(batch))
+        self._obey_all()
+
+    def request(self, request: Request) -> None:
+        """A request of the shell's own, as an input."""
+        self._act_on(self._sequencer.offer([_as_input(request, self.session_ns)]))
+
+    def obeyed(self) -> list[Request]:
+        """Make inputs of the operator's requests that wait; all that became inputs since this was called last."""
+        self._obey_all()
+        obeyed, self._obeyed = self._obeyed, []
+        return obeyed
+
+    def _obey_all(self) -> None:
         for waiting in self._control.take():
             self._obey(waiting)
+            self._obeyed.append(waiting.request)
 
     def say(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Session events at this session time: mappings of `action`, `key`, `text`."""
@@ -105,10 +127,13 @@ class Recorder:
         if committed is None:
             return
         self._count(committed)
+        derived: Blocks = []
         if self._fold is not None:
             derived = self._fold.reduce(committed)
             self._sequencer.derived(derived)
             self._count(derived)
+        for see in self.seen:
+            see(committed, derived)
         if self._asked:
             self._answer()
 

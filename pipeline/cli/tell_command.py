@@ -1,0 +1,53 @@
+"""`tape tell`: a request to a session that is being recorded."""
+
+import sys
+from pathlib import Path
+from typing import Final
+
+import click
+
+from pipeline.cli.show import as_json_line, json_option
+
+_ACTIONS: Final = {
+    "add": "ADD_SYMBOL",
+    "drop": "DROP_SYMBOL",
+    "flatten": "FLATTEN",
+    "end": "END",
+}
+_NEED_TARGETS: Final = ("add", "drop")
+
+
+@click.command("tell")
+@click.argument("session")
+@click.argument("what", type=click.Choice(list(_ACTIONS)))
+@click.argument("targets", nargs=-1)
+@click.option("--reason", default="", help="kept with the request")
+@json_option
+@click.pass_obj
+def command(home: str, session: str, what: str, targets: tuple[str, ...], reason: str, as_json: bool) -> None:
+    """Ask SESSION, while it is recorded, to do WHAT; the request becomes an input of it.
+
+    \b
+    tape tell last add NVDA coinbase:SOL-USD
+    tape tell last flatten ABCD --reason "spread of a dollar"
+    tape tell last end
+    """
+    from pipeline.errors import ConfigError
+    from pipeline.log.store import Store
+    from pipeline.run.control import Request, ask
+
+    store = Store(Path(home))
+    manifest = store.find_one(session)
+    if what in _NEED_TARGETS and not targets:
+        raise ConfigError(f"tape tell {session} {what}: name one or more, e.g. tape tell last {what} NVDA")
+    answers = {
+        target: ask(store.folder(manifest.id), Request(_ACTIONS[what], target=target, text=reason))
+        for target in targets or ("",)
+    }
+    if as_json:
+        as_json_line({"session": manifest.id, "asked": what, "answers": answers})
+    else:
+        for target, answer in answers.items():
+            said = f"input {answer.seq}" if answer.ok else answer.error
+            click.echo(f"{manifest.id}: {what}{target and f' {target}'}: {said}")
+    sys.exit(0 if all(answer.ok for answer in answers.values()) else 2)

@@ -1,0 +1,180 @@
+"""Notifying: tells a person who is not looking that something needs them. It never holds up the recording, and never fails it.
+
+The queue "to tell" holds 100 texts; full means that telling is slower than what happens, and the rest is counted and said
+in one text when there is room again.
+"""
+
+import os
+import queue
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from enum import IntEnum
+from types import TracebackType
+from typing import Any, Final, Self
+
+import httpx
+
+from pipeline.block import Block, Blocks
+from pipeline.codes import FeedAction, Kind, RequestAction, SessionAction, TradingStatus
+from pipeline.errors import ConfigError
+from pipeline.ports import Notify
+
+Row = dict[str, Any]
+
+WEBHOOK_VARIABLE: Final = "TAPE_WEBHOOK"
+"""An address that is told: it is a secret, so it stands in the environment."""
+
+WAITING_MAX: Final = 100
+_TIMEOUT_S: Final = 10.0
+_FEED: Final = frozenset((FeedAction.LOST, FeedAction.MUTE, FeedAction.GAP_OPENED, FeedAction.ENDED))
+_STATUS: Final = frozenset((TradingStatus.HALTED, TradingStatus.PAUSED, TradingStatus.SUSPENDED))
+
+
+class Desktop:
+    """A notice of the desktop: notify-send on Linux, osascript on macOS."""
+
+    def __init__(self) -> None:
+        """Raises ConfigError where there is neither."""
+        self._command = _desktop_command()
+
+    def send(self, text: str) -> None:
+        """Show it."""
+        command = [part.replace("{}", text) for part in self._command]
+        subprocess.run(command, check=False, capture_output=True, timeout=_TIMEOUT_S)  # noqa: S603 - no shell reads it
+
+
+class Webhook:
+    """A POST of `{"text": ...}`, which is what chat services take."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def send(self, text: str) -> None:
+        """Post it."""
+        httpx.post(self._url, json={"text": text}, timeout=_TIMEOUT_S)
+
+
+def notifiers(words: Sequence[str]) -> list[Notify]:
+    """The ways that these words name: desktop, webhook. Raises ConfigError."""
+    found: list[Notify] = []
+    for word in words:
+        if word == "desktop":
+            found.append(Desktop())
+        elif word == "webhook":
+            url = os.environ.get(WEBHOOK_VARIABLE)
+            if not url:
+                raise ConfigError(f"--notify webhook: set its address in the environment, {WEBHOOK_VARIABLE}")
+            found.append(Webhook(url))
+        else:
+            raise ConfigError(f"--notify {word}: accepted are desktop and webhook")
+    return found
+
+
+class Notifier:
+    """Tells what happens by every way there is, from a thread of its own, within its `with` block."""
+
+    def __init__(self, ways: Sequence[Notify], session: str) -> None:
+        self.failures = 0
+        """How often a way could not tell."""
+        self._ways = ways
+        self._session = session
+        self._waiting: queue.Queue[str | None] = queue.Queue(WAITING_MAX)
+        self._left_out = 0
+        self._thread = threading.Thread(target=self._run, name="notify", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Tell what waits, for a bounded time."""
+        if error is not None:
+            self.tell(f"stopped: {error}")
+        self._waiting.put(None)
+        self._thread.join(timeout=2 * _TIMEOUT_S)
+
+    def add(self, inputs: Blocks, derived: Blocks) -> None:
+        """A commit and what was decided about it: what of it a person should hear."""
+        if not self._ways:
+            return
+        for block in [*inputs, *derived]:
+            for text in worth_telling(block):
+                self.tell(text)
+
+    def tell(self, text: str) -> None:
+        """Say it; never waits."""
+        try:
+            self._waiting.put_nowait(text)
+        except queue.Full:
+            self._left_out += 1
+
+    def _run(self) -> None:
+        while (text := self._waiting.get()) is not None:
+            left_out, self._left_out = self._left_out, 0
+            self._send(f"{text} (and {left_out} more)" if left_out else text)
+
+    def _send(self, text: str) -> None:
+        for way in self._ways:
+            try:
+                way.send(f"tape {self._session}: {text}")
+            except Exception:  # noqa: BLE001 - whatever a desktop or a stranger's server does, the recording goes on
+                self.failures += 1
+
+
+def worth_telling(block: Block) -> Iterator[str]:
+    """Gaps, halts and stops among the rows."""
+    words = _WORDS.get(block.kind)
+    if words is not None:
+        yield from filter(None, map(words, block.rows()))
+
+
+def _of_feed(row: Row) -> str:
+    return f"{_word(FeedAction(row['action']))} {row['text']}".rstrip() if row["action"] in _FEED else ""
+
+
+def _of_request(row: Row) -> str:
+    return f"halted: {row['text']}" if row["action"] == RequestAction.HALT else ""
+
+
+def _of_session(row: Row) -> str:
+    return f"strategy {row['key']} stopped: {row['text']}" if row["action"] == SessionAction.STOPPED else ""
+
+
+def _of_status(row: Row) -> str:
+    is_told = row["status"] in _STATUS
+    return f"instrument {row['instrument_id']} {_word(TradingStatus(row['status']))}" if is_told else ""
+
+
+def _word(code: IntEnum) -> str:
+    return code.name.lower().replace("_", " ")
+
+
+_WORDS: Final[Mapping[Kind, Callable[[Row], str]]] = {
+    Kind.FEED: _of_feed,
+    Kind.REQUEST: _of_request,
+    Kind.SESSION: _of_session,
+    Kind.STATUS: _of_status,
+}
+
+
+def _desktop_command() -> list[str]:
+    if sys.platform == "darwin":
+        return [
+            "osascript",
+            "-e",
+            "on run argv",
+            "-e",
+            'display notification (item 1 of argv) with title "tape"',
+            "-e",
+            "end run",
+            "{}",
+        ]
+    found = shutil.which("notify-send")
+    if found is None:
+        raise ConfigError("--notify desktop: there is no notify-send on this machine; accepted besides is webhook")
+    return [found, "--app-name=tape", "tape", "{}"]
