@@ -49,7 +49,7 @@ and `indicators.series` runs one over a whole series. Averages: `indicators.sma`
 `indicators.session_extremes`, `indicators.opening_range`, `indicators.gap`. Of quotes and prints: `indicators.spread`,
 `indicators.imbalance`, `indicators.tick_rate`.
 
-**At rest.** `log.seal` turns segments into `log.parquet`, written as `log.encoding` chooses; `log.manifest` says what a log is, `log.store` where logs lie
+**At rest.** `log.seal` turns segments into `log.parts` of `log.parquet`, written as `log.encoding` chooses; `log.manifest` says what a log is, `log.store` where logs lie
 and what they are called, `log.export` makes a copy that stands alone. `log.reader` gives rows back in order, over
 `log.segments`, `log.scan` and `log.merge`; `log.follow` goes on where it ends. `log.hot` reads sealed inputs a
 second time without decoding them, out of a `log.cache` of columns that `log.mapped` writes and maps; `log.trail` holds what an engine

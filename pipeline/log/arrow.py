@@ -68,11 +68,27 @@ def _array(column: Column, type_: pa.DataType) -> pa.Array:
     """The column as an array, from its buffers: `pa.array` would import pandas for its first call, half a second."""
     if isinstance(column, np.ndarray):
         return pa.Array.from_buffers(type_, len(column), [None, pa.py_buffer(np.ascontiguousarray(column))])
+    lengths, content = packed_text(column)
+    offsets = np.zeros(len(column) + 1, np.int32)
+    np.cumsum(lengths, out=offsets[1:])
+    return pa.Array.from_buffers(type_, len(column), [None, pa.py_buffer(offsets), pa.py_buffer(content)])
+
+
+def packed_text(column: list[str] | list[bytes]) -> tuple[Numbers, bytes]:
+    """The bytes of each text, counted and one behind the other. Most columns of derived rows are empty to the end."""
+    if not any(column):
+        return np.zeros(len(column), np.int32), b""
     encoded = [text.encode() if isinstance(text, str) else text for text in column]
-    offsets = np.zeros(len(encoded) + 1, np.int32)
-    np.cumsum([len(text) for text in encoded], out=offsets[1:])
-    content = [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))]
-    return pa.Array.from_buffers(type_, len(encoded), content)
+    return np.array([len(text) for text in encoded], np.int32), b"".join(encoded)
+
+
+def text_of(array: pa.Array) -> tuple[Numbers, memoryview]:
+    """What `packed_text` gives for the values of an array without nulls, from its buffers."""
+    _, offsets, content = array.buffers()
+    if offsets is None or not len(array):
+        return np.empty(0, np.int32), memoryview(b"")
+    ends = np.frombuffer(offsets, np.int32, len(array) + 1, array.offset * 4)
+    return np.diff(ends), memoryview(content or b"").cast("B")[ends[0] : ends[-1]]
 
 
 def _column(batch: pa.RecordBatch | pa.Table, field: Field) -> Column:

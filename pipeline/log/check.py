@@ -20,9 +20,10 @@ from pipeline.log.half_made import is_half_made
 from pipeline.log.lock import FILE_NAME as LOCK
 from pipeline.log.manifest import Manifest, SealedPart
 from pipeline.log.parquet import damaged_pieces, file_hash, prove
+from pipeline.log.parts import EVENTS
 from pipeline.log.reader import JOURNAL
 from pipeline.log.scan import Scan, Verdict, is_beyond_a_crash
-from pipeline.log.seal import EVENTS, unnamed
+from pipeline.log.seal import unnamed
 from pipeline.log.segments import SUFFIX, Segments, numbers
 from pipeline.log.store import CODE, DELETED_PREFIX, RUNS, SESSIONS, Store
 

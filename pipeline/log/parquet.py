@@ -11,6 +11,7 @@ footer names them and their values as well, so that our reader need not decode t
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -24,8 +25,8 @@ from msgspec import json
 from pipeline.block import Block, Column, Numbers, concat
 from pipeline.codes import Kind
 from pipeline.errors import CorruptError
-from pipeline.events import FIELD_BY_NAME, LAYOUTS
-from pipeline.log.arrow import SCHEMAS, kind_of, numbers_of, to_arrow
+from pipeline.events import FIELD_BY_NAME, LAYOUTS, Field
+from pipeline.log.arrow import SCHEMAS, kind_of, numbers_of, packed_text, text_of, to_arrow
 from pipeline.log.disk import Disk, RealDisk
 from pipeline.log.encoding import options
 from pipeline.log.manifest import Piece, SealedPart
@@ -81,14 +82,25 @@ class PartWriter:
 
     def close(self) -> Written:
         """Write what waits and the footer, sync the file."""
+        written = self.finish()
+        self.sync()
+        return written
+
+    def finish(self) -> Written:
+        """Write what waits and the footer; durable only behind a `sync`."""
         if self._waiting_rows or self._writer is None:
             self._write_group(self._waiting_rows)
         assert self._writer is not None
         self._writer.add_key_value_metadata({_CONSTANT: json.encode(self._constants, order="sorted").decode()})
         self._writer.close()
         self._pieces.append(self._sink.piece(0, 0, 0))
-        self._sink.finish()
+        self._sink.put()
         return Written(self._sink.size, self._sink.hash.hexdigest(), tuple(self._pieces), tuple(self._values))
+
+    def sync(self) -> None:
+        """Make the finished file durable and let go of it."""
+        self._sink.sync()
+        self._sink.release()
 
     def abandon(self) -> None:
         """Give the file up; it stays behind, unfinished."""
@@ -158,15 +170,12 @@ class PartFile:
         names = list(columns) if columns is not None else list(LAYOUTS[self.kind].names)
         repeated = {} if decode_all else self._repeated(names, min(rows, self._file.metadata.num_rows))
         decoded = [name for name in names if name not in repeated]
-        try:
+        with self._still_sound(wanted[0]):
             for batch in self._file.iter_batches(rows, row_groups=wanted, columns=decoded, use_threads=False):
                 block = _block(batch, self.kind, names, repeated)
                 start = int(np.searchsorted(block.number("seq"), from_seq))
                 if start < len(block):
                     yield block.slice(start, len(block)) if start else block
-        except (pa.ArrowException, OSError) as error:
-            start = self._file.metadata.row_group(wanted[0]).column(0).data_page_offset
-            raise CorruptError(self.path, start, f"it was sound and is so no more: {_short(error)}") from None
 
     def times(self) -> tuple[int, int]:
         """The first and the last `ts_recv_ns` in it, as the footer has them."""
@@ -177,9 +186,21 @@ class PartFile:
 
     def values(self) -> tuple[str, ...]:
         """`digest_of` each row group, as it reads now."""
-        return tuple(
-            digest_of(next(self.blocks(groups=[group], decode_all=True))) for group in range(self.count_groups)
-        )
+        return tuple(self._digest(group) for group in range(self.count_groups))
+
+    def _digest(self, group: int) -> str:
+        names = list(LAYOUTS[self.kind].names)
+        with self._still_sound(group):
+            batches = self._file.iter_batches(ROW_GROUP_ROWS, row_groups=[group], columns=names, use_threads=False)
+            return _digest_of_batch(next(batches), self.kind)
+
+    @contextmanager
+    def _still_sound(self, group: int) -> Iterator[None]:
+        try:
+            yield
+        except (pa.ArrowException, OSError) as error:
+            start = self._file.metadata.row_group(group).column(0).data_page_offset
+            raise CorruptError(self.path, start, f"it was sound and is so no more: {_short(error)}") from None
 
     def _repeated(self, names: Sequence[str], rows: int) -> dict[str, Numbers]:
         """Those of these columns that hold one value in all rows, repeated, read-only; `seq` is always decoded."""
@@ -240,10 +261,25 @@ def digest_of(*blocks: Block) -> str:
             for block in blocks:
                 hasher.update(_bytes_of(block.number(field.name)))
         else:
-            values = [value for block in blocks for value in block.text(field.name)]
-            encoded = [value.encode() if isinstance(value, str) else value for value in values]
-            hasher.update(np.array([len(value) for value in encoded], "i4").tobytes())
-            hasher.update(b"".join(encoded))
+            packed = [packed_text(block.text(field.name)) for block in blocks]
+            for lengths, _ in packed:
+                hasher.update(_bytes_of(lengths))
+            for _, content in packed:
+                hasher.update(content)
+    return hasher.hexdigest()
+
+
+def _digest_of_batch(batch: pa.RecordBatch, kind: Kind) -> str:
+    """`digest_of` the rows of a batch, without making values of them. Raises ArrowInvalid for nulls."""
+    hasher = blake3()
+    for field in LAYOUTS[kind].fields:
+        array = batch.column(field.name)
+        if field.is_fixed:
+            hasher.update(_bytes_of(_numbers(array, field)))
+        else:
+            lengths, content = text_of(array)
+            hasher.update(_bytes_of(lengths))
+            hasher.update(content)
     return hasher.hexdigest()
 
 
@@ -271,12 +307,17 @@ def _block(batch: pa.RecordBatch, kind: Kind, names: Sequence[str], repeated: Ma
 
 
 def _column(array: pa.Array, kind: Kind, name: str) -> Column:
-    """An array's values; numbers share its memory. Raises ArrowInvalid for nulls, which no layout has."""
+    """An array's values; numbers share its memory. Raises ArrowInvalid for nulls, which no layout of numbers has."""
     field = FIELD_BY_NAME[kind][name]
     if not field.is_fixed:
         return array.to_pylist()  # type: ignore[no-any-return]  # pyarrow is untyped
+    return _numbers(array, field)
+
+
+def _numbers(array: pa.Array, field: Field) -> Numbers:
+    """Raises ArrowInvalid for nulls."""
     if array.null_count:
-        raise pa.ArrowInvalid(f"column {name!r} holds nulls")
+        raise pa.ArrowInvalid(f"column {field.name!r} holds nulls")
     return numbers_of(array, field)
 
 
@@ -342,7 +383,7 @@ class _Sink(io.RawIOBase):
         self.size += len(view)
         self._gathered += view
         if len(self._gathered) >= _WRITTEN_BYTES:
-            self._put()
+            self.put()
         return len(view)
 
     def piece(self, rows: int, first_seq: int, last_seq: int) -> Piece:
@@ -350,13 +391,12 @@ class _Sink(io.RawIOBase):
         digest, self._piece = self._piece.hexdigest(), blake3()
         return Piece(end=self.size, blake3=digest, rows=rows, first_seq=first_seq, last_seq=last_seq)
 
-    def finish(self) -> None:
-        """Make the content durable and let go of the file."""
-        self._put()
+    def sync(self) -> None:
+        """Make what was put durable."""
         self._disk.sync(self._fd)
-        self.release()
 
-    def _put(self) -> None:
+    def put(self) -> None:
+        """Write what was gathered."""
         self._disk.write(self._fd, self._gathered)
         self._gathered = bytearray()
 

@@ -18,24 +18,17 @@ Whoever seals holds the log's lock.
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
-from pipeline.block import Block
 from pipeline.errors import LogError
-from pipeline.events import LAYOUTS
 from pipeline.log import codec, manifest
 from pipeline.log.disk import TEMPORARY, Disk, RealDisk
 from pipeline.log.durable import FILE_NAME as DURABLE
-from pipeline.log.durable import Cursor
 from pipeline.log.frames import FrameKind
-from pipeline.log.manifest import Manifest, SealedPart, Stretch
-from pipeline.log.parquet import PartFile, PartWriter, Written, file_hash
+from pipeline.log.manifest import Manifest, Stretch
+from pipeline.log.parquet import PartFile
+from pipeline.log.parts import EVENTS, MERGED, Parts, Tally
 from pipeline.log.reader import JOURNAL, LogReader
 from pipeline.log.segments import Segments, numbers
 
-EVENTS: Final = "events"
-SUFFIX: Final = ".parquet"
-MERGED: Final = "part-00001"
 _WINDOW_ROWS: Final = 65_536
 
 
@@ -85,7 +78,7 @@ def _sealed_on(folder: Path, disk: Disk) -> Manifest:
     """Go on by segments where sealing in the background has begun: inputs alone are in order so, and written but once."""
     while seal_segment(folder, disk):
         pass
-    result, tally = _with_next_segment(folder, manifest.load(folder), disk), _Tally()
+    result, tally = _with_next_segment(folder, manifest.load(folder), disk), Tally()
     for part in result.parts:
         tally.add_part(part, PartFile(folder / part.file).times())
     return tally.applied(result, parts=result.parts, sealed=result.sealed)
@@ -95,7 +88,7 @@ def _with_next_segment(folder: Path, before: Manifest, disk: Disk) -> Manifest:
     """Write the oldest unsealed segment as parts; the manifest that would name them is returned, not written."""
     segments = Segments(folder / JOURNAL, before.sealed, is_closed=before.is_closed, disk=disk)
     number = segments.numbers[0]
-    parts = _Parts(folder, disk)
+    parts = Parts(folder, disk, suffix=TEMPORARY)
     for frame in segments.frames(number):
         stretch = _STRETCHES.get(frame.header.kind)
         if stretch:
@@ -108,7 +101,7 @@ def _with_next_segment(folder: Path, before: Manifest, disk: Disk) -> Manifest:
 
 def write_sealed(reader: LogReader, folder: Path, disk: Disk) -> Manifest:
     """Write all of a log's rows as sealed parts into a folder; the manifest that would name them is returned, not written."""
-    parts, tally = _Parts(folder, disk), _Tally()
+    parts, tally = Parts(folder, disk, suffix=TEMPORARY), Tally()
     for window in reader.windows(what="all", rows=_WINDOW_ROWS):
         for block in window.blocks:
             parts.write(block, MERGED)
@@ -141,120 +134,3 @@ def unnamed(folder: Path, of: Manifest, disk: Disk) -> list[str]:
 
 
 _STRETCHES: Final[dict[FrameKind, Stretch]] = {FrameKind.INPUTS: "inputs", FrameKind.DERIVED: "derived"}
-
-
-class _Parts:
-    """The files of one sealing, under temporary names until all of them are proved."""
-
-    def __init__(self, folder: Path, disk: Disk) -> None:
-        self._folder = folder
-        self._disk = disk
-        self._writers: dict[str, PartWriter] = {}
-        self._stretches: dict[str, set[Stretch]] = {}
-
-    def write(self, block: Block, stem: str) -> None:
-        """Add rows to the kind's part of that name."""
-        if not len(block):
-            return
-        file = f"{EVENTS}/kind={block.kind.name.lower()}/{stem}{SUFFIX}"
-        if file not in self._writers:
-            self._disk.make_folder((self._folder / file).parent)
-            self._writers[file] = PartWriter(self._temporary(file), block.kind, self._disk)
-            self._stretches[file] = set()
-        self._writers[file].write(block)
-        ord_ = block.number("ord")
-        if ord_.min() == 0:
-            self._stretches[file].add("inputs")
-        if ord_.max() > 0:
-            self._stretches[file].add("derived")
-
-    def publish(self, chain_in: str, chain_out: str) -> list[SealedPart]:
-        """Finish, prove and rename all of them, durably."""
-        written = {file: writer.close() for file, writer in self._writers.items()}
-        for file, proof in written.items():
-            _compare(self._temporary(file), proof)
-        for file in written:
-            self._disk.rename(self._temporary(file), self._folder / file)
-        for parent in sorted({(self._folder / file).parent for file in written}):
-            self._disk.sync_folder(parent)
-        if written:
-            self._disk.sync_folder(self._folder / EVENTS)
-            self._disk.sync_folder(self._folder)
-        return [self._entry(file, proof, chain_in, chain_out) for file, proof in written.items()]
-
-    def _entry(self, file: str, proof: Written, chain_in: str, chain_out: str) -> SealedPart:
-        kind, stretches = self._writers[file].kind, self._stretches[file]
-        return SealedPart(
-            file=file,
-            kind=kind.name.lower(),
-            stretch="all" if len(stretches) == 2 else next(iter(stretches)),
-            size=proof.size,
-            blake3=proof.blake3,
-            rows=proof.rows,
-            first_seq=proof.pieces[0].first_seq,
-            last_seq=proof.pieces[-2].last_seq,
-            chain_in=chain_in,
-            chain_out=chain_out,
-            layout_version=LAYOUTS[kind].version,
-            pieces=proof.pieces,
-        )
-
-    def _temporary(self, file: str) -> Path:
-        return self._folder / (file + TEMPORARY)
-
-
-def _compare(path: Path, written: Written) -> None:
-    """The file as it lies there holds the rows that went in. Raises LogError."""
-    if file_hash(path) != written.blake3:
-        raise LogError(f"{path}: reads back as other bytes than were written; nothing was dropped")
-    if PartFile(path).values() != written.values:
-        raise LogError(f"{path}: reads back as other rows than were written; nothing was dropped")
-
-
-class _Tally:
-    """What the manifest says about a log's rows, counted while they pass."""
-
-    def __init__(self) -> None:
-        self._kinds: dict[str, int] = {}
-        self._inputs = self._derived = 0
-        self._seqs: list[tuple[int, int]] = []
-        self._times: dict[bool, list[tuple[int, int]]] = {True: [], False: []}
-
-    def add(self, block: Block) -> None:
-        """Count a block's rows."""
-        name, is_input = block.kind.name.lower(), block.number("ord") == 0
-        inputs = int(np.count_nonzero(is_input))
-        self._kinds[name] = self._kinds.get(name, 0) + len(block)
-        self._inputs += inputs
-        self._derived += len(block) - inputs
-        self._seqs.append((int(block.number("seq")[0]), int(block.number("seq")[-1])))
-        for sort, chosen in ((True, is_input), (False, ~is_input)):
-            times = block.number("ts_recv_ns")[chosen]
-            if len(times):
-                self._times[sort].append((int(times.min()), int(times.max())))
-
-    def add_part(self, part: SealedPart, times: tuple[int, int]) -> None:
-        """Count the inputs of a part, received in this span of time."""
-        self._kinds[part.kind] = self._kinds.get(part.kind, 0) + part.rows
-        self._inputs += part.rows
-        self._seqs.append((part.first_seq, part.last_seq))
-        self._times[True].append(times)
-
-    def applied(self, to: Manifest, *, parts: tuple[SealedPart, ...], sealed: Cursor) -> Manifest:
-        """The manifest of the same log, sealed in these parts."""
-        times = self._times[True] or self._times[False] or [(0, 0)]
-        seqs = self._seqs or [(0, 0)]
-        return manifest.replaced(
-            to,
-            state="sealed",
-            kinds=self._kinds,
-            inputs=self._inputs,
-            derived=self._derived,
-            first_seq=min(first for first, _ in seqs),
-            last_seq=max(last for _, last in seqs),
-            first_ts_ns=min(first for first, _ in times),
-            last_ts_ns=max(last for _, last in times),
-            parts=parts,
-            sealed=sealed,
-            chain_head=sealed.chain.hex(),
-        )
