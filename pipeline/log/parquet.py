@@ -82,25 +82,14 @@ class PartWriter:
 
     def close(self) -> Written:
         """Write what waits and the footer, sync the file."""
-        written = self.finish()
-        self.sync()
-        return written
-
-    def finish(self) -> Written:
-        """Write what waits and the footer; durable only behind a `sync`."""
         if self._waiting_rows or self._writer is None:
             self._write_group(self._waiting_rows)
         assert self._writer is not None
         self._writer.add_key_value_metadata({_CONSTANT: json.encode(self._constants, order="sorted").decode()})
         self._writer.close()
         self._pieces.append(self._sink.piece(0, 0, 0))
-        self._sink.put()
+        self._sink.finish()
         return Written(self._sink.size, self._sink.hash.hexdigest(), tuple(self._pieces), tuple(self._values))
-
-    def sync(self) -> None:
-        """Make the finished file durable and let go of it."""
-        self._sink.sync()
-        self._sink.release()
 
     def abandon(self) -> None:
         """Give the file up; it stays behind, unfinished."""
@@ -383,7 +372,7 @@ class _Sink(io.RawIOBase):
         self.size += len(view)
         self._gathered += view
         if len(self._gathered) >= _WRITTEN_BYTES:
-            self.put()
+            self._put()
         return len(view)
 
     def piece(self, rows: int, first_seq: int, last_seq: int) -> Piece:
@@ -391,12 +380,13 @@ class _Sink(io.RawIOBase):
         digest, self._piece = self._piece.hexdigest(), blake3()
         return Piece(end=self.size, blake3=digest, rows=rows, first_seq=first_seq, last_seq=last_seq)
 
-    def sync(self) -> None:
-        """Make what was put durable."""
+    def finish(self) -> None:
+        """Make the content durable and let go of the file."""
+        self._put()
         self._disk.sync(self._fd)
+        self.release()
 
-    def put(self) -> None:
-        """Write what was gathered."""
+    def _put(self) -> None:
         self._disk.write(self._fd, self._gathered)
         self._gathered = bytearray()
 

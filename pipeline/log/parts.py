@@ -27,6 +27,7 @@ class Parts:
         self._disk = disk
         self._suffix = suffix
         self._writers: dict[str, PartWriter] = {}
+        self._written: dict[str, Written] = {}
         self._stretches: dict[str, set[Stretch]] = {}
 
     def write(self, block: Block, stem: str) -> None:
@@ -36,7 +37,7 @@ class Parts:
         file = f"{EVENTS}/kind={block.kind.name.lower()}/{stem}{SUFFIX}"
         if file not in self._writers:
             self._disk.make_folder((self._folder / file).parent)
-            self._writers[file] = PartWriter(self.path(file), block.kind, self._disk)
+            self._writers[file] = PartWriter(self._path(file), block.kind, self._disk)
             self._stretches[file] = set()
         self._writers[file].write(block)
         ord_ = block.number("ord")
@@ -45,34 +46,32 @@ class Parts:
         if ord_.max() > 0:
             self._stretches[file].add("derived")
 
-    def finish(self) -> dict[str, Written]:
-        """Write what waits and the footers; nothing is durable, nor believed, before `sync` and `prove`."""
-        return {file: writer.finish() for file, writer in self._writers.items()}
+    @property
+    def files(self) -> list[str]:
+        """Their names within the folder, without the suffix."""
+        return list(self._writers)
 
-    def sync(self, file: str) -> None:
-        """Make a finished file durable and let go of it."""
-        self._writers[file].sync()
+    def complete(self, file: str) -> None:
+        """Write what waits and the footer, make the file durable, and prove that it holds the rows that went in.
 
-    def prove(self, written: dict[str, Written]) -> None:
-        """The files as they lie there hold the rows that went in. Raises LogError."""
-        for file, proof in written.items():
-            path = self.path(file)
-            if file_hash(path) != proof.blake3:
-                raise LogError(f"{path}: reads back as other bytes than were written; nothing was dropped")
-            if PartFile(path).values() != proof.values:
-                raise LogError(f"{path}: reads back as other rows than were written; nothing was dropped")
+        Raises OSError, LogError.
+        """
+        self._written[file] = written = self._writers[file].close()
+        path = self._path(file)
+        if file_hash(path) != written.blake3:
+            raise LogError(f"{path}: reads back as other bytes than were written; nothing was dropped")
+        if PartFile(path).values() != written.values:
+            raise LogError(f"{path}: reads back as other rows than were written; nothing was dropped")
 
     def publish(self, chain_in: str, chain_out: str) -> list[SealedPart]:
-        """Finish, prove and rename all of them, durably."""
-        written = self.finish()
-        for file in written:
-            self.sync(file)
-        self.prove(written)
-        for file in written:
-            self._disk.rename(self.path(file), self._folder / file)
+        """Complete and rename all of them, durably."""
+        for file in self.files:
+            self.complete(file)
+        for file in self.files:
+            self._disk.rename(self._path(file), self._folder / file)
         for folder in self.folders:
             self._disk.sync_folder(folder)
-        return self.entries(written, chain_in, chain_out)
+        return self.entries(chain_in, chain_out)
 
     def abandon(self) -> None:
         """Let go of the files; they stay behind, unfinished."""
@@ -87,13 +86,9 @@ class Parts:
         inner = sorted({(self._folder / file).parent for file in self._writers})
         return [*inner, self._folder / EVENTS, self._folder]
 
-    def path(self, file: str) -> Path:
-        """Where a file lies until it is proved."""
-        return self._folder / (file + self._suffix)
-
-    def entries(self, written: dict[str, Written], chain_in: str, chain_out: str) -> list[SealedPart]:
-        """The files as a manifest names them."""
-        return [self._entry(file, proof, chain_in, chain_out) for file, proof in written.items()]
+    def entries(self, chain_in: str, chain_out: str) -> list[SealedPart]:
+        """The complete files as a manifest names them."""
+        return [self._entry(file, self._written[file], chain_in, chain_out) for file in self.files]
 
     def _entry(self, file: str, proof: Written, chain_in: str, chain_out: str) -> SealedPart:
         kind, stretches = self._writers[file].kind, self._stretches[file]
@@ -111,6 +106,9 @@ class Parts:
             layout_version=LAYOUTS[kind].version,
             pieces=proof.pieces,
         )
+
+    def _path(self, file: str) -> Path:
+        return self._folder / (file + self._suffix)
 
 
 class Tally:

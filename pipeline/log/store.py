@@ -8,10 +8,12 @@
 An id is a name and never a path: what is not spelled like one is refused before a file system sees it.
 """
 
+import contextlib
 import re
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
@@ -21,7 +23,7 @@ from pipeline.block import Blocks
 from pipeline.errors import ConfigError, LockedError, LogError, NotFoundError
 from pipeline.log import lock, manifest
 from pipeline.log.disk import Disk, Held, RealDisk, put
-from pipeline.log.half_made import is_half_made
+from pipeline.log.half_made import RUN_PREFIX, is_half_made
 from pipeline.log.manifest import Manifest, What, code_hash
 from pipeline.log.parquet import bytes_hash
 from pipeline.log.reader import JOURNAL, read_journal
@@ -31,7 +33,6 @@ from pipeline.units import NANO
 SESSIONS: Final = "sessions"
 RUNS: Final = "runs"
 CODE: Final = "code"
-RUN_PREFIX: Final = "r-"
 DELETED_PREFIX: Final = ".deleted-"
 
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)
@@ -114,6 +115,11 @@ class Store:
         """A new, open run over these sessions; its id begins with `r-`."""
         name = RUN_PREFIX + (slug(hint) or "run")
         return self._create("run", name, mode, created_ns, {**facts, "parents": tuple(parents)})
+
+    def claim_run(self, hint: str, *, mode: Mode, created_ns: int, parents: Sequence[str], **facts: object) -> Manifest:
+        """The manifest of a run to be made in a folder that is claimed now; see `log.whole`."""
+        folder = self.claim(RUN_PREFIX + (slug(hint) or "run"))
+        return _first("run", folder.name, mode, created_ns, {**facts, "parents": tuple(parents)})
 
     def find(self, text: str, *, now_ns: int | None = None, zone: tzinfo = UTC) -> list[Manifest]:
         """What a person means: an id, the beginning of one, `last`, `last 3`, `last-run`, `yesterday`, `all` (sessions).
@@ -245,10 +251,21 @@ class Store:
         # The folder itself must outlive a crash before anything in it can.
         for parent in (folder, folder.parent, self.home):
             self.disk.sync_folder(parent)
-        created = Manifest(id=folder.name, what=what, mode=mode, log_id=secrets.token_hex(16), created_ns=created_ns)
-        created = manifest.replaced(created, **facts)
+        created = _first(what, folder.name, mode, created_ns, facts)
         manifest.save(folder, created, self.disk)
         return created
+
+    def half_made_runs(self) -> set[str]:
+        """Runs that are being made in this moment, or were when a crash struck."""
+        names = self.disk.names(self.home / RUNS)
+        return {name for name in names if _ID.fullmatch(name) and is_half_made(self.home / RUNS / name, self.disk)}
+
+    def drop_half_made_runs(self, known: AbstractSet[str]) -> None:
+        """Delete the runs whose makers were killed, but for those known before."""
+        for id_ in self.half_made_runs() - known:
+            if (self.folder(id_) / JOURNAL / lock.FILE_NAME).is_file():  # else it is being claimed in this moment
+                with contextlib.suppress(LockedError):
+                    self._delete(self.folder(id_), if_half_made=True)
 
     def _listed(self, part: str) -> tuple[list[Manifest], dict[str, LogError | NotFoundError]]:
         found: list[Manifest] = []
@@ -267,10 +284,12 @@ class Store:
             raise NotFoundError(f"{text!r} names nothing in {self.home}; there is {_names(among)}")
         return found
 
-    def _delete(self, folder: Path) -> None:
+    def _delete(self, folder: Path, *, if_half_made: bool = False) -> None:
         """Take it out of sight in one step, then take it apart: a crash in between leaves no half of a session."""
         held = self._lock(folder)
         try:
+            if if_half_made and not is_half_made(folder, self.disk):  # it was finished before the lock was had
+                return
             hidden = folder.with_name(f"{DELETED_PREFIX}{secrets.token_hex(4)}-{folder.name}")
             self.disk.rename(folder, hidden)
             self.disk.sync_folder(folder.parent)
@@ -286,6 +305,12 @@ class Store:
     def _orphans(self) -> tuple[str, ...]:
         sessions = {session.id for session in self.sessions()}
         return tuple(run.id for run in self.runs() if not sessions.issuperset(run.parents))
+
+
+def _first(what: What, id_: str, mode: Mode, created_ns: int, facts: Mapping[str, object]) -> Manifest:
+    """The manifest of a log in which nothing is yet."""
+    made = Manifest(id=id_, what=what, mode=mode, log_id=secrets.token_hex(16), created_ns=created_ns)
+    return manifest.replaced(made, **facts)
 
 
 def checked_id(text: str) -> str:

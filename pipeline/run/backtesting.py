@@ -99,6 +99,7 @@ def backtest(
     asked = _asked(results.folder.name, sessions, grid, code_hash, overnight, created_ns)
     results.begin(asked)
     held = results.hold()
+    half_made = store.half_made_runs()
     try:
         done = _done(store, results, cells)
         waiting, twins = _once([job for job in jobs if any(cell.place not in done for cell in job.cells)])
@@ -120,7 +121,7 @@ def backtest(
         progress(len(rows))
     finally:
         if keep_runs:
-            _drop_half_made(store, created_ns)
+            store.drop_half_made_runs(half_made)  # what a worker was writing when it was killed
         held.release()
     return Outcome(
         backtest=asked.id,
@@ -134,13 +135,6 @@ def backtest(
         why=crew.ready.why if crew.ready else "",
         seconds=round(time.perf_counter() - started, 3),
     )
-
-
-def _drop_half_made(store: Store, created_ns: int) -> None:
-    """Delete the runs of this backtest that a worker left unfinished when it was killed."""
-    for run in store.runs():
-        if run.state == "open" and run.created_ns == created_ns:
-            store.delete(run.id)
 
 
 def _check_sealed(sessions: Sequence[Manifest]) -> None:

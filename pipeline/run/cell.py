@@ -23,9 +23,10 @@ from pipeline.log.backtests import CellRow
 from pipeline.log.manifest import Manifest
 from pipeline.log.reader import LogReader
 from pipeline.log.store import Store
+from pipeline.run.code import code_of
 from pipeline.run.fold import FoldPlan, LocalFold, Speed
 from pipeline.run.overnight import NOTHING, Evening, Split, morning
-from pipeline.run.replaying import instruments_of, kept, new_run, reduce_all
+from pipeline.run.replaying import both, instruments_of, kept, new_run, reduce_all
 from pipeline.run.tally import Tally, units_of
 
 ROWS = 1 << 18
@@ -106,10 +107,12 @@ def _run_cell(
         fold = stack.enter_context(LocalFold(cell.plan, code.paths, speed=code.speed, inputs=code.inputs))
         if cell.is_kept:
             made = partial(new_run, to_seq=log.last_seq, instruments=instruments, created_ns=code.created_ns)
-            run = stack.enter_context(kept(store, made(store, session, cell.plan, code.paths)))
+            sources = code_of(code.paths)
+            run = stack.enter_context(kept(store, made(store, session, cell.plan, code.paths, sources), sources))
         fold.reduce([begun.state])
         windows = hot.windows(store, session.id, columns=COLUMNS, rows=ROWS)
-        events = reduce_all(windows, fold.reduce, tally, run.add if run else _dropped, _dropped)
+        take = both(tally.add, run.add) if run else tally.add
+        events = reduce_all(windows, fold.reduce, take, _dropped)
         hashes, tables = fold.hashes(), fold.snapshot().tables
         if run:
             run.hashes = hashes

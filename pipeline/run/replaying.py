@@ -15,16 +15,15 @@ from pipeline.errors import ConfigError, NotFoundError
 from pipeline.events import LAYOUTS
 from pipeline.log import hot
 from pipeline.log import manifest as manifests
-from pipeline.log.frames import FrameKind
-from pipeline.log.journal import Journal
 from pipeline.log.manifest import Manifest
 from pipeline.log.merge import Window
-from pipeline.log.reader import JOURNAL, LogReader
-from pipeline.log.seal import seal
+from pipeline.log.reader import LogReader
 from pipeline.log.store import Store
+from pipeline.log.whole import WholeLog
 from pipeline.provenance import Mode
 from pipeline.run.ahead import ahead
-from pipeline.run.code import code_of
+from pipeline.run.behind import behind
+from pipeline.run.code import Code, code_of
 from pipeline.run.environment import machine, packages
 from pipeline.run.fold import FoldPlan, Hashes, LocalFold, Speed
 from pipeline.run.keeping import Keeper, trail_of
@@ -99,22 +98,24 @@ def replay(
         first = iso_from_ns(parent.first_ts_ns)
         raise ConfigError(f"{iso_from_ns(until_ns)} is before the first input of {parent.id}, {first}")
     instruments = instruments_of(log, to_seq)
-    manifest = new_run(
-        store, parent, plan, strategy_files, to_seq=to_seq, instruments=instruments, created_ns=created_ns
+    code = code_of(strategy_files)
+    run = new_run(
+        store, parent, plan, strategy_files, code, to_seq=to_seq, instruments=instruments, created_ns=created_ns
     )
     tally = Tally(units_of(instruments))
     with (
-        kept(store, manifest) as run,
-        trail_of(store, parent, plan, manifest.code) or nullcontext() as trail,
+        kept(store, run, code) as written,
+        trail_of(store, parent, plan, run.code) or nullcontext() as trail,
         LocalFold(plan, strategy_files, speed=speed, inputs=to_seq, compiling=compiling) as fold,
     ):
         started = time.perf_counter()
         windows = hot.windows(store, parent.id, 1, to_seq, columns=COLUMNS, rows=rows)
-        events = reduce_all(ahead(windows), Keeper(fold, trail).reduce, tally, run.add, progress)
-        run.hashes = hashes = fold.hashes()
+        with behind(both(tally.add, written.add)) as put:
+            events = reduce_all(ahead(windows), Keeper(fold, trail).reduce, put, progress)
+        written.hashes = hashes = fold.hashes()
         seconds = time.perf_counter() - started
     return Replayed(
-        run=manifest.id,
+        run=run.id,
         parents=[parent.id],
         events=events,
         intents=tally.kinds.get(Kind.INTENT, 0),
@@ -138,35 +139,29 @@ def replay(
 class KeptRun:
     """A run being written; `hashes` are to be set before its block ends."""
 
-    def __init__(self, id_: str, journal: Journal) -> None:
+    def __init__(self, id_: str, log: WholeLog) -> None:
         self.id = id_
         self.hashes = Hashes("", "")
-        self._journal = journal
+        self._log = log
 
     def add(self, derived: Blocks) -> None:
         """Write the derived rows of the next inputs."""
-        self._journal.append(FrameKind.DERIVED, derived)
+        self._log.write(derived)
 
 
 @contextmanager
-def kept(store: Store, run: Manifest) -> Iterator[KeptRun]:
-    """Write an open run; it is ended and sealed behind the block, and gone when that raises."""
-    folder = store.folder(run.id)
+def kept(store: Store, run: Manifest, code: Code) -> Iterator[KeptRun]:
+    """Write a run that is claimed; it is there and durable behind the block, and gone when that raises."""
     try:
-        with Journal.create(folder / JOURNAL, log_id=bytes.fromhex(run.log_id), is_derived_only=True) as journal:
-            yield (written := KeptRun(run.id, journal))
+        with WholeLog(store.folder(run.id), code.texts, store.disk) as log:
+            yield (written := KeptRun(run.id, log))
+            hashes = written.hashes
+            log.publish(
+                manifests.replaced(run, decisions_hash=hashes.decisions_hash, state_hash=hashes.state_hash),
+            )
     except BaseException:
         store.delete(run.id)  # half of a run would stand among the whole ones; it can be made again
         raise
-    manifests.update(
-        folder,
-        store.disk,
-        state="ended",
-        decisions_hash=written.hashes.decisions_hash,
-        state_hash=written.hashes.state_hash,
-        last_seq=run.settings["to_seq"],
-    )
-    seal(folder, store.disk)
 
 
 def new_run(
@@ -174,15 +169,15 @@ def new_run(
     parent: Manifest,
     plan: FoldPlan,
     files: Sequence[Path],
+    code: Code,
     *,
     to_seq: int,
     instruments: Instruments,
     created_ns: int,
 ) -> Manifest:
-    """An open run over a session, with its plan and the code that will reduce: the plan's strategies in these files."""
-    code = code_of(files)
+    """A claimed run over a session, with its plan and the code that will reduce: the plan's strategies in these files."""
     names = "-".join(strategy.name for strategy in plan.strategies)
-    manifest = store.create_run(
+    return store.claim_run(
         f"{names}-{parent.id}",
         mode=Mode.REPLAY,
         created_ns=created_ns,
@@ -190,10 +185,11 @@ def new_run(
         instruments=instruments,
         settings={"plan": msgspec.to_builtins(plan), "to_seq": to_seq},
         strategies=strategy_entries(plan, files, code),
+        code=code.hashes,
+        code_hash=code.hash,
         packages=packages(),
         platform=machine(),
     )
-    return store.keep_code(manifest.id, code.texts)
 
 
 def instruments_of(log: LogReader, to_seq: int) -> Instruments:
@@ -222,20 +218,27 @@ def seq_at(log: LogReader, ts_ns: int) -> int:
     return found
 
 
+def both(*takers: Callable[[Blocks], None]) -> Callable[[Blocks], None]:
+    """One function that hands its argument to all of these."""
+
+    def take(derived: Blocks) -> None:
+        for each in takers:
+            each(derived)
+
+    return take
+
+
 def reduce_all(
     inputs: Iterable[Window],
     reduce: Callable[[Blocks], Blocks],
-    tally: Tally,
-    keep: Callable[[Blocks], None],
+    take: Callable[[Blocks], None],
     progress: Callable[[int], None],
 ) -> int:
-    """Reduce all of the inputs, count what is derived and hand it on; how many inputs there were."""
+    """Reduce all of the inputs, hand on what is derived; how many inputs there were."""
     done = 0
     for window in inputs:
         done += row_count(window.blocks)
-        derived = reduce(window.blocks)
-        tally.add(derived)
-        if derived:
-            keep(derived)
+        if derived := reduce(window.blocks):
+            take(derived)
         progress(done)
     return done
