@@ -7,8 +7,9 @@ The name is a hash of all that decides a state: the session's sealed parts, the 
 its own hash, then the state and the moves since the waypoint before it, compressed, with theirs. So what a crash left, or
 what damage reached, ends the trail at the last waypoint that is whole; whoever needs more writes on from there.
 
-Waypoints are SPACING inputs apart; each further SIZE_STEP bytes of a trail double the distance, so its size grows with the
-logarithm of the session's length. Trails share a limit; the least recently used goes first.
+Waypoints are SPACING inputs apart; each further SIZE_STEP bytes of states double the distance, so their size grows with the
+logarithm of the session's length. Counted before they are compressed, so that who leaves one knows where the next belongs while it
+is still being written. Trails share a limit; the least recently used goes first.
 """
 
 import contextlib
@@ -36,8 +37,8 @@ LIMIT_BYTES: Final = 2 << 30
 SPACING: Final = 32_768
 """Inputs between waypoints: reduced interpreted in a quarter of a second; leaving them costs a compiled replay a tenth of that for each million."""
 
-SIZE_STEP: Final = 16 << 20
-"""Bytes after which waypoints are twice as far apart."""
+SIZE_STEP: Final = 64 << 20
+"""Bytes of states, not compressed, after which waypoints are twice as far apart."""
 
 _MAGIC: Final = b"WAY1"
 _FIELDS: Final = struct.Struct("<4sqqIIII32s")
@@ -107,11 +108,9 @@ class Trail:
         return self.places[-1].seq if self.places else 0
 
     @property
-    def next_seq(self) -> int:
-        """Where the next waypoint belongs."""
-        size = self.places[-1].end if self.places else 0
-        spacing: int = SPACING << (size // SIZE_STEP)
-        return (self.end_seq // spacing + 1) * spacing
+    def state_bytes(self) -> int:
+        """Bytes of all its states, not compressed."""
+        return sum(place.sizes[1] for place in self.places)
 
     def place_before(self, seq: int) -> Place | None:
         """The last waypoint at or before a `seq`."""
@@ -157,6 +156,12 @@ class Trail:
             self._file.close()
         if self._lock:
             self._lock.release()
+
+
+def next_seq(end_seq: int, state_bytes: int) -> int:
+    """Where the next waypoint belongs on a trail that ends there, with so many bytes of states."""
+    spacing: int = SPACING << (state_bytes // SIZE_STEP)
+    return (end_seq // spacing + 1) * spacing
 
 
 def name_of(session: str, plan: Mapping[str, Any], code: str) -> str:

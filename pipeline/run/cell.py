@@ -112,7 +112,7 @@ def _run_cell(
         fold.reduce([begun.state])
         windows = hot.windows(store, session.id, columns=COLUMNS, rows=ROWS)
         take = both(tally.add, run.add) if run else tally.add
-        events = reduce_all(windows, fold.reduce, take, _dropped)
+        events = reduce_all(windows, lambda batch: [fold.reduce(batch)], take, _dropped)
         hashes, tables = fold.hashes(), fold.snapshot().tables
         if run:
             run.hashes = hashes

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -31,7 +32,8 @@ from pipeline.run.strategies import strategy_entries
 from pipeline.run.tally import Tally, units_of
 from pipeline.units import iso_from_ns
 
-BATCH_ROWS = 65_536
+BATCH_ROWS = {Speed.INTERPRETED: 1 << 16, Speed.COMPILED: 1 << 18}
+"""Inputs in a batch: so many that a batch costs nothing, few enough that a second goes by before the next."""
 
 Instruments = tuple[dict[str, int | str], ...]
 """Rows of kind `instrument`, as a manifest keeps them."""
@@ -79,7 +81,7 @@ def replay(
     created_ns: int,
     until_ns: int | None = None,
     speed: Speed = Speed.AUTO,
-    rows: int = BATCH_ROWS,
+    rows: int | None = None,
     progress: Callable[[int], None] = lambda _: None,
     compiling: Callable[[], None] = lambda: None,
 ) -> Replayed:
@@ -109,9 +111,11 @@ def replay(
         LocalFold(plan, strategy_files, speed=speed, inputs=to_seq, compiling=compiling) as fold,
     ):
         started = time.perf_counter()
-        windows = hot.windows(store, parent.id, 1, to_seq, columns=COLUMNS, rows=rows)
-        with behind(both(tally.add, written.add)) as put:
-            events = reduce_all(ahead(windows), Keeper(fold, trail).reduce, put, progress)
+        windows = hot.windows(store, parent.id, 1, to_seq, columns=COLUMNS, rows=rows or BATCH_ROWS[fold.speed])
+        with behind(_done) as later:
+            pieces = Keeper(fold, trail, later).pieces
+            take = both(tally.add, written.add)
+            events = reduce_all(ahead(windows), pieces, lambda derived: later(partial(take, derived)), progress)
         written.hashes = hashes = fold.hashes()
         seconds = time.perf_counter() - started
     return Replayed(
@@ -228,17 +232,22 @@ def both(*takers: Callable[[Blocks], None]) -> Callable[[Blocks], None]:
     return take
 
 
+def _done(work: Callable[[], None]) -> None:
+    work()
+
+
 def reduce_all(
     inputs: Iterable[Window],
-    reduce: Callable[[Blocks], Blocks],
+    pieces: Callable[[Blocks], Iterable[Blocks]],
     take: Callable[[Blocks], None],
     progress: Callable[[int], None],
 ) -> int:
-    """Reduce all of the inputs, hand on what is derived; how many inputs there were."""
+    """Reduce all of the inputs, piece by piece, hand on what is derived; how many inputs there were."""
     done = 0
     for window in inputs:
         done += row_count(window.blocks)
-        if derived := reduce(window.blocks):
-            take(derived)
+        for derived in pieces(window.blocks):
+            if derived:
+                take(derived)
         progress(done)
     return done

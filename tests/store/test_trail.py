@@ -92,12 +92,12 @@ def test_one_writes_and_others_read(made, tmp_path):
 
 def test_a_long_trail_grows_ever_more_slowly(tmp_path, monkeypatch):
     monkeypatch.setattr(trail, "SPACING", 10)
-    monkeypatch.setattr(trail, "SIZE_STEP", 1_000)
+    monkeypatch.setattr(trail, "SIZE_STEP", 500)
     with opened(tmp_path, "x", ABOUT) as made:
         seqs = []
         for number in range(60):
-            seqs.append(made.next_seq)
-            made.add(Waypoint(made.next_seq, number, bytes(range(50)), b""))
+            seqs.append(trail.next_seq(made.end_seq, made.state_bytes))
+            made.add(Waypoint(seqs[-1], number, bytes(range(50)), b""))
         steps = [b - a for a, b in pairwise(seqs)]
         assert steps[0] == 10
         assert steps == sorted(steps)
