@@ -61,10 +61,14 @@ class Written:
 
 
 class PartWriter:
-    """Writes one kind's rows, given in (seq, ord) order, as row groups of equal length; memory stays at one group."""
+    """Writes one kind's rows, given in (seq, ord) order, as row groups; memory stays at one group.
 
-    def __init__(self, path: Path, kind: Kind, disk: Disk | None = None) -> None:
+    Groups begin with so many rows and double up to ROW_GROUP_ROWS: small ones leave less to be written at the end.
+    """
+
+    def __init__(self, path: Path, kind: Kind, disk: Disk | None = None, *, first_rows: int = ROW_GROUP_ROWS) -> None:
         self.kind = kind
+        self._group_rows = first_rows
         self._sink = _Sink(disk or RealDisk(), path)
         self._writer: pq.ParquetWriter | None = None
         self._waiting: list[Block] = []
@@ -77,8 +81,9 @@ class PartWriter:
         """Add rows. Raises OSError."""
         self._waiting.append(block)
         self._waiting_rows += len(block)
-        while self._waiting_rows >= ROW_GROUP_ROWS:
-            self._write_group(ROW_GROUP_ROWS)
+        while self._waiting_rows >= self._group_rows:
+            self._write_group(self._group_rows)
+            self._group_rows = min(2 * self._group_rows, ROW_GROUP_ROWS)
 
     def close(self) -> Written:
         """Write what waits and the footer, sync the file."""

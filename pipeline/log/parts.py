@@ -12,7 +12,7 @@ from pipeline.log import manifest
 from pipeline.log.disk import Disk
 from pipeline.log.durable import Cursor
 from pipeline.log.manifest import Manifest, SealedPart, Stretch
-from pipeline.log.parquet import PartFile, PartWriter, Written, file_hash
+from pipeline.log.parquet import ROW_GROUP_ROWS, PartFile, PartWriter, Written, file_hash
 
 EVENTS: Final = "events"
 SUFFIX: Final = ".parquet"
@@ -22,10 +22,12 @@ MERGED: Final = "part-00001"
 class Parts:
     """The files of one sealing, `suffix` behind their names until they are proved."""
 
-    def __init__(self, folder: Path, disk: Disk, *, suffix: str = "") -> None:
+    def __init__(self, folder: Path, disk: Disk, *, suffix: str = "", first_rows: int = ROW_GROUP_ROWS) -> None:
+        """`first_rows`: of a file's first row group, see `PartWriter`."""
         self._folder = folder
         self._disk = disk
         self._suffix = suffix
+        self._first_rows = first_rows
         self._writers: dict[str, PartWriter] = {}
         self._written: dict[str, Written] = {}
         self._stretches: dict[str, set[Stretch]] = {}
@@ -37,7 +39,7 @@ class Parts:
         file = f"{EVENTS}/kind={block.kind.name.lower()}/{stem}{SUFFIX}"
         if file not in self._writers:
             self._disk.make_folder((self._folder / file).parent)
-            self._writers[file] = PartWriter(self._path(file), block.kind, self._disk)
+            self._writers[file] = PartWriter(self._path(file), block.kind, self._disk, first_rows=self._first_rows)
             self._stretches[file] = set()
         self._writers[file].write(block)
         ord_ = block.number("ord")

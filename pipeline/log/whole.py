@@ -30,6 +30,9 @@ from pipeline.log.store import CODE
 _AT_ONCE: Final = 8
 """Files that are synced at a time: more share no more of the disk's work, as measured on ext4."""
 
+_FIRST_ROWS: Final = 8_192
+"""Of a part's first row group: most rows are packed while the next are made, few when all is waited for."""
+
 
 class WholeLog:
     """The writer of a log that holds derived rows only. A context manager: what is not published by its end is given up."""
@@ -39,7 +42,7 @@ class WholeLog:
         self._folder = folder
         self._code = code
         self._disk = disk or RealDisk()
-        self._parts = Parts(folder, self._disk)
+        self._parts = Parts(folder, self._disk, first_rows=_FIRST_ROWS)
         self._tally = Tally()
         self._folders = {folder.parents[1], folder.parent, folder}
         self._pool = ThreadPoolExecutor(_AT_ONCE, "syncing")

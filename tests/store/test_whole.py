@@ -1,9 +1,11 @@
 """A run is there whole or not at all: its writer dies at every call, with and without a power cut."""
 
+import numpy as np
 import pytest
 from crashing_disk import CrashingDisk, Died
 from store_samples import DERIVED_KINDS, random_block, rows_of
 
+from pipeline.codes import Kind
 from pipeline.errors import LockedError, LogError
 from pipeline.log import manifest, parts
 from pipeline.log.check import check, check_log
@@ -56,6 +58,19 @@ def test_a_run_reads_as_it_was_written_and_says_what_it_holds(store):
     report = check(store)
     assert report.sound
     assert not report.leftovers
+
+
+def test_row_groups_grow_and_hold_every_row(store):
+    run = claimed(store)
+    seqs = np.arange(1, 60_001)
+    written = random_block(Kind.MESSAGE, seqs, np.ones(60_000, int), seed=1)
+    with WholeLog(store.folder(run.id), CODE) as log:
+        for start in range(0, 60_000, 7_001):
+            log.write([written.slice(start, start + 7_001)])
+        log.publish(run)
+    (part,) = store.manifest(run.id).parts
+    assert [piece.rows for piece in part.pieces] == [8_192, 16_384, 32_768, 2_656, 0]
+    assert everything(store.folder(run.id)) == rows_of([written])
 
 
 def test_a_run_without_decisions_is_one_too(store):
