@@ -1,16 +1,15 @@
 """Replay: whole runs over a sealed session, from Parquet and from the hot cache, to what reading alone takes.
 
-A run is everything: opening, decoding, reducing, keeping the code, writing and sealing the decisions. Memory over 10 M
-events by flag.
+A run is everything: opening, decoding, reducing, keeping the code, writing the decisions and making them durable. By
+`--large` also runs of 1 M, 10 M and 100 M events (`--large=20`: up to 20 M), each a process of its own, for their speed and memory.
 """
 
+import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -30,13 +29,18 @@ from pipeline.run.strategies import plan_of, strategy_file
 ROWS = 2_000_000
 PLAIN_ROWS = 300_000
 SHORT_ROWS = 1_000
-LARGE = 10_000_000
+LARGE = (1_000_000, 10_000_000, 100_000_000)
+DISK_BYTES = 110
+"""Of a quote: 9 sealed, 78 in the hot cache, the rest for a journal being sealed and what the file system keeps free."""
 
 
 def figures():
     slow = slowness()
+    sizes = _large_sizes()
+    with tempfile.TemporaryDirectory() as home:
+        _check_disk(Path(home), max(sizes, default=0))
     found = [*_whole_runs(slow), _interpreted(slow)]
-    return found + (_memory() if "--large" in sys.argv else [])
+    return found + (_large(sizes) if sizes else [])
 
 
 def _whole_runs(slow):
@@ -106,16 +110,56 @@ def _rate(taken_s):
     return f"{ROWS / taken_s / 1e6:.1f} M events/s"
 
 
-def _memory():
-    """Peak memory of a process that replays 10 M events, which another process made."""
-    with tempfile.TemporaryDirectory() as home:
-        sealed_session(Path(home), LARGE)
-        started = time.perf_counter()
-        subprocess.run(
-            [sys.executable, "-m", "pipeline.cli", "--home", home, "replay", "bench", "--strategy", "ema_cross"],
-            check=True,
-            capture_output=True,
+def _large_sizes():
+    """Sizes of the long runs, ascending, that the flag asks for; none without it."""
+    flag = next((word for word in sys.argv if word.startswith("--large")), None)
+    if flag is None:
+        return []
+    most = int(float(flag.partition("=")[2]) * 1e6) if "=" in flag else LARGE[-1]
+    return [*(size for size in LARGE if size < most), most]
+
+
+def _check_disk(folder, rows):
+    """Leave with a sentence when the disk has no room for a session of so many quotes, its hot cache and its runs."""
+    free, needed = shutil.disk_usage(folder).free, rows * DISK_BYTES
+    if rows and free < needed:
+        sys.exit(
+            f"{rows / 1e6:g} M events take {needed / 2**30:.1f} GiB under {folder.parent}, and {free / 2**30:.1f} GiB are "
+            "free: ask for fewer by --large=MILLIONS, or set TMPDIR to another disk"
         )
-        peak_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-        beside = f"{LARGE / (time.perf_counter() - started) / 1e6:.3f} M events/s, sealing of the run included"
-    return [Figure("peak memory, replay of 10 M events", peak_mb, "MB", 1_000, at_least=False, beside=beside)]
+
+
+def _large(sizes):
+    """How the rate of a run changes with its length, and the largest memory of a process that made one."""
+    rates, peaks, from_hot = [], [], []
+    for rows in sizes:
+        with tempfile.TemporaryDirectory() as home:
+            sealed_session(Path(home), rows)
+            print(f"... replay: {rows / 1e6:g} M events are sealed", file=sys.stderr, flush=True)
+            for gib in ("0", "20", "20"):
+                taken_s, peak_mb = _apart(home, gib)
+                rates.append(rows / taken_s)
+                peaks.append(peak_mb)
+            from_hot.append(rates.pop())
+            rates.pop()  # the run that left the cache
+    shown = ", ".join(f"{rows / 1e6:g} M at {rate / 1e6:.2f}" for rows, rate in zip(sizes, rates, strict=True))
+    shown_hot = ", ".join(f"{rows / 1e6:g} M at {rate / 1e6:.2f}" for rows, rate in zip(sizes, from_hot, strict=True))
+    name = f"{sizes[-1] / 1e6:g} M events"
+    return [
+        Figure(f"rate of a run over {name} from Parquet, to that over 1 M", rates[-1] / rates[0], "", 0.9, beside=f"{shown} M events/s, from the first input to the last decision"),
+        Figure(f"rate of a run over {name} from the hot cache, to that over 1 M", from_hot[-1] / from_hot[0], "", 0.9, beside=f"{shown_hot} M events/s"),
+        Figure(f"peak memory of a run, up to {name}", max(peaks), "MB", 1_000, at_least=False, beside="mapped columns included"),
+    ]  # fmt: skip
+
+
+def _apart(home, gib):
+    """Seconds, from the first input to the last decision, and peak megabytes of a replay in a process of its own."""
+    shutil.rmtree(Path(home) / trail.FOLDER, ignore_errors=True)
+    words = ["--home", home, "replay", "bench", "--strategy", "ema_cross", "--compiled", "--json"]
+    environment = {**os.environ, cache.LIMIT_VARIABLE: gib}
+    process = subprocess.Popen([sys.executable, "-m", "pipeline.cli", *words], stdout=subprocess.PIPE, env=environment)
+    said = process.stdout.read()
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, "the replay failed; its own words stand above"
+    return json.loads(said.splitlines()[-1])["seconds"], used.ru_maxrss / 1024

@@ -12,11 +12,15 @@ from pipeline.log import manifest as manifests
 from pipeline.log.frames import FrameKind
 from pipeline.log.journal import Journal
 from pipeline.log.reader import JOURNAL
-from pipeline.log.seal import seal
+from pipeline.log.seal import seal, seal_segment
 from pipeline.log.store import Store
 from pipeline.provenance import Mode
 
 ROWS = 1_000_000
+
+
+LONG_ROWS = 10_000_000
+"""Sessions longer than this are sealed while they are written, as a long import is: the journal stays at two segments."""
 
 
 def sealed_session(home: Path, rows: int, *, quotes_a_day: int = 15_000_000) -> Path:
@@ -31,6 +35,8 @@ def sealed_session(home: Path, rows: int, *, quotes_a_day: int = 15_000_000) -> 
             block = quotes(count, first_seq=11 + start, seed=number + 1, quotes_a_day=quotes_a_day)
             for begin in range(0, count, 32_768):
                 journal.append(FrameKind.INPUTS, [block.slice(begin, begin + 32_768)])
+            while rows > LONG_ROWS and seal_segment(folder):
+                pass
     manifests.update(folder, state="ended")
     seal(folder)
     return folder

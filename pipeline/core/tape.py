@@ -4,6 +4,7 @@ A row has the members of its kind's layout, header included; texts are left out 
 """
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -77,6 +78,7 @@ def new_tape() -> Tape:
     return Tape(TAPE_LENGTH.new(), **{name: _rows_of(kind) for name, kind in KINDS.items()})
 
 
+@cache
 def row_dtype(kind: Kind) -> np.dtype[Any]:
     """The memory of a row as it is hashed: its layout's numbers, packed, little endian; room for the length of each text."""
     fields = LAYOUTS[kind].fields

@@ -92,11 +92,11 @@ def backtest(
         raise ConfigError("--keep-runs with --overnight carry: a run begins with nothing, so it could not be verified")
     if splits and overnight is Overnight.FLAT:
         raise ConfigError("--split with --overnight flat: nothing is carried over a split")
-    code_hash = code_of(files).hash
-    jobs = list(_jobs(sessions, grid, code_hash, overnight, tuple(splits), keep_runs=keep_runs))
+    sources = code_of(files)
+    jobs = list(_jobs(sessions, grid, sources.hash, overnight, tuple(splits), keep_runs=keep_runs))
     cells = sorted((cell for job in jobs for cell in job.cells), key=lambda cell: cell.place)
     results = Results(store, _id_of(grid, cells))
-    asked = _asked(results.folder.name, sessions, grid, code_hash, overnight, created_ns)
+    asked = _asked(results.folder.name, sessions, grid, sources.hash, overnight, created_ns)
     results.begin(asked)
     held = results.hold()
     half_made = store.half_made_runs()
@@ -111,7 +111,7 @@ def backtest(
             sum(inputs[cell.session] for job in waiting for cell in job.cells),
             created_ns,
         )
-        setup = Setup(str(store.home.resolve()), code, code_hash, grid.plans[0])
+        setup = Setup(str(store.home.resolve()), code, sources.hashes, grid.plans[0])
         crew = Crew(setup, min(workers, len(waiting)), told)
         failed = _run(crew, store, results, waiting, lambda count: progress(len(done) + count), told)
         failed |= {named(twin): failed[named(job)] for twin, job in twins if named(job) in failed}

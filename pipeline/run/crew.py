@@ -109,12 +109,12 @@ class Crew:
             return None if self.is_over.is_set() else next(jobs, None)
 
     def _started(self) -> "_Worker":
-        """A worker that is ready. One at a time: what the first compiles the others load."""
+        """A worker that is ready. They begin together and are set up one at a time: what the first compiles the others load."""
+        worker = _Worker()
+        self._workers.add(worker)
+        if self.is_over.is_set():  # nobody would kill it any more
+            worker.kill()
         with self._starting:
-            worker = _Worker()
-            self._workers.add(worker)
-            if self.is_over.is_set():  # nobody would kill it any more
-                worker.kill()
             try:
                 self.ready = worker.set_up(self._setup, self._told)
             except BaseException:

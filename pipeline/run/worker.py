@@ -16,7 +16,7 @@ from pipeline.errors import ConfigError, TapeError
 from pipeline.log.backtests import CellRow
 from pipeline.log.store import Store
 from pipeline.run.cell import Code, Job, run_job
-from pipeline.run.code import ROOT, code_of
+from pipeline.run.code import ROOT, is_todays
 from pipeline.run.fold import FoldPlan, LocalFold, Speed
 
 BOOT = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from pipeline.run.worker import main; main()"
@@ -24,11 +24,11 @@ BOOT = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from pipeline.run.worker
 
 
 class Setup(msgspec.Struct, frozen=True):
-    """The first line: the store, the code, its hash when the backtest began, and any plan to compile for."""
+    """The first line: the store, the code, the blake3 of each source when the backtest began, and any plan to compile for."""
 
     home: str
     code: Code
-    code_hash: str
+    sources: dict[str, str]
     plan: FoldPlan
 
 
@@ -88,6 +88,6 @@ def main() -> None:
 def _warmed(setup: Setup, compiling: Callable[[], None]) -> LocalFold:
     """A fold nobody uses: what it compiles or loads is there for every cell. Raises ConfigError, StrategyError."""
     code = setup.code
-    if code_of(code.paths).hash != setup.code_hash:
+    if not is_todays(setup.sources, code.paths):
         raise ConfigError("the code was changed while the backtest began: start it again")
     return LocalFold(setup.plan, code.paths, speed=code.speed, inputs=code.inputs, compiling=compiling)
