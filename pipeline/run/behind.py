@@ -1,6 +1,7 @@
 """Behind: using what was made while the next is being made, in a second thread."""
 
 import queue
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +11,9 @@ T = TypeVar("T")
 
 BEHIND_MAX: Final = 4
 """The bound of the queue "behind": what was made and is not yet used. Full means that the maker waits."""
+
+_SWITCH_S: Final = 0.0005
+"""After so long the maker gets the interpreter back from the user: Python's own 5 ms is as long as a compiled batch takes."""
 
 
 @contextmanager
@@ -37,6 +41,8 @@ def behind(use: Callable[[T], object]) -> Iterator[Callable[[T], None]]:
         waiting.put((item,))
 
     thread = threading.Thread(target=work, name="behind", daemon=True)
+    patience_s = sys.getswitchinterval()
+    sys.setswitchinterval(min(_SWITCH_S, patience_s))
     thread.start()
     try:
         yield put
@@ -46,5 +52,6 @@ def behind(use: Callable[[T], object]) -> Iterator[Callable[[T], None]]:
     finally:
         waiting.put(None)
         thread.join()
+        sys.setswitchinterval(patience_s)
     if errors:
         raise errors[0]
