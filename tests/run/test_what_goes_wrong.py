@@ -1,8 +1,10 @@
 """What goes wrong is one clear line, an exit code, and nothing lost."""
 
 import json
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -151,6 +153,24 @@ def test_a_run_that_was_killed_is_no_answer(imported):
         assert connect(home).sql("select * from sessions where run = 'r-killed'").fetchall() == []
     finally:
         store.delete(run.id)
+
+
+def test_a_replay_killed_midway_leaves_no_run_and_no_damage(imported):
+    home, _ = imported
+    store = Store(home)
+    before = [run.id for run in store.runs()]
+    command = [sys.executable, "-m", "pipeline.cli", "--home", str(home), "replay", "big", "--strategy", "hold"]
+    process = subprocess.Popen([*command, "--interpreted"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not (left := store.half_made_runs()):
+        assert process.poll() is None
+        time.sleep(0.005)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    assert [run.id for run in store.runs()] == before
+    assert tape(home, "check").returncode == 0
+    assert f"runs/{left.copy().pop()}" in tape(home, "check", "--json").stdout
+    assert tape(home, "runs", "delete", left.pop(), "--yes").returncode == 0
+    assert store.half_made_runs() == set()
 
 
 def test_a_damaged_manifest_is_never_left_out_silently(tmp_path):
