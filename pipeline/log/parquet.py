@@ -280,9 +280,10 @@ def _digest_of_batch(batch: pa.RecordBatch, kind: Kind) -> str:
 def file_hash(path: Path) -> str:
     """blake3 of the whole file. Raises OSError."""
     hasher = blake3()
+    piece = memoryview(bytearray(_HASHED_BYTES))  # the same memory for each: fresh memory costs as much as hashing it
     with path.open("rb", buffering=0) as file:
-        while piece := file.read(_HASHED_BYTES):
-            hasher.update(piece)
+        while count := file.readinto(piece):
+            hasher.update(piece[:count])
     return hasher.hexdigest()
 
 
