@@ -278,9 +278,15 @@ class IntentOutcome(IntEnum):
     EMPTY = 3
     """Nothing to do: no position to exit, no order to cancel, a size that rounds to zero."""
     INVALID = 4
-    """NaN, infinite or impossible numbers."""
+    """A side, price or size that no order can have: none, infinite, below zero, too large."""
     DUPLICATE = 5
     """The same wish already stands."""
+    UNSIZED = 6
+    """No size or several: accepted is one of quantity, notional and risk."""
+    UNPRICED = 7
+    """A size by notional or risk that can't be worked out: no price to go by, or risk without a stop."""
+    MISPLACED = 8
+    """A stop or a target at the price or on its wrong side."""
 
 
 class OrderType(IntEnum):

@@ -51,7 +51,7 @@ def drafted(wish: Output, instrument: InstrumentRow, held_steps: int) -> Draft:
     if not math.isnan(wish.quantity):
         is_sound = is_sound and _is_size(wish.quantity)
         steps = min(held, _steps_of(wish.quantity, instrument)) if is_sound else 0
-    outcome = _outcome(steps, is_sound=is_sound)
+    outcome = _outcome(steps) if is_sound else IntentOutcome.INVALID
     return Draft(
         outcome, side, wish.order_type, wish.time_in_force, wish.flags | OrderFlag.REDUCE_ONLY.value,
         steps, limit, ABSENT, ABSENT, ABSENT, wish.tag,
@@ -65,22 +65,25 @@ def _entry(wish: Output, instrument: InstrumentRow) -> Draft:
     stop, stop_is_sound = _rounded(wish.stop_loss, instrument, up=not is_buy)
     target, target_is_sound = _rounded(wish.take_profit, instrument, up=is_buy)
     quantity = _quantity(wish, instrument, limit, trigger, stop)
-    is_sound = (
-        limit_is_sound
-        and trigger_is_sound
-        and stop_is_sound
-        and target_is_sound
-        and _is_size(quantity)
-        and wish.side in (Side.BUY, Side.SELL)
-        and _protects(wish.side, stop, target, _reference_nano(instrument, wish.side, limit, trigger))
-    )
-    steps = _steps_of(quantity, instrument) if is_sound else 0
+    prices_are_sound = limit_is_sound and trigger_is_sound and stop_is_sound and target_is_sound
+    steps = _steps_of(quantity, instrument) if _is_size(quantity) else 0
+    outcome = _outcome(steps)
+    if not prices_are_sound or wish.side not in (Side.BUY, Side.SELL):
+        outcome = IntentOutcome.INVALID
+    elif _count_of_sizes(wish) != 1:
+        outcome = IntentOutcome.UNSIZED
+    elif not _protects(wish.side, stop, target, _reference_nano(instrument, wish.side, limit, trigger)):
+        outcome = IntentOutcome.MISPLACED
+    elif math.isnan(quantity):
+        outcome = IntentOutcome.UNPRICED
+    elif not _is_size(quantity):
+        outcome = IntentOutcome.INVALID
     flags = wish.flags
     if stop != ABSENT or target != ABSENT:
         flags |= OrderFlag.BRACKET_ENTRY.value
     return Draft(
-        _outcome(steps, is_sound=is_sound), wish.side, wish.order_type, wish.time_in_force, flags,
-        steps, limit, trigger, stop, target, wish.tag,
+        outcome, wish.side, wish.order_type, wish.time_in_force, flags,
+        steps if outcome == IntentOutcome.TAKEN else 0, limit, trigger, stop, target, wish.tag,
     )  # fmt: skip
 
 
@@ -104,9 +107,7 @@ def leg(entry: OrderRow, order_type: int) -> Draft:
     )
 
 
-def _outcome(steps: int, *, is_sound: bool) -> int:
-    if not is_sound:
-        return IntentOutcome.INVALID
+def _outcome(steps: int) -> int:
     return IntentOutcome.TAKEN if steps > 0 else IntentOutcome.EMPTY
 
 
@@ -132,18 +133,21 @@ def _reference_nano(instrument: InstrumentRow, side: int, limit: int, trigger: i
 
 def _quantity(wish: Output, instrument: InstrumentRow, limit: int, trigger: int, stop: int) -> float:
     """Shares, contracts or coins; NaN unless exactly one way of sizing was given and can be worked out."""
-    by_quantity, by_notional, by_risk = (
-        not math.isnan(wish.quantity), not math.isnan(wish.notional), not math.isnan(wish.risk)
-    )  # fmt: skip
-    if int(by_quantity) + int(by_notional) + int(by_risk) != 1:
+    if _count_of_sizes(wish) != 1:
         return NAN
-    if by_quantity:
+    if not math.isnan(wish.quantity):
         return wish.quantity
     price = price_of(_reference_nano(instrument, wish.side, limit, trigger))
+    by_notional = not math.isnan(wish.notional)
     move = price if by_notional else abs(price - price_of(stop))
     unit = unit_value(instrument) / (float(instrument.size_step_nano) / NANO_FLOAT)
     amount = wish.notional if by_notional else wish.risk
     return amount / (move * unit) if move * unit > 0.0 else NAN
+
+
+def _count_of_sizes(wish: Output) -> int:
+    """In how many ways a wish says how large it is."""
+    return int(not math.isnan(wish.quantity)) + int(not math.isnan(wish.notional)) + int(not math.isnan(wish.risk))
 
 
 def _is_size(quantity: float) -> bool:

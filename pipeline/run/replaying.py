@@ -52,7 +52,9 @@ class Replayed(msgspec.Struct, frozen=True):
     refused_by: dict[str, int]
     """The same by rule."""
     invalid: int
-    """Wishes that make no order: no size or several, a price that is none, a stop or target on the wrong side."""
+    """Wishes that make no order."""
+    invalid_by: dict[str, int]
+    """The same by what was wrong with them, an outcome of `codes.IntentOutcome`."""
     trades_open: int
     """Positions that are not flat at the end."""
     realized: float
@@ -127,6 +129,7 @@ def replay(
         refused=tally.refused,
         refused_by=tally.refused_by,
         invalid=tally.invalid,
+        invalid_by=tally.invalid_by,
         trades_open=sum(1 for quantity, _ in tally.positions.values() if quantity),
         realized=round(sum(profit for _, profit in tally.positions.values()), 6),
         stopped=tally.stopped,

@@ -9,6 +9,7 @@ with the position that moved valued at that fill's price, and once at the end. W
 """
 
 from collections.abc import Iterable, Mapping
+from enum import IntEnum
 from fractions import Fraction
 from typing import Any, Final, NamedTuple
 
@@ -21,6 +22,14 @@ from pipeline.units import ABSENT, NANO
 
 Pair = tuple[int, int]
 """Strategy and instrument."""
+
+_NO_ORDER: Final = (
+    IntentOutcome.INVALID,
+    IntentOutcome.UNSIZED,
+    IntentOutcome.UNPRICED,
+    IntentOutcome.MISPLACED,
+)
+"""Outcomes of wishes that make no order."""
 
 _NANO_CUBED: Final = 10**18
 """Price, size step and multiplier in nanos make 1e-27; the profit is told in 1e-9."""
@@ -63,8 +72,8 @@ class Tally:
         self.kinds: dict[Kind, int] = {}
         self.refused_by: dict[str, int] = {}
         """Orders that the risk gate refused, by the rule's name."""
-        self.invalid = 0
-        """Wishes that make no order: no size or several, a price that is none, a stop or target on the wrong side."""
+        self.invalid_by: dict[str, int] = {}
+        """Wishes that make no order, by what is wrong with them: an outcome's name."""
         self.stopped: list[str] = []
         """Strategies that failed, and why."""
         self.positions: dict[Pair, tuple[int, float]] = {}
@@ -79,17 +88,20 @@ class Tally:
         """Orders that the risk gate refused."""
         return sum(self.refused_by.values())
 
+    @property
+    def invalid(self) -> int:
+        """Wishes that make no order."""
+        return sum(self.invalid_by.values())
+
     def add(self, blocks: Iterable[Block]) -> None:
         """Count rows."""
         for block in (block for block in blocks if len(block)):
             self.kinds[block.kind] = self.kinds.get(block.kind, 0) + len(block)
             if block.kind is Kind.RISK:
-                rules = block.number("rule")[block.number("verdict") == RiskVerdict.REFUSED]
-                for rule, count in zip(*np.unique(rules, return_counts=True), strict=True):
-                    name = RiskRule(rule).name.lower()
-                    self.refused_by[name] = self.refused_by.get(name, 0) + int(count)
+                _count(self.refused_by, RiskRule, block.number("rule")[block.number("verdict") == RiskVerdict.REFUSED])
             elif block.kind is Kind.INTENT:
-                self.invalid += int(np.count_nonzero(block.number("outcome") == IntentOutcome.INVALID))
+                outcomes = block.number("outcome")
+                _count(self.invalid_by, IntentOutcome, outcomes[np.isin(outcomes, _NO_ORDER)])
             elif block.kind is Kind.SESSION:
                 self.stopped += [f"{row['key']}: {row['text']} (seq {row['seq']})" for row in block.rows()]
             elif block.kind is Kind.POSITION:
@@ -190,6 +202,13 @@ def units_of(instruments: Iterable[Mapping[str, Any]]) -> dict[int, int]:
 def _or_one(nano: int | None) -> int:
     """As the engine takes them: a step or a multiplier of nothing counts as one."""
     return nano if nano is not None and nano > 0 else NANO
+
+
+def _count(counts: dict[str, int], members: type[IntEnum], codes: Numbers) -> None:
+    """Add how often each code stands there, under its member's name."""
+    for code, count in zip(*np.unique(codes, return_counts=True), strict=True):
+        name = members(code).name.lower()
+        counts[name] = counts.get(name, 0) + int(count)
 
 
 def _by_pair(block: Block) -> list[tuple[Pair, Numbers]]:

@@ -206,11 +206,20 @@ def test_a_size_comes_from_exactly_one_of_quantity_notional_and_risk():
         enter(ctx, Side.BUY, quantity=float("inf"))
         enter(ctx, Side.BUY, quantity=1, limit=float("-inf"))
         enter(ctx, Side.BUY, quantity=1, stop=10.2)
+        enter(ctx, Side.BUY, notional=5.0, target=10.1)
+        enter(ctx, Side.NONE, quantity=1)
 
     derived = run(Day().quote(0, 10.0, 10.1), {1: wishes})
-    T, E, I = IntentOutcome.TAKEN, IntentOutcome.EMPTY, IntentOutcome.INVALID  # noqa: E741, N806
-    assert derived.column(Kind.INTENT, "outcome") == [T, T, E, I, I, I, I, I, I]
-    assert derived.column(Kind.INTENT, "quantity_steps")[:2] == [99, 100]
+    outcomes = [IntentOutcome(outcome).name for outcome in derived.column(Kind.INTENT, "outcome")]
+    assert outcomes[:6] == ["TAKEN", "TAKEN", "EMPTY", "UNSIZED", "UNSIZED", "UNPRICED"]
+    assert outcomes[6:] == ["INVALID", "INVALID", "MISPLACED", "MISPLACED", "INVALID"]
+    assert derived.column(Kind.INTENT, "quantity_steps") == [99, 100] + [0] * 9
+
+
+def test_an_amount_without_a_price_to_go_by_is_told_so():
+    day = Day().add(Kind.QUOTE, 0, bid_nano=nano(10), ask_nano=ABSENT)
+    derived = run(day, {1: buy(notional=1_000.0)})
+    assert derived.column(Kind.INTENT, "outcome") == [IntentOutcome.UNPRICED]
 
 
 def test_what_the_venue_does_not_know_is_rejected():
