@@ -32,7 +32,8 @@ ASKED: Final = "backtest.json"
 PART: Final = "cells-*.parquet"
 _HASH_CHARS: Final = 32
 
-Value = bool | int | float
+Value = bool | int | float | str
+"""Of a parameter; the sizes of bars are a text."""
 
 
 class Backtest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -41,9 +42,9 @@ class Backtest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     id: str
     created_ns: int
     strategies: tuple[str, ...]
-    params: dict[str, Value | str]
+    params: dict[str, Value]
     """Those that are the same in all cells; with the strategy's name in front when there are several."""
-    sweeps: dict[str, tuple[Value | str, ...]]
+    sweeps: dict[str, tuple[Value, ...]]
     sessions: tuple[str, ...]
     settings: dict[str, Any]
     overnight: str
@@ -66,6 +67,13 @@ class CellRow(msgspec.Struct, frozen=True):
     events: int
     intents: int
     refused: int
+    """Orders that the risk gate refused."""
+    refused_by: dict[str, int]
+    """The same by rule."""
+    invalid: int
+    """Wishes that make no order."""
+    invalid_by: dict[str, int]
+    """The same by what was wrong with them, an outcome of `codes.IntentOutcome`."""
     fills: int
     trades: int
     open_positions: int
@@ -88,20 +96,22 @@ class CellRow(msgspec.Struct, frozen=True):
 
 
 _MONEY: Final = pa.decimal128(38, 0)
-_COUNTS: Final = ("cell", "events", "intents", "refused", "fills", "trades", "open_positions")
+_COUNTS: Final = ("cell", "events", "intents", "refused", "invalid", "fills", "trades", "open_positions")
+_COUNTED: Final = ("refused_by", "invalid_by")
 _TEXTS: Final = ("key", "session", "decisions_hash", "state_hash", "run", "params_json")
 SCHEMA: Final = pa.schema(
     [
         *((name, pa.utf8()) for name in _TEXTS),
         ("params", pa.map_(pa.utf8(), pa.float64())),
         *((name, pa.int64()) for name in _COUNTS),
+        *((name, pa.map_(pa.utf8(), pa.int64())) for name in _COUNTED),
         *((name, _MONEY) for name in ("net_profit_nano", "open_profit_nano", "fees_nano")),
         ("max_drawdown", pa.float64()),
         ("stopped", pa.list_(pa.utf8())),
         ("seconds", pa.float64()),
     ]
 )
-"""Columns of a part. `params` are numbers to ask about, `params_json` is exact."""
+"""Columns of a part. `params` are the numbers, to ask about; `params_json` is exact, and has the texts."""
 
 
 class Results:
@@ -233,7 +243,7 @@ def _record(row: CellRow) -> dict[str, Any]:
     record = msgspec.structs.asdict(row)
     record |= {field.name: Decimal(record[field.name]) for field in SCHEMA if field.type == _MONEY}
     return record | {
-        "params": [(name, float(value)) for name, value in row.params.items()],
+        "params": [(name, float(value)) for name, value in row.params.items() if not isinstance(value, str)],
         "params_json": msgspec.json.encode(row.params).decode(),
     }
 
@@ -242,7 +252,8 @@ def _rows(table: pa.Table) -> list[CellRow]:
     return [
         msgspec.convert(
             {name: int(value) if isinstance(value, Decimal) else value for name, value in record.items()}
-            | {"params": msgspec.json.decode(record["params_json"])},
+            | {"params": msgspec.json.decode(record["params_json"])}
+            | {name: dict(record[name]) for name in _COUNTED},
             CellRow,
         )
         for record in table.to_pylist()

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from blake3 import blake3
@@ -19,7 +19,7 @@ from blake3 import blake3
 from pipeline.codes import Kind
 from pipeline.core.chunk import COLUMNS
 from pipeline.log import cache, hot
-from pipeline.log.backtests import CellRow
+from pipeline.log.backtests import CellRow, Value
 from pipeline.log.manifest import Manifest
 from pipeline.log.reader import LogReader
 from pipeline.log.store import Store
@@ -32,6 +32,9 @@ from pipeline.run.tally import Tally, units_of
 ROWS = 1 << 18
 """Inputs in a batch: few enough that memory stays small without the hot cache, so many that a batch costs nothing."""
 
+_ROWS: Final = 2
+"""Version of what a row holds: one of another version is not taken over."""
+
 
 class Cell(msgspec.Struct, frozen=True):
     """What is to be run."""
@@ -41,7 +44,7 @@ class Cell(msgspec.Struct, frozen=True):
     number: int
     """Place of the parameters in the sweep, from 1."""
     plan: FoldPlan
-    params: dict[str, bool | int | float]
+    params: dict[str, Value]
     """As result rows show them."""
     is_kept: bool
     """Whether its decisions are written as a run."""
@@ -78,7 +81,7 @@ class Job(msgspec.Struct, frozen=True):
 def key_of(sessions: Sequence[Manifest], plan: FoldPlan, code_hash: str, splits: Sequence[Split] = ()) -> str:
     """Hash of all that a cell depends on: the sealed content of its session and of those carried from, what reduces."""
     contents = [cache.key_of(session) for session in sessions]
-    asked = [contents, code_hash, msgspec.to_builtins(plan), msgspec.to_builtins(splits)]
+    asked = [_ROWS, contents, code_hash, msgspec.to_builtins(plan), msgspec.to_builtins(splits)]
     return blake3(msgspec.json.encode(asked, order="deterministic")).hexdigest()[:32]
 
 
@@ -124,6 +127,9 @@ def _run_cell(
         events=events,
         intents=tally.kinds.get(Kind.INTENT, 0),
         refused=tally.refused,
+        refused_by=tally.refused_by,
+        invalid=tally.invalid,
+        invalid_by=tally.invalid_by,
         fills=tally.kinds.get(Kind.FILL, 0),
         decisions_hash=hashes.decisions_hash,
         state_hash=hashes.state_hash,

@@ -32,8 +32,10 @@ def row(session, cell, **changes):
         "key": f"{session}-{cell}",
         "session": session,
         "cell": cell,
-        "params": {"fast": cell, "size": 2.5, "both": True},
-        **dict.fromkeys(("events", "intents", "refused", "fills", "trades", "open_positions"), 7),
+        "params": {"fast": cell, "size": 2.5, "both": True, "bars": "1m+5m"},
+        "refused_by": {"stale_quote": 7},
+        "invalid_by": {"misplaced": 4, "unsized": 3},
+        **dict.fromkeys(("events", "intents", "refused", "invalid", "fills", "trades", "open_positions"), 7),
         **dict.fromkeys(("net_profit_nano", "open_profit_nano", "fees_nano"), -(10**25)),
         "max_drawdown": 0.1,
         "decisions_hash": "d",
@@ -64,7 +66,7 @@ def test_rows_come_back_as_they_were_in_the_order_asked_for(results):
     for each in reversed(ROWS):
         results.add([each])
     assert results.rows() == ROWS
-    assert [type(value) for value in results.rows()[0].params.values()] == [int, float, bool]
+    assert [type(value) for value in results.rows()[0].params.values()] == [int, float, bool, str]
 
 
 def test_finishing_leaves_one_file_and_the_same_rows(results):

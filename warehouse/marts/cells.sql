@@ -1,6 +1,8 @@
 -- grain: one row per backtest, session and set of parameters; a cell that several backtests asked for stands in each
 -- net_profit, open_profit, fees, max_drawdown: quote currency; the nanos are exact, 1e-9 of it
 -- params: every parameter as a number, params['fast']; params_json has them as they were given
+-- bars: the sizes of bars that were given instead of the strategy's own
+-- refused_by, invalid_by: counts by risk rule, by outcome of wishes that make no order, refused_by['stale_quote']
 with rows_kept as (
     select * from log.cells
 ),
@@ -14,9 +16,13 @@ renamed as (
         overnight,
         params,
         params_json,
+        params_json ->> '$.bars' as bars,
         events as count_events,
         intents as count_intents,
         refused as count_refused,
+        refused_by,
+        invalid as count_invalid,
+        invalid_by,
         fills as count_fills,
         trades as count_trades,
         open_positions as count_open_positions,
