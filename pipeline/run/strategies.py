@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Sequence
 from enum import IntEnum
 from pathlib import Path
+from typing import Final
 
 from pipeline.core.settings import EngineSettings
 from pipeline.core.strategy import Strategy
@@ -14,7 +15,7 @@ from pipeline.run.code import ROOT, Code, place_of
 from pipeline.run.fold import FoldPlan, StrategyPlan
 from pipeline.run.loading import load_module, load_strategy, strategy_in
 
-_BARS = "bars"
+BARS: Final = "bars"
 """A parameter that every strategy with bars has, unless it has one of its own by that name."""
 
 
@@ -56,11 +57,27 @@ def plan_of(files: Sequence[Path], params: Sequence[str], settings: Sequence[str
             raise ConfigError(f"parameter {name!r}: no strategy {owner!r} in this run; there is {', '.join(names)}")
     entries = []
     for path, strategy in zip(files, loaded, strict=True):
-        own = {name.removeprefix(f"{strategy.name}."): value for name, value in given if _is_for(name, strategy.name)}
-        bars = _bars(strategy, own.pop(_BARS)) if _BARS in own and _BARS not in strategy.Params._fields else ()
+        own = {name.removeprefix(f"{strategy.name}."): value for name, value in given if is_for(name, strategy.name)}
+        bars = bars_of(strategy, own.pop(BARS).split(",")) if BARS in own and takes_bars(strategy) else ()
         entries.append(StrategyPlan(strategy.name, place_of(path), strategy.Params.from_text(own).as_dict(), bars))
     engine = EngineSettings.from_dict({name: _number(name, value) for name, value in map(_split, settings)})
     return FoldPlan(tuple(entries), engine.as_dict())
+
+
+def is_for(name: str, strategy: str) -> bool:
+    """Whether a parameter so called is meant for a strategy."""
+    return "." not in name or name.startswith(f"{strategy}.")
+
+
+def takes_bars(strategy: Strategy) -> bool:
+    """Whether `bars` are the bars it is given, and no parameter of its own."""
+    return BARS not in strategy.Params._fields
+
+
+def bars_of(strategy: Strategy, words: Sequence[str]) -> tuple[str, ...]:
+    """The sizes of bars that words name, told as they are told everywhere. Raises StrategyError."""
+    asked = strategy.with_bars(words)
+    return tuple(str(bars.timeframe) for bars in asked.all_bars)
 
 
 def load_checked(path: Path) -> Strategy:
@@ -99,16 +116,6 @@ def words_of(strategy: Strategy) -> Words:
 
 def _codes(members: type[IntEnum] | None) -> dict[str, int]:
     return {member.name.lower(): int(member) for member in members or ()}
-
-
-def _is_for(name: str, strategy: str) -> bool:
-    return "." not in name or name.startswith(f"{strategy}.")
-
-
-def _bars(strategy: Strategy, text: str) -> tuple[str, ...]:
-    """The sizes of bars in a text, told as they are told everywhere."""
-    asked = strategy.with_bars([word for word in text.split(",") if word])
-    return tuple(str(bars.timeframe) for bars in asked.all_bars)
 
 
 def _split(text: str) -> tuple[str, str]:

@@ -108,7 +108,8 @@ def test_one_worker_and_three_give_the_rows_of_replays(store, tmp_path):
         replayed = replay(store, row.session, plan_of([FILE], params, []), [FILE], created_ns=2)
         assert (row.decisions_hash, row.state_hash) == (replayed.decisions_hash, replayed.state_hash)
         assert (row.events, row.intents, row.fills) == (replayed.events, replayed.intents, replayed.fills)
-        assert (row.refused, row.open_positions) == (replayed.refused, replayed.trades_open)
+        assert (row.refused_by, row.invalid_by) == (replayed.refused_by, replayed.invalid_by)
+        assert row.open_positions == replayed.trades_open
         if not row.open_positions:
             assert row.net_profit_nano / 1e9 == pytest.approx(replayed.realized, abs=1e-6)
     assert sum(row.fills for row in one.rows) > 20
@@ -120,6 +121,35 @@ def test_compiled_and_interpreted_are_the_same_cells(store, tmp_path):
     fast = run(other, sweeps=["fast=3,5"], sessions=["last"], speed=Speed.COMPILED)
     assert (plainly.speed, fast.speed) == (Speed.INTERPRETED, Speed.COMPILED)
     assert timeless(plainly.rows) == timeless(fast.rows)
+
+
+def test_bars_of_every_size_are_cells_of_their_own(store):
+    file = strategy_file("opening_range")
+    params = ["open_minute=480", "minutes=5"]
+    grid = grid_of([file], params, (), ["bars=1m,2m"])
+    session = store.find_one("last")
+    outcome = backtest(store, [session], grid, [file], created_ns=1, workers=1)
+    assert [row.params["bars"] for row in outcome.rows] == ["1m", "2m"]
+    assert len({row.key for row in outcome.rows}) == 2
+    for row in outcome.rows:
+        plan = plan_of([file], [*params, f"bars={row.params['bars']}"], [])
+        replayed = replay(store, session.id, plan, [file], created_ns=2)
+        assert (row.decisions_hash, row.state_hash) == (replayed.decisions_hash, replayed.state_hash)
+    assert len({row.state_hash for row in outcome.rows}) == 2
+    assert connect(store.home).sql("select bars from cells order by cell").fetchall() == [("1m",), ("2m",)]
+
+
+def test_rows_say_what_the_risk_gate_and_the_desk_refused(store):
+    path = strategy_file("ema_cross")
+    grid = grid_of([path], ["fast=3"], ["order_notional_max=5000"], ["notional=0,1000,10000"])
+    none, some, all_ = backtest(store, store.select(["last"]), grid, [path], created_ns=1, workers=1).rows
+    assert (none.refused, some.refused) == (0, 0)
+    assert all_.refused_by == {"order_notional": all_.refused}
+    assert (all_.fills, all_.invalid) == (0, 0)
+    replayed = replay(store, "last", grid.plans[2], [path], created_ns=2)
+    assert (replayed.refused_by, replayed.invalid_by) == (all_.refused_by, all_.invalid_by)
+    query = "select coalesce(refused_by['order_notional'], 0) from cells order by cell"
+    assert connect(store.home).sql(query).fetchall() == [(0,), (0,), (all_.refused,)]
 
 
 def test_sessions_of_several_cells_are_decoded_once(store):
@@ -298,6 +328,7 @@ def test_the_command_prints_the_best_first_and_one_object(store):
         (["nothing"], "names nothing"),
         (["all", "--sweep", "fats=1,2"], "did you mean fast"),
         (["2031-01-01..2031-02-01"], "names nothing"),
+        (["all", "--compiled", "--interpreted"], "accepted is one of them"),
     ],
 )
 def test_what_is_asked_wrongly_is_told(store, words, said):

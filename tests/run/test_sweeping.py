@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, OperatorError
 from pipeline.run.strategies import strategy_file
 from pipeline.run.sweeping import grid_of
 
@@ -86,9 +86,50 @@ def test_what_is_refused_says_what_is_accepted(texts, said):
         swept(*texts)
 
 
-def test_a_parameter_is_not_both_swept_and_given():
-    with pytest.raises(ConfigError, match="fast is given twice"):
-        swept("fast=5,6", params=["fast=7"])
+@pytest.mark.parametrize(
+    ("sweeps", "params"),
+    [
+        (["fast=5,6"], ["fast=7"]),
+        (["ema_cross.fast=5,6"], ["fast=7"]),
+        (["fast=5,6"], ["ema_cross.fast=7"]),
+        (["fast=5,6", "ema_cross.fast=7,8"], []),
+    ],
+)
+def test_a_parameter_is_not_both_swept_and_given(sweeps, params):
+    with pytest.raises(ConfigError, match="fast is given twice; accepted is one --param or --sweep"):
+        swept(*sweeps, params=params)
+
+
+BARRED = [strategy_file("opening_range")]
+
+
+def test_the_size_of_bars_is_swept_like_a_parameter():
+    grid = swept("bars=1m,300s,1m+500t", "minutes=5,10", files=BARRED)
+    assert grid.sweeps["bars"] == ("1m", "5m", "1m+500t")
+    assert [plan.strategies[0].bars for plan in grid.plans[::2]] == [("1m",), ("5m",), ("1m", "500t")]
+    assert [(grid.params_of(plan)["bars"], grid.params_of(plan)["minutes"]) for plan in grid.plans[:3]] == [
+        ("1m", 5),
+        ("1m", 10),
+        ("5m", 5),
+    ]
+    assert all("bars" not in plan.strategies[0].params for plan in grid.plans)
+
+
+@pytest.mark.parametrize(
+    ("text", "files", "said"),
+    [
+        ("bars=1m,60s", BARRED, "stands there twice"),
+        ("bars=1m,5x", BARRED, "bars '5x': accepted is a number and s, m, h, d"),
+        ("bars=1m,", BARRED, "bars '': accepted is"),
+        ("bars=1:5:1", BARRED, "bars '1:5:1': accepted is"),
+        ("bars=1m,5m", FILES, "ema_cross: it asks for no bars"),
+        ("bars=1m,5m", BARRED + FILES, "ema_cross: it asks for no bars"),
+        ("hold.bars=1m,5m", BARRED, "no strategy 'hold' in this run"),
+    ],
+)
+def test_bars_that_are_none_are_refused(text, files, said):
+    with pytest.raises(OperatorError, match=said):
+        swept(text, files=files)
 
 
 def test_other_bars_stay_in_every_cell():
