@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.show import as_json_line, json_option, progress
+from pipeline.cli.show import as_json_line, json_option, progress, speed_asked, speed_options
 
 if TYPE_CHECKING:
     from pipeline.log.backtests import CellRow
@@ -36,11 +36,10 @@ _INTERRUPTED = 130
 @click.option("--split", "splits", multiple=True, metavar="SYMBOL@DAY=FACTOR", help="shares after it for one before")
 @click.option("--workers", type=click.IntRange(1, 1_024), help="processes  [default: one for each core]")
 @click.option("--keep-runs", is_flag=True, help="keep the whole log of every cell, as `tape replay` does")
-@click.option("--compiled", "speed", flag_value="compiled", help="compile the handlers, however little there is to do")
-@click.option("--interpreted", "speed", flag_value="interpreted", help="plain Python")
 @click.option(
     "--show", "shown", type=click.IntRange(0), default=20, show_default=True, help="sets of parameters to print"
 )
+@speed_options
 @json_option
 @click.pass_obj
 def command(
@@ -54,7 +53,8 @@ def command(
     splits: tuple[str, ...],
     workers: int | None,
     keep_runs: bool,
-    speed: str | None,
+    is_compiled: bool,
+    is_interpreted: bool,
     shown: int,
     as_json: bool,
 ) -> None:
@@ -72,11 +72,11 @@ def command(
     """
     from pipeline.log.store import Store
     from pipeline.run.backtesting import Overnight, backtest
-    from pipeline.run.fold import Speed
     from pipeline.run.overnight import split_of
     from pipeline.run.strategies import strategy_file
     from pipeline.run.sweeping import grid_of
 
+    speed = speed_asked(is_compiled=is_compiled, is_interpreted=is_interpreted)
     store = Store(Path(home))
     files = [strategy_file(name) for name in strategies]
     grid = grid_of(files, params, settings, sweeps)
@@ -92,7 +92,7 @@ def command(
                 overnight=Overnight(overnight),
                 splits=[split_of(text) for text in splits],
                 workers=workers or os.cpu_count() or 1,
-                speed=Speed(speed or "auto"),
+                speed=speed,
                 keep_runs=keep_runs,
                 progress=done,
                 told=lambda text: click.echo(text, err=True),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.show import as_json_line, counted, json_option, progress
+from pipeline.cli.show import as_json_line, counted, json_option, progress, speed_asked, speed_options
 
 if TYPE_CHECKING:
     from pipeline.run.replaying import Replayed
@@ -23,9 +23,8 @@ if TYPE_CHECKING:
     "--set", "settings", multiple=True, metavar="NAME=VALUE", help="engine setting, e.g. latency_ns=200000000"
 )
 @click.option("--until", metavar="TIME", help="stop behind the last input at or before it, e.g. 09:45 (UTC)")
-@click.option("--compiled", "speed", flag_value="compiled", help="compile the handlers, however short the session")
-@click.option("--interpreted", "speed", flag_value="interpreted", help="plain Python, e.g. for breakpoints")
 @click.option("--batch", "rows", type=click.IntRange(1), default=65_536, show_default=True, help="inputs at a time")
+@speed_options
 @json_option
 @click.pass_obj
 def command(
@@ -35,7 +34,8 @@ def command(
     params: tuple[str, ...],
     settings: tuple[str, ...],
     until: str | None,
-    speed: str | None,
+    is_compiled: bool,
+    is_interpreted: bool,
     rows: int,
     as_json: bool,
 ) -> None:
@@ -50,10 +50,10 @@ def command(
     """
     from pipeline.config import moment_ns
     from pipeline.log.store import Store
-    from pipeline.run.fold import Speed
     from pipeline.run.replaying import replay
     from pipeline.run.strategies import plan_of, strategy_file
 
+    speed = speed_asked(is_compiled=is_compiled, is_interpreted=is_interpreted)
     store = Store(Path(home))
     files = [strategy_file(name) for name in strategies]
     plan = plan_of(files, params, settings)
@@ -72,7 +72,7 @@ def command(
                 files,
                 created_ns=time.time_ns(),
                 until_ns=until_ns,
-                speed=Speed(speed or "auto"),
+                speed=speed,
                 rows=rows,
                 progress=told,
                 compiling=lambda: click.echo("compiling the strategies, once: up to a minute", err=True),
@@ -98,7 +98,8 @@ def _show(done: "Replayed") -> None:
         click.echo(f"  refused by {counted(done.refused_by)}")
     if done.invalid:
         click.echo(
-            f"  {done.invalid:,} wishes make no order: one size and a stop and target on their sides of the price are accepted"
+            f"  {done.invalid:,} wishes make no order: {counted(done.invalid_by)}; accepted is one size (risk with a stop), "
+            "stop and target on their sides of the price"
         )
     click.echo(f"  realised {done.realized:,.2f} after fees; {done.trades_open} positions still open")
     for text in done.stopped:

@@ -5,16 +5,42 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 import msgspec
+
+from pipeline.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pipeline.run.fold import Speed
 
 _NAMES_WIDTH: Final = 12
 _WIDTH_MAX: Final = 110
 """Longer lines are hard to follow, however wide the window is."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="one JSON object on the last line")
+
+
+def speed_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """How handlers are to run: `is_compiled`, `is_interpreted`, for `speed_asked`."""
+    for option in (
+        click.option("--interpreted", "is_interpreted", is_flag=True, help="plain Python, e.g. for breakpoints"),
+        click.option(
+            "--compiled", "is_compiled", is_flag=True, help="compile the handlers, however little there is to do"
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def speed_asked(*, is_compiled: bool, is_interpreted: bool) -> "Speed":
+    """The speed that was asked for. Raises ConfigError for both."""
+    from pipeline.run.fold import Speed  # a command imports what it needs when it is called
+
+    if is_compiled and is_interpreted:
+        raise ConfigError("--compiled and --interpreted: accepted is one of them, or neither: compiled where that pays")
+    return Speed.COMPILED if is_compiled else Speed.INTERPRETED if is_interpreted else Speed.AUTO
 
 
 def as_json_line(result: Any) -> None:
