@@ -60,7 +60,7 @@ def command(
 ) -> None:
     """Run every combination of the swept parameters over every one of SESSIONS; keep a row of results for each.
 
-    SESSIONS are ids or beginnings of ids, `last 60`, `all`, or days: 2026-10-01..2026-11-20.
+    SESSIONS are ids, beginnings of ids or patterns ('day-2026-1*'), `last 60`, `all`, or days: 2026-10-01..2026-11-20.
 
     \b
     tape backtest 'last 60' --strategy ema_cross --sweep fast=5:50:5 --sweep slow=60,120,200 --workers 2

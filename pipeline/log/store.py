@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
@@ -39,6 +40,7 @@ _ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)
 _CODE_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*", re.ASCII)
 _LAST: Final = re.compile(r"last(?:[ -]?(\d{1,6}))?")
 _DAYS: Final = re.compile(r"(\d{4}-\d{2}-\d{2})\.\.(\d{4}-\d{2}-\d{2})")
+_WILD: Final = re.compile(r"[*?\[]")
 _WORDS: Final = frozenset(("all", "last", "yesterday", "last-run"))
 _HINT_CHARS_MAX: Final = 48
 
@@ -122,7 +124,8 @@ class Store:
         return _first("run", folder.name, mode, created_ns, {**facts, "parents": tuple(parents)})
 
     def find(self, text: str, *, now_ns: int | None = None, zone: tzinfo = UTC) -> list[Manifest]:
-        """What a person means: an id, the beginning of one, `last`, `last 3`, `last-run`, `yesterday`, `all` (sessions).
+        """What a person means: an id, the beginning of one, `last`, `last 3`, `last-run`, `yesterday`, `all` (sessions),
+        or a pattern for ids of sessions, `day-2026-1*`.
 
         `now_ns` and `zone` say which day `yesterday` is. Raises NotFoundError listing what there is; the folder's
         own CorruptError or SchemaError when the one named can't be read; LogError when one that words like `last` may
@@ -134,6 +137,9 @@ class Store:
             _refuse_lost(text, lost_runs)
             return self._found(text, runs[-1:], runs)
         last = _LAST.fullmatch(text)
+        if _WILD.search(text):
+            _refuse_lost(text, lost_sessions)
+            return self._found(text, [each for each in sessions if fnmatchcase(each.id, text)], sessions)
         if last or text == "all" or (text == "yesterday" and now_ns is not None):
             _refuse_lost(text, lost_sessions)
             if text == "all":

@@ -88,6 +88,16 @@ def test_yesterday_is_a_day_in_the_traders_zone(store):
         store.find("yesterday", now_ns=moment, zone=UTC)
 
 
+def test_a_pattern_means_every_session_it_fits(store):
+    made(store, "mon", "tue-1", "tue-2")
+    assert ids(store.find("tue*")) == ids(store.select(["tue-?"])) == ["tue-1", "tue-2"]
+    assert ids(store.select(["*", "mon"])) == ["mon", "tue-1", "tue-2"]
+    with pytest.raises(NotFoundError, match=r"'wed\*' names nothing in .*; there is mon, tue-1, tue-2"):
+        store.find("wed*")
+    with pytest.raises(NotFoundError, match="one is wanted"):
+        store.find_one("tue*")
+
+
 def test_an_empty_store_says_so(store):
     assert store.find("all") == []
     with pytest.raises(NotFoundError, match="there is nothing"):
