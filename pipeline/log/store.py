@@ -124,9 +124,9 @@ class Store:
         return _first("run", folder.name, mode, created_ns, {**facts, "parents": tuple(parents)})
 
     def find(self, text: str, *, now_ns: int | None = None, zone: tzinfo = UTC) -> list[Manifest]:
-        """What a person means: an id, the beginning of one, `last`, `last 3`, `last-run`, `yesterday`, `all` (sessions),
-        or a pattern for ids of sessions, `day-2026-1*`.
+        """What a person means: an id, the beginning of one, `last`, `last 3`, `last-run`, `yesterday`, `all`, `day-2026-1*`.
 
+        Several are sessions, `last-run` is a run, an id may be either.
         `now_ns` and `zone` say which day `yesterday` is. Raises NotFoundError listing what there is; the folder's
         own CorruptError or SchemaError when the one named can't be read; LogError when one that words like `last` may
         mean can't be: it has no place in time.
