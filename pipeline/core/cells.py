@@ -116,7 +116,8 @@ class Cell:
         self.context.cell.gate = 0
         running = self.running
         if running.shared_record:
-            running.shared = self.context.shared = running.shared_record.unpack(running.shared_before)
+            running.shared = running.shared_record.unpack(running.shared_before)
+            self.context.share(running.shared)
 
 
 class Cells:
@@ -153,7 +154,7 @@ class Cells:
                 running.shared = running.shared_record.unpack(packed)
         for (strategy_id, instrument_id), cell in self.by_pair.items():
             cell.put_back(states[strategy_id - 1][instrument_id - 1].tobytes())
-            cell.context.shared = cell.running.shared
+            cell.context.share(cell.running.shared)
 
     def with_levels(self, messages: Block) -> Block:
         """How loud each message is, which stands with its enum."""

@@ -3,6 +3,7 @@
 Everything is a view of the engine's own rows, so nothing is copied for a call, and assigning to it fails.
 """
 
+from functools import partial
 from typing import Any, Final
 
 from pipeline.codes import IntentAction, OrderFlag, OrderType, Side, TimeInForce
@@ -15,6 +16,9 @@ from pipeline.units import DAY_NS
 
 WISH, GATE, TRANSITION, MESSAGE, INDICATOR = range(1, 6)
 """What an output is: its `kind`."""
+
+
+VERBS: Final = "enter, leave, cancel, go, passes, at_least, say, show"
 
 
 @state
@@ -113,7 +117,10 @@ class CellRow:
 
 
 class Context:
-    """One per (strategy, instrument). `cell.gate` is the gate that refuses now; only `passes` and `at_least` move it."""
+    """One per (strategy, instrument). `cell.gate` is the gate that refuses now; only `passes` and `at_least` move it.
+
+    Nothing of it can be set; `share` is the engine's.
+    """
 
     __slots__ = (
         "account",
@@ -128,18 +135,38 @@ class Context:
         "world",
     )
 
+    world: Any
+    clock: ClockRow
+    account: AccountRow
+    settings: Any
+    instrument: InstrumentRow
+    held: PositionRow
+    cell: CellRow
+    shared: Any
+    strategy_id: int
+    instrument_id: int
+
     def __init__(self, world: Any, strategy_id: int, instrument_id: int, index: int, shared: Any) -> None:
         """`index` is that of the pair's position and cell."""
-        self.world = world
-        self.clock: ClockRow = world.clock
-        self.account: AccountRow = world.account
-        self.settings = world.settings
-        self.instrument: InstrumentRow = world.instruments[instrument_id]
-        self.held: PositionRow = world.positions[index]
-        self.cell: CellRow = world.cells[index]
-        self.shared = shared
-        self.strategy_id = strategy_id
-        self.instrument_id = instrument_id
+        put = partial(object.__setattr__, self)
+        put("world", world)
+        put("clock", world.clock)
+        put("account", world.account)
+        put("settings", world.settings)
+        put("instrument", world.instruments[instrument_id])
+        put("held", world.positions[index])
+        put("cell", world.cells[index])
+        put("shared", shared)
+        put("strategy_id", strategy_id)
+        put("instrument_id", instrument_id)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Raises AttributeError with what a handler can do instead."""
+        raise AttributeError(f"ctx.{name} is read, not set; a handler changes its State and calls verbs: {VERBS}")
+
+    def share(self, shared: Any) -> None:
+        """Another row is the shared State from here on."""
+        object.__setattr__(self, "shared", shared)
 
     @property
     def now_ns(self) -> int:

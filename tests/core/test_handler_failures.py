@@ -36,6 +36,17 @@ def test_a_failing_handler_is_undone_and_its_strategy_stopped():
     assert derived[Kind.INTENT] == []
 
 
+@pytest.mark.parametrize("name", ["account", "position", "shared", "gate"])
+def test_a_context_that_is_set_stops_the_strategy_with_a_sentence(name):
+    day = Day().quote(1, 10, 10.1).quote(2, 10, 10.1)
+    engine, derived = day.run([probe({2: lambda s, event, ctx: setattr(ctx, name, 5.0)})])
+    (stopped,) = derived[Kind.SESSION]
+    assert (
+        f"AttributeError: ctx.{name} is read, not set; a handler changes its State and calls verbs" in stopped["text"]
+    )
+    assert engine.state_of(1, 1).calls == 1
+
+
 def test_the_others_go_on():
     day = Day().quote(1, 10, 10.1).quote(2, 10, 10.1).quote(3, 10, 10.1)
     engine, derived = day.run([probe({1: crash}, "bad"), probe(name="good")])

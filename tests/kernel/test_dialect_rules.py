@@ -89,8 +89,28 @@ ALLOWED = {
     "imports for types alone": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import random\ndef on_quote(s, quote, p, ctx):\n    s.count += 1\n",
     "a name of one's own that is a builtin's": "def id(x):\n    return x\ndef on_quote(s, quote, p, ctx):\n    s.count = id(s.count)\n",
     "a print to look at": "def on_quote(s, quote, p, ctx):\n    print(quote.bid)\n",
+    "its own row beside a price": "def both(s, c):\n    return c.bid, s\ndef on_quote(s, quote, p, ctx):\n    price, own = both(s, ctx)\n    own.level = price\n",
+    "the shared State's members": "def on_quote(s, quote, p, ctx):\n    shared = ctx.shared\n    shared.count = 1\n    ctx.shared.level = ctx.account.cash\n",
     "a module's set, made once": "NAMES = {1, 2}\nLEVELS = tuple(sorted(set((3, 1))))\ndef on_quote(s, quote, p, ctx):\n    s.count = LEVELS[0]\n",
 }
+
+
+WAYS_TO_MONEY = {
+    "what a helper gives": "def row(c):\n    return c.account\ndef on_quote(s, quote, p, ctx):\n    row(ctx).cash = 1e12\n",
+    "a name for that": "def row(c):\n    return c.account\ndef on_quote(s, quote, p, ctx):\n    mine = row(ctx)\n    mine.cash = 1e12\n",
+    "through two": "def row(c):\n    return c.account\ndef same(c):\n    return row(c)\ndef on_quote(s, quote, p, ctx):\n    same(ctx).cash = 1e12\n",
+    "one of two": "def on_quote(s, quote, p, ctx):\n    (ctx.held if s.count else ctx.account).cash = 1e12\n",
+    "side by side": "def on_quote(s, quote, p, ctx):\n    n, mine = s.count, ctx.account\n    mine.cash = 1e12\n",
+    "out of a tuple": "def on_quote(s, quote, p, ctx):\n    (ctx.held, ctx.account)[1].cash = 1e12\n",
+    "the shared State itself": "def on_quote(s, quote, p, ctx):\n    ctx.shared = s\n",
+    "a property": "def on_quote(s, quote, p, ctx):\n    ctx.position = 5.0\n",
+}
+
+
+@pytest.mark.parametrize("what", WAYS_TO_MONEY)
+def test_no_way_leads_to_what_is_the_engines(what, tmp_path):
+    with pytest.raises(StrategyError, match=r"which is the engine's \(context\)"):
+        load_checked(written(tmp_path, WAYS_TO_MONEY[what]))
 
 
 @pytest.mark.parametrize("what", ALLOWED)
