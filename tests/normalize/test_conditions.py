@@ -95,6 +95,20 @@ def test_the_table_says_what_the_vendor_says(shared_data):
             assert (each.cta, each.utp) == (row["sip_mapping"].get("CTA", ""), row["sip_mapping"].get("UTP", ""))
 
 
+def test_the_table_is_that_of_the_vendors_rules():
+    """As the rules were gathered, statistic by statistic, apart from the table."""
+    gathered = {
+        VOLUME: (2, 7, FORM_T, 13, 20, 21, 29, 37, 52, 53),
+        Mark.NO_LAST: (5, 10, 22, 32, 33),
+        VOLUME | Mark.NO_VOLUME: (15, 16),
+        Mark.NO_VOLUME: (38,),
+        Mark.NONE: (0, 1, 3, 4, 6, 8, 9, 11, 14, 17, 18, 19, 23, 24, 25, 27, 28, 30, 31, 34, 35, 36, 41, 55, 59),
+    }
+    found = {marks: tuple(each.number for each in CONDITIONS if each.marks == marks) for marks in gathered}
+    assert found == gathered
+    assert sum(map(len, gathered.values())) == len(CONDITIONS)
+
+
 def test_the_page_has_the_table():
     text = PAGE.read_text()
     for each in CONDITIONS:
