@@ -140,6 +140,7 @@ def _tell_moves(
     from pipeline.run.moves import moves_in
 
     defined, symbol = instruments(store, journey), asked["symbol"]
+    zone = zone_of(defined, symbol, asked["tz"])
     if asked["strategies"] and picked is None:
         traveler = _traveler(store, journey, stack)
         found = moves_between(traveler, 0, traveler.at(journey.to_seq))
@@ -150,7 +151,7 @@ def _tell_moves(
     if as_json:
         as_json_line({"id": journey.id, "moves": moves})
         return
-    _table(moves, zone_of(defined, symbol, asked["tz"]))
+    _table(moves, zone)
 
 
 def _show_moments(journey: "Journey", seq: int, moments: "list[Moment]", zone: tzinfo, *, as_json: bool) -> None:

@@ -1,6 +1,6 @@
 """Looking: what people ask of time travel, answered: moments, what differs between two, what moved in between."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, tzinfo
 from difflib import get_close_matches
 from typing import Any
@@ -38,7 +38,11 @@ def instruments(store: Store, journey: Journey) -> list[dict[str, Any]]:
 
 
 def zone_of(defined: Sequence[dict[str, Any]], symbol: str | None, named: str | None) -> tzinfo:
-    """Whose clocks times are told by: those named, else those of the instruments' exchange, UTC when there are several."""
+    """Whose clocks times are told by: those named, else those of the instruments' exchange, UTC when there are several.
+
+    Raises NotFoundError for a symbol that is none of theirs.
+    """
+    _check_symbol(symbol, [row.get("symbol", "") for row in defined], "in this session")
     if named:
         return zone_named(named)
     zones = {
@@ -97,11 +101,12 @@ def moves_between(traveler: Traveler, after_seq: int, stop: Stop) -> list[Move]:
 
 
 def _ids_of(symbols: dict[int, str], symbol: str | None, seq: int) -> list[int]:
-    ids = [id_ for id_, known in sorted(symbols.items()) if symbol in (None, known)]
-    if symbol is not None and not ids:
-        near = get_close_matches(symbol.upper(), symbols.values(), 1)
+    _check_symbol(symbol, symbols.values(), f"known at seq {seq}")
+    return [id_ for id_, known in sorted(symbols.items()) if symbol in (None, known)]
+
+
+def _check_symbol(symbol: str | None, known: Collection[str], where: str) -> None:
+    if symbol is not None and symbol not in known:
+        near = get_close_matches(symbol.upper(), known, 1)
         hint = f"; did you mean {near[0]}?" if near else ""
-        raise NotFoundError(
-            f"no symbol {symbol!r} is known at seq {seq}: there is {', '.join(symbols.values()) or 'none yet'}{hint}"
-        )
-    return ids
+        raise NotFoundError(f"no symbol {symbol!r} is {where}: there is {', '.join(known) or 'none yet'}{hint}")
