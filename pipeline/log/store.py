@@ -181,6 +181,18 @@ class Store:
             raise NotFoundError(f"{text!r} means {len(found)} sessions, one is wanted: {_names(found)}")
         return found[0]
 
+    def session_of(self, log: Manifest) -> Manifest:
+        """The session whose inputs a run went over; of a session itself. Raises NotFoundError naming both when it is gone."""
+        if log.what == "session":
+            return log
+        (parent,) = log.parents
+        if not self.folder(parent).is_dir():
+            raise NotFoundError(
+                f"{log.id} is a run over {parent}, which was deleted: a run keeps decisions, and its inputs are gone; "
+                "`tape sql` still reads them"
+            )
+        return self.manifest(parent)
+
     def keep_code(self, id_: str, files: Mapping[str, str]) -> Manifest:
         """Write the sources that reduce into `code/` and their hashes into the manifest.
 

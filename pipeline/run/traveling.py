@@ -70,7 +70,7 @@ def journey_of_log(store: Store, name: str) -> Journey:
     apart = None if is_todays(manifest.code, paths) else folder
     if apart and OUTLINE_FILE not in manifest.code:
         raise ConfigError(f"{manifest.id} keeps code that can't be asked for its state: replay its session again")
-    session = manifest if manifest.what == "session" else store.manifest(manifest.parents[0])
+    session = store.session_of(manifest)
     to_seq = manifest.settings.get("to_seq", LogReader(store.folder(session.id)).last_seq)
     assert isinstance(to_seq, int)
     return Journey(manifest.id, session, plan, paths, to_seq, manifest.code, apart)

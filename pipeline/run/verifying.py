@@ -57,7 +57,7 @@ def verify(
         raise ConfigError(f"{manifest.id} was never finished: delete it, and replay its session again")
     folder = store.folder(manifest.id)
     log = LogReader(folder)
-    inputs = LogReader(store.folder(manifest.parents[0])) if manifest.what == "run" else log
+    inputs = LogReader(store.folder(store.session_of(manifest).id)) if manifest.what == "run" else log
     last_seq = _last_reduced(manifest, inputs)
     plan = recorded_plan(manifest)
     check_code(folder, manifest)
