@@ -8,14 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.show import as_json_line, json_option, progress, speed_asked, speed_options
+from pipeline.cli.show import INTERRUPTED, as_json_line, json_option, progress, speed_asked, speed_options
 
 if TYPE_CHECKING:
     from pipeline.log.backtests import CellRow
     from pipeline.run.backtesting import Outcome
-
-_INTERRUPTED = 130
-"""What a shell expects of a command that Ctrl-C ended."""
 
 
 @click.command("backtest")
@@ -99,7 +96,7 @@ def command(
             )
     except KeyboardInterrupt:
         click.echo("interrupted: the cells done so far are kept, and the same command goes on behind them", err=True)
-        sys.exit(_INTERRUPTED)
+        sys.exit(INTERRUPTED)
     if as_json:
         as_json_line(outcome)
     else:

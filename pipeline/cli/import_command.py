@@ -3,10 +3,14 @@
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.show import as_json_line, counted, json_option, progress
+from pipeline.cli.show import INTERRUPTED, as_json_line, counted, json_option, progress
+
+if TYPE_CHECKING:
+    from pipeline.log.store import Store
 
 
 @click.command("import")
@@ -57,19 +61,25 @@ def command(
     delay_ns = duration_ns(delay)
     sources = [feed_of(path, mapping=columns, delay_ns=delay_ns) for path in files]
     merge = MergeOptions(duration_ns(timer) or None, duration_ns(quiet), duration_ns(lateness))
-    with progress("importing") as told:
-        done = import_files(
-            Store(Path(home)),
-            sources,
-            files,
-            name=name or files[0].name.split(".")[0],
-            created_ns=time.time_ns(),
-            merge=merge,
-            reading={"map": mapping or "", "delay_ns": delay_ns},
-            resume=resume,
-            is_sealed=is_sealed,
-            progress=told,
-        )
+    store, ids = Store(Path(home)), list[str]()
+    try:
+        with progress("importing") as told:
+            done = import_files(
+                store,
+                sources,
+                files,
+                name=name or files[0].name.split(".")[0],
+                created_ns=time.time_ns(),
+                merge=merge,
+                reading={"map": mapping or "", "delay_ns": delay_ns},
+                resume=resume,
+                is_sealed=is_sealed,
+                progress=told,
+                begun=ids.append,
+            )
+    except KeyboardInterrupt:
+        _tell_interrupted(store, *ids)
+        sys.exit(INTERRUPTED)
     for error in done.errors:
         click.echo(f"tape: {error}", err=True)
     if as_json:
@@ -78,3 +88,14 @@ def command(
         click.echo(f"session {done.session}: {done.events:,} inputs from {done.first_ts} to {done.last_ts}")
         click.echo(f"  {counted(done.kinds)}" + (f"; {done.refused:,} refused" if done.refused else ""))
     sys.exit(1 if done.errors else 0)
+
+
+def _tell_interrupted(store: "Store", session: str = "") -> None:
+    """Say how an import that Ctrl-C ended goes on."""
+    if not session:
+        said = "nothing was written yet"
+    elif store.manifest(session).state == "open":
+        said = f"what {session} holds is kept; the same command with --resume {session} goes on behind it"
+    else:
+        said = f"{session} is whole; `tape sessions seal {session}` makes Parquet of it"
+    click.echo(f"interrupted: {said}", err=True)

@@ -15,6 +15,9 @@ from pipeline.errors import ConfigError
 if TYPE_CHECKING:
     from pipeline.run.fold import Speed
 
+INTERRUPTED: Final = 130
+"""What a shell expects of a command that Ctrl-C ended."""
+
 _NAMES_WIDTH: Final = 12
 _WIDTH_MAX: Final = 110
 """Longer lines are hard to follow, however wide the window is."""

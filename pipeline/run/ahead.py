@@ -14,10 +14,11 @@ AHEAD_MAX: Final = 2
 _POLL_S: Final = 0.1
 
 
-def ahead(items: Iterator[T]) -> Iterator[T]:
+def ahead(items: Iterator[T]) -> Generator[T, None, None]:
     """The same items, each made while the one before it is used; an error of theirs is raised in its place.
 
-    When the caller stops early the thread ends at its next item, and a generator is closed.
+    When the caller stops early and closes this, the thread ends at its next item, and a generator is closed. Left to the
+    interpreter's own end, the thread may stand still in the middle of an item.
     """
     waiting: queue.Queue[tuple[bool, T | BaseException | None]] = queue.Queue(AHEAD_MAX)
     is_over = threading.Event()

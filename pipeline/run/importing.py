@@ -6,6 +6,7 @@ as many as the log holds are left out.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -64,10 +65,11 @@ def import_files(
     resume: str | None = None,
     is_sealed: bool = True,
     progress: Callable[[int], None] = lambda _: None,
+    begun: Callable[[str], None] = lambda _: None,
 ) -> Imported:
     """Import the sources, which read the paths, as one session, or go on with the import `resume` of the same files.
 
-    `reading` holds the options the sources were opened with. Raises ConfigError when `resume` names an import of
+    `reading` holds the options the sources were opened with; `begun` is told the session's id before anything is read. Raises ConfigError when `resume` names an import of
     other files or options, LockedError, PoisonedError; a FeedError ends in `errors`, what came before it stays.
     """
     if merge.timer_interval_ns is not None:
@@ -78,15 +80,19 @@ def import_files(
         "reading": reading or {},
     }
     manifest, skipped = _session(store, settings, name=name, created_ns=created_ns, resume=resume)
+    begun(manifest.id)
     errors: list[str] = []
     batches = merged(
         sources, timer_interval_ns=merge.timer_interval_ns, quiet_ns=merge.quiet_ns, lateness_ns=merge.lateness_ns
     )
-    with opened(store, manifest, None, is_resumed=resume is not None) as recorder:
+    with (
+        opened(store, manifest, None, is_resumed=resume is not None) as recorder,
+        closing(ahead(batches)) as read_ahead,
+    ):
         is_new = (
             recorder.last_seq == 0
         )  # a resumed import that was killed before its first commit starts like any other
-        readable = _readable(ahead(batches), errors)
+        readable = _readable(read_ahead, errors)
         _record(recorder, without_first(readable, skipped), settings, progress, is_new=is_new)
     folder = store.folder(manifest.id)
     manifest = seal(folder, store.disk) if is_sealed else LogReader(folder).manifest

@@ -104,6 +104,38 @@ def test_a_file_that_is_no_strategy_is_refused_with_its_line(tmp_path, text, mat
     assert tape(tmp_path, "replay", "last", "--strategy", path).returncode == 2
 
 
+def test_a_run_whose_session_was_deleted_says_so(tmp_path):
+    home = tmp_path / "home"
+    path = quotes(tmp_path / "quotes.csv", 500)
+    assert tape(home, "import", path, "--map", MAPPING, "--name", "gone").returncode == 0
+    assert tape(home, "replay", "gone", "--strategy", "hold").returncode == 0
+    assert tape(home, "sessions", "delete", "gone", "--yes").returncode == 0
+    for command in (["verify", "last-run"], ["state", "last-run", "--seq", "9"]):
+        done = tape(home, *command)
+        assert done.returncode == 2
+        assert "r-hold-gone is a run over gone, which was deleted" in done.stderr
+    assert tape(home, "sql", "select count(*) from intents").returncode == 0
+    assert tape(home, "check").returncode == 0
+
+
+def test_an_import_that_is_interrupted_says_how_it_goes_on(tmp_path):
+    home = tmp_path / "home"
+    path = quotes(tmp_path / "quotes.csv", 200_000)
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); import pipeline.cli; pipeline.cli.main()"
+    command = [sys.executable, "-c", code, "--home", str(home), "import", str(path), "--map", MAPPING, "--name", "x"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not any(segment.stat().st_size > 100_000 for segment in home.glob("sessions/x/journal/*.seg")):
+        time.sleep(0.005)
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130, said
+    assert said == "interrupted: what x holds is kept; the same command with --resume x goes on behind it\n"
+    done = tape(home, "import", path, "--map", MAPPING, "--resume", "x", "--json")
+    assert json.loads(done.stdout.splitlines()[-1])["session"] == "x"
+    assert tape(home, "sql", "select count(*) from quotes", "--format", "csv").stdout.split()[-1] == "200000"
+
+
 def test_two_strategies_of_one_file_name_are_refused(tmp_path):
     paths = []
     for folder in ("a", "b"):
