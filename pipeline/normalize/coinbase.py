@@ -11,7 +11,6 @@
 An l2update before its snapshot can't be placed and is counted. Sizes are coins in steps of 1e-8.
 """
 
-from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
@@ -22,8 +21,8 @@ from pipeline.instruments import COIN_STEP_NANO, Instrument, checked_symbol
 from pipeline.normalize.book import Best, Book, Level
 from pipeline.normalize.capture import Capture, Count, price_nano, print_row, size_steps
 from pipeline.normalize.marks import one_quote_marks
+from pipeline.normalize.moments import ns_of_text
 from pipeline.normalize.rows import Rows
-from pipeline.units import SECOND_NS, TsNs, checked_ts
 
 VENUE: Final = "COINBASE"
 
@@ -136,7 +135,7 @@ class CoinbaseFrames(Capture):
         self._quote(instrument, rows, Mark.SNAPSHOT | Mark.UNDEFINED_TS, ts_event_ns=rows.ts_recv_ns)
 
     def _update(self, update: Update, rows: Rows) -> None:
-        instrument, event_ns = _instrument(update.product_id), _ns_of_time(update.time)
+        instrument, event_ns = _instrument(update.product_id), ns_of_text(update.time)
         levels = [
             Level(_side(side, _BOOK_SIDES), price_nano(price), _steps(size)) for side, price, size in update.changes
         ]
@@ -167,7 +166,7 @@ class CoinbaseFrames(Capture):
             match.price,
             match.size,
             COIN_STEP_NANO,
-            ts_event_ns=_ns_of_time(match.time),
+            ts_event_ns=ns_of_text(match.time),
             aggressor=_side(match.side, _AGGRESSOR_BY_RESTING),
             trade_id=match.trade_id,
         )
@@ -181,7 +180,7 @@ class CoinbaseFrames(Capture):
             self.ignore("ticker")
             return
         bid_nano, ask_nano = price_nano(ticker.best_bid), price_nano(ticker.best_ask)
-        event_ns = _ns_of_time(ticker.time) if ticker.time else rows.ts_recv_ns
+        event_ns = ns_of_text(ticker.time) if ticker.time else rows.ts_recv_ns
         mark = Mark.NONE if ticker.time else Mark.UNDEFINED_TS
         rows.add(
             Kind.QUOTE,
@@ -208,19 +207,3 @@ def _instrument(product_id: str) -> Instrument:
     symbol = checked_symbol(product_id)
     currency = symbol.rpartition("-")[2] if "-" in symbol else ""
     return Instrument(symbol, VENUE, COIN_STEP_NANO, AssetClass.CRYPTO, currency, calendar="24/7")
-
-
-def _ns_of_time(text: str) -> TsNs:
-    """Nanoseconds of `2021-04-17T16:43:37.075687Z`, with up to nine digits. Raises UnitError."""
-    whole, _, fraction = text.removesuffix("Z").partition(".")
-    if (
-        not text.endswith("Z")
-        or len(whole) != 19
-        or (fraction and not (fraction.isascii() and fraction.isdecimal() and len(fraction) <= 9))
-    ):
-        raise UnitError(f"time {text[:40]!r} is not like 2021-04-17T16:43:37.075687Z")
-    try:
-        seconds = int(datetime.fromisoformat(whole).replace(tzinfo=UTC).timestamp())
-    except ValueError:
-        raise UnitError(f"time {text[:40]!r} is not like 2021-04-17T16:43:37.075687Z") from None
-    return checked_ts(seconds * SECOND_NS + int(fraction.ljust(9, "0")))
