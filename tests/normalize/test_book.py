@@ -25,3 +25,14 @@ def test_loading_forgets_what_was_there():
     book.load([Level(Side.BUY, 5, 1), Level(Side.SELL, 6, 1)])
     book.load([Level(Side.BUY, 4, 2)])
     assert book.best() == Best(4, ABSENT, 2, ABSENT)
+
+
+def test_a_side_forgets_the_places_of_levels_that_came_and_went():
+    book = Book()
+    book.change([Level(Side.BUY, 1, 1)])
+    for price in range(2, 20_000):
+        book.change([Level(Side.SELL, price, 1), Level(Side.SELL, price, 0)])
+    assert book.best() == Best(1, ABSENT, 1, ABSENT)
+    assert len(book.asks._heap) < 5_000
+    book.asks.load({7: 3, 9: 1})
+    assert book.best() == Best(1, 7, 1, 3)
