@@ -14,7 +14,10 @@ order in `feeds.merge`, over `feeds.stretches` and `feeds.session_rows`, which k
 A day that never happened comes from `simulator.generate`.
 
 **Live.** A `feeds.vendor` is a feed as a value; a `feeds.dialogue` is the conversation with its server, without a socket. A
-`simulator.venue` is the other end of it.
+`simulator.venue` is the other end of it. Coinbase: `normalize.coinbase_advanced` reads `normalize.coinbase_advanced_words` over
+`normalize.coinbase_advanced_products`, `normalize.coinbase_advanced_books`, `normalize.coinbase_advanced_candles`,
+`normalize.coinbase_advanced_columns`, `normalize.coinbase_advanced_loose`, `normalize.coinbase_advanced_history` and
+`normalize.gathering`.
 
 **Onto the tape.** `log.sequencer` gives each input its `seq` and commits it through `log.journal`: `log.order` sees that
 nothing is missing, `log.codec` makes the payload (Arrow by way of `log.arrow`), `log.frames` the frame, `log.disk` writes
