@@ -17,7 +17,8 @@ A day that never happened comes from `simulator.generate`.
 `simulator.venue` is the other end of it. Coinbase: `normalize.coinbase_advanced` reads `normalize.coinbase_advanced_words` over
 `normalize.coinbase_advanced_products`, `normalize.coinbase_advanced_books`, `normalize.coinbase_advanced_candles`,
 `normalize.coinbase_advanced_columns`, `normalize.coinbase_advanced_loose`, `normalize.coinbase_advanced_history` and
-`normalize.gathering`; `feeds.coinbase_advanced` with `feeds.coinbase_token` is its conversation.
+`normalize.gathering`; `feeds.coinbase_advanced` with `feeds.coinbase_token` is its conversation,
+`simulator.coinbase_advanced` the other end of it, which speaks by `normalize.coinbase_advanced_out`.
 
 **Onto the tape.** `log.sequencer` gives each input its `seq` and commits it through `log.journal`: `log.order` sees that
 nothing is missing, `log.codec` makes the payload (Arrow by way of `log.arrow`), `log.frames` the frame, `log.disk` writes
