@@ -20,6 +20,11 @@ A day that never happened comes from `simulator.generate`.
 `normalize.gathering`; `feeds.coinbase_advanced` with `feeds.coinbase_token` is its conversation,
 `simulator.coinbase_advanced` the other end of it, which speaks by `normalize.coinbase_advanced_out`.
 
+**Served.** A `simulator.exchange` serves a day, `simulator.served`, over the vendors' protocols: when rows are due is `simulator.pacing`, where
+they are served `simulator.doors`, to whom a `simulator.client` on one of its `simulator.wires`, what was served so far
+`simulator.history`. What goes wrong are `simulator.faults`, when it does a `simulator.plan`, and what was really sent
+stands in the `simulator.ledger`.
+
 **Onto the tape.** `log.sequencer` gives each input its `seq` and commits it through `log.journal`: `log.order` sees that
 nothing is missing, `log.codec` makes the payload (Arrow by way of `log.arrow`), `log.frames` the frame, `log.disk` writes
 it, `log.lock` keeps other writers out, `log.syncing` makes it durable and `log.durable` tells everybody how far.

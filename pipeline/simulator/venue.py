@@ -1,8 +1,12 @@
-"""Venue: a vendor's server without a socket. What a client sends goes in, what it is to hear comes out."""
+"""Venue: a vendor's server without a socket. What a client sends goes in, what it is to hear comes out.
 
-from collections.abc import Mapping
+`Conversation` and `Venue` are what every vendor has. `Framing`, `Timed` and `Scolding` are what some conversations can do
+besides; the exchange looks whether they can.
+"""
+
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from pipeline.block import Blocks
 from pipeline.ports import Channel, Encoder, Topic
@@ -39,6 +43,36 @@ class Conversation(Protocol):
 
     def hear(self, payload: bytes) -> list[bytes]:
         """The client said something."""
+        ...
+
+
+@runtime_checkable
+class Framing(Protocol):
+    """A conversation whose frames depend on the connection: on its own numbers, or on the encoding it agreed to."""
+
+    is_binary: bool
+    """Whether all its messages, replies too, are binary ones; others are sent as text."""
+
+    def frame(self, payloads: Sequence[bytes]) -> list[bytes]:
+        """Events as the encoder gave them, as frames in order, instead of the encoder's `frame`."""
+        ...
+
+
+@runtime_checkable
+class Timed(Protocol):
+    """A conversation that says something when time passes: heartbeats, or that nobody logged in."""
+
+    def waited(self, elapsed_s: float) -> list[bytes]:
+        """Called ten times a second with the seconds since the connection opened; may set `close_code`."""
+        ...
+
+
+@runtime_checkable
+class Scolding(Protocol):
+    """A conversation that tells a client that it reads too slowly, before the connection ends."""
+
+    def too_slow(self) -> list[bytes]:
+        """The client's buffer is full."""
         ...
 
 
