@@ -13,6 +13,11 @@ of them read bytes through `feeds.streams`. What a vendor means is decided in pu
 order in `feeds.merge`, over `feeds.stretches` and `feeds.session_rows`, which know by `feeds.repeats` what was there before, on the timer grid of `normalize.grid`.
 A day that never happened comes from `simulator.generate`.
 
+**Served.** order in `feeds.merge`, over `feeds.stretches` and `feeds.session_rows`, on the timer grid of `normalize.grid`.
+A day that never happened comes from `simulator.generate`; whole markets by name are `simulator.days`: a name of `simulator.names` moves
+along one of the `simulator.paths`, as far as the `simulator.bands` let it, which makes `simulator.ticks`, of them
+`simulator.vendor_bars`, and `simulator.standings`.
+
 **Live.** A `feeds.vendor` is a feed as a value; a `feeds.dialogue` is the conversation with its server, without a socket. A
 `simulator.venue` is the other end of it. Coinbase: `normalize.coinbase_advanced` reads `normalize.coinbase_advanced_words` over
 `normalize.coinbase_advanced_products`, `normalize.coinbase_advanced_books`, `normalize.coinbase_advanced_candles`,

@@ -53,8 +53,9 @@ class GeneratedDay:
         day = self.day
         yield [_instruments(day)]
         rows = [row for index in range(day.instruments) for row in _one(day, index)]
-        rows.append(_feed_drop(day))
-        yield from _in_receive_order(rows, day.batch_rows)
+        lost_ns = day.starts_ns + int(day.lasts_ns * _DROP_AT)
+        rows.append(feed_drop(lost_ns, lost_ns + _DROP_NS))
+        yield from in_receive_order(rows, day.batch_rows)
 
 
 def _instruments(day: Day) -> Block:
@@ -188,24 +189,23 @@ def _halt(day: Day, index: int) -> list[Block]:
     ]
 
 
-def _feed_drop(day: Day) -> Block:
-    lost = day.starts_ns + int(day.lasts_ns * _DROP_AT)
-    back = lost + _DROP_NS
+def feed_drop(lost_ns: int, back_ns: int) -> Block:
+    """What a feed tells when it was down between two moments."""
     actions = [FeedAction.LOST, FeedAction.GAP_OPENED, FeedAction.CONNECTED, FeedAction.GAP_CLOSED]
-    times = np.array([lost, lost, back, back])
+    times = np.array([lost_ns, lost_ns, back_ns, back_ns])
     return Block.of(
         Kind.FEED,
         4,
         ts_event_ns=times,
         ts_recv_ns=times,
         action=[int(action) for action in actions],
-        from_ns=[ABSENT, lost, ABSENT, lost],
-        to_ns=[ABSENT, ABSENT, ABSENT, back],
+        from_ns=[ABSENT, lost_ns, ABSENT, lost_ns],
+        to_ns=[ABSENT, ABSENT, ABSENT, back_ns],
         text=["connection closed by the server (generated)", "", "", ""],
     )
 
 
-def _in_receive_order(rows: list[Block], batch_rows: int) -> Iterator[Blocks]:
+def in_receive_order(rows: list[Block], batch_rows: int) -> Iterator[Blocks]:
     """All rows by receive time, cut into batches."""
     whole = ranked(block.with_columns(seq=block.number("ts_recv_ns")) for block in rows)
     for start in range(0, row_count(whole), batch_rows):
