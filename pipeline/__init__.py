@@ -27,6 +27,9 @@ along one of the `simulator.paths`, as far as the `simulator.bands` let it, whic
 
 **Served.** A `simulator.exchange` serves a day, `simulator.served`, over the vendors' protocols: when rows are due is `simulator.pacing`, where
 they are served `simulator.doors`, to whom a `simulator.client` on one of its `simulator.wires`, what was served so far
+
+**Served.** A `simulator.exchange` serves a day, `simulator.served`, over the vendors' protocols: when rows are due is `simulator.pacing`, where
+they are served `simulator.doors`, to whom a `simulator.client` with its `simulator.outbox` on one of the `simulator.wires`, what was served so far
 `simulator.history`. What goes wrong are `simulator.faults`, when it does a `simulator.plan`, and what was really sent
 stands in the `simulator.ledger`.
 

@@ -64,8 +64,9 @@ class Exchange:
         rules: Rules,
         faults: Sequence[Fault] = (),
         ledger: Ledger | None = None,
+        history: ServedHistory | None = None,
     ) -> None:
-        """Raises ConfigError for a fault that no door can have."""
+        """`history`: that of the tape, where a venue at one of the doors needs it too. Raises ConfigError for a fault that no door can have."""
         self.session_ns = tape.starts_ns
         """Where the day stands."""
         self.is_over = False
@@ -74,7 +75,7 @@ class Exchange:
         self._doors = doors
         self._rules = rules
         self._ledger: Ledger = NoLedger() if ledger is None else ledger
-        self._history = ServedHistory(tape)
+        self._history = ServedHistory(tape) if history is None else history
         self._pace = Pace(tape.starts_ns, rules.speed)
         self._begun_ns = 0
         self._chance = random.Random(rules.seed)  # noqa: S311 - it makes garbage, not secrets
@@ -84,6 +85,8 @@ class Exchange:
         self._subscribed = asyncio.Event()
         for fault in faults:
             _check_refusable(fault, doors)
+        for door in doors:  # an encoder may learn from them how sizes are counted, whoever comes and when
+            list(door.venue.encoder.served(tape.definitions, tape.symbols))
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[list[Address]]:

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 
-from pipeline.block import Block, Blocks, Numbers, between
+from pipeline.block import Block, Blocks, Numbers, between, concat
 from pipeline.codes import Kind, Origin
 from pipeline.errors import ConfigError
 from pipeline.instruments import EXCHANGE_ZONES
@@ -44,6 +44,9 @@ class Tape(Protocol):
     zone: str
     """Whose clocks its hours go by: the IANA name."""
 
+    definitions: Blocks
+    """What its instruments are."""
+
     @property
     def symbols(self) -> Mapping[int, str]:
         """By instrument id."""
@@ -65,8 +68,8 @@ class RecordedTape:
         """Raises ConfigError when the session holds nothing of a market."""
         self.name = log.manifest.id
         self._log = log
-        definitions = [block for batch in log.batches(kinds=[Kind.INSTRUMENT]) for block in batch]
-        self.symbols, self.zone = _names(definitions)
+        self.definitions = concat(block for batch in log.batches(kinds=[Kind.INSTRUMENT]) for block in batch)
+        self.symbols, self.zone = _names(self.definitions)
         self.starts_ns = _start(self)
 
     def portions(self) -> Iterator[Portion]:
@@ -90,9 +93,8 @@ class GeneratedTape:
         """Raises ConfigError when the feed gives nothing."""
         self.name = feed.name
         self._batches = list(_numbered(feed.events()))
-        self.symbols, self.zone = _names(
-            [block for batch in self._batches for block in batch if block.kind is Kind.INSTRUMENT]
-        )
+        self.definitions = concat(block for batch in self._batches for block in batch if block.kind is Kind.INSTRUMENT)
+        self.symbols, self.zone = _names(self.definitions)
         self.starts_ns = _start(self)
 
     def portions(self) -> Iterator[Portion]:
