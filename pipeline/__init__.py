@@ -11,27 +11,22 @@ of them read bytes through `feeds.streams`. What a vendor means is decided in pu
 `normalize.coinbase`, `normalize.hyperliquid`, what these share in `normalize.capture`, `normalize.book`, `normalize.decimals`, `normalize.moments`,
 `normalize.records` and `normalize.rows`, tables in `normalize.tables`, what a print may move in `normalize.conditions`, what is odd about a row in `normalize.marks`. Many sources become one
 order in `feeds.merge`, over `feeds.stretches` and `feeds.session_rows`, which know by `feeds.repeats` what was there before, on the timer grid of `normalize.grid`.
-A day that never happened comes from `simulator.generate`.
-
-**Served.** order in `feeds.merge`, over `feeds.stretches` and `feeds.session_rows`, on the timer grid of `normalize.grid`.
 A day that never happened comes from `simulator.generate`; whole markets by name are `simulator.days`: a name of `simulator.names` moves
 along one of the `simulator.paths`, as far as the `simulator.bands` let it, which makes `simulator.ticks`, of them
 `simulator.vendor_bars`, and `simulator.standings`.
 
-**Live.** A `feeds.vendor` is a feed as a value; a `feeds.dialogue` is the conversation with its server, without a socket. A
-`simulator.venue` is the other end of it. Coinbase: `normalize.coinbase_advanced` reads `normalize.coinbase_advanced_words` over
+**Live.** A `feeds.vendor` is a feed as a value; a `feeds.dialogue` is the conversation with its server, without a socket.
+
+**Coinbase.** `normalize.coinbase_advanced` reads `normalize.coinbase_advanced_words` over
 `normalize.coinbase_advanced_products`, `normalize.coinbase_advanced_books`, `normalize.coinbase_advanced_candles`,
 `normalize.coinbase_advanced_columns`, `normalize.coinbase_advanced_loose`, `normalize.coinbase_advanced_history` and
 `normalize.gathering`; `feeds.coinbase_advanced` with `feeds.coinbase_token` is its conversation,
 `simulator.coinbase_advanced` the other end of it, which speaks by `normalize.coinbase_advanced_out`.
 
-**Served.** A `simulator.exchange` serves a day, `simulator.served`, over the vendors' protocols: when rows are due is `simulator.pacing`, where
-they are served `simulator.doors`, to whom a `simulator.client` on one of its `simulator.wires`, what was served so far
-
-**Served.** A `simulator.exchange` serves a day, `simulator.served`, over the vendors' protocols: when rows are due is `simulator.pacing`, where
-they are served `simulator.doors`, to whom a `simulator.client` with its `simulator.outbox` on one of the `simulator.wires`, what was served so far
-`simulator.history`. What goes wrong are `simulator.faults`, when it does a `simulator.plan`, and what was really sent
-stands in the `simulator.ledger`.
+**Served.** A `simulator.venue` is a vendor's server, without a socket. A `simulator.exchange` serves a day, `simulator.served`, over the vendors'
+protocols: when rows are due is `simulator.pacing`, where they are served `simulator.doors`, to whom a `simulator.client` with its
+`simulator.outbox` on one of the `simulator.wires`, what was served so far `simulator.history`. What goes wrong are `simulator.faults`,
+when it does a `simulator.plan`, and what was really sent stands in the `simulator.ledger`.
 
 **Onto the tape.** `log.sequencer` gives each input its `seq` and commits it through `log.journal`: `log.order` sees that
 nothing is missing, `log.codec` makes the payload (Arrow by way of `log.arrow`), `log.frames` the frame, `log.disk` writes
