@@ -22,6 +22,10 @@ along one of the `simulator.paths`, as far as the `simulator.bands` let it, whic
 `normalize.coinbase_advanced_columns`, `normalize.coinbase_advanced_loose`, `normalize.coinbase_advanced_history` and
 `normalize.gathering`; `feeds.coinbase_advanced` with `feeds.coinbase_token` is its conversation,
 `simulator.coinbase_advanced` the other end of it, which speaks by `normalize.coinbase_advanced_out`.
+Massive: `feeds.massive` speaks, in `normalize.massive_words`; `normalize.massive` makes events of what it hears, decoded by
+`normalize.massive_frames`, gathered by `normalize.massive_reading` from `normalize.massive_rows` over `normalize.massive_columns`, with
+`normalize.massive_bars` for what is revised and `normalize.massive_told` for the rest. `normalize.massive_out` is the way back, which
+`simulator.massive` and `simulator.massive_rest` serve.
 
 **Served.** A `simulator.venue` is a vendor's server, without a socket. A `simulator.exchange` serves a day, `simulator.served`, over the vendors'
 protocols: when rows are due is `simulator.pacing`, where they are served `simulator.doors`, to whom a `simulator.client` with its
