@@ -14,7 +14,7 @@ import numpy as np
 from pipeline.block import Block, Numbers
 from pipeline.codes import Kind, Origin
 from pipeline.normalize.marks import Seen, hashes
-from pipeline.units import ABSENT
+from pipeline.units import ABSENT, DAY_NS
 
 _IDENTITY: Final[Mapping[Kind, tuple[str, ...]]] = {
     Kind.QUOTE: ("bid_nano", "ask_nano", "bid_size_steps", "ask_size_steps", "vendor_seq"),
@@ -58,7 +58,7 @@ class Heard:
         if block.kind not in _IDENTITY:
             return None
         is_unique = _has_id(block)
-        identities = _identities(block, is_unique)
+        identities = _identities(block, is_unique, of_days=True)
         found = self._known_trades(identities, is_unique) if block.kind is Kind.PRINT else None
         ring = self._rings[block.kind]
         is_fetched = block.number("origin") == Origin.BACKFILL
@@ -119,8 +119,15 @@ def _has_id(block: Block) -> Numbers:
     return np.zeros(len(block), np.bool_)
 
 
-def _identities(block: Block, is_unique: Numbers) -> Numbers:
-    columns = [block.number(name) for name in ("ts_event_ns", *_IDENTITY[block.kind])]
+def _identities(block: Block, is_unique: Numbers, *, of_days: bool = False) -> Numbers:
+    """One hash a row. With `of_days` a row that the vendor numbers is of a day, not of a nanosecond.
+
+    Massive tells milliseconds by its socket and nanoseconds by REST; its number is the same in both.
+    """
+    times = block.number("ts_event_ns")
+    if of_days and "vendor_seq" in block.columns:
+        times = np.where(block.number("vendor_seq") != ABSENT, times // DAY_NS, times)
+    columns = [times, *(block.number(name) for name in _IDENTITY[block.kind])]
     if block.kind is Kind.PRINT:
         columns = [np.where(is_unique, 0, column) for column in columns]
         columns += [block.number("trade_id"), block.number("corrects_trade_id"), block.number("venue")]

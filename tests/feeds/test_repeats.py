@@ -76,3 +76,11 @@ def test_an_import_of_one_source_without_ids_has_nothing_to_remember():
     assert shown.repeated(quotes([1, 1])) is None
     assert shown.repeated(prints([1, 1])).tolist() == [False, True]
     assert Shown(2).repeated(Block.of(Kind.TIMER, 1, seq=1)) is None
+
+
+def test_fetched_rows_that_the_vendor_numbers_are_known_though_their_time_is_told_more_finely():
+    heard = Heard()
+    live = quotes([1_000_000, 2_000_000]).with_columns(vendor_seq=np.array([11, 12]))
+    assert repeated(heard, live) == []
+    again = quotes([1_234_567, 2_345_678, 2_345_678], origin=Origin.BACKFILL)
+    assert repeated(heard, again.with_columns(vendor_seq=np.array([11, 12, 13]))) == [0, 1]
