@@ -3,7 +3,7 @@
 The conversation is as the vendor's official client (massive 2.9.1) expects it. What is said on a refusal is known from its
 source and from others' reports; texts and close codes of auth_failed and auth_timeout are not verified.
 
-Acknowledgements that come late are the host's: it may hold back what `hear` gives. Those that never come are `acks_lost`.
+Acknowledgements that come late are the host's: it holds back what `hear` gives. Those that never come are `acks_lost`.
 """
 
 from collections.abc import Mapping
@@ -22,6 +22,9 @@ from pipeline.simulator.venue import History, HttpAnswer
 POLICY: Final = 1008
 """Close code of a connection that breaks a rule; seen of max_connections."""
 
+AUTH_WITHIN_S: Final = 30.0
+"""How long a client may stay without a key; that there is a limit is known, how long it is not."""
+
 _CHANGED: Final = {"subscribe": "subscribed to:", "unsubscribe": "unsubscribed to:"}
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -38,11 +41,12 @@ _SAID: Final = msgspec.json.Decoder(_Said)
 class MassiveFaults:
     """What goes wrong, counted over the venue's connections.
 
-    `auth_timeouts` connections are told that no key came in time, then `evictions` that there are too many (after they
-    were let in); the first `acks_lost` acknowledgements of each connection never come; `unauthorized` are topics, as
-    `Q.AAPL` or `Q.*`, that nobody is entitled to.
+    `refuses_auth` refuses every key; `auth_timeouts` connections are told that no key came in time, then `evictions` that
+    there are too many (after they were let in); the first `acks_lost` acknowledgements of each connection never come;
+    `unauthorized` are topics, as `Q.AAPL` or `Q.*`, that nobody is entitled to.
     """
 
+    refuses_auth: bool = False
     auth_timeouts: int = 0
     evictions: int = 0
     acks_lost: int = 0
@@ -67,6 +71,7 @@ class MassiveVenue:
         self._connections += 1
         return MassiveConversation(
             key=self._key,
+            refuses_auth=faults.refuses_auth,
             times_out=number < faults.auth_timeouts,
             is_evicted=0 <= number - faults.auth_timeouts < faults.evictions,
             acks_lost=faults.acks_lost,
@@ -80,9 +85,10 @@ class MassiveVenue:
 
 @dataclass(slots=True)
 class MassiveConversation:
-    """`venue.Conversation` with one client of Massive."""
+    """`venue.Conversation` with one client of Massive, `venue.Timed` and `venue.Scolding` too."""
 
     key: str = ""
+    refuses_auth: bool = False
     times_out: bool = False
     is_evicted: bool = False
     acks_lost: int = 0
@@ -113,8 +119,8 @@ class MassiveConversation:
 
     def _authenticate(self, key: str) -> list[bytes]:
         if self.times_out:
-            return self.timed_out()
-        if not key or (self.key and key != self.key):
+            return self._timed_out()
+        if not key or self.refuses_auth or (self.key and key != self.key):
             self.close_code = POLICY
             return _status("auth_failed", "authentication failed")
         self.is_authenticated = True
@@ -124,10 +130,18 @@ class MassiveConversation:
         self.close_code = POLICY
         return success + _status("max_connections", "Maximum number of websocket connections exceeded.")
 
-    def timed_out(self) -> list[bytes]:
-        """No key came in time; hosts with a clock call this."""
+    def waited(self, elapsed_s: float) -> list[bytes]:
+        """Who has not shown a key by now is let go."""
+        is_late = elapsed_s >= AUTH_WITHIN_S and not self.is_authenticated and self.close_code is None
+        return self._timed_out() if is_late else []
+
+    def _timed_out(self) -> list[bytes]:
         self.close_code = POLICY
         return _status("auth_timeout", "No authentication request received.")
+
+    def too_slow(self) -> list[bytes]:
+        """The status that is sent in front of such a close; its words are not known."""
+        return _status("slow_consumer", "Connection closed: the client reads too slowly.")
 
     def _change(self, action: str, params: str) -> list[bytes]:
         """One acknowledgement a topic, all in one message."""

@@ -1,28 +1,29 @@
-"""Massive's own client connects to the simulator and receives what was served."""
+"""Massive's own client against a day served on loopback: it receives what was served."""
 
 import asyncio
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
-import numpy as np
 import pytest
 from client_environments import python_with
-from massive_host import hosted
+from tiny_clients import rules
 
-from pipeline.block import Block, concat
-from pipeline.codes import BarBasis, Kind, TradingStatus
-from pipeline.normalize.massive_out import MassiveEncoder
-from pipeline.normalize.rows import ranked
-from pipeline.ports import Channel
-from pipeline.simulator.generate import Day, GeneratedDay
+from pipeline.codes import BarBasis, Kind, Mark, TradingStatus
+from pipeline.simulator.days import DAYS, GeneratedMarket
+from pipeline.simulator.doors import Door
+from pipeline.simulator.exchange import Exchange
 from pipeline.simulator.massive import MassiveFaults, MassiveVenue
+from pipeline.simulator.served import GeneratedTape
 from pipeline.units import MINUTE_NS, NANO
 
 pytestmark = pytest.mark.clients
 
-DAY = Day(quotes=1_000, instruments=2)
+DAY = replace(DAYS["premarket"], instruments=3, quotes=1_500)
 KEY = "the-right-key"
+MS_NS = 10**6
 
 
 @pytest.fixture(scope="module")
@@ -31,155 +32,167 @@ def python():
 
 
 @pytest.fixture(scope="module")
-def day():
-    """A generated day with minutes and bands besides."""
-    batches = list(GeneratedDay(DAY).events())
-    starts = DAY.starts_ns + np.arange(30) * MINUTE_NS
-    bars = Block.of(
-        Kind.BAR,
-        30,
-        seq=np.arange(1, 31),
-        ts_event_ns=starts,
-        ts_recv_ns=starts + MINUTE_NS,
-        instrument_id=1,
-        bar_length=MINUTE_NS,
-        ts_close_ns=starts + MINUTE_NS,
-        open_nano=NANO,
-        high_nano=2 * NANO,
-        low_nano=NANO,
-        close_nano=2 * NANO,
-        volume_steps=np.arange(30),
-        vwap=1.5,
-        basis=int(BarBasis.VENDOR),
-    )
-    bands = Block.of(
-        Kind.STATUS,
-        1,
-        seq=1,
-        ts_event_ns=DAY.starts_ns,
-        ts_recv_ns=DAY.starts_ns,
-        instrument_id=2,
-        status=int(TradingStatus.LIMITS),
-        limit_up_nano=3 * NANO,
-        limit_down_nano=NANO,
-    )
-    rows = [block for batch in batches[1:] for block in batch] + [bars, bands]
-    whole = ranked(block.with_columns(seq=block.number("ts_recv_ns")) for block in rows)
-    symbols = {row["instrument_id"]: row["symbol"] for row in batches[0][0].rows()}
-    return whole, symbols
+def tape():
+    return GeneratedTape(GeneratedMarket(DAY))
 
 
-class Served:
-    """All of a day, as `venue.History`."""
-
-    def __init__(self, batch, symbols):
-        self._kinds = {Channel.QUOTES: Kind.QUOTE, Channel.PRINTS: Kind.PRINT, Channel.BARS_1M: Kind.BAR}
-        self._blocks = {block.kind: block for block in concat(batch)}
-        self._ids = {symbol: id_ for id_, symbol in symbols.items()}
-
-    def rows(self, topic, from_ns, to_ns, rows_max):
-        block = self._blocks[self._kinds[topic.channel]]
-        times = block.number("ts_event_ns")
-        is_asked = (from_ns <= times) & (times < to_ns) & (block.number("instrument_id") == self._ids[topic.symbol])
-        found = block.take(is_asked)
-        return [found.take(np.argsort(found.number("ts_event_ns"), kind="stable")[:rows_max])]
+async def client(python, port, what, *names, key=KEY):
+    """What the client got; its log stands in front of it."""
+    command = [python, Path(__file__).with_name("massive_client.py"), str(port), key, what, *names]
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, timeout=120)
+    assert done.returncode == 0, done.stderr.decode()
+    return json.loads(done.stdout.splitlines()[-1])
 
 
-def received(python, day, *arguments, venue=None, key=KEY):
-    """What the client got."""
-    batch, symbols = day
-    served = list(MassiveEncoder().served(batch, symbols))
+@pytest.fixture(scope="module")
+def received(python, tape):
+    """What it received of a whole day by its socket, and by REST afterwards."""
+    exchange = Exchange(tape, [Door("massive", MassiveVenue(key=KEY))], rules())
+    first, second, _ = tape.symbols.values()
+    ms = DAY.starts_ns // MS_NS
 
     async def run():
-        async with hosted(venue or MassiveVenue(key=KEY), served, Served(batch, symbols)) as port:
-            command = [python, Path(__file__).with_name("massive_client.py"), str(port), key, *arguments]
-            done = await asyncio.to_thread(subprocess.run, command, capture_output=True, timeout=60)
-            assert done.returncode == 0, done.stderr.decode()
-            return json.loads(done.stdout.splitlines()[-1])  # its log stands in front
+        async with exchange.opened() as (address,):
+            port = urlsplit(address.url).port
+            topics = ("T.*", f"Q.{first}", "AM.*", "LULD.*")
+            stream = asyncio.create_task(client(python, port, "stream", *topics))
+            await exchange.serve()
+            rest = {
+                "trades": await client(python, port, "trades", first),
+                "quotes": await client(python, port, "quotes", second),
+                "minutes": await client(python, port, "minutes", first, str(ms), str(ms + 10**9)),
+                "conditions": await client(python, port, "conditions"),
+            }
+        return {"stream": await stream, **rest}
 
     return asyncio.run(run())
 
 
-def of_kind(day, kind, instrument_id=None):
+def rows(tape, kind, symbol=None):
+    """Rows of the day as they are, with the names of their shares."""
     return [
-        row
-        for block in day[0]
+        {**row, "symbol": tape.symbols[row["instrument_id"]]}
+        for portion in tape.portions()
+        for block in portion.blocks
+        if block.kind is kind
         for row in block.rows()
-        if block.kind is kind and instrument_id in (None, row["instrument_id"])
+        if symbol in (None, tape.symbols[row["instrument_id"]])
     ]
 
 
-def test_its_stream_receives_what_was_served(python, day):
-    events = received(python, day, "stream", "T.*", "Q.ABCD", "AM.*", "LULD.*")
-    symbols = day[1]
-    trades = [
-        (each["symbol"], each["price"], each["size"], each["id"], each["timestamp"], each["sequence_number"])
-        for each in events
-        if each["event_type"] == "T"
-    ]
-    assert trades == [
+def prints(tape, symbol=None):
+    """Those that Massive has messages for."""
+    return [row for row in rows(tape, Kind.PRINT, symbol) if not row["marks"] & (Mark.CANCEL | Mark.CORRECTION)]
+
+
+def minutes(tape, symbol=None):
+    found = rows(tape, Kind.BAR, symbol)
+    return [row for row in found if row["basis"] == BarBasis.VENDOR and row["bar_length"] == MINUTE_NS]
+
+
+def of_type(received, name):
+    return [event for event in received["stream"] if event["event_type"] == name]
+
+
+def by_symbol(pairs):
+    """Values by their symbol: order across symbols is nobody's promise."""
+    found = {}
+    for symbol, value in pairs:
+        found.setdefault(symbol, []).append(value)
+    return found
+
+
+def test_its_stream_receives_the_trades(received, tape):
+    got = by_symbol(
+        (each["symbol"], (each["price"], each["size"], each["timestamp"], each["sequence_number"]))
+        for each in of_type(received, "T")
+    )
+    assert got == by_symbol(
         (
-            symbols[row["instrument_id"]],
-            row["price_nano"] / NANO,
-            row["size_steps"],
-            str(row["trade_id"]),
-            row["ts_event_ns"] // 10**6,
-            row["vendor_seq"],
+            row["symbol"],
+            (row["price_nano"] / NANO, row["size_steps"], row["ts_event_ns"] // MS_NS, row["vendor_seq"]),
         )
-        for row in of_kind(day, Kind.PRINT)
+        for row in prints(tape)
+    )
+    assert sum(map(len, got.values())) > 500
+
+
+def test_its_stream_receives_the_quotes_it_asked_for(received, tape):
+    first = next(iter(tape.symbols.values()))
+    got = [
+        (each["bid_price"], each["ask_price"], each["bid_size"], each["ask_size"]) for each in of_type(received, "Q")
     ]
-    quotes = [(e["bid_price"], e["ask_price"], e["bid_size"], e["ask_size"]) for e in events if e["event_type"] == "Q"]
-    assert quotes == [
+    assert got == [
         (row["bid_nano"] / NANO, row["ask_nano"] / NANO, row["bid_size_steps"], row["ask_size_steps"])
-        for row in of_kind(day, Kind.QUOTE, 1)
+        for row in rows(tape, Kind.QUOTE, first)
     ]
-    bars = [(each["volume"], each["start_timestamp"]) for each in events if each["event_type"] == "AM"]
-    assert bars == [(row["volume_steps"], row["ts_event_ns"] // 10**6) for row in of_kind(day, Kind.BAR)]
-    bands = [each for each in events if each["event_type"] == "LULD"]
-    assert [(each["symbol"], each["high_price"], each["low_price"]) for each in bands] == [(symbols[2], 3, 1)]
-    assert len(trades) > 200
-    assert len(quotes) > 500
+    assert len(got) > 500
 
 
-def test_a_wrong_key_is_its_auth_error(python, day):
-    assert received(python, day, "stream", "T.*", key="wrong") == {"refused": "authentication failed"}
-
-
-def test_it_knocks_until_its_lifetime_budget_is_spent_when_it_is_evicted(python, day):
-    venue = MassiveVenue(key=KEY, faults=MassiveFaults(evictions=100))
-    assert "1008" in received(python, day, "stream", "T.*", venue=venue)["ended"]
-    assert venue._connections == 6
-
-
-def test_its_rest_client_pages_through_trades_and_quotes(python, day):
-    symbols = day[1]
-    trades = received(python, day, "trades", symbols[2])
-    rows = sorted(of_kind(day, Kind.PRINT, 2), key=lambda row: (row["ts_event_ns"], row["seq"]))
-    assert [(each["price"], each["size"], each["id"], each["sip_timestamp"]) for each in trades] == [
-        (row["price_nano"] / NANO, row["size_steps"], str(row["trade_id"]), row["ts_event_ns"]) for row in rows
+def test_its_stream_receives_bars_and_bands(received, tape):
+    bars = [
+        (each["symbol"], each["start_timestamp"], each["close"], each["volume"]) for each in of_type(received, "AM")
     ]
-    quotes = received(python, day, "quotes", symbols[1])
-    rows = sorted(of_kind(day, Kind.QUOTE, 1), key=lambda row: (row["ts_event_ns"], row["seq"]), reverse=True)
-    assert [(each["bid_price"], each["ask_size"], each["sequence_number"]) for each in quotes] == [
-        (row["bid_nano"] / NANO, row["ask_size_steps"], row["vendor_seq"]) for row in rows
+    assert bars == [
+        (row["symbol"], row["ts_event_ns"] // MS_NS, row["close_nano"] / NANO, row["volume_steps"])
+        for row in minutes(tape)
     ]
-    assert len(trades) > 100
-    assert len(quotes) > 500
+    bands = [(each["symbol"], each["high_price"], each["low_price"]) for each in of_type(received, "LULD")]
+    limits = [row for row in rows(tape, Kind.STATUS) if row["status"] == TradingStatus.LIMITS]
+    assert bands == [(row["symbol"], row["limit_up_nano"] / NANO, row["limit_down_nano"] / NANO) for row in limits]
+    assert len(bars) > 50
+    assert len(bands) > 5
 
 
-def test_its_rest_client_pages_through_minutes(python, day):
-    ms = DAY.starts_ns // 10**6
-    minutes = received(python, day, "minutes", day[1][1], str(ms), str(ms + 3_600_000))
-    assert [(each["volume"], each["vwap"]) for each in minutes] == [
-        (row["volume_steps"], 1.5) for row in of_kind(day, Kind.BAR)
+def test_its_rest_client_pages_through_trades_and_quotes(received, tape):
+    first, second, _ = tape.symbols.values()
+    got = [(each["price"], each["size"], each["sip_timestamp"], each["sequence_number"]) for each in received["trades"]]
+    assert got == [
+        (row["price_nano"] / NANO, row["size_steps"], row["ts_event_ns"], row["vendor_seq"])
+        for row in sorted(prints(tape, first), key=lambda row: row["ts_event_ns"])
     ]
+    got = [(each["bid_price"], each["ask_size"], each["sip_timestamp"]) for each in received["quotes"]]
+    newest_first = sorted(rows(tape, Kind.QUOTE, second), key=lambda row: row["ts_event_ns"], reverse=True)
+    assert sorted(got) == sorted(
+        (row["bid_nano"] / NANO, row["ask_size_steps"], row["ts_event_ns"]) for row in newest_first
+    )
+    assert [each[2] for each in got] == [row["ts_event_ns"] for row in newest_first]
+    assert len(got) > 100
 
 
-def test_its_rest_client_reads_the_conditions(python, day):
-    conditions = received(python, day, "conditions")
-    (odd_lot,) = (each for each in conditions if each["id"] == 37)
+def test_its_rest_client_gets_each_minute_in_its_last_form(received, tape):
+    last = {row["ts_event_ns"]: row for row in minutes(tape, next(iter(tape.symbols.values())))}
+    got = [(each["timestamp"], each["close"], each["volume"]) for each in received["minutes"]]
+    assert got == [
+        (start // MS_NS, row["close_nano"] / NANO, row["volume_steps"]) for start, row in sorted(last.items())
+    ]
+    assert len(got) > 10
+
+
+def test_its_rest_client_reads_the_conditions(received):
+    (odd_lot,) = (each for each in received["conditions"] if each["id"] == 37)
     assert odd_lot["update_rules"]["consolidated"] == {
         "updates_high_low": False,
         "updates_open_close": False,
         "updates_volume": True,
     }
+
+
+def outcome(python, tape, venue, key):
+    """What becomes of a client of a venue that will not have it."""
+
+    async def run():
+        async with Exchange(tape, [Door("massive", venue)], rules()).opened() as (address,):
+            return await client(python, urlsplit(address.url).port, "stream", "T.*", key=key)
+
+    return asyncio.run(run())
+
+
+def test_a_wrong_key_is_its_auth_error(python, tape):
+    assert outcome(python, tape, MassiveVenue(key=KEY), "wrong") == {"refused": "authentication failed"}
+
+
+def test_evicted_it_knocks_until_its_lifetime_budget_is_spent(python, tape):
+    venue = MassiveVenue(key=KEY, faults=MassiveFaults(evictions=100))
+    assert "1008" in outcome(python, tape, venue, KEY)["ended"]
+    assert venue._connections == 6

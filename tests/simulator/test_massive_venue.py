@@ -10,7 +10,8 @@ from pipeline.codes import BarBasis, Kind
 from pipeline.feeds.dialogue import DialogueError
 from pipeline.feeds.massive import MassiveDialogue, vendor
 from pipeline.ports import Answer, Channel, Topic
-from pipeline.simulator.massive import MassiveFaults, MassiveVenue
+from pipeline.simulator.massive import AUTH_WITHIN_S, MassiveConversation, MassiveFaults, MassiveVenue
+from pipeline.simulator.venue import Framing, Scolding, Timed, Venue
 from pipeline.units import MINUTE_NS
 
 START_NS = 1_793_779_200 * 10**9
@@ -115,11 +116,40 @@ def test_evictions_and_timeouts_come_in_their_order_and_end():
     assert dialogue.acknowledged == {QUOTES}
 
 
+def test_every_key_is_refused_when_logins_are():
+    with pytest.raises(DialogueError, match="auth_failed"):
+        talked(MassiveVenue(faults=MassiveFaults(refuses_auth=True)), {QUOTES})
+
+
+def test_who_shows_no_key_is_let_go():
+    late, known = MassiveVenue().conversation({}), MassiveVenue().conversation({})
+    say(known, "auth", "key")
+    assert late.waited(AUTH_WITHIN_S - 0.1) == known.waited(1e9) == []
+    assert statuses(late.waited(AUTH_WITHIN_S)) == [("auth_timeout", "No authentication request received.")]
+    assert (late.close_code, known.close_code) == (1008, None)
+    assert late.waited(AUTH_WITHIN_S + 1) == []
+
+
+def test_a_slow_client_is_told_in_words_it_understands():
+    (said,) = MassiveVenue().conversation({}).too_slow()
+    with pytest.raises(DialogueError, match="slow_consumer"):
+        MassiveDialogue("key").hear(said)
+
+
 def test_an_evicted_client_was_let_in_first():
     conversation = MassiveVenue(faults=MassiveFaults(evictions=1)).conversation({})
     assert [status for status, _ in say(conversation, "auth", "key")] == ["auth_success", "max_connections"]
     assert conversation.close_code == 1008
     assert say(conversation, "subscribe", "T.AAPL") == []
+
+
+def test_the_venue_fits_its_host():
+    venue: Venue = MassiveVenue()
+    conversation = venue.conversation({})
+    assert isinstance(conversation, MassiveConversation)
+    assert isinstance(conversation, Timed)
+    assert isinstance(conversation, Scolding)
+    assert not isinstance(conversation, Framing)
 
 
 def test_lost_acknowledgements_leave_topics_unacknowledged():
