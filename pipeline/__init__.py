@@ -27,7 +27,7 @@ Massive: `feeds.massive` speaks, in `normalize.massive_words`; `normalize.massiv
 `normalize.massive_bars` for what is revised and `normalize.massive_told` for the rest. `normalize.massive_out` is the way back, which
 `simulator.massive` and `simulator.massive_rest` serve.
 
-**Alpaca.** `normalize.alpaca` makes events of what `normalize.alpaca_words` decodes, in `normalize.alpaca_rows` over `normalize.alpaca_columns` and
+**Alpaca.** `feeds.alpaca` speaks; `normalize.alpaca` makes events of what `normalize.alpaca_words` decodes, in `normalize.alpaca_rows` over `normalize.alpaca_columns` and
 `normalize.alpaca_codes`, of history's `normalize.alpaca_pages` too; what it leaves out is `normalize.ignored`. `normalize.alpaca_out` is the way back.
 
 **Served.** A `simulator.venue` is a vendor's server, without a socket. A `simulator.exchange` serves a day, `simulator.served`, over the vendors'
