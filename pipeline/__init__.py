@@ -28,7 +28,8 @@ Massive: `feeds.massive` speaks, in `normalize.massive_words`; `normalize.massiv
 `simulator.massive` and `simulator.massive_rest` serve.
 
 **Alpaca.** `feeds.alpaca` speaks; `normalize.alpaca` makes events of what `normalize.alpaca_words` decodes, in `normalize.alpaca_rows` over `normalize.alpaca_columns` and
-`normalize.alpaca_codes`, of history's `normalize.alpaca_pages` too; what it leaves out is `normalize.ignored`. `normalize.alpaca_out` is the way back.
+`normalize.alpaca_codes`, of history's `normalize.alpaca_pages` too; what it leaves out is `normalize.ignored`. `normalize.alpaca_out` is the way back,
+which `simulator.alpaca` and `simulator.alpaca_rest` serve.
 
 **Served.** A `simulator.venue` is a vendor's server, without a socket. A `simulator.exchange` serves a day, `simulator.served`, over the vendors'
 protocols: when rows are due is `simulator.pacing`, where they are served `simulator.doors`, to whom a `simulator.client` with its
