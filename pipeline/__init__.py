@@ -22,7 +22,8 @@ along one of the `simulator.paths`, as far as the `simulator.bands` let it, whic
 `normalize.coinbase_advanced_columns`, `normalize.coinbase_advanced_loose`, `normalize.coinbase_advanced_history` and
 `normalize.gathering`; `feeds.coinbase_advanced` with `feeds.coinbase_token` is its conversation,
 `simulator.coinbase_advanced` the other end of it, which speaks by `normalize.coinbase_advanced_out`.
-Massive: `feeds.massive` speaks, in `normalize.massive_words`; `normalize.massive` makes events of what it hears, decoded by
+
+**Massive.** `feeds.massive` speaks, in `normalize.massive_words`; `normalize.massive` makes events of what it hears, decoded by
 `normalize.massive_frames`, gathered by `normalize.massive_reading` from `normalize.massive_rows` over `normalize.massive_columns`, with
 `normalize.massive_bars` for what is revised and `normalize.massive_told` for the rest. `normalize.massive_out` is the way back, which
 `simulator.massive` and `simulator.massive_rest` serve.
@@ -31,7 +32,7 @@ Massive: `feeds.massive` speaks, in `normalize.massive_words`; `normalize.massiv
 `normalize.alpaca_codes`, of history's `normalize.alpaca_pages` too; what it leaves out is `normalize.ignored`. `normalize.alpaca_out` is the way back,
 which `simulator.alpaca` and `simulator.alpaca_rest` serve.
 
-**Served.** A `simulator.venue` is a vendor's server, without a socket. A `simulator.exchange` serves a day, `simulator.served`, over the vendors'
+**Served.** A `simulator.venue` is a vendor's server, without a socket. Those that there are stand in `simulator.venues`. A `simulator.exchange` serves a day, `simulator.served`, over the vendors'
 protocols: when rows are due is `simulator.pacing`, where they are served `simulator.doors`, to whom a `simulator.client` with its
 `simulator.outbox` on one of the `simulator.wires`, what was served so far `simulator.history`. What goes wrong are `simulator.faults`,
 when it does a `simulator.plan`, and what was really sent stands in the `simulator.ledger`.

@@ -27,6 +27,7 @@ _MORE: Final = {
     "halt": "the kill switch",
     "note": "remark on a session",
     "runs": "list, show, delete",
+    "serve": "a day over the vendors' own protocols, for any client on this machine; faults on request",
     "sessions": "list, show, seal, export, delete, prune",
     "state": "what a strategy remembered at any moment; what differs between two",
     "strategy": "check one of your own: the dialect, and a day at both speeds",

@@ -1,0 +1,193 @@
+"""`tape serve`: a day over the vendors' own protocols, for any client on this machine."""
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+if TYPE_CHECKING:
+    from pipeline.simulator.exchange import Exchange
+    from pipeline.simulator.faults import Fault
+    from pipeline.simulator.served import Tape
+
+
+@click.command("serve")
+@click.argument("session", required=False)
+@click.option("--generate", "day", metavar="DAY", help="instead of a session: premarket, open or crypto")
+@click.option("--seed", default=7, show_default=True, help="of a generated day, and of garbage")
+@click.option("--symbols", type=int, help="how many names to generate")
+@click.option("--minutes", type=int, help="how long a generated day lasts")
+@click.option("--protocol", "protocols", multiple=True, help="massive, alpaca, coinbase, databento  [default: all]")
+@click.option("--port", default=9000, show_default=True, help="of the first protocol, the next ones follow; 0: any")
+@click.option("--speed", default="1", show_default=True, help="1 to 1000 times as fast as it was, or max")
+@click.option("--fault", "faults", multiple=True, metavar="FAULT", help="what goes wrong; see below")
+@click.option("--wait", default=1, show_default=True, help="begin when so many clients are subscribed")
+@click.option("--per-frame", default=50, show_default=True, help="events in one frame at most")
+@click.option("--buffer", "buffer_mib", default=8, show_default=True, help="MiB that may wait for a slow client")
+@click.option("--stay", is_flag=True, help="go on answering when the day is over")
+@click.option("--at-most", metavar="DURATION", help="end after so long, whatever happens")
+@click.option("--sent", type=click.Path(path_type=Path), help="write what was sent to whom, a JSON line each")
+@click.pass_obj
+def command(
+    home: str,
+    session: str | None,
+    day: str | None,
+    seed: int,
+    symbols: int | None,
+    minutes: int | None,
+    protocols: tuple[str, ...],
+    port: int,
+    speed: str,
+    faults: tuple[str, ...],
+    wait: int,
+    per_frame: int,
+    buffer_mib: int,
+    stay: bool,
+    at_most: str | None,
+    sent: Path | None,
+) -> None:
+    """Serve SESSION, or a generated day, over the vendors' protocols, on this machine only.
+
+    Prints `LISTENING protocol address`, a line for each. The day begins when the first client is subscribed, and the
+    command ends with it. History by REST is on the same port, up to where the day stands.
+
+    \b
+    tape serve 2024-08-08-btcusdt --protocol coinbase --speed 10
+    tape serve --generate premarket --seed 7 --port 9000
+    tape serve --generate open --symbols 200 --speed max --protocol massive
+    tape serve --generate premarket --speed 60 --fault rst@09:31:00 --fault garbage@n=500
+
+    A fault is KIND, KIND@TIME (by the exchange's clocks), KIND@row=N (in front of that `seq`) or KIND@n=N (behind so
+    many events of a connection), then perhaps ,for=DURATION ,count=N ,protocol=NAME. Kinds:
+
+    \b
+    close-1000 close-1001 close-1006 close-1008 close-1011 fin rst     the connection ends
+    mute outage refuse-auth slow-acks                                  for a while (for=)
+    duplicate late garbage huge                                        so many (count=)
+    """
+    import anyio
+
+    from pipeline.config import duration_ns
+    from pipeline.simulator.client import Manners
+    from pipeline.simulator.exchange import Exchange, Rules
+    from pipeline.simulator.history import ServedHistory
+    from pipeline.simulator.ledger import FileLedger, NoLedger
+    from pipeline.simulator.pacing import speed_of
+    from pipeline.simulator.venues import doors_of
+    from pipeline.units import NANO
+
+    pace = speed_of(speed)
+    at_most_s = duration_ns(at_most) / NANO if at_most else float("inf")
+    tape, planned = _tape(home, session, day, seed=seed, symbols=symbols, minutes=minutes, speed=pace)
+    history = ServedHistory(tape)
+    rules = Rules(
+        pace,
+        clients_first=max(wait, 0),
+        manners=Manners(_at_least_1(per_frame, "--per-frame"), _at_least_1(buffer_mib, "--buffer") * 2**20),
+        seed=seed,
+    )
+    file: nullcontext[None] | TextIO = sent.open("w") if sent else nullcontext()
+    with file as opened:
+        exchange = Exchange(
+            tape,
+            doors_of(protocols, history, port),
+            rules,
+            [*planned, *_faults(faults, tape)],
+            FileLedger(opened) if opened else NoLedger(),
+            history,
+        )
+        anyio.run(_serve, exchange, tape, speed, stay, at_most_s)
+
+
+def _tape(
+    home: str,
+    session: str | None,
+    day: str | None,
+    *,
+    seed: int,
+    symbols: int | None,
+    minutes: int | None,
+    speed: float,
+) -> "tuple[Tape, list[Fault]]":
+    """What is served, and what goes wrong by itself: a generated day's feed drops, where a pace makes that a stretch of time."""
+    import math
+    from dataclasses import replace
+
+    from pipeline.errors import ConfigError
+    from pipeline.log.reader import LogReader
+    from pipeline.log.store import Store
+    from pipeline.simulator.days import DAYS, GeneratedMarket
+    from pipeline.simulator.faults import Fault, FaultKind
+    from pipeline.simulator.served import GeneratedTape, RecordedTape
+    from pipeline.units import MINUTE_NS
+
+    if (session is None) == (day is None):
+        raise ConfigError("serve: name a session, or a day with --generate; one of them")
+    if session is not None:
+        store = Store(Path(home))
+        return RecordedTape(LogReader(store.folder(store.find_one(session).id))), []
+    if day not in DAYS:
+        raise ConfigError(f"--generate {day}: accepted are {', '.join(DAYS)}")
+    market = replace(DAYS[day], seed=seed)
+    if symbols is not None:
+        market = replace(market, instruments=symbols)
+    if minutes is not None:
+        market = replace(market, lasts_ns=minutes * MINUTE_NS)
+    tape = GeneratedTape(GeneratedMarket(market, is_whole=True))
+    drop = Fault(FaultKind.OUTAGE, at_ns=market.drop_ns[0], lasts_s=market.drop_s / speed)
+    return tape, [] if math.isinf(speed) else [drop]
+
+
+def _faults(texts: tuple[str, ...], tape: "Tape") -> "list[Fault]":
+    from zoneinfo import ZoneInfo
+
+    from pipeline.simulator.faults import fault_of
+
+    return [fault_of(text, day_ns=tape.starts_ns, zone=ZoneInfo(tape.zone)) for text in texts]
+
+
+def _at_least_1(number: int, option: str) -> int:
+    from pipeline.errors import ConfigError
+
+    if number < 1:
+        raise ConfigError(f"{option} {number}: accepted is 1 and more")
+    return number
+
+
+async def _serve(exchange: "Exchange", tape: "Tape", speed: str, stay: bool, at_most_s: float) -> None:
+    """Until the day is over, the time is up, or somebody ends it."""
+    import anyio
+
+    from pipeline.units import iso_from_ns
+
+    with anyio.CancelScope(deadline=anyio.current_time() + at_most_s) as scope, _ended_by_signals(scope.cancel):
+        async with exchange.opened() as addresses:
+            for address in addresses:
+                click.echo(f"LISTENING {address.protocol} {address.url}")
+            click.echo(f"{tape.name} from {iso_from_ns(tape.starts_ns)}, speed {speed}")
+            await exchange.serve()
+            click.echo("the day is over")
+            if stay:
+                await anyio.sleep_forever()
+    if not exchange.is_over:
+        click.echo(f"ended at {iso_from_ns(exchange.session_ns)}, before the day did")
+
+
+@contextmanager
+def _ended_by_signals(end: Callable[[], None]) -> Iterator[None]:
+    """Ctrl-C and SIGTERM end it as the end of the day does."""
+    import asyncio
+
+    loop = asyncio.get_running_loop()
+    before = {
+        number: signal.signal(number, lambda *_: loop.call_soon_threadsafe(end))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
