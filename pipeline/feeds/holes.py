@@ -1,0 +1,73 @@
+"""Holes: the stretches of each topic in which nothing could be recorded, until history has filled them."""
+
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from typing import Final, NamedTuple
+
+from pipeline.ports import Topic
+from pipeline.units import SECOND_NS
+
+MARGIN_NS: Final = 2 * SECOND_NS
+"""What is asked for beyond both ends of a hole: reports come late, and the vendor's clock is not ours."""
+
+
+class Hole(NamedTuple):
+    """A stretch of a topic that is missing, margins included; UTC nanoseconds, the end exclusive."""
+
+    topic: Topic
+    from_ns: int
+    to_ns: int
+
+
+class Holes:
+    """The holes of one feed. One opens when a connection is lost, and closes when its topic is acknowledged again."""
+
+    def __init__(self, margin_ns: int = MARGIN_NS) -> None:
+        self._margin_ns = margin_ns
+        self._since_ns: dict[Topic, int] = {}
+        """When a topic was first acknowledged: where its first hole begins, if nothing of it was ever heard."""
+        self._open_ns: dict[Topic, int] = {}
+        self._closed: dict[Topic, Hole] = {}
+        self._failed: set[Topic] = set()
+
+    def open(self, last_ns: Mapping[Topic, int | None]) -> None:
+        """Topics are missing from their last event on. One that is not filled yet goes on from where it began."""
+        for topic, event_ns in last_ns.items():
+            begins_ns = (self._since_ns[topic] if event_ns is None else event_ns) - self._margin_ns
+            known = self._closed.pop(topic, None)
+            if known is not None:
+                begins_ns = min(begins_ns, known.from_ns)
+            self._open_ns[topic] = min(begins_ns, self._open_ns.get(topic, begins_ns))
+
+    def close(self, topics: Iterable[Topic], to_ns: int) -> None:
+        """These flow, or flow again."""
+        for topic in topics:
+            self._since_ns.setdefault(topic, to_ns)
+            if topic in self._open_ns:
+                self._closed[topic] = Hole(topic, self._open_ns.pop(topic), to_ns + self._margin_ns)
+
+    def forget(self, wanted: AbstractSet[Topic]) -> None:
+        """Only these are wanted any longer."""
+        for known in (self._since_ns, self._open_ns, self._closed):
+            for topic in known.keys() - wanted:
+                del known[topic]
+        self._failed &= wanted
+
+    def to_fill(self) -> list[Hole]:
+        """What can be filled: the holes that are closed, those that begin first in front, those that failed behind."""
+        return sorted(self._closed.values(), key=lambda hole: (hole.topic in self._failed, hole.from_ns, hole.topic))
+
+    def filled(self, hole: Hole) -> bool:
+        """History has it all; whether it was told before that it could not be filled. A hole that changed meanwhile stays."""
+        if self._closed.get(hole.topic) != hole:
+            return False
+        del self._closed[hole.topic]
+        was_told = hole.topic in self._failed
+        self._failed.discard(hole.topic)
+        return was_told
+
+    def failed(self, hole: Hole) -> bool:
+        """History could not be had; whether that is news. It stays a hole to be filled."""
+        is_news = hole.topic not in self._failed
+        self._failed.add(hole.topic)
+        return is_news
