@@ -18,6 +18,8 @@ along one of the `simulator.paths`, as far as the `simulator.bands` let it, whic
 **Live.** A `feeds.vendor` is a feed as a value; a `feeds.dialogue` is the conversation with its server, without a socket.
 A connection is kept with patience: `feeds.backoff` between two of them, `feeds.subscriptions` for what is not answered,
 `feeds.silence` for what is not heard, `feeds.holes` for what is to be fetched.
+What came, and the `feeds.facts` of it, waits in the `feeds.inbox` for the core, which tells its `feeds.progress`; a `feeds.bell`
+wakes who waits.
 
 **Coinbase.** `normalize.coinbase_advanced` reads `normalize.coinbase_advanced_words` over
 `normalize.coinbase_advanced_products`, `normalize.coinbase_advanced_books`, `normalize.coinbase_advanced_candles`,

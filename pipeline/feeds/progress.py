@@ -1,0 +1,89 @@
+"""Progress: what the core thread has made of a feed's messages so far. It writes, the socket thread reads; nobody waits.
+
+Only the core knows what a message holds; only the socket thread can act when nothing good comes any more. So counts
+that only rise stand between them.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from pipeline.block import Block, Blocks, Numbers
+from pipeline.codes import BarUnit, FeedAction, Kind
+from pipeline.ports import Channel, Topic
+from pipeline.units import DAY_NS, MINUTE_NS, SECOND_NS
+
+_CHANNEL_BY_KIND: Final = {Kind.QUOTE: Channel.QUOTES, Kind.PRINT: Channel.PRINTS, Kind.STATUS: Channel.STATUSES}
+_CHANNEL_BY_LENGTH: Final = {
+    SECOND_NS: Channel.BARS_1S,
+    MINUTE_NS: Channel.BARS_1M,
+    5 * MINUTE_NS: Channel.BARS_5M,
+    DAY_NS: Channel.BARS_1D,
+}
+
+
+class Progress:
+    """Counts of one feed, over all its connections; each is written by the core thread alone.
+
+    `connection` is the number of the connection whose messages are being read, from its CONNECTED fact.
+    """
+
+    def __init__(self) -> None:
+        self.connection = 0
+        self.message_count = 0
+        """Messages read."""
+        self.good_count = 0
+        """Events they held."""
+        self.bad_count = 0
+        """Messages, or events of them, that were refused."""
+        self.count_by_channel = dict.fromkeys(Channel, 0)
+        """How many batches held something of a channel."""
+        self._ids: dict[str, int] = {}
+        self._last_ns: dict[Channel, Numbers] = {}
+
+    def add(self, message_count: int, batch: Blocks) -> None:
+        """So many messages were read, and this is what they held."""
+        for block in batch:
+            if block.kind is Kind.FEED:
+                self.bad_count += int(np.count_nonzero(block.number("action") == FeedAction.REJECTED))
+            elif block.kind is Kind.INSTRUMENT:
+                self._ids.update(zip(block.text("symbol"), block.number("instrument_id").tolist(), strict=True))
+            else:
+                self._add_events(block)
+        self.message_count += message_count
+
+    def _add_events(self, block: Block) -> None:
+        self.good_count += len(block)
+        ids, times = block.number("instrument_id"), block.number("ts_event_ns")
+        if block.kind is Kind.BAR:
+            self._add_bars(block, ids, times)
+        elif block.kind in _CHANNEL_BY_KIND:
+            self._heard(_CHANNEL_BY_KIND[block.kind], ids, times)
+
+    def _add_bars(self, block: Block, ids: Numbers, times: Numbers) -> None:
+        lengths = np.where(block.number("bar_unit") == BarUnit.TIME, block.number("bar_length"), 0)
+        for length in np.unique(lengths).tolist():
+            if length in _CHANNEL_BY_LENGTH:
+                is_this = lengths == length
+                self._heard(_CHANNEL_BY_LENGTH[length], ids[is_this], times[is_this])
+
+    def _heard(self, channel: Channel, ids: Numbers, times: Numbers) -> None:
+        self.count_by_channel[channel] += 1
+        last_ns = self._last_ns.get(channel)
+        highest = int(ids.max())
+        if last_ns is None or highest >= len(last_ns):
+            grown = np.zeros(2 * highest + 64, np.int64)
+            grown[: 0 if last_ns is None else len(last_ns)] = 0 if last_ns is None else last_ns
+            self._last_ns[channel] = last_ns = grown
+        last_ns[ids] = times  # of several rows of an instrument the last one stays
+
+    def last_event_ns(self, topic: Topic) -> int | None:
+        """When the venue made the last event of a topic that was read, by the order they came; None when there was none.
+
+        A late report may set it back: what is asked for again from there on is known by its identity, nothing is missed.
+        """
+        last_ns = self._last_ns.get(topic.channel)
+        id_ = self._ids.get(topic.symbol)
+        if last_ns is None or id_ is None or id_ >= len(last_ns):
+            return None
+        return int(last_ns[id_]) or None
