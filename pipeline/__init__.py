@@ -20,6 +20,7 @@ A connection is kept with patience: `feeds.backoff` between two of them, `feeds.
 `feeds.silence` for what is not heard, `feeds.holes` for what is to be fetched.
 What came, and the `feeds.facts` of it, waits in the `feeds.inbox` for the core, which tells its `feeds.progress`; a `feeds.bell`
 wakes who waits.
+Bytes come by `feeds.sockets`, one process a key (`feeds.credentials`); `feeds.history` fills holes by `feeds.fetching`.
 
 **Coinbase.** `normalize.coinbase_advanced` reads `normalize.coinbase_advanced_words` over
 `normalize.coinbase_advanced_products`, `normalize.coinbase_advanced_books`, `normalize.coinbase_advanced_candles`,

@@ -1,0 +1,65 @@
+"""Fetching: the answers of a vendor's REST, over httpx."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import httpx
+
+from pipeline.feeds.history import Fetch, HistoryError
+from pipeline.feeds.sockets import SocketError, is_loopback, refuse_plain_text, without_query
+from pipeline.feeds.vendor import Question
+
+TIMEOUT_S: Final = 20.0
+"""Of each step: to connect, to hear something, to hear more."""
+
+BODY_BYTES_MAX: Final = 64 * 2**20
+WAIT_S_MAX: Final = 120.0
+
+_TRY_AGAIN: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+@asynccontextmanager
+async def fetching() -> AsyncIterator[Fetch]:
+    """A Fetch that keeps its connections while the context lasts."""
+    async with _client(is_local=False) as far, _client(is_local=True) as near:
+
+        async def fetch(question: Question) -> bytes:
+            return await _answer(near if is_loopback(question.url) else far, question)
+
+        yield fetch
+
+
+def _client(*, is_local: bool) -> httpx.AsyncClient:
+    """This machine is reached without whatever proxy the environment names."""
+    return httpx.AsyncClient(timeout=TIMEOUT_S, follow_redirects=False, trust_env=not is_local)
+
+
+async def _answer(client: httpx.AsyncClient, question: Question) -> bytes:
+    """The body of an answer. Raises HistoryError."""
+    place = without_query(question.url)
+    try:
+        refuse_plain_text(question.url)
+        async with client.stream("GET", question.url, headers=question.headers) as response:
+            if response.status_code != httpx.codes.OK:
+                raise _refused(place, response)
+            return await _body(place, response)
+    except SocketError as error:
+        raise HistoryError(str(error), is_final=True) from None
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise HistoryError(f"{place}: {type(error).__name__} {error}") from None
+
+
+async def _body(place: str, response: httpx.Response) -> bytes:
+    body = bytearray()
+    async for part in response.aiter_bytes():
+        body += part
+        if len(body) > BODY_BYTES_MAX:
+            raise HistoryError(f"{place}: an answer of more than {BODY_BYTES_MAX} bytes", is_final=True)
+    return bytes(body)
+
+
+def _refused(place: str, response: httpx.Response) -> HistoryError:
+    status, wish = response.status_code, response.headers.get("Retry-After", "")
+    wait_s = min(float(wish), WAIT_S_MAX) if wish.isascii() and wish.isdigit() else 0.0
+    return HistoryError(f"{place}: HTTP status {status}", is_final=status not in _TRY_AGAIN, wait_s=wait_s)

@@ -1,0 +1,150 @@
+"""History: fills the holes of a feed with what its vendor answers by REST, while the live stream goes on.
+
+What is put are whole answers; what of them was seen live is known by its identity further on. What can't be had stays
+a hole, is told once, and is tried again, less and less often, as long as the connection lasts, and on the next one.
+"""
+
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Final
+
+import anyio
+import msgspec
+
+from pipeline.codes import FeedAction
+from pipeline.errors import TheirsError
+from pipeline.feeds.facts import Fact
+from pipeline.feeds.holes import Hole, Holes
+from pipeline.feeds.inbox import Inbox
+from pipeline.feeds.vendor import Question, Vendor
+from pipeline.ports import Answer, Clock
+
+SETTLE_S: Final = 3.0
+"""How long after the end of a hole history is asked for: a vendor's history is some seconds behind its stream."""
+
+AT_ONCE: Final = 4
+"""Questions asked at a time."""
+
+TRIES: Final = 3
+TRY_AGAIN_S: Final = 1.0
+ROUND_AGAIN_S: Final = 60.0
+ROUND_AGAIN_MAX_S: Final = 900.0
+FAILURES_MAX: Final = 8
+"""So many failures, one behind the other, end a round: the server is not there at all."""
+
+PAGES_MAX: Final = 10_000
+"""Pages of one hole; a vendor whose next page is always another one is not followed for ever."""
+
+
+class HistoryError(TheirsError):
+    """A question that got no answer. `is_final` when asking again won't help; `wait_s` is the vendor's wish before that."""
+
+    def __init__(self, text: str, *, is_final: bool = False, wait_s: float = 0.0) -> None:
+        super().__init__(text)
+        self.is_final = is_final
+        self.wait_s = wait_s
+
+
+Fetch = Callable[[Question], Awaitable[bytes]]
+"""Asks a question, gives the body of the answer. Raises HistoryError."""
+
+
+class History:
+    """Fills holes of one feed; `fill` runs as long as a connection."""
+
+    def __init__(self, vendor: Vendor, number: int, holes: Holes, inbox: Inbox, clock: Clock, fetch: Fetch) -> None:
+        self._vendor = vendor
+        self._number = number
+        self._holes = holes
+        self._inbox = inbox
+        self._clock = clock
+        self._fetch = fetch
+        self._failures = 0
+        self._pages = 0
+
+    async def fill(self) -> None:
+        """Fill all holes there are; returns when none is left."""
+        again_s = ROUND_AGAIN_S
+        await anyio.sleep(SETTLE_S)
+        while self._holes.to_fill():
+            await self._round()
+            if self._holes.to_fill():
+                await anyio.sleep(again_s)
+                again_s = min(2 * again_s, ROUND_AGAIN_MAX_S)
+
+    async def _round(self) -> None:
+        """Try each hole once."""
+        self._failures = self._pages = 0
+        holes = self._holes.to_fill()
+        waiting = iter(holes)
+        try:
+            async with anyio.create_task_group() as tasks:
+                for _ in range(min(AT_ONCE, len(holes))):
+                    tasks.start_soon(self._work, waiting)
+        finally:
+            self._tell_pages(holes)
+
+    def _tell_pages(self, holes: Sequence[Hole]) -> None:
+        """What was put, even when the connection was lost in the middle."""
+        if self._pages:
+            begin_ns, end_ns = min(hole.from_ns for hole in holes), max(hole.to_ns for hole in holes)
+            self._put(FeedAction.BACKFILLED, from_ns=begin_ns, to_ns=end_ns, count=self._pages)
+
+    async def _work(self, holes: Iterator[Hole]) -> None:
+        for hole in holes:
+            try:
+                if self._failures >= FAILURES_MAX:
+                    raise HistoryError("not asked for, as nothing else was answered")
+                await self._fill_one(hole)
+            except (TheirsError, msgspec.MsgspecError, ValueError) as error:  # a body that can't be read included
+                self._failures += not getattr(error, "is_final", True)
+                self._failed(hole, str(error))
+            else:
+                self._failures = 0
+                if self._holes.filled(hole):
+                    self._tell(FeedAction.GAP_CLOSED, hole, "")
+
+    async def _fill_one(self, hole: Hole) -> None:
+        """Put every page of a hole. Raises HistoryError, and whatever the vendor's reader makes of a bad body."""
+        assert self._vendor.history is not None
+        questions = self._vendor.history(hole.topic, hole.from_ns, hole.to_ns)
+        question = next(questions, None)
+        count = 0
+        while question is not None:
+            count += 1
+            if count > PAGES_MAX:
+                raise HistoryError(f"more than {PAGES_MAX} pages")
+            body = await self._asked(question)
+            await self._inbox.room()
+            self._inbox.put([(self._number, Answer(hole.topic, self._clock.now_ns(), body))], len(body))
+            self._pages += 1
+            try:
+                question = questions.send(body)
+            except StopIteration:
+                question = None
+
+    async def _asked(self, question: Question) -> bytes:
+        for remaining in reversed(range(TRIES)):
+            try:
+                return await self._fetch(question)
+            except HistoryError as error:
+                if error.is_final or not remaining:
+                    raise
+                await anyio.sleep(max(TRY_AGAIN_S, error.wait_s))
+        raise AssertionError  # the last try returned or raised
+
+    def _failed(self, hole: Hole, why: str) -> None:
+        if self._holes.failed(hole):
+            self._tell(FeedAction.GAP_OPENED, hole, f": no history: {why}")
+
+    def _tell(self, action: FeedAction, hole: Hole, why: str) -> None:
+        self._put(
+            action,
+            channel=hole.topic.channel.value,
+            from_ns=hole.from_ns,
+            to_ns=hole.to_ns,
+            text=f"{hole.topic.symbol}{why}",
+        )
+
+    def _put(self, action: FeedAction, **values: int | str) -> None:
+        fact = Fact(self._clock.now_ns(), action, **values)  # type: ignore[arg-type]  # by name, each its own type
+        self._inbox.put([(self._number, fact)], 0)
