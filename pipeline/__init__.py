@@ -16,11 +16,11 @@ along one of the `simulator.paths`, as far as the `simulator.bands` let it, whic
 `simulator.vendor_bars`, and `simulator.standings`.
 
 **Live.** A `feeds.vendor` is a feed as a value; a `feeds.dialogue` is the conversation with its server, without a socket.
-A connection is kept with patience: `feeds.backoff` between two of them, `feeds.subscriptions` for what is not answered,
-`feeds.silence` for what is not heard, `feeds.holes` for what is to be fetched.
+A `feeds.connection` keeps it connected over `feeds.sockets`, one process a key (`feeds.credentials`): its `feeds.line` outlasts
+each `feeds.talk`, which a `feeds.watch` looks after, with `feeds.subscriptions` for what is not answered and `feeds.silence` for
+what is not heard; between two of them lies the `feeds.backoff`, and `feeds.history` fills the `feeds.holes` by `feeds.fetching`.
 What came, and the `feeds.facts` of it, waits in the `feeds.inbox` for the core, which tells its `feeds.progress`; a `feeds.bell`
 wakes who waits.
-Bytes come by `feeds.sockets`, one process a key (`feeds.credentials`); `feeds.history` fills holes by `feeds.fetching`.
 
 **Coinbase.** `normalize.coinbase_advanced` reads `normalize.coinbase_advanced_words` over
 `normalize.coinbase_advanced_products`, `normalize.coinbase_advanced_books`, `normalize.coinbase_advanced_candles`,

@@ -1,0 +1,214 @@
+"""Talk: the life of one connection, from its first word to its end.
+
+Three tasks: one reads, and does nothing else that could wait; one sends; one looks once a second at all that should have
+happened by now, and ends what can't be saved by closing the socket, so that no read is ever cut off in its middle.
+"""
+
+from collections import deque
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
+from typing import Final, NamedTuple
+
+import anyio
+import msgspec
+from anyio.abc import TaskGroup
+
+from pipeline.codes import FeedAction
+from pipeline.feeds.bell import Bell
+from pipeline.feeds.dialogue import DialogueError
+from pipeline.feeds.facts import about
+from pipeline.feeds.inbox import Item
+from pipeline.feeds.line import Line
+from pipeline.feeds.sockets import Socket, SocketError
+from pipeline.feeds.watch import Watch
+from pipeline.ports import Message, Topic
+
+NOTHING: Final[frozenset[Topic]] = frozenset()
+_NAMED_MAX: Final = 5
+"""Topics named where one sentence is all there is room for."""
+
+
+class End(NamedTuple):
+    """How a connection ended: what is to be said, the code given, and what it means for the next one."""
+
+    text: str
+    code: int = 0
+    is_fatal: bool = False
+    floor_s: float = 0.0
+
+
+class Talk:
+    """One connection of a line; `connection` is its number."""
+
+    def __init__(self, line: Line, socket: Socket, connection: int) -> None:
+        self.acknowledged = NOTHING
+        """What the vendor says it sends."""
+        self._line = line
+        self._socket = socket
+        self._connection = connection
+        self._dialogue = line.vendor.dialogue()
+        self._opened_s = anyio.current_time()
+        self._watch = Watch(line, connection, self._opened_s)
+        self._wanted: frozenset[Topic] | None = None
+        self._refused = NOTHING
+        self._outbox: deque[bytes] = deque()
+        self._outbox_bell = Bell()
+        self._is_complete = False
+        self._is_filling = False
+        self._end: End | None = None
+
+    async def run(self) -> End:
+        """Speak and listen until it is over."""
+        self._line.subscriptions.connected()
+        self._line.silence.connected()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._speak)
+            tasks.start_soon(self._look, tasks)
+            end = await self._listen()
+            tasks.cancel_scope.cancel()
+        self._watch.tell_slow(float("inf"))
+        return self._end or end
+
+    async def _listen(self) -> End:
+        try:
+            self._say(self._dialogue.connected())
+            while True:
+                self._take(await self._socket.receive())
+                if not self._line.inbox.has_room:
+                    self._watch.not_read()
+                    await self._line.inbox.room()
+        except (SocketError, DialogueError) as error:
+            return End(str(error), error.code, error.is_fatal, error.floor_s)
+
+    def _take(self, payloads: list[bytes]) -> None:
+        """Stamp and hand over; then hear what concerns the conversation. Raises DialogueError."""
+        line, now_ns = self._line, self._line.clock.now_ns
+        number, concerns = line.number, self._dialogue.concerns
+        items: list[Item] = [(number, Message(now_ns(), payload)) for payload in payloads]
+        line.last_ns = items[-1][1].ts_recv_ns
+        line.message_count += len(items)
+        line.inbox.put(items, sum(map(len, payloads)))
+        concerning = [payload for payload in payloads if concerns(payload)]
+        try:
+            for payload in concerning:
+                self._hear(payload)
+        finally:
+            if concerning:
+                self._heard()
+
+    def _hear(self, payload: bytes) -> None:
+        try:
+            self._say(self._dialogue.hear(payload))
+        # whatever a decoder makes of a stranger's bytes ends here: refused, and the conversation goes on
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            self._line.tell(FeedAction.REJECTED, text=f"no word of the conversation: {error}")
+
+    def _say(self, words: list[bytes]) -> None:
+        if words:
+            self._outbox.extend(words)
+            self._outbox_bell.ring()
+
+    async def _speak(self) -> None:
+        with suppress(SocketError):  # who listens is told as well
+            while True:
+                await self._outbox_bell.wait()
+                while self._outbox:
+                    await self._socket.send(self._outbox.popleft())
+
+    async def _look(self, tasks: TaskGroup) -> None:
+        line = self._line
+        while self._end is None:
+            with anyio.move_on_after(line.times.tick_s):
+                await line.bell.wait()
+            if why := self._trouble(anyio.current_time()):
+                self._end = End(why)
+                await self._socket.close()
+            elif line.vendor.history is not None and not self._is_filling and line.holes.to_fill():
+                self._is_filling = True
+                tasks.start_soon(self._fill)
+
+    async def _fill(self) -> None:
+        await self._line.history.fill()
+        self._is_filling = False
+
+    def _trouble(self, now_s: float) -> str:
+        """Why the connection is to be ended, '' when it isn't."""
+        line = self._line
+        if why := line.ending or line.mistrust(self._connection):
+            return why
+        if not self._dialogue.is_ready:
+            is_late = now_s - self._opened_s >= line.times.ready_s
+            return f"not accepted within {line.times.ready_s:g} s" if is_late else ""
+        self._want(now_s)
+        return self._missing(now_s) or self._watch.look(now_s, frozenset(topic.channel for topic in self.acknowledged))
+
+    def _want(self, now_s: float) -> None:
+        """Ask for what is desired now."""
+        topics = self._line.topics()
+        if topics == self._wanted:
+            return
+        self._tell(FeedAction.UNSUBSCRIBED, self.acknowledged - topics)
+        self._wanted = topics
+        self.acknowledged &= topics
+        self._say(self._dialogue.want(topics))
+        self._line.subscriptions.want(now_s, topics)
+        self._heard()
+
+    def _heard(self) -> None:
+        """Look at what the vendor accepted and refused."""
+        now_s = anyio.current_time()
+        if self._wanted is None:
+            if self._dialogue.is_ready:
+                self._want(now_s)
+            return
+        acknowledged = frozenset(self._dialogue.acknowledged & self._wanted)
+        gained, withdrawn = acknowledged - self.acknowledged, self.acknowledged - acknowledged
+        self.acknowledged = acknowledged
+        if gained:
+            self._tell(FeedAction.SUBSCRIBED, gained)
+            self._line.holes.close(gained, self._line.clock.now_ns())
+            self._line.bell.ring()  # what was missed of them can be asked for
+        if withdrawn:
+            self._tell(FeedAction.UNSUBSCRIBED, withdrawn, " (by the vendor)")
+            self._line.subscriptions.withdrawn(now_s, withdrawn)
+        self._hear_refused()
+        self._line.subscriptions.answered(self.acknowledged | self._refused)
+        self._completed()
+
+    def _hear_refused(self) -> None:
+        refused = self._dialogue.refused
+        for why in sorted({refused[topic] for topic in refused.keys() - self._refused}):
+            topics = frozenset(topic for topic in refused.keys() - self._refused if refused[topic] == why)
+            self._tell(FeedAction.REJECTED, topics, f": {why}")
+        self._refused = frozenset(refused)
+
+    def _completed(self) -> None:
+        """Once all is answered, the hole behind us is closed."""
+        line = self._line
+        if self._is_complete or not line.subscriptions.is_complete:
+            return
+        self._is_complete = True
+        if line.gap_from_ns is not None:
+            line.tell(FeedAction.GAP_CLOSED, from_ns=line.gap_from_ns, to_ns=line.clock.now_ns())
+            line.gap_from_ns = None
+
+    def _missing(self, now_s: float) -> str:
+        """Ask again for what was not answered; why the connection is to be made anew when that is of no use."""
+        verdict = self._line.subscriptions.judge(now_s)
+        answer_s = self._line.times.answer_s
+        if verdict.again:
+            self._tell(FeedAction.REJECTED, verdict.again, f": not answered within {answer_s:g} s")
+            assert self._wanted is not None
+            # Given back and asked for: a dialogue asks but once for what it believes asked for.
+            self._say([*self._dialogue.want(self._wanted - verdict.again), *self._dialogue.want(self._wanted)])
+        if verdict.given_up:
+            self._tell(FeedAction.REJECTED, verdict.given_up, ": not answered, gone on without")
+            self._completed()
+        if verdict.reconnect:
+            names = [topic.symbol for topic in sorted(verdict.reconnect)[:_NAMED_MAX]]
+            more = "" if len(verdict.reconnect) <= _NAMED_MAX else f" and {len(verdict.reconnect) - _NAMED_MAX} more"
+            return f"subscriptions not answered: {', '.join(names)}{more}"
+        return ""
+
+    def _tell(self, action: FeedAction, topics: AbstractSet[Topic], why: str = "") -> None:
+        self._line.tell_all(about(topics, action, self._line.clock.now_ns(), why=why))

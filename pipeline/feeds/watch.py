@@ -1,0 +1,96 @@
+"""Watch: looks at one connection once a second, by what the core made of its messages.
+
+What the core has not read yet is no silence: a channel is judged as of the last look but one when all that had come by
+then was read. (A client that judged by its own backlog cut off a stream of which 5 030 records waited in its queue.)
+"""
+
+from typing import Final, NamedTuple
+
+from pipeline.codes import FeedAction
+from pipeline.feeds.line import Line
+from pipeline.feeds.silence import Change, Nonsense, is_market_open
+from pipeline.ports import Channel
+from pipeline.units import SECOND_NS
+
+SLOW_AGAIN_S: Final = 10.0
+"""How often it is told that a socket was not read."""
+
+
+class _Mark(NamedTuple):
+    """A moment, and how many messages had come by then."""
+
+    at_s: float
+    message_count: int
+
+
+class Watch:
+    """Over one connection of a line; `connection` is its number."""
+
+    def __init__(self, line: Line, connection: int, now_s: float) -> None:
+        self._line = line
+        self._connection = connection
+        self._mark = _Mark(now_s, line.message_count)
+        self._judged_count = line.message_count
+        self._good_count = line.progress.good_count
+        self._bad_count = line.progress.bad_count
+        self._by_channel = dict(line.progress.count_by_channel)
+        self._nonsense = Nonsense()
+        self._slow_count = 0
+        self._slow_from_ns = 0
+        self._slow_due_s = now_s
+
+    def not_read(self) -> None:
+        """The inbox is full, so the socket is not read."""
+        if not self._slow_count:
+            self._slow_from_ns = self._line.clock.now_ns()
+        self._slow_count += 1
+
+    def tell_slow(self, now_s: float) -> None:
+        """Tell how often the socket was not read."""
+        if self._slow_count and now_s >= self._slow_due_s:
+            now_ns = self._line.clock.now_ns()
+            text = "inbox full, so the socket was not read"
+            self._line.tell(
+                FeedAction.SLOW, from_ns=self._slow_from_ns, to_ns=now_ns, count=self._slow_count, text=text
+            )
+            self._slow_count = 0
+            self._slow_due_s = now_s + SLOW_AGAIN_S
+
+    def look(self, now_s: float, watched: frozenset[Channel]) -> str:
+        """Why the connection is to be made anew, '' as long as it does well; `watched` are the channels it sends."""
+        self.tell_slow(now_s)
+        line, mark = self._line, self._mark
+        if line.progress.message_count < mark.message_count:
+            return ""
+        self._mark = _Mark(now_s, line.message_count)
+        good_count, bad_count, heard = self._news(mark)
+        if good_count:
+            line.backoff.data(mark.at_s)
+        is_open = is_market_open(line.vendor.calendar, line.clock.now_ns())
+        for change in line.silence.judge(mark.at_s, heard=heard, watched=watched, is_open=is_open):
+            self._tell(change)
+        if self._nonsense.judge(mark.at_s, good_count=good_count, bad_count=bad_count):
+            return "messages flow, but none of them could be read"
+        hopeless = line.silence.is_hopeless(mark.at_s)
+        return "" if hopeless is None else f"mute: nothing on {hopeless}"
+
+    def _news(self, mark: _Mark) -> tuple[int, int, frozenset[Channel]]:
+        """Good and refused events since the last time, and the channels they came on."""
+        progress = self._line.progress
+        good_count, bad_count, by_channel = progress.good_count, progress.bad_count, dict(progress.count_by_channel)
+        heard = {channel for channel, count in by_channel.items() if count != self._by_channel[channel]}
+        if mark.message_count != self._judged_count:
+            heard.add(Channel.HEARTBEATS)  # any message is a sign of life
+        news = good_count - self._good_count, bad_count - self._bad_count, frozenset(heard)
+        self._judged_count = mark.message_count
+        self._good_count, self._bad_count, self._by_channel = good_count, bad_count, by_channel
+        return news if progress.connection == self._connection else (0, 0, frozenset())
+
+    def _tell(self, change: Change) -> None:
+        now_ns = self._line.clock.now_ns()
+        self._line.tell(
+            FeedAction.MUTE if change.is_mute else FeedAction.HEARD,
+            channel=change.channel.value,
+            from_ns=now_ns - round(change.silent_s * SECOND_NS),
+            to_ns=now_ns,
+        )

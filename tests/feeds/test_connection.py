@@ -1,0 +1,525 @@
+"""One connection against a scripted server, on the jumping clock: nothing is lost without being told."""
+
+import math
+
+import anyio
+import pytest
+from jumping import run
+from tiny_vendor import tiny
+from tiny_world import START_NS, World, accept, always, say_yes, serve
+
+from pipeline.codes import FeedAction as Do
+from pipeline.feeds.inbox import Inbox
+from pipeline.ports import Channel, Topic
+from pipeline.units import SECOND_NS
+
+HOUR_S = 3_600
+
+
+def in_world(script, test, **options):
+    """Run a test of a world whose connection is up."""
+    symbols = options.pop("symbols", ("A", "B"))
+
+    async def main():
+        world = World(script, **options)
+        async with world.running(symbols):
+            await test(world)
+        return world
+
+    return run(main)
+
+
+def resting(seconds):
+    async def rest(_world):
+        await anyio.sleep(seconds)
+
+    return rest
+
+
+def ends_once(end, *, after_s=20.2, refused=0):
+    """A server whose first connection ends, which refuses some, and is good from then on."""
+
+    def script(world, peer, number):
+        if number == 1:
+            return lambda: serve(world, peer, lasts_s=after_s, end=end)
+        if number <= 1 + refused:
+            return ConnectionRefusedError("refused")
+        return lambda: serve(world, peer)
+
+    return script
+
+
+def closes(code, text="bye"):
+    return lambda peer: peer.end(code, text)
+
+
+def second(fact):
+    return (fact.ts_recv_ns - START_NS) / SECOND_NS
+
+
+def test_a_good_day_tells_little():
+    world = in_world(always, resting(60))
+    assert world.actions() == [Do.CONNECTED, Do.SUBSCRIBED, Do.ENDED]
+    assert world.facts[0].text == "wss://tiny.test/stream"
+    assert (world.facts[1].channel, world.facts[1].text, world.facts[1].count) == ("quotes", "A B", 2)
+    assert world.missing("A", 1, 60) == world.missing("B", 1, 60) == []
+    assert set(world.live.values()) == {1}
+
+
+@pytest.mark.parametrize("code", [1000, 1001, 1006, 1008, 1009, 1011, 4000])
+def test_every_end_is_an_incident_whatever_its_code(code):
+    world = in_world(ends_once(closes(code)), resting(60))
+    assert world.actions() == [
+        *(Do.CONNECTED, Do.SUBSCRIBED, Do.LOST, Do.GAP_OPENED),
+        *(Do.CONNECTED, Do.SUBSCRIBED, Do.GAP_CLOSED, Do.BACKFILLED, Do.ENDED),
+    ]
+    (lost,) = world.told(Do.LOST)
+    assert (lost.code, lost.text, lost.count) == (code, "bye", 1)
+    opened, closed = world.told(Do.GAP_OPENED, Do.GAP_CLOSED)
+    assert opened.from_ns == closed.from_ns == START_NS + 20 * SECOND_NS
+    assert closed.to_ns > lost.ts_recv_ns
+    assert world.missing("A", 1, 60) == world.missing("B", 1, 60) == []
+
+
+def test_half_an_hour_of_recycling_every_minute_loses_nothing_and_stays_quick():
+    def script(world, peer, _number):
+        return lambda: serve(world, peer, lasts_s=60.3, end=closes(1001))
+
+    world = in_world(script, resting(HOUR_S / 2), poll_s=0.5)
+    assert 27 <= len(world.connects) <= 30
+    assert max(after - before for before, after in zip(world.connects, world.connects[1:], strict=False)) < 62.0
+    assert world.missing("A", 1, HOUR_S // 2 - 80) == []
+
+
+def test_a_day_of_outage_costs_a_connection_a_minute():
+    world = in_world(ends_once(closes(1006), refused=1_436), resting(25 * HOUR_S), poll_s=60, symbols=())
+    waits = [after - before for before, after in zip(world.connects[1:], world.connects[2:], strict=False)]
+    assert waits[:8] == [2, 4, 8, 16, 32, 60, 60, 60]
+    assert max(waits) == 60
+    assert 23.8 * HOUR_S < world.connects[-1] - world.connects[1] < 24 * HOUR_S
+    assert len(world.told(Do.LOST)) == len(world.connects) - 1
+
+
+def test_the_hole_of_a_long_outage_opens_once_and_is_filled():
+    world = in_world(ends_once(closes(1006), refused=12), resting(900))
+    (opened,), (closed,) = world.told(Do.GAP_OPENED), world.told(Do.GAP_CLOSED)
+    assert opened.from_ns == closed.from_ns
+    assert closed.to_ns - closed.from_ns > 400 * SECOND_NS
+    assert world.missing("A", 1, 900) == world.missing("B", 1, 900) == []
+    assert len(world.questions) >= 2 * math.ceil(400 / 50)
+
+
+@pytest.mark.parametrize("draw", [0.0, 0.5, 0.999])
+def test_a_server_that_refuses_for_thirty_seconds_is_not_stormed(draw):
+    def script(world, peer, _number):
+        return (lambda: serve(world, peer)) if anyio.current_time() > 30 else ConnectionResetError("reset")
+
+    world = in_world(script, resting(60), draw=lambda: draw)
+    assert sum(at_s <= 30 for at_s in world.connects) <= 6
+    assert world.told(Do.SUBSCRIBED)
+
+
+@pytest.mark.parametrize("draw", [0.0, 0.999])
+def test_to_be_accepted_and_thrown_out_does_not_shorten_the_wait(draw):
+    def script(world, peer, _number):
+        async def throw_out():
+            await accept(peer)
+            await anyio.sleep(0.1)
+            peer.say({"ok": ["quotes:A", "quotes:B"]})
+            peer.end(1008, "max connections")
+
+        return throw_out
+
+    world = in_world(script, resting(30), draw=lambda: draw)
+    assert len(world.connects) <= 6
+
+
+def test_the_floor_of_too_many_connections_is_kept_after_the_key_was_accepted():
+    def script(world, peer, _number):
+        async def throw_out():
+            await accept(peer)
+            peer.say({"error": "connection limit exceeded", "code": 406, "floor_s": 8.0})
+
+        return throw_out
+
+    world = in_world(script, resting(60))
+    waits = [after - before for before, after in zip(world.connects, world.connects[1:], strict=False)]
+    assert min(waits) >= 8.0
+    assert all(lost.code == 406 and "limit" in lost.text for lost in world.told(Do.LOST))
+
+
+def test_a_wrong_key_ends_the_feed_for_good():
+    def script(world, peer, _number):
+        async def refuse():
+            peer.say({"hello": 1})
+            await peer.hear()
+            peer.say({"error": "auth failed", "code": 402, "fatal": True})
+
+        return refuse
+
+    world = in_world(script, resting(HOUR_S), poll_s=10)
+    assert len(world.connects) == 1
+    assert world.actions() == [Do.CONNECTED, Do.LOST, Do.ENDED]
+    assert (world.facts[1].code, world.facts[2].text) == (402, "for good: tiny: auth failed")
+    assert second(world.facts[2]) < 1
+    assert world.peers[0].is_closed_by_us
+
+
+def test_a_server_that_accepts_nobody_and_says_nothing_is_left():
+    world = in_world(lambda *_: anyio.sleep_forever, resting(40))
+    assert "not accepted within 15 s" in world.told(Do.LOST)[0].text
+    assert len(world.connects) > 1
+
+
+def test_a_connection_that_hangs_while_it_is_made_is_given_up():
+    async def main():
+        world = World(always)
+        world.connection._open_socket = lambda _vendor: anyio.sleep_forever()
+        async with world.running():
+            await anyio.sleep(40)
+        return world
+
+    assert "no connection within 15 s" in run(main).told(Do.LOST)[0].text
+
+
+def test_a_mute_connection_is_told_then_made_anew_then_heard():
+    async def fall_silent(world):
+        await anyio.sleep(30)
+        world.is_market_silent = True
+        await anyio.sleep(32.6)
+        world.is_market_silent = False
+        await anyio.sleep(37)
+
+    world = in_world(always, fall_silent)
+    (mute,), (heard,) = world.told(Do.MUTE), world.told(Do.HEARD)
+    assert mute.channel == heard.channel == "quotes"
+    assert 40 <= second(mute) <= 43
+    assert world.told(Do.LOST)[0].text == "mute: nothing on quotes"
+    assert 60 <= second(world.told(Do.LOST)[0]) <= 62.6
+    assert 63 < second(heard) < 67
+    assert len(world.connects) == 2
+    assert world.peers[0].is_closed_by_us
+    assert world.missing("A", 1, 98) == []
+
+
+def test_a_holiday_costs_some_connections_only():
+    world = in_world(silent_always, resting(3 * HOUR_S), poll_s=30, vendor=tiny(history=None))
+    assert len(world.told(Do.MUTE)) == 1
+    assert len(world.connects) < 15
+
+
+def silent_always(world, peer, _number):
+    world.is_market_silent = True
+    return lambda: serve(world, peer)
+
+
+def test_the_night_is_no_silence():
+    seconds_to_the_close = 15 * HOUR_S + 6 * 60 + 40  # the world begins at 4:53:20 in New York
+
+    async def close(world):
+        await anyio.sleep(55)
+        world.is_market_silent = True
+        await anyio.sleep(1.5 * HOUR_S)
+
+    options = {"vendor": tiny(calendar="XNYS"), "offset_s": seconds_to_the_close - 60, "poll_s": 0.9}
+    world = in_world(always, close, **options)
+    assert world.actions() == [Do.CONNECTED, Do.SUBSCRIBED, Do.ENDED]
+
+
+def test_a_core_that_is_behind_is_no_silence():
+    async def lag(world):
+        await anyio.sleep(20)
+        world.is_core_stuck = True
+        await anyio.sleep(300)
+        world.is_core_stuck = False
+        await anyio.sleep(20)
+
+    world = in_world(always, lag)
+    assert world.actions() == [Do.CONNECTED, Do.SUBSCRIBED, Do.ENDED]
+    assert world.missing("A", 1, 340) == []
+
+
+def test_a_heartbeat_is_any_message():
+    def script(world, peer, _number):
+        async def beat():
+            await accept(peer)
+            await peer.hear()
+            peer.say({"ok": ["heartbeats:"]})
+            for _ in range(120):
+                await anyio.sleep(1)
+                peer.say({"beat": 1})
+            await anyio.sleep_forever()
+
+        return beat
+
+    vendor = tiny(
+        topics=lambda _symbols: frozenset(), sentinel=Topic(Channel.HEARTBEATS, ""), quiet_s={Channel.HEARTBEATS: 5.0}
+    )
+    world = in_world(script, resting(150), vendor=vendor)
+    (mute,) = world.told(Do.MUTE)
+    assert 124 <= second(mute) <= 129
+
+
+def test_slow_answers_are_waited_for():
+    def script(world, peer, _number):
+        return lambda: serve(world, peer, answer=lambda said: answers.append((peer, said)))
+
+    answers = []
+
+    async def answer_late(world):
+        await anyio.sleep(4)
+        for peer, said in answers:
+            say_yes(peer, set(), said)
+        await anyio.sleep(20)
+
+    world = in_world(script, answer_late, vendor=tiny(quiet_s={}))
+    assert world.actions() == [Do.CONNECTED, Do.SUBSCRIBED, Do.ENDED]
+
+
+def test_a_lost_answer_is_told_and_asked_for_again():
+    said_before = []
+
+    def script(world, peer, _number):
+        topics = set()
+
+        def answer(said):
+            if said in said_before or "quotes:B" not in said.get("sub", []):
+                say_yes(peer, topics, said)
+            elif "sub" in said:
+                say_yes(peer, topics, {"sub": ["quotes:A"]})
+            said_before.extend([said, {"sub": ["quotes:B"]}])
+
+        return lambda: serve_with(world, peer, topics, answer)
+
+    world = in_world(script, resting(30))
+    (told,) = world.told(Do.REJECTED)
+    assert (told.channel, told.text) == ("quotes", "B: not answered within 5 s")
+    assert [fact.text for fact in world.told(Do.SUBSCRIBED)] == ["A", "B"]
+    assert len(world.connects) == 1
+
+
+async def serve_with(world, peer, topics, answer):
+    """As `serve`, with an answer that fills the topics itself."""
+    if await accept(peer):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_hear, peer, answer)
+            while not peer.is_over:
+                await anyio.sleep(1)
+                n = round(anyio.current_time())
+                for text in sorted(topics):
+                    peer.say({"t": text, "ns": START_NS + n * SECOND_NS, "n": n})
+            tasks.cancel_scope.cancel()
+
+
+async def _hear(peer, answer):
+    while (said := await peer.hear()) is not None:
+        answer(said)
+
+
+def test_a_symbol_that_is_never_answered_costs_one_connection_and_no_other_symbol():
+    def script(world, peer, _number):
+        topics = set()
+
+        def answer(said):
+            if "sub" in said:
+                say_yes(peer, topics, {"sub": [text for text in said["sub"] if text != "quotes:B"]})
+
+        return lambda: serve_with(world, peer, topics, answer)
+
+    world = in_world(script, resting(300))
+    assert len(world.connects) == 2
+    assert [fact.text for fact in world.told(Do.REJECTED)] == [
+        "B: not answered within 5 s",
+        "B: not answered, gone on without",
+    ]
+    assert world.told(Do.LOST)[0].text == "subscriptions not answered: B"
+    assert world.told(Do.GAP_CLOSED)
+    assert world.missing("A", 5, 290) == []
+
+
+def test_a_refused_symbol_is_told_and_the_others_flow():
+    def script(world, peer, _number):
+        topics = set()
+
+        def answer(said):
+            if "sub" in said:
+                peer.say({"no": {"quotes:B": "not entitled"}})
+                say_yes(peer, topics, {"sub": ["quotes:A"]})
+
+        return lambda: serve_with(world, peer, topics, answer)
+
+    world = in_world(script, resting(60))
+    (told,) = world.told(Do.REJECTED)
+    assert (told.channel, told.text) == ("quotes", "B: not entitled")
+    assert len(world.connects) == 1
+
+
+def test_symbols_come_and_go_while_it_runs():
+    async def change(world):
+        await anyio.sleep(10)
+        world.connection.desire(["B", "C"])
+        await anyio.sleep(10)
+        world.connection.desire([])
+        await anyio.sleep(30)
+
+    world = in_world(always, change, vendor=tiny(sentinel=Topic(Channel.QUOTES, "SPY")))
+    assert [(fact.action, fact.text) for fact in world.told(Do.SUBSCRIBED, Do.UNSUBSCRIBED)] == [
+        (Do.SUBSCRIBED, "A B SPY"),
+        (Do.UNSUBSCRIBED, "A"),
+        (Do.SUBSCRIBED, "C"),
+        (Do.UNSUBSCRIBED, "B C"),
+    ]
+    assert world.missing("C", 11, 20) == world.missing("SPY", 1, 50) == []
+    assert ("quotes:A", 12) not in world.live
+    assert len(world.connects) == 1
+    assert second(world.told(Do.SUBSCRIBED)[1]) < 10.2
+
+
+def test_symbols_come_and_go_while_disconnected():
+    async def change(world):
+        await anyio.sleep(24)
+        world.connection.desire(["B", "C"])
+        await anyio.sleep(36)
+
+    world = in_world(ends_once(closes(1006), refused=4), change)
+    assert [fact.text for fact in world.told(Do.SUBSCRIBED)] == ["A B", "B C"]
+    assert {question.url.partition("?")[0][-1] for question in world.questions} == {"B"}
+    assert world.missing("B", 1, 60) == world.missing("C", 52, 60) == []
+    assert len(world.missing("A", 22, 60)) == 38
+
+
+def test_a_connection_lost_in_the_middle_of_history_begins_it_again():
+    def script(world, peer, number):
+        if number == 1:
+            return lambda: serve(world, peer, lasts_s=20.2, end=closes(1006))
+        if number < 11:
+            return ConnectionRefusedError("refused")
+        if number == 11:
+            return lambda: serve(world, peer, lasts_s=3.13, end=closes(1011))
+        return lambda: serve(world, peer)
+
+    world = in_world(script, resting(900))
+    pages = [fact.count for fact in world.told(Do.BACKFILLED)]
+    assert len(pages) == 2
+    assert pages[0] < pages[1]
+    assert world.missing("A", 1, 900) == world.missing("B", 1, 900) == []
+
+
+def test_history_that_fails_is_told_the_hole_stays_and_is_filled_later():
+    async def fail_for_a_while(world):
+        world.history_fails = lambda question: "HTTP status 503" if "quotes:A" in question.url else None
+        await anyio.sleep(80)
+        assert world.missing("A", 1, 80)
+        assert world.missing("B", 1, 80) == []
+        world.history_fails = lambda _question: None
+        await anyio.sleep(80)
+
+    world = in_world(ends_once(closes(1006), refused=2), fail_for_a_while)
+    opened = [fact for fact in world.told(Do.GAP_OPENED) if fact.channel]
+    closed = [fact for fact in world.told(Do.GAP_CLOSED) if fact.channel]
+    assert [fact.text for fact in opened] == ["A: no history: HTTP status 503"]
+    assert [(fact.text, fact.from_ns, fact.to_ns) for fact in closed] == [("A", opened[0].from_ns, opened[0].to_ns)]
+    assert world.missing("A", 1, 155) == []
+
+
+def test_a_body_that_cannot_be_read_is_a_history_that_failed():
+    def script_history(topic, from_ns, to_ns):
+        raise ValueError(f"{topic.symbol}: no page")
+        yield from_ns + to_ns
+
+    world = in_world(ends_once(closes(1006)), resting(60), vendor=tiny(history=script_history), symbols=["A"])
+    assert [fact.text for fact in world.told(Do.GAP_OPENED) if fact.channel] == ["A: no history: A: no page"]
+    assert len(world.connects) == 2
+
+
+def test_a_vendor_without_history_has_its_holes_marked():
+    world = in_world(ends_once(closes(1006)), resting(60), vendor=tiny(history=None))
+    assert Do.BACKFILLED not in world.actions()
+    (closed,) = world.told(Do.GAP_CLOSED)
+    missing = world.missing("A", 1, 60)
+    assert missing
+    assert all(closed.from_ns < START_NS + n * SECOND_NS <= closed.to_ns for n in missing)
+
+
+def test_a_session_that_goes_on_fills_what_came_while_it_was_down():
+    async def main():
+        await anyio.sleep(100)
+        world = World(always, missing_since_ns=START_NS + 40 * SECOND_NS)
+        async with world.running():
+            await anyio.sleep(50)
+        return world
+
+    world = run(main)
+    assert world.actions()[0] is Do.GAP_OPENED
+    assert world.missing("A", 40, 150) == world.missing("B", 40, 150) == []
+
+
+def test_what_the_core_mistrusts_is_made_anew_once():
+    async def mistrust(world):
+        await anyio.sleep(20)
+        for _ in range(3):
+            world.connection.reconnect(1, "sequence broke: expected 7, found 9")
+            await anyio.sleep(5)
+
+    world = in_world(always, mistrust)
+    assert len(world.connects) == 2
+    assert world.told(Do.LOST)[0].text == "sequence broke: expected 7, found 9"
+
+
+@pytest.mark.parametrize(("every", "connects"), [(1, 2), (2, 1)])
+def test_nonsense_alone_ends_a_connection_and_nonsense_among_good_does_not(every, connects):
+    def script(world, peer, number):
+        async def mumble():
+            await accept(peer)
+            for _ in range(2):
+                say_yes(peer, set(), await peer.hear())
+            for n in range(10_000):
+                await anyio.sleep(0.5)
+                is_good = n % every or number > 1
+                peer.say({"t": "quotes:A", "ns": START_NS, "n": n} if is_good else b"\xff\x00 nonsense")
+
+        return mumble
+
+    vendor = tiny(sentinel=Topic(Channel.PRINTS, "SPY"), quiet_s={})
+
+    async def ask_twice(world):
+        await anyio.sleep(1)
+        world.connection.desire(["A"])
+        await anyio.sleep(17)
+
+    world = in_world(script, ask_twice, vendor=vendor, symbols=())
+    assert len(world.connects) == connects
+    if connects == 2:
+        assert world.told(Do.LOST)[0].text == "messages flow, but none of them could be read"
+
+
+@pytest.mark.parametrize("at_s", [10, 21, 23])
+def test_a_feed_ends_when_told_connected_or_not(at_s):
+    async def end(world):
+        await anyio.sleep(at_s)
+        world.connection.end("16:00")
+        await anyio.sleep(2)
+        assert world.facts[-1].action is Do.ENDED
+        assert world.facts[-1].text == "16:00"
+        assert second(world.facts[-1]) < at_s + 1
+        assert all(peer.is_over for peer in world.peers)
+
+    in_world(ends_once(closes(1006), refused=20), end)
+
+
+def test_a_full_inbox_stops_reading_is_told_and_loses_nothing():
+    async def lag(world):
+        await anyio.sleep(10)
+        world.is_core_stuck = True
+        await anyio.sleep(100)
+        assert 20 <= len(world.inbox._items) <= 24
+        world.is_core_stuck = False
+        await anyio.sleep(20)
+
+    world = in_world(always, lag, inbox=Inbox(count_max=20))
+    slow = world.told(Do.SLOW)
+    assert slow
+    assert sum(fact.count for fact in slow) >= 1
+    assert slow[0].from_ns < START_NS + 25 * SECOND_NS
+    assert world.missing("A", 1, 129) == []
+    assert len(world.connects) == 1
