@@ -90,10 +90,12 @@ difference, `run.diffing` where two runs part. `run.keeping` leaves waypoints wh
 input, `run.moments` and `run.moves` read what is found there by its `run.outline`, and `run.looking` answers with it. `run.notes` are
 remarks. `run.backtesting` runs a grid that `run.sweeping` reads over many sessions: a `run.cell` is a function, a
 `run.worker` the process it runs in, `run.crew` hands them out, `run.tally` counts what they come to, `run.overnight` carries positions from one to the next. `run.pages` writes
-what the code says of itself. A recording goes by a `run.clock`, connects with `run.keys`, on the days of a `run.schedule`; `run.notifying` tells
+what the code says of itself. A live session (`run.live`) is what was asked for (`run.asking`) of which `run.feeds`; `run.beginning` finds the one that goes on, `run.listening` holds
+the sockets, `run.intake` makes inputs of what came, kept as it came by `run.rawness` for `run.renormalizing`; `run.glimpse` is what is seen of it.
+A recording goes by a `run.clock`, connects with `run.keys`, on the days of a `run.schedule`; `run.notifying` tells
 who is not looking, `run.halting` is the kill switch.
 People speak to it through the commands: `cli.demo_command`, `cli.import_command`, `cli.replay_command`,
 `cli.backtest_command`, `cli.backtests_command`, `cli.verify_command`, `cli.diff_command`, `cli.state_command`, `cli.sql_command`,
 `cli.check_command`, `cli.sessions_command`, `cli.runs_command`, `cli.note_command`, `cli.strategies_command`, `cli.strategy_command`,
-`cli.docs_command`, `cli.halt_command`, `cli.tell_command`, which print by `cli.show`.
+`cli.docs_command`, `cli.record_command` with its `cli.view`, `cli.renormalize_command`, `cli.serve_command`, `cli.halt_command`, `cli.tell_command`, which print by `cli.show`.
 """

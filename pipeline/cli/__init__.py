@@ -14,6 +14,7 @@ from pipeline.errors import TapeError
 
 _EVERY_DAY: Final = {
     "demo": "a generated day: recorded, proved identical, replayed, asked",
+    "record": "a live session from one or more feeds, strategies deciding on paper",
     "import": "DBN, CSV, Parquet and captured frames into a session",
     "replay": "a strategy over recorded sessions",
     "verify": "fold a recording again with its own code and compare bit for bit",
@@ -26,6 +27,7 @@ _MORE: Final = {
     "diff": "what two runs decided differently, and what it did to profit",
     "halt": "the kill switch",
     "note": "remark on a session",
+    "renormalize": "a session made again from the messages it kept",
     "runs": "list, show, delete",
     "serve": "a day over the vendors' own protocols, for any client on this machine; faults on request",
     "sessions": "list, show, seal, export, delete, prune",

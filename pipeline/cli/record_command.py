@@ -1,0 +1,176 @@
+"""`tape record`: a live session."""
+
+import dataclasses
+import signal
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pipeline.cli.show import as_json_line, counted, json_option
+from pipeline.units import iso_from_ns
+
+if TYPE_CHECKING:
+    from pipeline.log.manifest import Manifest
+    from pipeline.log.store import Store
+    from pipeline.ports import Notify
+    from pipeline.run.beginning import Begun, Recording
+    from pipeline.run.live import Ending
+
+
+@click.command("record")
+@click.option(
+    "--feed",
+    "feeds",
+    multiple=True,
+    required=True,
+    metavar="NAME[=URL]",
+    help="massive, alpaca, coinbase, databento; may be repeated",
+)
+@click.option("--symbols", "symbols", multiple=True, required=True, metavar="A,B", help="of every feed, or FEED:A,B")
+@click.option("--strategy", "strategies", multiple=True, help="name, or path of a .py file; may be repeated")
+@click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="of the strategy, or STRATEGY.NAME=VALUE")
+@click.option(
+    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="engine setting, e.g. latency_ns=200000000"
+)
+@click.option(
+    "--channels",
+    metavar="A,B",
+    help="quotes, prints, bars_1s, bars_1m, statuses...; default: what the feed is best for",
+)
+@click.option("--until", metavar="TIME", help="end at this moment, e.g. 16:00 by New York's clocks")
+@click.option(
+    "--clock", metavar="START@RATE", help="for served days: the session's clock, e.g. 2026-11-04T08:00:00Z@60"
+)
+@click.option("--raw", is_flag=True, help="keep every message as received, for tape renormalize")
+@click.option("--schedule", metavar="HH:MM-HH:MM", help="every trading day, by the market's clocks, e.g. 03:55-20:05")
+@click.option("--notify", multiple=True, metavar="HOW", help="desktop, webhook: told of gaps, halts, stops and the end")
+@click.option("--plain", is_flag=True, help="lines instead of a picture")
+@click.option("--fresh", is_flag=True, help="begin anew, even where an unfinished session could go on")
+@json_option
+@click.pass_obj
+def command(
+    home: str,
+    feeds: tuple[str, ...],
+    symbols: tuple[str, ...],
+    strategies: tuple[str, ...],
+    params: tuple[str, ...],
+    settings: tuple[str, ...],
+    channels: str | None,
+    until: str | None,
+    clock: str | None,
+    raw: bool,
+    schedule: str | None,
+    notify: tuple[str, ...],
+    plain: bool,
+    fresh: bool,
+    as_json: bool,
+) -> None:
+    """Record live feeds, strategies deciding on paper, until a moment, Ctrl-C, or the end of all feeds.
+
+    \b
+    tape record --feed massive --symbols AAPL,NVDA --strategy opening_range --until 16:00
+    tape record --feed coinbase --symbols BTC-USD,ETH-USD --strategy ema_cross
+    tape record --feed massive --feed coinbase --symbols massive:SPY --symbols coinbase:BTC-USD
+    tape record --feed massive=ws://127.0.0.1:9000/stocks --symbols ABCD --clock 2026-11-04T08:00:00Z@60
+    tape record --feed massive --symbols AAPL --schedule 03:55-20:05 --notify desktop
+
+    Keys are read from the environment (MASSIVE_API_KEY ...) or the system's keyring, never from here.
+    A session that was interrupted goes on where it stopped when the same is asked again.
+    """
+    from pipeline.log.store import Store
+    from pipeline.run.asking import recording_of
+    from pipeline.run.notifying import notifiers
+
+    recording = recording_of(
+        feeds=feeds,
+        symbols=symbols,
+        strategies=strategies,
+        params=params,
+        settings=settings,
+        channels=channels,
+        until=until,
+        clock=clock,
+        keeps_raw=raw,
+        is_fresh=fresh,
+    )
+    ways = notifiers(notify)
+    ending = _ending()
+    store = Store(Path(home))
+    if schedule is None:
+        manifest = _recorded(store, recording, ending, ways, is_plain=plain or as_json)
+        if as_json:
+            as_json_line(
+                {"session": manifest.id, "ended": ending.why, "kinds": manifest.kinds, "refused": manifest.refused}
+            )
+        return
+    _every_day(store, recording, ending, ways, schedule, is_plain=plain or as_json)
+
+
+def _recorded(
+    store: "Store", recording: "Recording", ending: "Ending", ways: "list[Notify]", *, is_plain: bool
+) -> "Manifest":
+    from pipeline.cli.view import shown
+    from pipeline.run.glimpse import glimpse_of
+    from pipeline.run.live import record
+    from pipeline.run.notifying import Notifier
+
+    with ExitStack() as stack:
+
+        def told(session: "Begun") -> None:
+            click.echo(f"recording {session.manifest.id} ({session.how}); Ctrl-C ends it", err=True)
+            glimpse = glimpse_of(session.manifest, [vendor.name for vendor in recording.vendors])
+            notifier = stack.enter_context(Notifier(ways, session.manifest.id))
+            session.recorder.seen += [glimpse.add, notifier.add]
+            stack.callback(lambda: notifier.tell(f"ended because {ending.why}" if ending.why else "stopped"))
+            stack.enter_context(shown(glimpse, session.manifest.id, store.home, is_plain=is_plain))
+
+        manifest = record(
+            store,
+            recording,
+            ending,
+            compiling=lambda: click.echo("compiling; the first time it takes half a minute ...", err=True),
+            told=told,
+        )
+    click.echo(f"{manifest.id}: ended because {ending.why}; sealed: {counted(manifest.kinds)}", err=is_plain)
+    click.echo(f"next: tape verify {manifest.id}", err=is_plain)
+    return manifest
+
+
+def _every_day(
+    store: "Store", recording: "Recording", ending: "Ending", ways: "list[Notify]", schedule: str, *, is_plain: bool
+) -> None:
+    """Record one trading day after the other, until it is asked to end."""
+    from pipeline.run.live import Ending
+    from pipeline.run.schedule import hours_of, next_stretch
+
+    hours = hours_of(schedule)
+    while not ending.asked.is_set():
+        now_ns = recording.clock.now_ns()
+        stretch = next_stretch(now_ns, hours, recording.vendors[0].calendar)
+        if stretch.from_ns > now_ns:
+            click.echo(f"the next session begins at {iso_from_ns(stretch.from_ns)[:16]}Z", err=True)
+        while recording.clock.now_ns() < stretch.from_ns:
+            if ending.asked.wait(1.0 / recording.clock.rate):
+                return
+        today = Ending(asked=ending.asked)
+        _recorded(store, dataclasses.replace(recording, until_ns=stretch.until_ns), today, ways, is_plain=is_plain)
+
+
+def _ending() -> "Ending":
+    """The first Ctrl-C or SIGTERM ends and seals; a second one stops at once, and nothing recorded is lost."""
+    from pipeline.run.live import Ending
+
+    ending = Ending()
+
+    def end(number: int, _frame: object) -> None:
+        if ending.asked.is_set():
+            sys.exit(130)
+        ending.why = f"of {signal.Signals(number).name}"
+        ending.asked.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
+    return ending

@@ -1,0 +1,192 @@
+"""Beginning: what is recorded live, and the session it goes into: a new one, an unfinished one, or one that goes on from another."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from pipeline.codes import Kind, RequestAction
+from pipeline.feeds.vendor import Vendor
+from pipeline.log.manifest import Manifest
+from pipeline.log.reader import LogReader
+from pipeline.log.store import Store
+from pipeline.provenance import Mode
+from pipeline.run.clock import ScaledClock, SystemClock
+from pipeline.run.code import Code
+from pipeline.run.continuing import begin, opening_from
+from pipeline.run.control import Request
+from pipeline.run.environment import machine, packages
+from pipeline.run.fold import FoldPlan, LocalFold
+from pipeline.run.halting import halted
+from pipeline.run.intake import Intake
+from pipeline.run.recording import SHELL_KINDS, Recorder, opened, start_rows
+from pipeline.run.strategies import strategy_entries
+from pipeline.units import HOUR_NS, NANO
+
+RESUMED_WITHIN_NS: Final = 12 * HOUR_NS
+"""A session that stopped longer ago is another day's, and is left as it is."""
+
+BYTES_FREE_MIN: Final = 2**30
+"""With less room than this the session is ended and sealed, while there is still room to do so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What to record, and how long. `keeps_raw`: every message stands on the tape as received, for `tape renormalize`."""
+
+    vendors: tuple[Vendor, ...]
+    symbols: tuple[str, ...]
+    plan: FoldPlan
+    strategy_files: tuple[Path, ...]
+    clock: SystemClock | ScaledClock
+    until_ns: int | None = None
+    keeps_raw: bool = False
+    is_fresh: bool = False
+    """Whether an unfinished session is left alone instead of going on with it."""
+    bytes_free_min: int = BYTES_FREE_MIN
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """As the session keeps them; two recordings with equal settings and code may be one session."""
+        feeds = [
+            {"name": each.name, "url": each.url, "channels": sorted(each.channels), **each.options}
+            for each in self.vendors
+        ]
+        settings = {"plan": self.plan, "feeds": feeds, "symbols": self.symbols, "raw": self.keeps_raw}
+        told: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(settings))  # as a manifest gives them back
+        return told
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A session being recorded into."""
+
+    manifest: Manifest
+    recorder: Recorder
+    intake: Intake
+    symbols: frozenset[str]
+    """Those asked for at the start, and those the operator added or dropped since."""
+    heard_ns: int | None = None
+    """When its feeds were heard last, where it goes on: what came since is missing."""
+    how: str = "new"
+    """How it began, in a word or two for people."""
+
+
+@contextmanager
+def begun(store: Store, recording: Recording, code: Code, fold: LocalFold) -> Iterator[Begun]:
+    """The session that is recorded into, open.
+
+    One that nobody ended and that has these feeds, symbols, settings and code goes on; with other code or settings a new
+    one begins with its state. Raises ConfigError as `opening_from` does, LockedError, CorruptError, PoisonedError.
+    """
+    now_ns = recording.clock.now_ns()
+    unfinished = None if recording.is_fresh else _unfinished(store, recording, now_ns)
+    if unfinished is not None and _is_same(unfinished, recording, code):
+        with opened(store, unfinished, fold, is_resumed=True) as recorder:
+            _heed_halt(store, recorder)
+            yield _resumed(LogReader(store.folder(unfinished.id)), unfinished, recorder, recording, now_ns)
+        return
+    opening = opening_from(store, unfinished.id, recording.plan, recording.strategy_files) if unfinished else None
+    settings = recording.settings | ({"continues": opening.setting} if opening else {})
+    manifest = _created(store, recording, code, settings, now_ns)
+    with opened(store, manifest, fold) as recorder:
+        start = start_rows(settings, code.hashes, seed=0)
+        intake = _intake(recording, now_ns)
+        symbols = frozenset(recording.symbols)
+        if opening is None:
+            recorder.session_ns = now_ns
+            recorder.say(start)
+        else:
+            begin(recorder, start, opening)
+        _heed_halt(store, recorder)
+        if opening is None:
+            yield Begun(manifest, recorder, intake, symbols)
+        else:
+            yield Begun(manifest, recorder, intake, symbols, opening.ts_ns, f"goes on from {opening.session}")
+
+
+def _heed_halt(store: Store, recorder: Recorder) -> None:
+    """Where the kill switch was thrown, and nobody reset it, nothing is entered."""
+    reason = halted(store)
+    if reason is not None:
+        recorder.request(Request(RequestAction.HALT.name, text=reason))
+
+
+def _resumed(log: LogReader, manifest: Manifest, recorder: Recorder, recording: Recording, now_ns: int) -> Begun:
+    intake = _intake(recording, max(now_ns, recorder.session_ns))
+    symbols = set(recording.symbols)
+    for batch in log.batches(what="inputs"):
+        if fed := [block for block in batch if block.kind not in SHELL_KINDS]:
+            intake.recall(fed)
+        for block in batch:
+            if block.kind is Kind.REQUEST:
+                _follow(symbols, zip(block.number("action").tolist(), block.text("target"), strict=True))
+    return Begun(manifest, recorder, intake, frozenset(symbols), recorder.session_ns, "resumed")
+
+
+def _follow(symbols: set[str], requests: Iterator[tuple[int, str]]) -> None:
+    """Add and drop what the operator added and dropped."""
+    for action, target in requests:
+        if action == RequestAction.ADD_SYMBOL:
+            symbols.add(target)
+        elif action == RequestAction.DROP_SYMBOL:
+            symbols.discard(target)
+
+
+def _intake(recording: Recording, start_ns: int) -> Intake:
+    return Intake(
+        [vendor.name for vendor in recording.vendors],
+        [vendor.normalizer() for vendor in recording.vendors],
+        start_ns=start_ns,
+        keeps_raw=recording.keeps_raw,
+    )
+
+
+def _created(store: Store, recording: Recording, code: Code, settings: Mapping[str, Any], now_ns: int) -> Manifest:
+    names = "-".join(vendor.name for vendor in recording.vendors)
+    manifest = store.create_session(
+        f"{datetime.fromtimestamp(now_ns // NANO, UTC):%Y-%m-%d}-{names}",
+        mode=Mode.PAPER,
+        created_ns=now_ns,
+        settings=settings,
+        strategies=strategy_entries(recording.plan, recording.strategy_files, code),
+        packages=packages(),
+        platform=machine(),
+        seed=0,
+    )
+    return store.keep_code(manifest.id, code.texts)
+
+
+def _unfinished(store: Store, recording: Recording, now_ns: int) -> Manifest | None:
+    """The newest live session of these feeds that nobody ended and nobody records, when it stopped not long ago.
+
+    Raises LockedError when it is being recorded.
+    """
+    names = [vendor.name for vendor in recording.vendors]
+    for manifest in reversed(store.sessions()):
+        feeds: Any = manifest.settings.get("feeds", [])
+        if manifest.state == "open" and [feed["name"] for feed in feeds] == names:
+            store.lock(manifest.id).release()
+            last_ns = _last_ns(LogReader(store.folder(manifest.id)))
+            return manifest if 0 <= now_ns - last_ns < RESUMED_WITHIN_NS else None
+    return None
+
+
+def _last_ns(log: LogReader) -> int:
+    """Session time at the end of a log; 0 when nothing was written."""
+    times = [
+        int(block.number("ts_recv_ns").max())
+        for batch in log.batches(what="inputs", columns=["ts_recv_ns"])
+        for block in batch
+    ]
+    return max(times, default=0)
+
+
+def _is_same(manifest: Manifest, recording: Recording, code: Code) -> bool:
+    """Whether settings and code are those it began with."""
+    old = {name: value for name, value in manifest.settings.items() if name != "continues"}
+    return old == recording.settings and manifest.code == code.hashes

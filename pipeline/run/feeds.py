@@ -1,0 +1,82 @@
+"""Feeds by name: how each is made from what a person says and from the keys that are at hand."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+from urllib.parse import urlsplit
+
+from pipeline.errors import ConfigError
+from pipeline.feeds import alpaca, coinbase_advanced, massive
+from pipeline.feeds.coinbase_token import token_maker
+from pipeline.feeds.vendor import Vendor
+from pipeline.ports import Channel, Normalizer
+from pipeline.run.keys import is_there, key_named
+
+Channels = frozenset[Channel]
+Maker = Callable[[str | None, Channels | None], Vendor]
+"""Makes a feed for an address (None: the vendor's own) and channels (None: those it is best for)."""
+
+_ANY_KEY: Final = "simulated"
+"""What a simulator is given for a key."""
+
+_STOCKS: Final = frozenset((Channel.QUOTES, Channel.PRINTS, Channel.STATUSES, Channel.BARS_1M))
+
+
+def feed_named(name: str, url: str | None, channels: Channels | None) -> Vendor:
+    """The feed of that name. Raises ConfigError for a name that is none, channels it lacks, and where a key is missing."""
+    if name not in FEEDS:
+        raise ConfigError(f"--feed {name}: no such feed; there are {', '.join(FEEDS)}")
+    return FEEDS[name](url, channels)
+
+
+def normalizers() -> dict[str, Callable[[], Normalizer]]:
+    """What makes events of each feed's messages, by the name it has in a session; needs no key."""
+    vendors = [maker("ws://127.0.0.1:1/", None) for maker in FEEDS.values()]
+    return {vendor.name: vendor.normalizer for vendor in vendors}
+
+
+def _massive(url: str | None, channels: Channels | None) -> Vendor:
+    if url is None:
+        return massive.vendor(key_named("MASSIVE_API_KEY"), channels=channels or _STOCKS)
+    return massive.vendor(_ANY_KEY, channels=channels or _STOCKS, url=url, rest_url=_rest(url))
+
+
+def _alpaca(feed: str) -> Maker:
+    def made(url: str | None, channels: Channels | None) -> Vendor:
+        if url is None:
+            key, secret = key_named("APCA_API_KEY_ID"), key_named("APCA_API_SECRET_KEY")
+            return alpaca.vendor(key, secret, feed=feed, channels=channels or _STOCKS)
+        return alpaca.vendor(
+            _ANY_KEY,
+            _ANY_KEY,
+            feed=feed,
+            channels=channels or _STOCKS,
+            stream_url=url.rpartition("/")[0],
+            rest_url=_rest(url),
+        )
+
+    return made
+
+
+def _coinbase(url: str | None, channels: Channels | None) -> Vendor:
+    chosen = channels or frozenset((Channel.QUOTES, Channel.PRINTS))
+    if url is not None:
+        return coinbase_advanced.vendor(channels=chosen, socket_url=url, rest_url=_rest(url))
+    token = None
+    if is_there("COINBASE_KEY_NAME"):  # public channels need none
+        token = token_maker(key_named("COINBASE_KEY_NAME"), key_named("COINBASE_PRIVATE_KEY"))
+    return coinbase_advanced.vendor(channels=chosen, token=token)
+
+
+def _rest(url: str) -> str:
+    """Where a simulator answers REST: at its socket's own door."""
+    parts = urlsplit(url)
+    return f"{'https' if parts.scheme == 'wss' else 'http'}://{parts.netloc}"
+
+
+FEEDS: Final[Mapping[str, Maker]] = {
+    "massive": _massive,
+    "alpaca": _alpaca("sip"),
+    "alpaca.iex": _alpaca("iex"),
+    "coinbase": _coinbase,
+}
+"""The feeds there are, by the word that names them."""

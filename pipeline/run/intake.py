@@ -1,0 +1,104 @@
+"""Intake: what came over sockets, as inputs of a session, in the order it came. No socket, no clock: the same items make the same rows."""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Any, Final
+
+import numpy as np
+
+from pipeline.block import Blocks, chained, row_count
+from pipeline.codes import FeedAction
+from pipeline.feeds.facts import Fact, feed_block
+from pipeline.feeds.inbox import Item
+from pipeline.feeds.merge import LATENESS_NS
+from pipeline.feeds.progress import Progress
+from pipeline.feeds.repeats import Heard
+from pipeline.feeds.session_rows import SessionRows
+from pipeline.feeds.stretches import Stretch, joined
+from pipeline.normalize.grid import INTERVAL_NS, QUIET_NS
+from pipeline.ports import Answer, Message, Normalizer
+from pipeline.run import rawness
+
+LIVE_TIMER_NS: Final = INTERVAL_NS
+
+
+class Intake:
+    """The feeds of one session, numbered from 1 in the order of their names.
+
+    With `keeps_raw` all that came stands on the tape as it came, behind the events it made (`run.rawness`).
+    """
+
+    def __init__(
+        self, names: Sequence[str], normalizers: Sequence[Normalizer], *, start_ns: int, keeps_raw: bool = False
+    ) -> None:
+        self.progress = [Progress() for _ in names]
+        """What was made of each feed's messages; a connection that listens has its own put here."""
+        self._names = names
+        self._normalizers = normalizers
+        self._keeps_raw = keeps_raw
+        self._start_ns = start_ns
+        self._rows = SessionRows(
+            names, Heard(), timer_interval_ns=LIVE_TIMER_NS, quiet_ns=QUIET_NS, lateness_ns=LATENESS_NS
+        )
+
+    @property
+    def session_ns(self) -> int:
+        """Session time behind what was taken so far."""
+        return max(self._rows.session_ns, self._start_ns)
+
+    def recall(self, batch: Blocks) -> None:
+        """Take in inputs that this session wrote before it was interrupted."""
+        self._rows.recall(batch)
+
+    def taken(self, items: Sequence[Item]) -> Iterator[Blocks]:
+        """The inputs that these items are, `seq` of each batch from 1; timers due in front of them are among them."""
+        by_feed: dict[int, list[Item]] = {}
+        for item in items:
+            by_feed.setdefault(item[0], []).append(item)
+        stretches = [self._stretch(number, by_feed[number]) for number in sorted(by_feed)]
+        told = [stretch for stretch in stretches if len(stretch)]
+        if told:
+            yield from self._rows.taken(joined(told))
+
+    def ticked(self, now_ns: int) -> Blocks:
+        """The timers due by now; before the first row of a feed there is no grid."""
+        return self._rows.ticked(now_ns) if self._rows.session_ns > 0 else []
+
+    def troubles(self) -> Iterator[tuple[int, int, str]]:
+        """The feeds whose connection can't be believed any more, the number of that connection, and why."""
+        for number, normalizer in enumerate(self._normalizers, 1):
+            if normalizer.trouble:
+                yield number, self.progress[number - 1].connection, normalizer.trouble
+
+    def _stretch(self, number: int, items: Sequence[Item]) -> Stretch:
+        """What one feed brought. Its session time never falls, even where the clock was set back."""
+        batches = [batch for batch in self._batches(number, items) if batch]
+        whole = chained(batches) if batches else []
+        count = row_count(whole)
+        recv_ns = np.empty(count, np.int64)
+        for block in whole:
+            recv_ns[block.number("seq") - 1] = block.number("ts_recv_ns")
+        session_ns = np.maximum(np.maximum.accumulate(recv_ns), self.session_ns) if count else recv_ns
+        return Stretch(whole, session_ns, np.full(count, number, np.int16))
+
+    def _batches(self, number: int, items: Sequence[Item]) -> Iterator[Blocks]:
+        for kind, run in groupby((item for _, item in items), key=type):
+            same = list(run)
+            yield self._events(number - 1, kind, same)
+            if self._keeps_raw:
+                yield [rawness.block_of(self._names[number - 1], same)]
+
+    def _events(self, index: int, kind: type, items: Sequence[Any]) -> Blocks:
+        normalizer, progress = self._normalizers[index], self.progress[index]
+        if kind is Message:
+            batch = normalizer.read(items)
+            progress.add(len(items), batch)
+            return batch
+        if kind is Answer:
+            return normalizer.read_history(items)
+        assert kind is Fact
+        for fact in items:
+            if fact.action is FeedAction.CONNECTED:
+                normalizer.connected()
+                progress.connection = fact.count
+        return [feed_block(items)]

@@ -1,0 +1,112 @@
+"""Listening: the thread of the sockets. One supervised connection a feed; what they bring lies in the inbox, stamped."""
+
+import importlib.util
+import os
+import random
+from collections.abc import Iterable
+from concurrent.futures import Future
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from pipeline.feeds.connection import Connection
+from pipeline.feeds.credentials import held
+from pipeline.feeds.fetching import fetching
+from pipeline.feeds.inbox import Inbox
+from pipeline.feeds.progress import Progress
+from pipeline.feeds.sockets import web_socket
+from pipeline.kernel.build import CACHE_VARIABLE
+from pipeline.run.beginning import Recording
+
+
+class Listening:
+    """Connected while its `with` block runs; every method returns at once, and may be called by any thread."""
+
+    def __init__(self, recording: Recording, inbox: Inbox, symbols: frozenset[str], heard_ns: int | None) -> None:
+        """`heard_ns` is up to when a session that goes on had heard its feeds."""
+        self._recording = recording
+        self._inbox = inbox
+        self._symbols = symbols
+        self._heard_ns = heard_ns
+        self._stack = ExitStack()
+        self._connections: list[Connection] = []
+        self._running: list[Future[None]] = []
+
+    @property
+    def progress(self) -> list[Progress]:
+        """Where the core tells what it made of each feed's messages."""
+        return [connection.progress for connection in self._connections]
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no feed is connected any more, or will be."""
+        return all(future.done() for future in self._running)
+
+    def desire(self, symbols: frozenset[str]) -> None:
+        """Record these symbols from now on, and no others."""
+        for connection, vendor in zip(self._connections, self._recording.vendors, strict=True):
+            connection.desire(symbols_for(vendor.name, symbols))
+
+    def renew(self, troubles: Iterable[tuple[int, int, str]]) -> None:
+        """Make connections anew that can't be believed: number of the feed, number of the connection, why."""
+        for number, connection, why in troubles:
+            self._connections[number - 1].reconnect(connection, why)
+
+    def close(self) -> None:
+        """End every feed, and wait until each has said so."""
+        for connection in self._connections:
+            connection.end("the recording ends")
+        for future in self._running:
+            future.result()
+
+    def __enter__(self) -> Self:
+        """Raises OperatorError when another process is connected with one of the credentials."""
+        with ExitStack() as stack:
+            for vendor in self._recording.vendors:
+                stack.callback(held(_locks(), vendor.name, vendor.url).release)
+            options = {"use_uvloop": importlib.util.find_spec("uvloop") is not None}
+            portal = stack.enter_context(start_blocking_portal("asyncio", options, name="sockets"))
+            fetch = portal.wrap_async_context_manager(fetching())
+            self._start(portal, stack.enter_context(fetch))
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for future in self._running:
+            future.cancel()
+        self._stack.__exit__(kind, error, trace)
+
+    def _start(self, portal: BlockingPortal, fetch: Any) -> None:
+        for number, vendor in enumerate(self._recording.vendors, 1):
+            connection = Connection(
+                vendor,
+                number,
+                self._inbox,
+                self._recording.clock,
+                open_socket=web_socket,
+                fetch=fetch,
+                draw=random.random,
+                missing_since_ns=self._heard_ns,
+            )
+            self._connections.append(connection)
+        self.desire(self._symbols)
+        for connection in self._connections:
+            self._running.append(portal.start_task_soon(connection.run))
+
+
+def _locks() -> Path:
+    """A folder that all recorders of this user look into, whatever their store."""
+    given = os.environ.get(CACHE_VARIABLE) or os.environ.get("XDG_CACHE_HOME")
+    return Path(given or Path.home() / ".cache").expanduser() / "tapeworks" / "feeds"
+
+
+def symbols_for(feed: str, symbols: frozenset[str]) -> frozenset[str]:
+    """Those of the symbols that are meant for a feed: `coinbase:BTC-USD` for one, `SPY` for all."""
+    plain = {symbol for symbol in symbols if ":" not in symbol}
+    own = {symbol.removeprefix(f"{feed}:") for symbol in symbols if symbol.startswith(f"{feed}:")}
+    return frozenset(plain | own)

@@ -1,0 +1,150 @@
+"""Live: a session recorded from sockets, until a moment, a wish or a fault ends it.
+
+Three threads: `run.listening` holds the sockets, stamps what comes and hands it over; the loop here decodes, sequences and
+reduces; the sync thread makes it durable. All is compiled before the first connection.
+"""
+
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Event
+from typing import Final
+
+from pipeline.codes import RequestAction
+from pipeline.feeds.inbox import Inbox
+from pipeline.log.manifest import Manifest
+from pipeline.log.seal import seal
+from pipeline.log.store import Store
+from pipeline.run.beginning import Begun, Recording, begun
+from pipeline.run.code import code_of
+from pipeline.run.control import Request
+from pipeline.run.fold import INPUTS_WORTH_COMPILING, LocalFold, Speed
+from pipeline.run.intake import LIVE_TIMER_NS
+from pipeline.run.listening import Listening
+from pipeline.units import NANO
+
+_LOOK_AT_DISK_EVERY_S: Final = 5.0
+_WAIT_S_MAX: Final = 0.1
+"""How long the loop waits for messages at most: so soon are requests, signals and the end of the day seen."""
+
+
+@dataclass(slots=True)
+class Ending:
+    """Why a recording ended; `asked` may be set by any thread."""
+
+    asked: Event = field(default_factory=Event)
+    why: str = ""
+
+
+def record(
+    store: Store,
+    recording: Recording,
+    ending: Ending,
+    *,
+    compiling: Callable[[], None] = lambda: None,
+    told: Callable[[Begun], None] = lambda _: None,
+) -> Manifest:
+    """Record until it ends, seal, and give the manifest; `told` hears of the session before the first connection.
+
+    Raises StrategyError, ConfigError, LockedError when the session or a feed's credential is in use, PoisonedError.
+    """
+    code = code_of(recording.strategy_files)
+    with (
+        LocalFold(
+            recording.plan,
+            recording.strategy_files,
+            speed=Speed.AUTO,
+            inputs=INPUTS_WORTH_COMPILING,
+            compiling=compiling,
+        ) as fold,
+        begun(store, recording, code, fold) as session,
+    ):
+        told(session)
+        inbox = Inbox()
+        with Listening(recording, inbox, session.symbols, session.heard_ns) as listening:
+            session.intake.progress = listening.progress
+            _Loop(recording, session, inbox, listening, ending, store).run()
+    return seal(store.folder(session.manifest.id), store.disk)
+
+
+class _Loop:
+    """The thread that reduces."""
+
+    def __init__(
+        self,
+        recording: Recording,
+        session: Begun,
+        inbox: Inbox,
+        listening: Listening,
+        ending: Ending,
+        store: Store,
+    ) -> None:
+        self._recording = recording
+        self._recorder = session.recorder
+        self._intake = session.intake
+        self._inbox = inbox
+        self._listening = listening
+        self._ending = ending
+        self._home = store.home
+        self._symbols = set(session.symbols)
+        self._looked_at_disk_s = 0.0
+
+    def run(self) -> None:
+        while not self._is_over():
+            self._turn(self._wait_s())
+        self._listening.close()
+        self._turn(0.0)  # what came before the sockets were closed
+
+    def _turn(self, wait_s: float) -> None:
+        items = self._inbox.take(wait_s)
+        for batch in self._intake.taken(items):
+            self._recorder.take(batch)
+        if ticks := self._intake.ticked(self._recording.clock.now_ns()):
+            self._recorder.take(ticks)
+        due_ns = self._recorder.due_ns
+        if due_ns is not None and (not items or time.monotonic_ns() >= due_ns):
+            self._recorder.flush()
+        for request in self._recorder.obeyed():
+            self._carry_out(request)
+        self._listening.renew(self._intake.troubles())
+
+    def _wait_s(self) -> float:
+        """Until the next timer, the next commit, or for a while."""
+        clock = self._recording.clock
+        to_timer_s = (LIVE_TIMER_NS - clock.now_ns() % LIVE_TIMER_NS) / NANO / clock.rate
+        due_ns = self._recorder.due_ns
+        to_commit_s = _WAIT_S_MAX if due_ns is None else max(0.0, (due_ns - time.monotonic_ns()) / NANO)
+        return min(_WAIT_S_MAX, max(to_timer_s, 0.001), to_commit_s)
+
+    def _carry_out(self, request: Request) -> None:
+        """What a request asks of the shell; what it asks of the engine is done by reducing it."""
+        symbol = request.target.strip().upper()
+        if request.code is RequestAction.ADD_SYMBOL:
+            self._symbols.add(symbol)
+        elif request.code is RequestAction.DROP_SYMBOL:
+            self._symbols.discard(symbol)
+        else:
+            return
+        self._listening.desire(frozenset(self._symbols))
+
+    def _is_over(self) -> bool:
+        until_ns, ending = self._recording.until_ns, self._ending
+        if ending.asked.is_set():
+            ending.why = ending.why or "it was asked to"
+        elif self._recorder.is_to_end:
+            ending.why = "a request to end"
+        elif until_ns is not None and self._recording.clock.now_ns() >= until_ns:
+            ending.why = "its time has come"
+        elif self._listening.is_over:
+            ending.why = "no feed is left"
+        elif self._is_disk_full():
+            ending.why = f"less than {self._recording.bytes_free_min / 2**30:.1f} GiB free on its disk"
+        return bool(ending.why)
+
+    def _is_disk_full(self) -> bool:
+        now_s = time.monotonic()
+        if now_s - self._looked_at_disk_s < _LOOK_AT_DISK_EVERY_S:
+            return False
+        self._looked_at_disk_s = now_s
+        return shutil.disk_usage(self._home).free < self._recording.bytes_free_min

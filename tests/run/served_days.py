@@ -1,0 +1,88 @@
+"""A day served by the exchange in a thread of its own, and what of it was really sent."""
+
+import asyncio
+import threading
+
+from pipeline.block import between
+from pipeline.codes import Kind, Origin
+from pipeline.simulator.doors import Door
+from pipeline.simulator.exchange import Exchange, Rules
+from pipeline.simulator.history import ServedHistory
+from pipeline.simulator.ledger import ListLedger
+
+MARKET = (Kind.QUOTE, Kind.PRINT, Kind.BAR, Kind.STATUS)
+
+
+class Served:
+    """Runs the exchange while its block runs; `urls` by protocol."""
+
+    def __init__(self, tape, venues, *, speed, faults=()):
+        self.tape, self.ledger = tape, ListLedger()
+        self._history = ServedHistory(tape)
+        doors = [Door(protocol, venue(self._history)) for protocol, venue in venues.items()]
+        rules = Rules(speed, clients_first=len(doors))
+        self._make = lambda: Exchange(tape, doors, rules, faults, self.ledger, self._history)
+        self.urls, self.is_served = {}, threading.Event()
+        self._opened, self._close = threading.Event(), None
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
+
+    def __enter__(self):
+        self._thread.start()
+        assert self._opened.wait(60)
+        return self
+
+    def __exit__(self, *_):
+        self._loop.call_soon_threadsafe(self._close.set)
+        self._thread.join(60)
+        assert not self._thread.is_alive()
+
+    async def _run(self):
+        self._loop, self._close = asyncio.get_running_loop(), asyncio.Event()
+        self.exchange = self._make()
+        async with self.exchange.opened() as addresses:
+            self.urls = {address.protocol: address.url for address in addresses}
+            serving = asyncio.create_task(self.exchange.serve())
+            serving.add_done_callback(lambda _: self.is_served.set())
+            self._opened.set()
+            await self._close.wait()
+            serving.cancel()
+            await asyncio.gather(serving, return_exceptions=True)
+
+    def sent(self, protocol):
+        """`seq` of the rows that clients of a protocol were sent, in order."""
+        return [row for sent in self.ledger if sent.protocol == protocol for row in sent.rows]
+
+
+def facts(batches, symbols, carried, seqs=None, said=None, time_steps=None):
+    """By (symbol, kind), the rows as tuples of the fields the protocol carries, in order.
+
+    `said` tells for a field which values are said as others, where the protocol has no word for them; `time_steps` by
+    kind how finely times are told.
+    """
+    said, time_steps = said or {}, time_steps or {}
+    found = {}
+    for batch in batches:
+        for block in batch:
+            if block.kind not in carried:
+                continue
+            fields = carried[block.kind]
+            for row in block.rows():
+                row["ts_event_ns"] -= row["ts_event_ns"] % time_steps.get(block.kind, 1)
+                if seqs is None or row["seq"] in seqs:
+                    key = symbols[row["instrument_id"]], block.kind
+                    values = tuple(said.get(field, {}).get(row[field], row[field]) for field in fields)
+                    found.setdefault(key, []).append(values)
+    return found
+
+
+def live(batches):
+    """The batches without what was fetched."""
+    for batch in batches:
+        yield [block.take(block.number("origin") == Origin.INPUT) for block in batch]
+
+
+def served_facts(served, protocol, carried, said, time_steps):
+    """What clients of a protocol were really sent."""
+    seqs = set(served.sent(protocol))
+    portions = (between(portion.blocks, 0, 2**62) for portion in served.tape.portions())
+    return facts(portions, served.tape.symbols, carried, seqs, said, time_steps)

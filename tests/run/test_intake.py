@@ -1,0 +1,157 @@
+"""The intake with a tiny vendor."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from words_vendor import START_NS as START
+from words_vendor import Words
+
+from pipeline.block import Block, row_count
+from pipeline.codes import FeedAction, Kind, Origin
+from pipeline.feeds.facts import Fact
+from pipeline.ports import Answer, Channel, Message, Topic
+from pipeline.run.intake import Intake
+from pipeline.units import SECOND_NS
+
+
+def intake(count=1, **options):
+    return Intake(
+        [f"words{n}" for n in range(1, count + 1)], [Words() for _ in range(count)], start_ns=START, **options
+    )
+
+
+def message(at_ms, text, feed=1):
+    return feed, Message(START + at_ms * 1_000_000, text.encode())
+
+
+def rows_of(batches):
+    rows = []
+    for batch in batches:
+        assert sorted(seq for block in batch for seq in block.number("seq").tolist()) == list(
+            range(1, row_count(batch) + 1)
+        )
+        placed = [(row["seq"], block.kind, row) for block in batch for row in block.rows()]
+        rows += [(kind, row) for _, kind, row in sorted(placed, key=lambda each: each[0])]
+    return rows
+
+
+def kinds(rows):
+    return [kind.name for kind, _ in rows]
+
+
+def test_feeds_are_declared_first_and_instruments_get_one_number_over_all_of_them():
+    rows = rows_of(intake(2).taken([message(1, "A 5"), message(2, "B 6", feed=2), message(3, "A 7")]))
+    assert kinds(rows) == ["FEED", "FEED", "INSTRUMENT", "QUOTE", "INSTRUMENT", "QUOTE", "QUOTE"]
+    assert [row["text"] for kind, row in rows if kind is Kind.FEED] == ["words1", "words2"]
+    assert [(row["instrument_id"], row["source"]) for kind, row in rows if kind is Kind.QUOTE] == [
+        (1, 1),
+        (2, 2),
+        (1, 1),
+    ]
+
+
+times = st.sets(st.integers(0, 5_000), min_size=1, max_size=30).map(sorted)
+"""No two alike: two feeds in one moment may stand either way."""
+
+
+@given(times, st.data())
+def test_how_much_waited_at_a_time_changes_nothing(at_ms, data):
+    items = [message(at, f"S{place % 3} {place}", feed=1 + place % 2) for place, at in enumerate(at_ms)]
+    cuts = sorted(data.draw(st.sets(st.integers(0, len(items)), max_size=6)) | {0, len(items)})
+    one, many = intake(2), intake(2)
+    whole = rows_of(one.taken(items))
+    parts = [row for start, stop in pairwise(cuts) for row in rows_of(many.taken(items[start:stop]))]
+    for _, row in [*whole, *parts]:
+        row.pop("seq")
+    assert parts == whole
+
+
+def test_timers_stand_on_the_grid_while_rows_come_and_while_none_do():
+    session = intake()
+    rows = rows_of(session.taken([message(900, "A 1"), message(2_100, "A 2")]))
+    assert kinds(rows) == ["FEED", "INSTRUMENT", "QUOTE", "TIMER", "TIMER", "QUOTE"]
+    ticks = session.ticked(START + 4 * SECOND_NS + 5)
+    assert [row["ts_recv_ns"] - START for _, row in rows_of([ticks])] == [3 * SECOND_NS, 4 * SECOND_NS]
+    assert session.ticked(START + 4 * SECOND_NS + 6) == []
+    late = rows_of(session.taken([message(3_999, "A 3")]))
+    assert kinds(late) == ["QUOTE"], "stamped before the timer, handed over behind it"
+    assert session.session_ns == START + 4 * SECOND_NS
+
+
+def test_there_is_no_grid_before_the_first_row():
+    assert intake().ticked(START + 100 * SECOND_NS) == []
+
+
+def test_facts_stand_where_they_happened_and_a_new_connection_clears_trouble():
+    session = intake()
+    lost = Fact(START + 2_000_000, FeedAction.LOST, text="closed", code=1006)
+    connected = Fact(START + 3_000_000, FeedAction.CONNECTED, count=2)
+    rows = rows_of(session.taken([message(1, "A 1"), (1, lost), (1, connected), message(4, "A 2")]))
+    assert [row["action"] for kind, row in rows if kind is Kind.FEED] == [
+        FeedAction.DECLARED,
+        FeedAction.LOST,
+        FeedAction.CONNECTED,
+    ]
+    assert kinds(rows)[-4:] == ["QUOTE", "FEED", "FEED", "QUOTE"]
+    list(session.taken([message(5, "!")]))
+    assert list(session.troubles()) == [(1, 2, "a number is missing")]
+    list(session.taken([(1, connected._replace(ts_recv_ns=START + 6_000_000))]))
+    assert list(session.troubles()) == []
+
+
+def test_fetched_rows_that_were_heard_are_left_out_and_the_rest_is_marked_as_fetched():
+    session = intake()
+    list(session.taken([message(1, "A 1"), message(2, "A 2")]))
+    answer = Answer(Topic(Channel.QUOTES, "A"), START + 9_000_000, b"A 1\nA 2\nA 3\nA 4")
+    rows = rows_of(session.taken([(1, answer)]))
+    assert [(row["bid_nano"], row["origin"]) for _, row in rows] == [(3, Origin.BACKFILL), (4, Origin.BACKFILL)]
+    assert rows_of(session.taken([(1, answer)])) == []
+
+
+def test_raw_messages_stand_behind_the_events_they_made():
+    rows = rows_of(intake(keeps_raw=True).taken([message(1, "A 1"), message(2, "what"), message(3, "A 2")]))
+    assert kinds(rows) == ["FEED", "INSTRUMENT", "QUOTE", "FEED", "QUOTE", "RAW", "RAW", "RAW"]
+    assert [row["payload"] for kind, row in rows if kind is Kind.RAW] == [b"A 1", b"what", b"A 2"]
+
+
+def test_what_was_made_of_the_messages_is_counted_by_feed():
+    session = intake(2)
+    list(session.taken([message(1, "A 1"), message(2, "bad"), message(3, "B 2", feed=2), message(3, "B 3", feed=2)]))
+    assert [(each.message_count, each.good_count, each.bad_count) for each in session.progress] == [
+        (2, 1, 1),
+        (2, 2, 0),
+    ]
+
+
+@pytest.mark.parametrize("cut", [1, 3, 6])
+def test_a_session_that_is_resumed_goes_on_as_if_it_had_not_stopped(cut):
+    items = [message(at * 400, f"S{at % 3} {at}") for at in range(8)]
+    one, before, after = intake(), intake(), intake()
+    whole = rows_of(one.taken(items))
+    first = list(before.taken(items[:cut]))
+    for batch in first:
+        after.recall(batch)
+    rest = rows_of(after.taken(items[cut:]))
+
+    def told(rows):
+        return [(kind, {**row, "seq": 0}) for kind, row in rows]
+
+    assert told([*rows_of(first), *rest]) == told(whole)
+
+
+def test_a_clock_that_is_set_back_does_not_set_the_session_back():
+    session = intake()
+    list(session.taken([message(5_000, "A 1")]))
+    rows = rows_of(session.taken([message(1_000, "A 2")]))
+    assert [row["ts_recv_ns"] - START for _, row in rows] == [SECOND_NS]
+    assert session.session_ns == START + 5 * SECOND_NS
+    assert isinstance(session.session_ns, int)
+    assert np.int64(session.session_ns) == START + 5 * SECOND_NS
+
+
+def test_blocks_are_whole():
+    (declared, batch) = intake().taken([message(1, "A 1")])
+    assert all(isinstance(block, Block) for block in [*declared, *batch])
