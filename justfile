@@ -32,6 +32,10 @@ test *args: setup
 soak *args: setup
     {{python}} -m pytest -m soak --timeout 7200 {{args}}
 
+# the vendors' own clients against the simulator, each in an environment of its own
+clients *args: setup
+    {{python}} -m pytest -m clients {{args}}
+
 # style, as errors
 lint: setup
     {{python}} -m ruff check .
