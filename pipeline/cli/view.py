@@ -98,7 +98,14 @@ def _symbols(glimpse: "Glimpse") -> "Table":
     for _, seen in busy[:_SYMBOLS_MAX]:
         phases = " ".join(glimpse.phase(strategy, code) for strategy, code in sorted(seen.phases.items()))
         held = sum(seen.position.values())
-        table.add_row(seen.symbol, _number(seen.bid), _number(seen.ask), _number(seen.last), f"{held:,}", phases)
+        table.add_row(
+            seen.symbol,
+            _number(seen.bid),
+            _number(seen.ask),
+            _number(seen.last),
+            f"{held:,.10g}" if held else "",
+            phases,
+        )
     if len(busy) > _SYMBOLS_MAX:
         table.add_row(f"{len(busy) - _SYMBOLS_MAX} more", "", "", "", "", "")
     return table

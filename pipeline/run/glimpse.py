@@ -40,10 +40,10 @@ class FeedGlimpse:
 
 @dataclass(slots=True)
 class SymbolGlimpse:
-    """One instrument: last quote and print, and the phase of each strategy in it."""
+    """One instrument: what one step of size is, last quote and print, phase and position of each strategy in it."""
 
     symbol: str
-    feed: int
+    size_step: float
     bid: float = float("nan")
     ask: float = float("nan")
     last: float = float("nan")
@@ -115,7 +115,8 @@ class Glimpse:
     def _tell(self, kind: Kind, row: Mapping[str, Any]) -> None:
         match kind:
             case Kind.INSTRUMENT:
-                self.symbols.setdefault(row["instrument_id"], SymbolGlimpse(row["symbol"], row["source"]))
+                step = row["size_step_nano"] / NANO
+                self.symbols.setdefault(row["instrument_id"], SymbolGlimpse(row["symbol"], step))
             case Kind.FEED:
                 self._feed_row(row)
             case Kind.TRANSITION:
@@ -124,14 +125,15 @@ class Glimpse:
                     self._say(row, f"{self._who(row)} is {self.phase(row['strategy_id'], row['to_phase'])}")
             case Kind.POSITION:
                 if seen := self.symbols.get(row["instrument_id"]):
-                    seen.position[row["strategy_id"]] = row["quantity_steps"]
+                    seen.position[row["strategy_id"]] = row["quantity_steps"] * seen.size_step
             case Kind.INTENT if row["action"] != IntentAction.NONE:
                 self._say(row, f"{self._who(row)} wishes to {IntentAction(row['action']).name.lower()}")
             case Kind.ORDER if row["state"] in (OrderState.REFUSED, OrderState.REJECTED):
                 self._say(row, f"{self._who(row)} order {row['order_id']} {OrderState(row['state']).name.lower()}")
             case Kind.FILL:
                 side = Side(row["side"]).name.lower()
-                self._say(row, f"{self._who(row)} {side} {row['quantity_steps']} at {_price(row['price_nano']):g}")
+                quantity = row["quantity_steps"] * self.symbols[row["instrument_id"]].size_step
+                self._say(row, f"{self._who(row)} {side} {quantity:,.10g} at {_price(row['price_nano']):,.10g}")
             case _:
                 pass
 

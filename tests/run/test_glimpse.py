@@ -1,0 +1,106 @@
+import io
+import math
+
+from rich.console import Console
+
+from pipeline.block import Block
+from pipeline.cli.view import picture
+from pipeline.codes import FeedAction, IntentAction, Kind, OrderState, Side
+from pipeline.run.glimpse import LINES_MAX, Glimpse
+from pipeline.units import ABSENT, NANO
+
+START = 1_793_779_200 * NANO
+
+
+def block(kind, *rows):
+    times = {"ts_recv_ns": START, "ts_event_ns": START - NANO // 2, "instrument_id": 1, "source": 1}
+    return Block.from_rows(kind, [{"seq": seq, **times, **row} for seq, row in enumerate(rows, 1)])
+
+
+def glimpse():
+    seen = Glimpse(["massive"], [{0: "watching", 2: "long"}], ["mine"])
+    seen.add([block(Kind.INSTRUMENT, {"symbol": "ABCD", "size_step_nano": NANO // 100})], [])
+    return seen
+
+
+def test_quotes_prints_phases_and_positions_of_a_symbol_are_seen():
+    seen = glimpse()
+    seen.add([block(Kind.QUOTE, {"bid_nano": 5 * NANO, "ask_nano": ABSENT})], [])
+    seen.add([block(Kind.PRINT, {"price_nano": 6 * NANO})], [])
+    seen.add(
+        [],
+        [
+            block(Kind.TRANSITION, {"strategy_id": 1, "to_phase": 2}),
+            block(Kind.POSITION, {"strategy_id": 1, "quantity_steps": 250}),
+        ],
+    )
+    seen.look()
+    (symbol,) = seen.symbols.values()
+    assert (symbol.symbol, symbol.bid, symbol.last) == ("ABCD", 5.0, 6.0)
+    assert math.isnan(symbol.ask)
+    assert (symbol.phases, symbol.position) == ({1: 2}, {1: 2.5})
+    assert (seen.inputs, seen.decisions) == (3, 2)
+    assert (seen.feeds[0].rows, seen.feeds[0].lag_s) == (2, 0.5)
+    assert [text for _, text in seen.lines] == ["mine ABCD is long"]
+
+
+def test_what_happens_to_a_feed_is_seen_in_its_state_and_its_gaps():
+    seen = glimpse()
+    states = []
+    for action in (FeedAction.CONNECTED, FeedAction.MUTE, FeedAction.HEARD, FeedAction.LOST, FeedAction.GAP_OPENED):
+        seen.add([block(Kind.FEED, {"action": int(action), "text": "why"})], [])
+        seen.look()
+        states.append(seen.feeds[0].state)
+    assert states == ["connected", "mute", "connected", "lost", "lost"]
+    assert seen.feeds[0].gaps == 1
+    assert [text for _, text in seen.lines][-1] == "massive: gap opened why"
+
+
+def test_wishes_refusals_and_fills_are_told_in_words_and_units():
+    seen = glimpse()
+    seen.add(
+        [],
+        [
+            block(
+                Kind.INTENT,
+                {"strategy_id": 1, "action": int(IntentAction.ENTER)},
+                {"strategy_id": 1, "action": int(IntentAction.NONE)},
+            ),
+            block(
+                Kind.ORDER,
+                {"strategy_id": 1, "order_id": 7, "state": int(OrderState.REFUSED)},
+                {"strategy_id": 1, "state": int(OrderState.FILLED)},
+            ),
+            block(
+                Kind.FILL,
+                {"strategy_id": 1, "side": int(Side.BUY), "quantity_steps": 12_345, "price_nano": 90_841_400_000_000},
+            ),
+        ],
+    )
+    seen.look()
+    assert [text for _, text in seen.lines] == [
+        "mine ABCD wishes to enter",
+        "mine ABCD order 7 refused",
+        "mine ABCD buy 123.45 at 90,841.4",
+    ]
+
+
+def test_no_decision_is_forgotten_by_who_looks_seldom_and_lines_are_bounded():
+    seen = glimpse()
+    for _ in range(1_000):
+        seen.add([block(Kind.QUOTE, {"bid_nano": NANO})], [block(Kind.TRANSITION, {"strategy_id": 1, "to_phase": 2})])
+    seen.look()
+    assert seen.happened == 1_000
+    assert len(seen.lines) == LINES_MAX
+
+
+def test_the_picture_shows_all_of_it(tmp_path):
+    seen = glimpse()
+    seen.add([block(Kind.QUOTE, {"bid_nano": 5 * NANO, "ask_nano": 6 * NANO})], [])
+    seen.add([block(Kind.FEED, {"action": int(FeedAction.CONNECTED), "text": "here"})], [])
+    seen.look()
+    console = Console(record=True, width=100, file=io.StringIO())
+    console.print(picture(seen, "s-1", tmp_path))
+    text = console.export_text()
+    for word in ("s-1", "2026-11-04T08:00:00", "massive", "connected", "ABCD", "GiB free", "massive: connected here"):
+        assert word in text
