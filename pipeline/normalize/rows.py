@@ -61,9 +61,9 @@ def ranked(blocks: Iterable[Block]) -> Blocks:
     joined = [block for block in concat(blocks) if len(block)]
     if not joined:
         return []
+    if len(joined) == 1 and _rises(joined[0].number("seq")):
+        return [joined[0].with_columns(seq=np.arange(1, len(joined[0]) + 1))]
     places = np.concatenate([block.number("seq") for block in joined])
-    if len(joined) == 1 and bool(np.all(places[1:] > places[:-1])):
-        return [joined[0].with_columns(seq=np.arange(1, len(places) + 1))]
     order = np.argsort(places, kind="stable")
     ranks = np.empty(len(places), np.int64)
     ranks[order] = np.arange(1, len(places) + 1)
@@ -76,7 +76,11 @@ def _split(ranks: Numbers, blocks: Blocks) -> list[Numbers]:
 
 def _reordered(block: Block, ranks: Numbers) -> Block:
     block = block.with_columns(seq=ranks)
-    return block if bool(np.all(ranks[1:] > ranks[:-1])) else block.take(np.argsort(ranks, kind="stable"))
+    return block if _rises(ranks) else block.take(np.argsort(ranks, kind="stable"))
+
+
+def _rises(places: Numbers) -> bool:
+    return len(places) == 1 or bool((places[1:] > places[:-1]).all())
 
 
 def constant(type_: str, value: float, count: int) -> Numbers:
@@ -84,7 +88,8 @@ def constant(type_: str, value: float, count: int) -> Numbers:
 
     Fresh memory costs more than all arithmetic of an import: columns that never vary share theirs.
     """
-    return _constant(type_, value, max(_CONSTANT_LENGTH_MIN, 1 << (count - 1).bit_length() if count else 1))[:count]
+    length = _CONSTANT_LENGTH_MIN if count <= _CONSTANT_LENGTH_MIN else 1 << (count - 1).bit_length()
+    return _constant(type_, value, length)[:count]
 
 
 @cache
@@ -97,7 +102,13 @@ def _constant(type_: str, value: float, count: int) -> Numbers:
 def block_of_columns(kind: Kind, count: int, columns: dict[str, Numbers | int]) -> Block:
     """A block of fixed columns; a column given as a number, or not given, shares memory with its like."""
     full: dict[str, Any] = {}
-    for field in LAYOUTS[kind].fields:
-        given = columns.get(field.name, field.default)
-        full[field.name] = given if isinstance(given, np.ndarray) else constant(field.type, given, count)  # type: ignore[arg-type]  # fixed kinds only
+    for name, type_, default in _fields(kind):
+        given = columns.get(name, default)
+        full[name] = given if isinstance(given, np.ndarray) else constant(type_, given, count)
     return Block(kind, full)
+
+
+@cache
+def _fields(kind: Kind) -> list[tuple[str, str, Any]]:
+    """Name, type and default of each column: asked for at every block, however few its rows."""
+    return [(field.name, field.type, field.default) for field in LAYOUTS[kind].fields]

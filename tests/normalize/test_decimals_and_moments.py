@@ -98,6 +98,34 @@ def test_what_is_no_time_is_refused(text):
     assert values.tolist() == [ABSENT, 1_618_677_817_000_000_000]
 
 
+MINUTE = st.sampled_from(["2021-04-17T16:43:", "2021-04-17T16:44:", "2021-02-30T16:44:", "2021-04-17 16:43:"])
+SECONDS = st.from_regex(r"[0-6][0-9](\.[0-9]{0,10})?Z?", fullmatch=True) | st.sampled_from(
+    ["1.5Z", ".55Z", "+5.1Z", "5_.1Z", "05.1e1Z"]
+)
+
+
+@given(st.lists(st.integers(0, 59_999_999_999), min_size=13, max_size=40), st.integers(1, 9))
+def test_a_column_of_one_minute_is_what_each_time_is(within_ns, digits):
+    minute_ns = 1_618_677_780_000_000_000
+    texts = [f"{text_of_ns(minute_ns + ns)[: 20 + digits]}Z" for ns in within_ns]
+    assert ns_of_texts(texts).values.tolist() == [ns_of_text(text) for text in texts]
+
+
+@given(st.lists(st.builds("{}{}".format, MINUTE, SECONDS), min_size=13, max_size=20))
+def test_a_column_is_what_each_time_is_or_refused(texts):
+    values, refused = ns_of_texts(texts)
+    expected = [value_or_refusal(ns_of_text, text) for text in texts]
+    assert values.tolist() == [ABSENT if value is None else value for value in expected]
+    assert sorted(refused) == [place for place, value in enumerate(expected) if value is None]
+
+
+@given(SECONDS)
+def test_a_column_that_is_odd_all_over_is_refused_as_each_is(seconds):
+    texts = [f"2021-04-17T16:43:{seconds}"] * 13
+    expected = value_or_refusal(ns_of_text, texts[0])
+    assert ns_of_texts(texts).values.tolist() == [ABSENT if expected is None else expected] * 13
+
+
 @given(st.text(max_size=32))
 def test_any_text_is_a_time_or_refused(text):
     value_or_refusal(ns_of_text, text)
