@@ -10,7 +10,7 @@ from pipeline.errors import UnitError
 from pipeline.normalize.coinbase_advanced_products import Products
 from pipeline.normalize.coinbase_advanced_words import TICKER, Ticker, Trade
 from pipeline.normalize.decimals import Exact, coin_steps_column, nanos_of
-from pipeline.normalize.gathering import Gathering
+from pipeline.normalize.gathering import Gathering, spread
 from pipeline.normalize.marks import quote_marks
 from pipeline.normalize.moments import ns_of_text, ns_of_texts
 from pipeline.units import ABSENT, INT64_MAX
@@ -24,24 +24,15 @@ class Tickers:
 
     def __init__(self, products: Products) -> None:
         self._products = products
-        self._places: list[int] = []
-        self._recv_ns: list[int] = []
-        self._event_ns: list[int] = []
+        self._heads: list[tuple[int, ...]] = []
         self._ids: list[int] = []
-        self._marks: list[int] = []
-        self._sequence: list[int] = []
         self._tickers: list[Ticker] = []
 
     def add(self, tickers: list[Ticker], event_ns: int, mark: Mark, sequence_num: int, rows: Gathering) -> None:
         """The tickers of one event; those of no possible product leave a REJECTED row."""
         tickers, found = _with_ids(tickers, self._products, TICKER, rows)
-        count = len(tickers)
-        self._places += range(rows.place + 1, rows.place + 1 + count)
-        rows.place += count
-        self._recv_ns += [rows.ts_recv_ns] * count
-        self._event_ns += [event_ns] * count
-        self._marks += [int(mark)] * count
-        self._sequence += [sequence_num] * count
+        self._heads.append((rows.place + 1, len(tickers), rows.ts_recv_ns, event_ns, int(mark), sequence_num))
+        rows.place += len(tickers)
         self._ids += found
         self._tickers += tickers
 
@@ -50,6 +41,7 @@ class Tickers:
         tickers = self._tickers
         if not tickers:
             return
+        places, recv_ns, event_ns, marks, sequence = spread(self._heads)
         bids, asks = _halves(nanos_of([t.best_bid or "0" for t in tickers] + [t.best_ask or "0" for t in tickers]))
         bid_sizes, ask_sizes = _halves(
             coin_steps_column(
@@ -60,17 +52,17 @@ class Tickers:
         ask, ask_size = _side(asks.values, ask_sizes.values)
         rows.add_columns(
             Kind.QUOTE,
-            np.array(self._places, np.int64),
+            places,
             {
-                "ts_recv_ns": np.array(self._recv_ns, np.int64),
-                "ts_event_ns": np.array(self._event_ns, np.int64),
+                "ts_recv_ns": recv_ns,
+                "ts_event_ns": event_ns,
                 "instrument_id": np.array(self._ids, np.int32),
                 "bid_nano": bid,
                 "ask_nano": ask,
                 "bid_size_steps": bid_size,
                 "ask_size_steps": ask_size,
-                "marks": np.array(self._marks, np.int32) | quote_marks(bid, ask),
-                "vendor_seq": np.array(self._sequence, np.int64),
+                "marks": marks.astype(np.int32) | quote_marks(bid, ask),
+                "vendor_seq": sequence,
             },
             bids.refused | asks.refused | bid_sizes.refused | ask_sizes.refused,
         )
@@ -81,20 +73,15 @@ class Trades:
 
     def __init__(self, products: Products) -> None:
         self._products = products
-        self._places: list[int] = []
-        self._recv_ns: list[int] = []
+        self._heads: list[tuple[int, ...]] = []
         self._ids: list[int] = []
-        self._marks: list[int] = []
         self._trades: list[Trade] = []
 
     def add(self, trades: list[Trade], mark: Mark, rows: Gathering) -> None:
         """The trades of one event, in their order; those of no possible product leave a REJECTED row."""
         trades, found = _with_ids(trades, self._products, "market_trades", rows)
-        count = len(trades)
-        self._places += range(rows.place + 1, rows.place + 1 + count)
-        rows.place += count
-        self._recv_ns += [rows.ts_recv_ns] * count
-        self._marks += [int(mark)] * count
+        self._heads.append((rows.place + 1, len(trades), rows.ts_recv_ns, int(mark)))
+        rows.place += len(trades)
         self._ids += found
         self._trades += trades
 
@@ -103,19 +90,20 @@ class Trades:
         trades = self._trades
         if not trades:
             return
+        places, recv_ns, marks = spread(self._heads)
         times, ids = ns_of_texts([t.time for t in trades]), _numbers([t.trade_id for t in trades])
         prices, sizes = nanos_of([t.price for t in trades]), coin_steps_column([t.size for t in trades])
         rows.add_columns(
             Kind.PRINT,
-            np.array(self._places, np.int64),
+            places,
             {
-                "ts_recv_ns": np.array(self._recv_ns, np.int64),
+                "ts_recv_ns": recv_ns,
                 "ts_event_ns": times.values,
                 "instrument_id": np.array(self._ids, np.int32),
                 "price_nano": prices.values,
                 "size_steps": sizes.values,
                 "aggressor": np.array([_AGGRESSOR_BY_MAKER[t.side] for t in trades], np.int8),
-                "marks": np.array(self._marks, np.int32),
+                "marks": marks.astype(np.int32),
                 "trade_id": ids.values,
             },
             times.refused | ids.refused | prices.refused | sizes.refused,

@@ -64,3 +64,16 @@ class Gathering:
 def table(rows: Sequence[tuple[int, ...]]) -> list[Numbers]:
     """The columns of rows of integers, each contiguous."""
     return list(np.array(rows, np.int64).T.copy())
+
+
+def spread(heads: Sequence[tuple[int, ...]]) -> list[Numbers]:
+    """The columns of stretches of rows, each given as its first place, how many rows, and what they have in common.
+
+    Places first, a row each; the count is left out.
+    """
+    first, counts, *shared = table(heads)
+    if (counts == 1).all():
+        return [first, *shared]
+    ends = np.cumsum(counts)
+    places = np.repeat(first - ends + counts, counts) + np.arange(ends[-1])
+    return [places, *(np.repeat(column, counts) for column in shared)]
