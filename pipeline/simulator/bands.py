@@ -38,6 +38,10 @@ class Standing(IntEnum):
     QUOTING = 5
 
 
+_TRADING, _LIMIT_UP, _LIMIT_DOWN = int(Standing.TRADING), int(Standing.LIMIT_UP), int(Standing.LIMIT_DOWN)
+_NONE: Final = float("nan")
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
     """A path as the rules let it be, second by second; prices in dollars.
@@ -72,7 +76,9 @@ def held(
         if news is not None and second == news[0]:
             rules.stop(second, news[1], Standing.HALTED)
         rules.step(second)
-    return Held(rules.price, rules.low, rules.high, rules.standing)
+    return Held(
+        np.array(rules.price), np.array(rules.low), np.array(rules.high), np.array(rules.standing, dtype=np.int8)
+    )
 
 
 class _Rules:
@@ -80,16 +86,16 @@ class _Rules:
 
     def __init__(self, wanted: Numbers, is_regular: Numbers, random: np.random.Generator, *, is_tier_1: bool) -> None:
         count = len(wanted)
-        self.price = np.empty(count)
-        self.low, self.high = np.full(count, np.nan), np.full(count, np.nan)
-        self.standing = np.zeros(count, np.int8)
+        self.price = [0.0] * count  # lists: their items are read and written one by one
+        self.low, self.high = [_NONE] * count, [_NONE] * count
+        self.standing = [_TRADING] * count
         self._wanted: list[float] = wanted.tolist()
         self._is_regular: list[bool] = is_regular.tolist()
         self._random = random
         self._is_tier_1 = is_tier_1
         self._shift = 1.0
         self._reference = 0.0
-        self._bands = (float("nan"), float("nan"))
+        self._bands = (_NONE, _NONE)
         self._limit_s = 0
         self._until = -1
         self._why = Standing.TRADING
@@ -114,10 +120,10 @@ class _Rules:
         low, high = self._bands
         self.low[second], self.high[second] = low, high
         self.price[second] = min(max(wanted, low), high)
-        standing = Standing.LIMIT_UP if wanted >= high else Standing.LIMIT_DOWN if wanted <= low else Standing.TRADING
+        standing = _LIMIT_UP if wanted >= high else _LIMIT_DOWN if wanted <= low else _TRADING
         is_same = second > 0 and standing == self.standing[second - 1]
         self.standing[second] = standing
-        self._limit_s = 0 if standing is Standing.TRADING else self._limit_s + 1 if is_same else 1
+        self._limit_s = 0 if standing == _TRADING else self._limit_s + 1 if is_same else 1
         if self._limit_s >= LIMIT_STATE_S:
             self.stop(second + 1, PAUSE_S, Standing.PAUSED)
 
@@ -131,7 +137,7 @@ class _Rules:
     def _reopen(self, second: int) -> None:
         """The auction: a gap from where it stood, towards where it wanted to go or away from there."""
         gap = float(np.exp(self._random.normal(0.0, 0.035)))
-        last, wanted = float(self.price[second - 1]), self._wanted[second] * self._shift
+        last, wanted = self.price[second - 1], self._wanted[second] * self._shift
         opened = (last * wanted) ** 0.5 * gap
         self._shift *= opened / wanted
         self._until = -1
@@ -139,10 +145,12 @@ class _Rules:
             self._refer_to(opened)
 
     def _look(self, second: int, wanted: float) -> None:
-        mean = float(self.price[max(0, second - _REFERENCE_S) : second].mean()) if second else wanted
         if not self._reference:
-            mean = wanted  # the first of the day is the opening price
-        if abs(mean / self._reference - 1) >= _MOVE if self._reference else True:
+            self._refer_to(wanted)  # the first of the day is the opening price
+            return
+        window = self.price[max(0, second - _REFERENCE_S) : second]
+        mean = sum(window) / len(window)
+        if abs(mean / self._reference - 1) >= _MOVE:
             self._refer_to(mean)
 
     def _refer_to(self, price: float) -> None:

@@ -1,7 +1,7 @@
 """Ticks: the quotes and prints of one generated name, as its path and the rules let them be.
 
 Events cluster: how many fall into a second is a negative binomial draw. Prints hit the side of the quote that the price
-is moving to, some lie in the middle; four in ten are odd lots, a few are large. A few are reported late, and a few of
+is moving to, some of shares lie in the middle; four in ten are odd lots, a few are large. A few are reported late, and a few of
 all are taken back. Sale conditions are those of the tapes: 12 outside of regular hours, 37 under a round lot, 14 for
 sweeps, 13 and 33 for those sold out of sequence.
 """
@@ -148,7 +148,7 @@ def _prints(
     standing = path.standing[second]
     buys = np.where(standing == Standing.LIMIT_UP, False, np.where(standing == Standing.LIMIT_DOWN, True, buys))
     bid_nano, ask_nano = quotes.number("bid_nano")[hit], quotes.number("ask_nano")[hit]
-    is_middle = (random.random(count) < _MIDDLE_SHARE) & (standing == Standing.TRADING)
+    is_middle = (random.random(count) < _MIDDLE_SHARE * stock.is_share) & (standing == Standing.TRADING)
     price_nano = np.where(is_middle, (bid_nano + ask_nano) // 2, np.where(buys, ask_nano, bid_nano))
     price_nano = _within(price_nano, path, second, stock)
     size_steps = _traded(stock, price_nano, random)
@@ -208,6 +208,7 @@ def _taken_back(prints: Block, random: np.random.Generator) -> Block:
         ts_recv_ns=back.number("ts_recv_ns") + later_ns,
         corrects_trade_id=back.number("trade_id"),
         trade_id=np.full(len(back), ABSENT),
+        conditions=np.zeros(len(back), np.int64),
         marks=np.full(len(back), int(Mark.CANCEL), np.int32),
     )
 
