@@ -37,8 +37,8 @@ wakes who waits.
 `normalize.alpaca_codes`, of history's `normalize.alpaca_pages` too; what it leaves out is `normalize.ignored`. `normalize.alpaca_out` is the way back,
 which `simulator.alpaca` and `simulator.alpaca_rest` serve.
 
-**Served.** A `simulator.venue` is a vendor's server, without a socket. Those that there are stand in `simulator.venues`. A `simulator.exchange` serves a day, `simulator.served`, over the vendors'
-protocols: when rows are due is `simulator.pacing`, where they are served `simulator.doors`, to whom a `simulator.client` with its
+**Served.** A `simulator.venue` is a vendor's server, without a socket; those that there are stand in `simulator.venues`. A
+`simulator.exchange` serves a day, `simulator.served`, over the vendors' protocols: when rows are due is `simulator.pacing`, where they are served `simulator.doors`, to whom a `simulator.client` with its
 `simulator.outbox` on one of the `simulator.wires`, what was served so far `simulator.history`. What goes wrong are `simulator.faults`,
 when it does a `simulator.plan`, and what was really sent stands in the `simulator.ledger`.
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from pipeline.normalize.alpaca_out import AlpacaEncoder, framed, packed
 from pipeline.normalize.alpaca_words import CONTENT_TYPE, READERS, UNREADABLE, WIRE_CHANNELS, WRITERS, Asked, Encoding
-from pipeline.ports import Channel, Topic
+from pipeline.ports import Channel, Encoder, Topic
 from pipeline.simulator.alpaca_rest import page_of
 from pipeline.simulator.venue import Conversation, History, HttpAnswer
 
@@ -148,7 +148,7 @@ class AlpacaVenue:
         self.name = "alpaca"
         self.path = f"/v2/{feed}"
         self.channels: AbstractSet[Channel] = frozenset(WIRE_CHANNELS)
-        self.encoder = AlpacaEncoder()
+        self.encoder: Encoder = AlpacaEncoder()
         self.words = words or Words()
         self._auths = 0
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from pipeline.errors import ConfigError
-from pipeline.simulator import coinbase_advanced
+from pipeline.simulator import alpaca, coinbase_advanced, massive
 from pipeline.simulator.doors import Door
 from pipeline.simulator.venue import History, Venue
 
@@ -17,7 +17,11 @@ class Offer(NamedTuple):
     is_tcp: bool = False
 
 
+_NOBODYS_KEY: Final = "no key is this one"
+
 VENUES: Final[Mapping[str, Offer]] = {
+    "massive": Offer(lambda _: massive.MassiveVenue(), lambda _: massive.MassiveVenue(key=_NOBODYS_KEY)),
+    "alpaca": Offer(lambda _: alpaca.AlpacaVenue(), lambda _: alpaca.AlpacaVenue(alpaca.Words(keys={}))),
     "coinbase": Offer(
         lambda history: coinbase_advanced.CoinbaseVenue(history=history),
         lambda history: coinbase_advanced.CoinbaseVenue(coinbase_advanced.Rules(refuses_auth=True), history),
