@@ -41,6 +41,10 @@ _EXPONENT_MAX: Final = 18
 """Decimal exponents outside +-18 can't be an int64 of nanos; refusing them early bounds the work."""
 
 
+_TEXT_LENGTH_MAX: Final = 1_000
+"""Longer texts of numbers are hostile, and Python refuses to read beyond 4,300 digits."""
+
+
 def nano_from_text(text: str) -> int:
     """The exact nanos a decimal text names.
 
@@ -49,6 +53,8 @@ def nano_from_text(text: str) -> int:
     >>> nano_from_text("61837.63000000")
     61837630000000
     """
+    if len(text) > _TEXT_LENGTH_MAX:
+        raise UnitError(f"{text[:40]!r}... has {len(text)} characters; no number needs more than {_TEXT_LENGTH_MAX}")
     try:
         number = Decimal(text)
     except InvalidOperation:

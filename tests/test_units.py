@@ -64,3 +64,9 @@ def test_seconds_as_text_keep_their_nanoseconds():
 def test_an_infinite_price_is_refused():
     with pytest.raises(UnitError):
         units.nano_from_float(float("inf"))
+
+
+@pytest.mark.parametrize("text", ["1." + "0" * 5_000, "1" * 5_000, "0." + "0" * 4_400 + "1"])
+def test_a_number_of_thousands_of_digits_is_refused_like_any_other(text):
+    with pytest.raises(UnitError, match="characters"):
+        units.nano_from_text(text)

@@ -53,13 +53,13 @@ class Served:
         return [row for sent in self.ledger if sent.protocol == protocol for row in sent.rows]
 
 
-def facts(batches, symbols, carried, seqs=None, said=None, time_steps=None):
+def facts(batches, symbols, carried, seqs=None, as_said=None, time_steps=None):
     """By (symbol, kind), the rows as tuples of the fields the protocol carries, in order.
 
-    `said` tells for a field which values are said as others, where the protocol has no word for them; `time_steps` by
-    kind how finely times are told.
+    `as_said` gives a row of a kind as the protocol can say it, where it has no word for all of it; `time_steps` by kind
+    how finely times are told.
     """
-    said, time_steps = said or {}, time_steps or {}
+    time_steps = time_steps or {}
     found = {}
     for batch in batches:
         for block in batch:
@@ -67,11 +67,11 @@ def facts(batches, symbols, carried, seqs=None, said=None, time_steps=None):
                 continue
             fields = carried[block.kind]
             for row in block.rows():
-                row["ts_event_ns"] -= row["ts_event_ns"] % time_steps.get(block.kind, 1)
                 if seqs is None or row["seq"] in seqs:
+                    row["ts_event_ns"] -= row["ts_event_ns"] % time_steps.get(block.kind, 1)
                     key = symbols[row["instrument_id"]], block.kind
-                    values = tuple(said.get(field, {}).get(row[field], row[field]) for field in fields)
-                    found.setdefault(key, []).append(values)
+                    said = {**row, **(as_said(block.kind, row) if as_said else {})}
+                    found.setdefault(key, []).append(tuple(said[field] for field in fields))
     return found
 
 
@@ -81,8 +81,8 @@ def live(batches):
         yield [block.take(block.number("origin") == Origin.INPUT) for block in batch]
 
 
-def served_facts(served, protocol, carried, said, time_steps):
+def served_facts(served, protocol, carried, as_said, time_steps):
     """What clients of a protocol were really sent."""
     seqs = set(served.sent(protocol))
     portions = (between(portion.blocks, 0, 2**62) for portion in served.tape.portions())
-    return facts(portions, served.tape.symbols, carried, seqs, said, time_steps)
+    return facts(portions, served.tape.symbols, carried, seqs, as_said, time_steps)

@@ -7,17 +7,18 @@ import pytest
 from live_sessions import Running, live_store, recording
 from served_days import MARKET, Served, facts, live, served_facts
 
-from pipeline.codes import Kind, Side
+from pipeline.codes import Kind, Side, StatusReason, TradingStatus
 from pipeline.log.reader import LogReader
-from pipeline.normalize import coinbase_advanced_out, massive_out
+from pipeline.normalize import alpaca_out, coinbase_advanced_out, massive_out
 from pipeline.run.clock import ScaledClock
 from pipeline.run.feeds import feed_named
 from pipeline.run.verifying import verify
+from pipeline.simulator.alpaca import AlpacaVenue
 from pipeline.simulator.coinbase_advanced import CoinbaseVenue
 from pipeline.simulator.days import DAYS, GeneratedMarket
 from pipeline.simulator.massive import MassiveVenue
 from pipeline.simulator.served import GeneratedTape
-from pipeline.units import MINUTE_NS
+from pipeline.units import ABSENT, MINUTE_NS
 
 __all__ = ["live_store"]
 
@@ -25,22 +26,39 @@ SPEED = 600.0
 CRYPTO = dataclasses.replace(DAYS["crypto"], instruments=4, quotes=1_000, lasts_ns=20 * MINUTE_NS)
 PREMARKET = dataclasses.replace(DAYS["premarket"], instruments=4, quotes=1_000, lasts_ns=70 * MINUTE_NS)
 """Past the open, so that bands and halts are served too."""
+
+
+def of_coinbase(kind, row):
+    """Coinbase always names a side."""
+    return {"aggressor": int(Side.SELL)} if kind is Kind.PRINT and row["aggressor"] == Side.NONE else {}
+
+
+def of_alpaca(kind, row):
+    """Alpaca tells of bands in messages of their own, without a reason."""
+    if kind is not Kind.STATUS:
+        return {}
+    if row["status"] == TradingStatus.LIMITS:
+        return {"reason": int(StatusReason.NONE)}
+    return {"limit_down_nano": ABSENT, "limit_up_nano": ABSENT}
+
+
 LOOPS = {
-    "massive": (PREMARKET, lambda _: MassiveVenue(), massive_out.CARRIED, {}, massive_out.TIME_STEP_NS),
+    "massive": (PREMARKET, lambda _: MassiveVenue(), massive_out.CARRIED, None, massive_out.TIME_STEP_NS),
+    "alpaca": (PREMARKET, lambda _: AlpacaVenue(), alpaca_out.CARRIED, of_alpaca, {}),
     "coinbase": (
         CRYPTO,
         lambda history: CoinbaseVenue(history=history),
         coinbase_advanced_out.CARRIED,
-        {"aggressor": {Side.NONE: Side.SELL}},
+        of_coinbase,
         {},
     ),
 }
-"""By feed: the day, its venue, the fields its protocol carries, the values it has no words for, and its steps of time."""
+"""By feed: the day, its venue, the fields its protocol carries, what it has no words for, and its steps of time."""
 
 
 @pytest.mark.parametrize("feed", LOOPS)
 def test_what_is_served_is_recorded_whole_and_verified_identical(feed, live_store):
-    day, venue, carried, said, time_steps = LOOPS[feed]
+    day, venue, carried, as_said, time_steps = LOOPS[feed]
     tape = GeneratedTape(GeneratedMarket(day))
     with Served(tape, {feed: venue}, speed=SPEED) as served:
         what = dataclasses.replace(
@@ -60,7 +78,7 @@ def test_what_is_served_is_recorded_whole_and_verified_identical(feed, live_stor
         for row in block.rows()
     }
     recorded = facts(live(log.batches(kinds=MARKET)), symbols, carried)
-    expected = served_facts(served, feed, carried, said, time_steps)
+    expected = served_facts(served, feed, carried, as_said, time_steps)
     assert recorded.keys() == expected.keys()
     for key in expected:
         assert recorded[key] == expected[key], key
