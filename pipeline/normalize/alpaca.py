@@ -16,8 +16,9 @@ counted round lots and are multiplied here, by 100 where `lot_shares` does not s
 smaller lots); since Monday 2025-11-03 they are shares. Which applies goes by the quote's own day in New York. That Alpaca's history
 was not restated is the word of the vendor's type documentation, not verified.
 
-Prices come as floats and are the nanos whose nearest float they are; any other is refused. There is no sequence number:
-a trade is (symbol, exchange, id, time), and what was missed can't be seen. Exchanges are letters, `venue` their ASCII code.
+Prices come as floats and are the nanos whose nearest float they are; any other is refused, and so are those from 8,388,608 on.
+There is no sequence number: a trade is (symbol, exchange, id, time), and what was missed can't be seen. Exchanges are
+letters, `venue` their ASCII code.
 
 REST says of a trade whether it was `canceled` or is the `incorrect` one of a correction: a print CANCEL that names itself.
 The `corrected` one is a plain print, for which trade it replaces is not said.

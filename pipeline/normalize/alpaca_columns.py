@@ -30,7 +30,8 @@ _STAMP_HEAD: Final = 0xD7FF
 """MessagePack's fixext 8 of type -1: nanoseconds in the upper 30 bits, seconds in the lower 34."""
 
 _NO_STAMP: Final = bytes(10)
-_NANO_MAX: Final = 9.2e18
+_NANO_MAX: Final = 2.0**23 * NANO
+"""From 8,388,608 on, doubles lie further apart than nanos, so that one would stand for several."""
 
 
 def ns_of_texts(texts: Sequence[str]) -> Numbers:
