@@ -2,9 +2,10 @@
 
 What the log does not keep is written empty: of a correction the old trade's price, size and conditions; of a cancel whether it
 was an error. A tape is C where the conditions can be spelled in its letters, as they nearly always can. Quotes of before
-2025-11-03 are written in whole round lots of 100; what is less is cut off. Prices above 9,007,199 have no exact float.
+2025-11-03 are written in whole round lots of 100; what is less is cut off. Prices from 8,388,608 on have no float of their own.
 
-Statuses other than CARRIED_STATUSES, and LIMITS without bands, are not written, nor bars that no vendor made or of another length.
+Statuses other than CARRIED_STATUSES, and LIMITS without bands, are not written, nor bars that no vendor made or of another length, nor
+anything of an instrument whose sizes are not counted in ones.
 """
 
 import math
@@ -17,6 +18,7 @@ from msgspec.msgpack import Ext
 
 from pipeline.block import Block, Blocks
 from pipeline.codes import BarBasis, BarUnit, Kind, Mark, StatusReason, TradingStatus
+from pipeline.instruments import WHOLE_STEP_NANO
 from pipeline.normalize.alpaca_codes import quote_letters, sale_letters
 from pipeline.normalize.alpaca_columns import ns_of_text, stamp_of, text_of_ns
 from pipeline.normalize.alpaca_rows import ROUND_LOT_SHARES, SHARES_SINCE_NS
@@ -47,15 +49,7 @@ CARRIED: Final[dict[Kind, tuple[str, ...]]] = {
         "ask_venue",
         "condition",
     ),
-    Kind.PRINT: (
-        "ts_event_ns",
-        "price_nano",
-        "size_steps",
-        "venue",
-        "conditions",
-        "trade_id",
-        "corrects_trade_id",
-    ),
+    Kind.PRINT: ("ts_event_ns", "price_nano", "size_steps", "trade_id", "corrects_trade_id"),
     Kind.BAR: (
         "ts_event_ns",
         "bar_length",
@@ -69,10 +63,17 @@ CARRIED: Final[dict[Kind, tuple[str, ...]]] = {
         "vwap",
         "revision",
     ),
-    Kind.STATUS: ("ts_event_ns", "status", "reason", "limit_down_nano", "limit_up_nano"),
+    Kind.STATUS: ("ts_event_ns", "status"),
 }
-"""What comes back the same. Not so: `conditions` and `trade_id` of a cancel, `reason` of price bands, a venue that is no letter
-(0, but D for corrections and cancels, which clients refuse without one), and a halt for volatility, which comes back as a pause."""
+"""What comes back the same of every row that is written; a cancel has no `trade_id` of its own. But a halt for volatility comes
+back as a pause."""
+
+CARRIED_BY_MOST: Final[dict[Kind, tuple[str, ...]]] = {
+    Kind.PRINT: ("venue", "conditions"),
+    Kind.STATUS: ("reason", "limit_down_nano", "limit_up_nano"),
+}
+"""What comes back too, but not of all: conditions not of cancels; a venue that is no letter as 0, or as D of corrections and
+cancels, which clients refuse without one; a reason not of price bands, and bands of nothing else."""
 
 CARRIED_STATUSES: Final[Mapping[int, str]] = {
     TradingStatus.HALTED: "H",
@@ -127,9 +128,13 @@ class AlpacaEncoder:
         self.encoding = encoding
         self._write = WRITERS[encoding]
         self._time: Callable[[int], Any] = text_of_ns if encoding is Encoding.JSON else _stamp
+        self._not_whole: set[int] = set()
 
     def served(self, batch: Blocks, symbols: Mapping[int, str]) -> Iterator[Served]:
         """The events of a batch that the protocol can carry, in order; `symbols` by instrument id."""
+        for block in batch:
+            if block.kind is Kind.INSTRUMENT:
+                self._learn(block)
         found = [served for block in batch if block.kind in CARRIED for served in self._of_block(block, symbols)]
         return iter(sorted(found, key=lambda served: served.seq))
 
@@ -137,10 +142,18 @@ class AlpacaEncoder:
         """Events of one connection as one frame on the wire: an array."""
         return framed(payloads, self.encoding)
 
+    def _learn(self, definitions: Block) -> None:
+        ids, steps = definitions.number("instrument_id"), definitions.number("size_step_nano")
+        self._not_whole |= set(ids[steps != WHOLE_STEP_NANO].tolist())
+
     def _of_block(self, block: Block, symbols: Mapping[int, str]) -> Iterator[Served]:
         for row in block.rows():
             symbol = symbols.get(row["instrument_id"])
-            if symbol and (made := message_of(block.kind, row, symbol, self._time)):
+            if (
+                symbol
+                and row["instrument_id"] not in self._not_whole
+                and (made := message_of(block.kind, row, symbol, self._time))
+            ):
                 channel, message = made
                 yield Served(Topic(channel, symbol), row["seq"], self._write(message))
 
@@ -258,5 +271,4 @@ def _id(trade_id: int) -> int:
 
 def _letter(venue: int) -> str:
     """An exchange's letter; '' for another vendor's number."""
-    letter = chr(venue) if 0 < venue < 128 else ""
-    return letter if letter.isalnum() else ""
+    return chr(venue) if ord("A") <= venue <= ord("Z") else ""

@@ -1,19 +1,24 @@
 """There and back: our events as Alpaca's messages, and these read again, give the same facts in the fields carried."""
 
+from dataclasses import replace
+
 import msgspec
 import numpy as np
 import pytest
 from alpaca_samples import ALL, BAR, QUOTE, RECEIVED_NS, rows_of, written
 
-from pipeline.block import Block
+from pipeline.block import Block, concat
 from pipeline.codes import BarBasis, Kind, Mark, StatusReason, TradingStatus
+from pipeline.instruments import COIN_STEP_NANO, Instrument
 from pipeline.normalize.alpaca import AlpacaMessages
-from pipeline.normalize.alpaca_out import CARRIED, CARRIED_STATUSES, AlpacaEncoder, packed
+from pipeline.normalize.alpaca_out import CARRIED, CARRIED_BY_MOST, CARRIED_STATUSES, AlpacaEncoder, packed
 from pipeline.normalize.alpaca_words import READERS, Encoding
 from pipeline.normalize.conditions import CONDITIONS
 from pipeline.normalize.rows import ranked
 from pipeline.ports import Channel, Message
+from pipeline.simulator.days import DAYS, GeneratedMarket
 from pipeline.simulator.generate import Day, GeneratedDay
+from pipeline.simulator.served import GeneratedTape
 from pipeline.units import ABSENT, MINUTE_NS
 
 both = pytest.mark.parametrize("encoding", Encoding)
@@ -30,12 +35,12 @@ def there_and_back(batch, symbols, encoding, per_frame=7):
     return served, blocks
 
 
-def facts(blocks, kind, symbols=None, skip=()):
-    """The carried fields of a kind's rows in order, with the symbol in place of the id."""
+def facts(blocks, kind, symbols=None, more=()):
+    """The carried fields of a kind's rows, and more of them, in order, with the symbol in place of the id."""
     symbols = symbols or {
         row["instrument_id"]: row["symbol"] for row in rows_of(blocks) if row["kind"] is Kind.INSTRUMENT
     }
-    names = [name for name in CARRIED[kind] if name not in skip]
+    names = (*CARRIED[kind], *more)
     return [
         (symbols[row["instrument_id"]], *(row[name] for name in names))
         for block in blocks
@@ -59,6 +64,33 @@ def test_a_generated_day_comes_back_the_same(encoding):
 
 
 @both
+def test_a_generated_market_comes_back_the_same(encoding):
+    tape = GeneratedTape(GeneratedMarket(replace(DAYS["premarket"], instruments=3, quotes=4_000)))
+    batch = concat(block for portion in tape.portions() for block in portion.live())
+    served, back = there_and_back(batch, tape.symbols, encoding)
+    channels = [each.topic.channel for each in served]
+    assert {Channel.QUOTES, Channel.PRINTS, Channel.BARS_1M, Channel.STATUSES} == set(channels)
+    for kind in CARRIED:
+        assert repr(facts(back, kind)) == repr(facts(batch, kind, tape.symbols))
+    kept, made = (one_of(each, Kind.PRINT) for each in (batch, back))
+    is_cancel = kept.number("marks") & Mark.CANCEL != 0
+    assert is_cancel.any()
+    assert (made.number("marks") & Mark.CANCEL != 0).tolist() == is_cancel.tolist()
+    for name in CARRIED_BY_MOST[Kind.PRINT]:
+        assert (made.number(name) == kept.number(name))[~is_cancel].all()
+    kept, made = (one_of(each, Kind.STATUS) for each in (batch, back))
+    is_bands = kept.number("status") == TradingStatus.LIMITS
+    assert is_bands.any()
+    assert not is_bands.all()
+    for name in CARRIED_BY_MOST[Kind.STATUS]:
+        assert (made.number(name) == kept.number(name))[~is_bands if name == "reason" else is_bands].all()
+
+
+def one_of(blocks, kind):
+    return next(block for block in blocks if block.kind is kind)
+
+
+@both
 def test_alpacas_own_events_come_back_the_same(encoding):
     revised = BAR | {"T": "u", "v": 50_000}
     daily = BAR | {"T": "d", "t": "2021-02-22T05:00:00Z"}
@@ -70,7 +102,8 @@ def test_alpacas_own_events_come_back_the_same(encoding):
     served, back = there_and_back(first, symbols, encoding)
     assert len(served) == len(ALL) + 3
     for kind in CARRIED:
-        assert repr(facts(back, kind, skip=("reason",))) == repr(facts(first, kind, symbols, skip=("reason",)))
+        more = CARRIED_BY_MOST.get(kind, ())
+        assert repr(facts(back, kind, more=more)) == repr(facts(first, kind, symbols, more))
     channels = [each.topic.channel for each in served]
     assert channels.count(Channel.PRINTS) == 3
     assert channels.count(Channel.BARS_1D) == 1
@@ -86,7 +119,7 @@ def test_a_status_comes_back_with_its_reason(encoding, status, reason):
         return  # tape C has no word for it
     row = Block.of(Kind.STATUS, 1, seq=1, ts_event_ns=START_NS, instrument_id=1, status=int(status), reason=int(reason))
     _, back = there_and_back([row], {1: "AAPL"}, encoding)
-    assert facts(back, Kind.STATUS) == facts([row], Kind.STATUS, {1: "AAPL"})
+    assert facts(back, Kind.STATUS, more=("reason",)) == facts([row], Kind.STATUS, {1: "AAPL"}, ("reason",))
 
 
 def statuses(**columns):
@@ -104,6 +137,13 @@ def test_what_the_protocol_has_no_words_for_is_left_out():
     for block in blocks:
         assert list(AlpacaEncoder().served([block], {1: "AAPL"})) == []
     assert list(AlpacaEncoder().served([statuses(status=int(TradingStatus.HALTED))], {2: "AAPL"})) == []
+
+
+def test_an_instrument_that_is_not_counted_in_ones_is_left_out():
+    coin = Instrument("BTC-USD", "COINBASE", COIN_STEP_NANO)
+    definition = Block.from_rows(Kind.INSTRUMENT, [{"seq": 1, "instrument_id": 1, **coin.row()}])
+    row = Block.of(Kind.PRINT, 1, seq=2, ts_event_ns=START_NS, instrument_id=1, price_nano=10**9, size_steps=5)
+    assert list(AlpacaEncoder().served([definition, row], {1: "BTC-USD"})) == []
 
 
 def test_a_print_without_an_id_has_none_on_the_wire():
@@ -131,7 +171,7 @@ def test_every_sale_condition_with_a_letter_comes_back():
         conditions=np.array(bits),
     )
     _, back = there_and_back(ranked([row]), {1: "AAPL"}, Encoding.JSON)
-    assert [each[5] for each in facts(back, Kind.PRINT)] == bits
+    assert one_of(back, Kind.PRINT).number("conditions").tolist() == bits
 
 
 def test_round_lots_are_whole_before_november_2025():
