@@ -115,3 +115,37 @@ class TinyDay:
 
 def minutes_ns(count):
     return START_NS + count * MINUTE_NS
+
+
+class NumberedConversation(TinyConversation):
+    """Numbers its own frames, beats, and waits half a second for a first wish: all that a conversation may do besides."""
+
+    is_binary = True
+
+    def __init__(self):
+        super().__init__()
+        self.number = 0
+        self.beats = 0
+
+    def frame(self, payloads):
+        """One frame a channel, as some vendors have it."""
+        events = [json.loads(payload) for payload in payloads]
+        kinds = [[event for event in events if event["kind"] == kind] for kind in ("QUOTE", "PRINT")]
+        return [self.numbered(found) for found in kinds if found]
+
+    def numbered(self, events):
+        self.number += 1
+        return json.dumps({"number": self.number, "events": events}).encode()
+
+    def waited(self, elapsed_s):
+        if not self.wanted and elapsed_s > 0.5:
+            self.close_code = 1008
+            return [b'["nothing wanted"]']
+        due = int(elapsed_s / 0.2) - self.beats
+        self.beats += due
+        return [self.numbered([]) for _ in range(due)]
+
+
+class NumberedVenue(TinyVenue):
+    def conversation(self, headers):
+        return NumberedConversation()
