@@ -89,7 +89,7 @@ kept, `run.strategies` that were named, perhaps by `run.trying` before, and the 
 difference, `run.diffing` where two runs part. `run.keeping` leaves waypoints while a run is made; from them `run.traveling` reaches any
 input, `run.moments` and `run.moves` read what is found there by its `run.outline`, and `run.looking` answers with it. `run.notes` are
 remarks. `run.backtesting` runs a grid that `run.sweeping` reads over many sessions: a `run.cell` is a function, a
-`run.worker` the process it runs in, `run.crew` hands them out, `run.tally` counts what they come to, `run.overnight` carries positions from one to the next. `run.pages` writes
+`run.worker` the process it runs in, `run.crew` hands them out, `run.tally` counts what they come to, `run.overnight` carries positions from one to the next. `run.pages` and `run.feeds_page` write
 what the code says of itself. A live session (`run.live`) is what was asked for (`run.asking`) of which `run.feeds`; `run.beginning` finds the one that goes on, `run.listening` holds
 the sockets, `run.intake` makes inputs of what came, kept as it came by `run.rawness` for `run.renormalizing`; `run.glimpse` is what is seen of it.
 A recording goes by a `run.clock`, connects with `run.keys`, on the days of a `run.schedule`; `run.notifying` tells

@@ -213,7 +213,7 @@ def vendor(
         url=f"{stream_url}/{feed}",
         dialogue=lambda: AlpacaDialogue(key, secret, encoding),
         normalizer=lambda: AlpacaMessages(feed, encoding, lot_shares),
-        channels=CHANNELS,
+        channels=channels,
         topics=lambda symbols: frozenset(Topic(channel, symbol) for channel in channels for symbol in symbols),
         calendar="XNYS",
         quiet_s=_QUIET_S,

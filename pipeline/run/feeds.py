@@ -8,6 +8,9 @@ from pipeline.errors import ConfigError
 from pipeline.feeds import alpaca, coinbase_advanced, massive
 from pipeline.feeds.coinbase_token import token_maker
 from pipeline.feeds.vendor import Vendor
+from pipeline.normalize.alpaca_words import WIRE_CHANNELS
+from pipeline.normalize.coinbase_advanced_words import CHANNEL_WORDS
+from pipeline.normalize.massive_words import PREFIXES
 from pipeline.ports import Channel, Normalizer
 from pipeline.run.keys import is_there, key_named
 
@@ -25,6 +28,8 @@ def feed_named(name: str, url: str | None, channels: Channels | None) -> Vendor:
     """The feed of that name. Raises ConfigError for a name that is none, channels it lacks, and where a key is missing."""
     if name not in FEEDS:
         raise ConfigError(f"--feed {name}: no such feed; there are {', '.join(FEEDS)}")
+    if strange := sorted((channels or frozenset()) - CHANNELS[name]):
+        raise ConfigError(f"--channels {','.join(strange)}: {name} has {', '.join(sorted(CHANNELS[name]))}")
     return FEEDS[name](url, channels)
 
 
@@ -36,15 +41,14 @@ def normalizers() -> dict[str, Callable[[], Normalizer]]:
 
 def _massive(url: str | None, channels: Channels | None) -> Vendor:
     if url is None:
-        return massive.vendor(key_named("MASSIVE_API_KEY"), channels=channels or _STOCKS)
+        return massive.vendor(*_keys("massive"), channels=channels or _STOCKS)
     return massive.vendor(_ANY_KEY, channels=channels or _STOCKS, url=url, rest_url=_rest(url))
 
 
 def _alpaca(feed: str) -> Maker:
     def made(url: str | None, channels: Channels | None) -> Vendor:
         if url is None:
-            key, secret = key_named("APCA_API_KEY_ID"), key_named("APCA_API_SECRET_KEY")
-            return alpaca.vendor(key, secret, feed=feed, channels=channels or _STOCKS)
+            return alpaca.vendor(*_keys("alpaca"), feed=feed, channels=channels or _STOCKS)
         return alpaca.vendor(
             _ANY_KEY,
             _ANY_KEY,
@@ -61,10 +65,13 @@ def _coinbase(url: str | None, channels: Channels | None) -> Vendor:
     chosen = channels or frozenset((Channel.QUOTES, Channel.PRINTS))
     if url is not None:
         return coinbase_advanced.vendor(channels=chosen, socket_url=url, rest_url=_rest(url))
-    token = None
-    if is_there("COINBASE_KEY_NAME"):  # public channels need none
-        token = token_maker(key_named("COINBASE_KEY_NAME"), key_named("COINBASE_PRIVATE_KEY"))
+    has_key = is_there(KEYS["coinbase"][0])  # public channels need none
+    token = token_maker(*_keys("coinbase")) if has_key else None
     return coinbase_advanced.vendor(channels=chosen, token=token)
+
+
+def _keys(feed: str) -> tuple[str, ...]:
+    return tuple(map(key_named, KEYS[feed]))
 
 
 def _rest(url: str) -> str:
@@ -72,6 +79,22 @@ def _rest(url: str) -> str:
     parts = urlsplit(url)
     return f"{'https' if parts.scheme == 'wss' else 'http'}://{parts.netloc}"
 
+
+CHANNELS: Final[Mapping[str, Channels]] = {
+    "massive": frozenset(PREFIXES),
+    "alpaca": frozenset(WIRE_CHANNELS),
+    "alpaca.iex": frozenset(WIRE_CHANNELS),
+    "coinbase": frozenset(CHANNEL_WORDS) - {Channel.HEARTBEATS},  # these are always heard
+}
+"""What each feed has."""
+
+KEYS: Final[Mapping[str, tuple[str, ...]]] = {
+    "massive": ("MASSIVE_API_KEY",),
+    "alpaca": ("APCA_API_KEY_ID", "APCA_API_SECRET_KEY"),
+    "alpaca.iex": ("APCA_API_KEY_ID", "APCA_API_SECRET_KEY"),
+    "coinbase": ("COINBASE_KEY_NAME", "COINBASE_PRIVATE_KEY"),
+}
+"""The names of each feed's secrets, as they stand in the environment or the keyring; those of Coinbase may be missing."""
 
 FEEDS: Final[Mapping[str, Maker]] = {
     "massive": _massive,

@@ -1,4 +1,4 @@
-"""Pages written from the code, so that they can't lag behind it: the event layouts, the commands, the indicators."""
+"""Pages written from the code, so that they can't lag behind it: the event layouts, the commands, the indicators, the feeds."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -10,6 +10,7 @@ from pipeline.events import HEADER, LAYOUTS, Field
 from pipeline.indicators.catalog import INDICATORS
 from pipeline.indicators.indicator import Indicator
 from pipeline.provenance import BOTH, ROLE, Mode
+from pipeline.run.feeds_page import feeds_page
 
 _LOOK: Final[dict[str, Any]] = {"terminal_width": 100, "help_option_names": ["-h", "--help"]}
 """Of the help texts, whatever terminal writes them."""
@@ -19,7 +20,12 @@ _WRITTEN: Final = "<!-- written by `just docs` from the code: change it there --
 
 def pages(root: click.Group) -> dict[str, str]:
     """File name and text of every page."""
-    return {"events.md": events_page(), "commands.md": commands_page(root), "indicators.md": indicators_page()}
+    return {
+        "events.md": events_page(),
+        "commands.md": commands_page(root),
+        "indicators.md": indicators_page(),
+        "feeds.md": _WRITTEN + feeds_page(),
+    }
 
 
 def events_page() -> str:
