@@ -1,7 +1,8 @@
 """Replay: whole runs over a sealed session, from Parquet and from the hot cache, to what reading alone takes.
 
 A run is everything: opening, decoding, reducing, keeping the code, writing the decisions and making them durable. By
-`--large` also runs of 1 M, 10 M and 100 M events (`--large=20`: up to 20 M), each a process of its own, for their speed and memory.
+`--large` also runs of 1 M, 10 M and 100 M events (`--large=20`: up to 20 M), each a process of its own, for their memory and for
+what a further event costs: in processor time, for a machine that is shared for minutes says nothing by the clock.
 """
 
 import json
@@ -10,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -29,7 +31,7 @@ from pipeline.run.strategies import plan_of, strategy_file
 ROWS = 2_000_000
 PLAIN_ROWS = 300_000
 SHORT_ROWS = 1_000
-LARGE = (1_000_000, 10_000_000, 100_000_000)
+LARGE = 100_000_000
 DISK_BYTES = 110
 """Of a quote: 9 sealed, 78 in the hot cache, the rest for a journal being sealed and what the file system keeps free."""
 
@@ -115,8 +117,8 @@ def _large_sizes():
     flag = next((word for word in sys.argv if word.startswith("--large")), None)
     if flag is None:
         return []
-    most = int(float(flag.partition("=")[2]) * 1e6) if "=" in flag else LARGE[-1]
-    return [*(size for size in LARGE if size < most), most]
+    most = int(float(flag.partition("=")[2]) * 1e6) if "=" in flag else LARGE
+    return [most // 100, most // 10, most]
 
 
 def _check_disk(folder, rows):
@@ -130,30 +132,43 @@ def _check_disk(folder, rows):
 
 
 def _large(sizes):
-    """How the rate of a run changes with its length, and the largest memory of a process that made one."""
-    rates, peaks, from_hot = [], [], []
+    """What a further event costs as runs grow longer, and the largest memory of a process that made one."""
+    from_parquet, from_hot, peaks = [], [], []
     for rows in sizes:
         with tempfile.TemporaryDirectory() as home:
             sealed_session(Path(home), rows)
             print(f"... replay: {rows / 1e6:g} M events are sealed", file=sys.stderr, flush=True)
-            for gib in ("0", "20", "20"):
-                taken_s, peak_mb = _apart(home, gib)
-                rates.append(rows / taken_s)
-                peaks.append(peak_mb)
-            from_hot.append(rates.pop())
-            rates.pop()  # the run that left the cache
-    shown = ", ".join(f"{rows / 1e6:g} M at {rate / 1e6:.2f}" for rows, rate in zip(sizes, rates, strict=True))
-    shown_hot = ", ".join(f"{rows / 1e6:g} M at {rate / 1e6:.2f}" for rows, rate in zip(sizes, from_hot, strict=True))
-    name = f"{sizes[-1] / 1e6:g} M events"
+            from_parquet.append(_apart(home, "0"))
+            peaks.append(_apart(home, "20").peak_mb)  # leaves the columns
+            from_hot.append(_apart(home, "20"))
+    peaks += [run.peak_mb for run in (*from_parquet, *from_hot)]
+    span = f"{sizes[0] / 1e6:g} M to {sizes[-1] / 1e6:g} M events"
     return [
-        Figure(f"rate of a run over {name} from Parquet, to that over 1 M", rates[-1] / rates[0], "", 0.9, beside=f"{shown} M events/s, from the first input to the last decision"),
-        Figure(f"rate of a run over {name} from the hot cache, to that over 1 M", from_hot[-1] / from_hot[0], "", 0.9, beside=f"{shown_hot} M events/s"),
-        Figure(f"peak memory of a run, up to {name}", max(peaks), "MB", 1_000, at_least=False, beside="mapped columns included"),
+        _linear(f"from Parquet, {span}", sizes, from_parquet),
+        _linear(f"from the hot cache, {span}", sizes, from_hot),
+        Figure(f"peak memory of a run, {span}", max(peaks), "MB", 1_000, at_least=False, beside="mapped columns included"),
     ]  # fmt: skip
 
 
+def _linear(name, sizes, runs):
+    """Processor time of an event between the longest two runs, to that between the shortest two."""
+    steps = zip(pairwise(sizes), pairwise(runs), strict=True)
+    costs = [(b.processor_s - a.processor_s) / (n - m) * 1e9 for (m, n), (a, b) in steps]
+    rates = ", ".join(f"{rows / run.seconds / 1e6:.2f}" for rows, run in zip(sizes, runs, strict=True))
+    beside = f"{costs[0]:.0f} ns an event, then {costs[-1]:.0f}; by the clock {rates} M events/s"
+    return Figure(f"cost of a further event, {name}", costs[-1] / costs[0], "", 1.1, at_least=False, beside=beside)
+
+
+class _Apart:
+    """A replay in a process of its own."""
+
+    def __init__(self, seconds, used):
+        self.seconds = seconds
+        self.processor_s = used.ru_utime + used.ru_stime
+        self.peak_mb = used.ru_maxrss / 1024
+
+
 def _apart(home, gib):
-    """Seconds, from the first input to the last decision, and peak megabytes of a replay in a process of its own."""
     shutil.rmtree(Path(home) / trail.FOLDER, ignore_errors=True)
     words = ["--home", home, "replay", "bench", "--strategy", "ema_cross", "--compiled", "--json"]
     environment = {**os.environ, cache.LIMIT_VARIABLE: gib}
@@ -162,4 +177,4 @@ def _apart(home, gib):
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0, "the replay failed; its own words stand above"
-    return json.loads(said.splitlines()[-1])["seconds"], used.ru_maxrss / 1024
+    return _Apart(json.loads(said.splitlines()[-1])["seconds"], used)
