@@ -8,7 +8,7 @@ SLOW                 the socket was not read `count` times, as the core was behi
 LOST                 a connection ended, or none was made (attempt `count`): the socket's or the vendor's `code`, and why
 GAP_OPENED           nothing was recorded from `from_ns` on; with a `channel`: what stands open for good, or until tried again
 GAP_CLOSED           what was asked for flows again: the hole is from `from_ns` to `to_ns`
-BACKFILLED           `count` pages of history were fetched for it
+BACKFILLED           `count` pages of history of `channel` were fetched for it; a channel of which none are told keeps its hole
 ENDED                there will be no more of this feed, and why
 """
 

@@ -4,6 +4,7 @@ What is put are whole answers; what of them was seen live is known by its identi
 a hole, is told once, and is tried again, less and less often, as long as the connection lasts, and on the next one.
 """
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Final
 
@@ -16,7 +17,7 @@ from pipeline.feeds.facts import Fact
 from pipeline.feeds.holes import Hole, Holes
 from pipeline.feeds.inbox import Inbox
 from pipeline.feeds.vendor import Question, Vendor
-from pipeline.ports import Answer, Clock
+from pipeline.ports import Answer, Channel, Clock
 
 SETTLE_S: Final = 3.0
 """How long after the end of a hole history is asked for: a vendor's history is some seconds behind its stream."""
@@ -59,7 +60,8 @@ class History:
         self._clock = clock
         self._fetch = fetch
         self._failures = 0
-        self._pages = 0
+        self._pages: Counter[Channel] = Counter()
+        """Pages put in this round."""
 
     async def fill(self) -> None:
         """Fill all holes there are; returns when none is left."""
@@ -73,7 +75,8 @@ class History:
 
     async def _round(self) -> None:
         """Try each hole once."""
-        self._failures = self._pages = 0
+        self._failures = 0
+        self._pages.clear()
         holes = self._holes.to_fill()
         waiting = iter(holes)
         try:
@@ -84,10 +87,11 @@ class History:
             self._tell_pages(holes)
 
     def _tell_pages(self, holes: Sequence[Hole]) -> None:
-        """What was put, even when the connection was lost in the middle."""
-        if self._pages:
-            begin_ns, end_ns = min(hole.from_ns for hole in holes), max(hole.to_ns for hole in holes)
-            self._put(FeedAction.BACKFILLED, from_ns=begin_ns, to_ns=end_ns, count=self._pages)
+        """What was put, even when the connection was lost in the middle; of channels that have no history nothing."""
+        for channel, count in sorted(self._pages.items()):
+            begin_ns = min(hole.from_ns for hole in holes if hole.topic.channel is channel)
+            end_ns = max(hole.to_ns for hole in holes if hole.topic.channel is channel)
+            self._put(FeedAction.BACKFILLED, channel=channel.value, from_ns=begin_ns, to_ns=end_ns, count=count)
 
     async def _work(self, holes: Iterator[Hole]) -> None:
         for hole in holes:
@@ -116,7 +120,7 @@ class History:
             body = await self._asked(question)
             await self._inbox.room()
             self._inbox.put([(self._number, Answer(hole.topic, self._clock.now_ns(), body))], len(body))
-            self._pages += 1
+            self._pages[hole.topic.channel] += 1
             try:
                 question = questions.send(body)
             except StopIteration:

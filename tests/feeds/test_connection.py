@@ -5,7 +5,7 @@ import math
 import anyio
 import pytest
 from jumping import run
-from tiny_vendor import tiny
+from tiny_vendor import pages, tiny
 from tiny_world import START_NS, World, accept, always, say_yes, serve
 
 from pipeline.codes import FeedAction as Do
@@ -432,6 +432,17 @@ def test_a_body_that_cannot_be_read_is_a_history_that_failed():
     assert len(world.connects) == 2
 
 
+def test_only_channels_that_have_history_are_told_to_be_backfilled():
+    def history_of_prints(topic, from_ns, to_ns):
+        if topic.channel is Channel.PRINTS:
+            yield from pages(topic, from_ns, to_ns)
+
+    vendor = tiny(history=history_of_prints, sentinel=Topic(Channel.PRINTS, "SPY"))
+    world = in_world(ends_once(closes(1006)), resting(60), vendor=vendor)
+    assert [fact.channel for fact in world.told(Do.BACKFILLED)] == ["prints"]
+    assert len(world.told(Do.GAP_CLOSED)) == 1
+
+
 def test_a_vendor_without_history_has_its_holes_marked():
     world = in_world(ends_once(closes(1006)), resting(60), vendor=tiny(history=None))
     assert Do.BACKFILLED not in world.actions()
@@ -475,10 +486,9 @@ def test_nonsense_alone_ends_a_connection_and_nonsense_among_good_does_not(every
                 say_yes(peer, set(), await peer.hear())
             for n in range(10_000):
                 await anyio.sleep(0.5)
-                is_good = n % every or number > 1
-                peer.say({"t": "quotes:A", "ns": START_NS, "n": n} if is_good else b"\xff\x00 nonsense")
+                peer.say({"t": "quotes:A", "ns": START_NS, "n": n} if n % every else b"\xff\x00 nonsense")
 
-        return mumble
+        return mumble if number == 1 else lambda: serve(world, peer)
 
     vendor = tiny(sentinel=Topic(Channel.PRINTS, "SPY"), quiet_s={})
 
