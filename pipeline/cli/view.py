@@ -90,6 +90,7 @@ def _feeds(glimpse: "Glimpse") -> "Table":
 
 def _symbols(glimpse: "Glimpse") -> "Table":
     """Those with a position first, then those in another phase than their first, then by number."""
+    has_many = len(glimpse.feeds) > 1
     table = _table("symbol", "bid", "ask", "last", "position", "phases")
     busy = sorted(
         glimpse.symbols.items(),
@@ -99,7 +100,7 @@ def _symbols(glimpse: "Glimpse") -> "Table":
         phases = " ".join(glimpse.phase(strategy, code) for strategy, code in sorted(seen.phases.items()))
         held = sum(seen.position.values())
         table.add_row(
-            seen.symbol,
+            f"{seen.symbol} {seen.feed}" if has_many else seen.symbol,
             _number(seen.bid),
             _number(seen.ask),
             _number(seen.last),

@@ -39,7 +39,8 @@ LOT_SHARES: Final = 100
 Count = Annotated[int, Meta(ge=0, le=INT64_MAX)]
 Small = Annotated[int, Meta(ge=0, le=2**15 - 1)]
 Number = Annotated[int, Meta(ge=0, le=2**31 - 1)]
-Price = Annotated[float, Meta(ge=0, le=9.2e9)]
+Price = Annotated[float, Meta(ge=0, lt=2**23)]
+"""From 2**23 on, floats lie further apart than 1e-9: which nano was meant can't be told."""
 Shares = Annotated[float, Meta(ge=0, le=9e15)]
 """Sizes come as JSON numbers, whole as a rule: a float holds those exactly up to 2**53."""
 Displayed = Annotated[int, Meta(ge=0, le=2**53)]

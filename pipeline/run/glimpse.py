@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pipeline.block import Blocks
-from pipeline.codes import FeedAction, IntentAction, Kind, OrderState, Side
+from pipeline.codes import FeedAction, IntentAction, Kind, OrderState, Origin, Side
 from pipeline.log.manifest import Manifest
 from pipeline.units import ABSENT, NANO
 
@@ -43,6 +43,7 @@ class SymbolGlimpse:
     """One instrument: what one step of size is, last quote and print, phase and position of each strategy in it."""
 
     symbol: str
+    feed: str
     size_step: float
     bid: float = float("nan")
     ask: float = float("nan")
@@ -98,7 +99,8 @@ class Glimpse:
         feed = self._feed(int(block.number("source")[-1]))
         if feed is not None:
             feed.rows += len(block)
-            feed.lag_s = (recv_ns - int(block.number("ts_event_ns")[-1])) / NANO
+            if block.number("origin")[-1] == Origin.INPUT:
+                feed.lag_s = (recv_ns - int(block.number("ts_event_ns")[-1])) / NANO
         ids = block.number("instrument_id").tolist()
         if block.kind is Kind.QUOTE:
             for id_, bid, ask in zip(
@@ -115,8 +117,9 @@ class Glimpse:
     def _tell(self, kind: Kind, row: Mapping[str, Any]) -> None:
         match kind:
             case Kind.INSTRUMENT:
-                step = row["size_step_nano"] / NANO
-                self.symbols.setdefault(row["instrument_id"], SymbolGlimpse(row["symbol"], step))
+                step, feed = row["size_step_nano"] / NANO, self._feed(row["source"])
+                name = feed.name if feed is not None else ""
+                self.symbols.setdefault(row["instrument_id"], SymbolGlimpse(row["symbol"], name, step))
             case Kind.FEED:
                 self._feed_row(row)
             case Kind.TRANSITION:
@@ -144,7 +147,8 @@ class Glimpse:
         feed.state = _LEVELS.get(action, feed.state)
         feed.gaps += action is FeedAction.GAP_OPENED
         if action not in (FeedAction.DECLARED, FeedAction.IGNORED, FeedAction.SUBSCRIBED):
-            self._say(row, f"{feed.name}: {action.name.lower().replace('_', ' ')} {row['text']}".rstrip())
+            words = (f"{feed.name}:", action.name.lower().replace("_", " "), row["channel"], row["text"])
+            self._say(row, " ".join(filter(None, words)))
 
     def phase(self, strategy_id: int, code: int) -> str:
         """The word of a phase."""
