@@ -8,7 +8,7 @@
     d daily bar         a bar of a day, sent again each minute: revisions
     s status            a status; `vendor_action` and `vendor_reason` are its codes, their letters as one number
     l price bands       a status LIMITS with both bands; `vendor_action` is its indicator
-    subscription        SUBSCRIBED for each channel; error: REJECTED with the server's code and words
+    error               REJECTED with the server's code and words; what is acknowledged the connection tells
     i imbalance, n news, o order book, anything else: counted, told as IGNORED
 
 Sizes are whole shares, in steps of one; a fractional size is refused, never rounded. Until Friday 2025-10-31 sizes of quotes
@@ -40,7 +40,7 @@ from pipeline.instruments import WHOLE_STEP_NANO, Instrument, checked_symbol
 from pipeline.normalize.alpaca_columns import ns_of_stamps, ns_of_texts
 from pipeline.normalize.alpaca_pages import events_of_page
 from pipeline.normalize.alpaca_rows import READING, Found, Memory
-from pipeline.normalize.alpaca_words import READERS, UNREADABLE, WORDS, Encoding, Refusal, Subscription, Unread
+from pipeline.normalize.alpaca_words import READERS, UNREADABLE, WORDS, Encoding, Refusal, Unread
 from pipeline.normalize.ignored import Ignored
 from pipeline.normalize.rows import TEXT_LENGTH_MAX, ranked
 from pipeline.ports import Answer, Message
@@ -226,7 +226,3 @@ def _said(found: Found, batch: _Batch) -> Iterator[dict[str, Any]]:
             text = f"the venue says: {event.msg[:TEXT_LENGTH_MAX]}"
             code = event.code if abs(event.code) < 2**31 else 0
             yield batch.header(place, 15) | {"action": FeedAction.REJECTED, "text": text, "code": code}
-        elif isinstance(event, Subscription):
-            for k, (channel, symbols) in enumerate(event.by_channel().items()):
-                row = {"action": FeedAction.SUBSCRIBED, "channel": channel, "count": len(symbols)}
-                yield batch.header(place, 2 + k) | row | {"text": " ".join(symbols)[:TEXT_LENGTH_MAX]}

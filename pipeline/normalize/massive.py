@@ -8,7 +8,7 @@
     A, AM     bars of a second and of a minute, basis VENDOR. One that comes again with other numbers is the next revision; with
               the same ones it is marked DUPLICATE
     LULD      a status LIMITS with both bands; the first of its indicators is `vendor_action`
-    status    SUBSCRIBED and UNSUBSCRIBED, one row a channel; whatever is no success REJECTED with the vendor's words
+    status    whatever is no success: REJECTED with the vendor's words; what is acknowledged the connection tells
     NOI, FMV, LV, and what is unknown: counted, and told as IGNORED once a minute at most and on every connection
 
 Sizes are whole shares. Where the vendor gives a whole number beside one with a fraction (`s` and `ds`, `v` and `dv`), the whole

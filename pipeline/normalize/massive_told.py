@@ -1,4 +1,7 @@
-"""What is told of Massive's messages besides the market: refusals, acknowledgements, what was left out. As `feed` rows."""
+"""What is told of Massive's messages besides the market: refusals, and what was left out. As `feed` rows.
+
+What was acknowledged is told by the connection, for every vendor in the same words.
+"""
 
 from typing import Any, Final
 
@@ -8,10 +11,6 @@ from pipeline.normalize.massive_words import Status
 from pipeline.normalize.rows import TEXT_LENGTH_MAX
 from pipeline.units import MINUTE_NS
 
-_ACKNOWLEDGED: Final = {
-    "subscribed to: ": FeedAction.SUBSCRIBED,
-    "unsubscribed to: ": FeedAction.UNSUBSCRIBED,
-}
 _FINE: Final = ("connected", "auth_success", "success")
 _NAMES_MAX: Final = 64
 _EVERY_NS: Final = MINUTE_NS
@@ -36,25 +35,10 @@ class Told:
         row["count"] += count
 
     def status(self, status: Status, place: int, ts_recv_ns: int) -> None:
-        """What the vendor said about the connection; a success that acknowledges nothing is not worth a row."""
+        """What the vendor said about the connection; a success is not worth a row."""
         if status.status not in _FINE:
             text = f"the vendor says: {status.status[:40]}: {status.message}"
             self.add(FeedAction.REJECTED, place, ts_recv_ns, text, channel="status")
-            return
-        for words, action in _ACKNOWLEDGED.items():
-            if status.message.startswith(words):
-                self._acknowledge(action, place, ts_recv_ns, status.message.removeprefix(words))
-
-    def _acknowledge(self, action: FeedAction, place: int, ts_recv_ns: int, topics: str) -> None:
-        """One row a channel, its symbols as its text."""
-        for topic in topics.split(","):
-            channel, _, symbol = topic.strip()[:TEXT_LENGTH_MAX].partition(".")
-            row = self._rows.get((action, channel, ""))
-            if row is None:
-                row = self._row(action, place, ts_recv_ns, "", channel)
-                self._rows[action, channel, ""] = row
-            row["count"] += 1
-            row["text"] = f"{row['text']} {symbol}".strip()[:TEXT_LENGTH_MAX]
 
     def _row(self, action: FeedAction, place: int, ts_recv_ns: int, text: str, channel: str) -> dict[str, Any]:
         return {
