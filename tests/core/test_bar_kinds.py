@@ -46,7 +46,7 @@ def plain_bars(prints, size):
     for price, steps, marks in prints:
         gathered.append((price, steps, marks))
         lasts = [p for p, _, m in gathered if not m & Mark.NO_LAST]
-        edges = [p for p, _, m in gathered if not m & Mark.NO_HIGH_LOW] or lasts
+        edges = [p for p, _, m in gathered if not m & Mark.NO_HIGH_LOW] or [*lasts[:1], *lasts[-1:]]
         counted = [(p, s) for p, s, m in gathered if not m & Mark.NO_VOLUME]
         reached = {
             "t": len(counted),
