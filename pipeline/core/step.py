@@ -35,6 +35,11 @@ def begin(world: World, ts_recv_ns: int, origin: int) -> None:
 def step_quote(world: World, cells: Any, quote: Quote) -> None:
     """Reduce a quote."""
     begin(world, quote.ts_recv_ns, quote.origin)
+    take_quote(world, cells, quote)
+
+
+def take_quote(world: World, cells: Any, quote: Quote) -> None:
+    """Reduce a quote for which session time moved on: compiled, its numbers are read no sooner than here."""
     if quote.origin != Origin.BACKFILL:
         instrument = world.instruments[quote.instrument_id]
         if fold_quote(instrument, quote) and instrument.open_orders > 0:
@@ -114,7 +119,7 @@ def step_other(world: World, cells: Any, ts_recv_ns: int, origin: int) -> None:
 
 def finish(world: World, cells: Any) -> None:
     """Deliver and settle until nothing is left."""
-    if world.counts.facts + world.counts.outputs > 0:
+    if world.counts.facts > 0 or world.counts.outputs > 0:
         _dispatch(world, cells)
 
 

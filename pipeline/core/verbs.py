@@ -5,9 +5,10 @@ from enum import IntEnum
 from typing import Any, Final
 
 from pipeline.codes import IntentAction, OrderFlag, OrderType, Side, TimeInForce
-from pipeline.core.context import GATE, INDICATOR, MESSAGE, TRANSITION, WISH, Context, Output
+from pipeline.core.context import GATE, INDICATOR, MESSAGE, TRANSITION, WISH, CellRow, Context, Output
 from pipeline.core.dialect import NAN
 from pipeline.core.tables import claim
+from pipeline.core.world import World
 
 _POST_ONLY: Final = OrderFlag.POST_ONLY.value
 
@@ -123,18 +124,23 @@ def _verdict(ctx: Context, gate: int, value: float, threshold: float, *, passed:
 
 
 def _next_output(ctx: Context, kind: int) -> Output:
-    clock, cell, counts = ctx.clock, ctx.cell, ctx.world.counts
+    return _claimed(ctx.world, ctx.cell, ctx.strategy_id, ctx.instrument_id, kind)
+
+
+def _claimed(world: World, cell: CellRow, strategy_id: int, instrument_id: int, kind: int) -> Output:
+    """One more output, blank but for whose it is. Not of a context: compiled, that is no more than its members, then."""
+    clock, counts = world.clock, world.counts
     if cell.outputs_seq != clock.seq:
         cell.outputs_seq = clock.seq
         cell.outputs = 0
-    if cell.outputs >= ctx.settings.outputs_max:
+    if cell.outputs >= world.settings.outputs_max:
         raise OverflowError("more outputs in one step than the settings allow")
     cell.outputs += 1
     counts.outputs += 1
-    output: Output = claim(ctx.world.outputs, counts.outputs)
+    output: Output = claim(world.outputs, counts.outputs)
     output.kind = kind
-    output.strategy_id = ctx.strategy_id
-    output.instrument_id = ctx.instrument_id
+    output.strategy_id = strategy_id
+    output.instrument_id = instrument_id
     output.cause_seq = clock.cause_seq
     output.cause_ord = clock.cause_ord
     return output

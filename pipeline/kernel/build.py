@@ -23,7 +23,7 @@ from blake3 import blake3
 from pipeline.core.strategy import Strategy
 from pipeline.errors import ConfigError
 from pipeline.kernel.groups import WORLD, Run, call_group
-from pipeline.kernel.source import DOORS, engine_text, kernel_text
+from pipeline.kernel.source import DOORS, RARE_DOORS, engine_text, kernel_text, places_in_loop
 
 CACHE_VARIABLE: Final = "TAPE_CACHE"
 _PRIVATE: Final = 0o700
@@ -60,7 +60,8 @@ def kernel_symbol(strategies: tuple[Strategy, ...]) -> str:
 
     Raises StrategyError naming the file and line of what can't be compiled.
     """
-    return f"tape_kernel_{_digest(_engine_symbol(), kernel_text(strategies), str(call_group(strategies)))}"
+    told = sorted((*places_in_loop(strategies).items(), *((door.__name__, "rare") for door in RARE_DOORS)))
+    return f"tape_kernel_{_digest(_engine_symbol(), kernel_text(strategies), str(told), str(call_group(strategies)))}"
 
 
 @cache

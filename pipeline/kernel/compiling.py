@@ -13,7 +13,9 @@ from functools import cache
 from typing import Any, Final
 
 import llvmlite.binding as llvm
+from llvmlite import ir
 from numba import types
+from numba.core.callconv import RETCODE_USEREXC, CPUCallConv, Status
 from numba.core.codegen import CPUCodeLibrary
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.cpu import CPUContext
@@ -25,14 +27,7 @@ from pipeline.kernel.groups import call_group
 from pipeline.kernel.primitives import door as make_door
 from pipeline.kernel.primitives import group_at
 from pipeline.kernel.signatures import door_signature, group_type
-from pipeline.kernel.source import DOORS, engine_name, engine_text, kernel_text
-
-_PATCHED: Final = (
-    (CPUCodeLibrary, "_optimize_functions"),
-    (CPUCodeLibrary, "_optimize_final_module"),
-    (CPUCodeLibrary, "_finalize_final_module"),
-    (CPUContext, "get_executable"),
-)
+from pipeline.kernel.source import DOORS, RARE_DOORS, engine_name, engine_text, kernel_text, places_in_loop
 
 
 def engine_object(symbols: Mapping[Any, str]) -> bytes:
@@ -47,12 +42,16 @@ def engine_object(symbols: Mapping[Any, str]) -> bytes:
 def kernel_object(strategies: tuple[Strategy, ...], symbol: str, doors: Mapping[Any, str]) -> bytes:
     """The loop over these strategies as an object file that calls the engine through the symbols of its doors."""
     namespace = _engine()
-    opened = {engine_name(door): make_door(doors[door], door_signature(namespace, door)) for door in DOORS}
+    opened = {engine_name(door): _door(doors[door], door, namespace) for door in DOORS}
     found = {"call_at": group_at(group_type(call_group(strategies)))}
     kernel = _executed("kernel", kernel_text(strategies), namespace | opened | found)
     with _only_translated():
         entries = {symbol: _translated(kernel["run"], (types.int64,))}
-    return _object(entries)
+    return _object(entries, places_in_loop(strategies))
+
+
+def _door(symbol: str, door: Any, namespace: dict[str, Any]) -> Any:
+    return make_door(symbol, door_signature(namespace, door), is_rare=door in RARE_DOORS)
 
 
 @cache
@@ -72,10 +71,9 @@ def _executed(name: str, text: str, names: Mapping[str, Any]) -> dict[str, Any]:
 @contextmanager
 def _only_translated() -> Iterator[None]:
     """Have numba stop behind its own part of the work: nothing is optimised, nothing can be called."""
-    kept = [(owner, name, getattr(owner, name)) for owner, name in _PATCHED]
-    given = (_take_over_layout, lambda _self: None, _call_finished, lambda *_: [].append)
+    kept = [(owner, name, getattr(owner, name)) for owner, name, _ in _PATCHED]
     with global_compiler_lock:
-        for (owner, name), instead in zip(_PATCHED, given, strict=True):
+        for owner, name, instead in _PATCHED:
             setattr(owner, name, instead)
         try:
             yield
@@ -84,12 +82,50 @@ def _only_translated() -> Iterator[None]:
                 setattr(owner, name, before)
 
 
+def _bare_call(convention: Any, builder: Any, callee: Any, result: Any, types_: Any, given: Any, **_: Any) -> Any:
+    """A call whose failure is one number, with no cause to carry, and whose result is not cleared before."""
+    with builder.goto_entry_block():
+        place = builder.alloca(convention.get_return_type(result).pointee)
+    cause = convention._get_excinfo_argument(builder.function)  # noqa: SLF001  # handed on: nobody writes there
+    packed = convention._get_arg_packer(types_).as_arguments(builder, given)  # noqa: SLF001  # as the replaced one does
+    code = builder.call(callee, [place, cause, *packed])
+    status = convention._get_return_status(builder, code, cause)  # noqa: SLF001  # as the replaced one does
+    return status, convention.context.get_returned_value(builder, result, builder.load(place))
+
+
+def _bare_status(_convention: Any, builder: Any, code: Any, cause: Any) -> Status:
+    failed = builder.icmp_signed(">", code, ir.Constant(code.type, 0))
+    no = ir.Constant(failed.type, 0)
+    return Status(code, builder.not_(failed), no, failed, no, no, failed, cause)
+
+
+def _fail(convention: Any, builder: Any, *_: Any, **__: Any) -> None:
+    """Return that it failed, and nothing about why: the interpreter will find out."""
+    convention._return_errcode_raw(builder, RETCODE_USEREXC)  # noqa: SLF001  # how the replaced one ends
+
+
 def _take_over_layout(library: Any, module: Any) -> None:
     module.data_layout = library.codegen._data_layout  # noqa: SLF001  # what the replaced function does first
 
 
 def _call_finished(library: Any) -> None:
     library._finalized = True  # noqa: SLF001  # the replaced function would make machine code
+
+
+_PATCHED: Final[tuple[tuple[Any, str, Any], ...]] = (
+    (CPUCodeLibrary, "_optimize_functions", _take_over_layout),
+    (CPUCodeLibrary, "_optimize_final_module", lambda _self: None),
+    (CPUCodeLibrary, "_finalize_final_module", _call_finished),
+    (CPUContext, "get_executable", lambda *_: [].append),
+    (CPUContext, "create_cpython_wrapper", lambda *_, **__: None),
+    (CPUContext, "create_cfunc_wrapper", lambda *_, **__: None),
+    (CPUCallConv, "call_function", _bare_call),
+    (CPUCallConv, "_get_return_status", _bare_status),
+    (CPUCallConv, "return_user_exc", _fail),
+    (CPUCallConv, "return_status_propagate", _fail),
+    (cpu_target.target_context, "cached_internal_func", {}),  # of numba's own functions, what is made so is ours alone
+)
+"""What stands in for numba's own here, each where the other is looked for."""
 
 
 def _translated(dispatcher: Any, arguments: tuple[Any, ...]) -> tuple[str, Any]:
@@ -103,8 +139,8 @@ def _translated(dispatcher: Any, arguments: tuple[Any, ...]) -> tuple[str, Any]:
     return made.fndesc.llvm_func_name, made.library._final_module  # noqa: SLF001  # LLVM's own, not yet optimised
 
 
-def _object(entries: Mapping[str, tuple[str, Any]]) -> bytes:
-    """One object file in which only the entries can be seen, under their symbols."""
+def _object(entries: Mapping[str, tuple[str, Any]], told: Mapping[str, tuple[str, ...]] | None = None) -> bytes:
+    """One object file in which only the entries can be seen, under their symbols; `told` are attributes by function."""
     codegen = cpu_target.target_context.codegen()
     whole = llvm.parse_assembly(str(codegen._create_empty_module("tape")))  # noqa: SLF001  # with numba's data layout
     for _, module in entries.values():
@@ -113,6 +149,8 @@ def _object(entries: Mapping[str, tuple[str, Any]]) -> bytes:
     for function in whole.functions:
         if not function.is_declaration:
             function.linkage = "external" if function.name in names else "internal"
+            for attribute in _attributes_of(function.name, told or {}):
+                function.add_function_attribute(attribute)
             function.name = names.get(function.name, function.name)
     for variable in whole.global_variables:
         if variable.linkage == llvm.Linkage.common:
@@ -122,3 +160,8 @@ def _object(entries: Mapping[str, tuple[str, Any]]) -> bytes:
     passes.add_global_dead_code_eliminate_pass()
     passes.run(whole, builder)
     return bytes(codegen._tm.emit_object(whole))  # noqa: SLF001  # for the processor numba compiles for
+
+
+def _attributes_of(mangled: str, told: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """What is told of a function, by the name numba made of its own."""
+    return next((attributes for name, attributes in told.items() if f"{len(name)}{name}B" in mangled), ())

@@ -1,7 +1,8 @@
 """Groups: what compiled code finds behind each address it is handed, as plain words that anybody can write.
 
 A group is a row of 64-bit words: the address of a row, of another group or of a column (numbers, read only; all columns of
-a group are as long as its `count` says), or the address and the length of a table (rows). The words are written by `memory` and `inputs` and read by compiled code, for which
+a group are as long as its `count` says), the address and the length of a table (rows), a number itself, that never
+changes, or all words of a part. The words are written by `memory` and `inputs` and read by compiled code, for which
 `signatures` turns the same lists into types.
 """
 
@@ -28,14 +29,14 @@ Run = Callable[[int], bool]
 """The loop: given the address of a `call` group it runs, and says whether all went well."""
 
 STEPS: Final[dict[Kind, Any]] = {
-    Kind.QUOTE: step.step_quote,
+    Kind.QUOTE: step.take_quote,
     Kind.PRINT: step.step_print,
     Kind.BAR: step.step_bar,
     Kind.STATUS: step.step_status,
     Kind.TIMER: step.step_timer,
     Kind.FEED: step.step_feed,
 }
-"""The kinds that compiled code reduces by a function of their own."""
+"""The kinds that compiled code reduces by a function of their own; before that of quotes it calls `step.begin`."""
 
 
 class Form(Enum):
@@ -46,10 +47,12 @@ class Form(Enum):
     COLUMN = 3
     GROUP = 4
     COUNT = 5
+    NUMBER = 6
+    PART = 7
 
 
 class Member(NamedTuple):
-    """One member: `what` is the dtype of its rows or numbers, the group it is, or the column it counts."""
+    """One member: `what` is the dtype of its rows or numbers or its own, the group it is, or the column it counts."""
 
     name: str
     form: Form
@@ -81,7 +84,7 @@ class Cursor:
 
 @state
 class Nothing:
-    """What stands where a strategy has no shared State or no parameters."""
+    """What stands where a strategy has no shared State."""
 
     nothing: int
 
@@ -135,14 +138,12 @@ assert [member.name for member in TAPE.members] == list(Tape._fields)
 assert [member.name for member in WORLD.members] == list(World._fields)
 
 
-def params_dtype(strategy: Strategy) -> np.dtype[Any]:
-    """Parameters as a row."""
+@cache
+def params_group(strategy: Strategy) -> Group:
+    """Parameters: numbers that no handler may set, so that what is made of them is made once, not at every input."""
     codes = {bool: "?", int: "<i8", float: "<f8"}
-    return (
-        np.dtype([(spec.name, codes[spec.type]) for spec in strategy.Params.specs])
-        if strategy.Params.specs
-        else NOTHING.dtype
-    )
+    specs = strategy.Params.specs
+    return Group("params", tuple(Member(spec.name, Form.NUMBER, np.dtype(codes[spec.type])) for spec in specs))
 
 
 def cells_group(strategies: tuple[Strategy, ...]) -> Group:
@@ -152,7 +153,7 @@ def cells_group(strategies: tuple[Strategy, ...]) -> Group:
         members += [
             Member(f"state_{number}", Form.TABLE, strategy.record.dtype),
             Member(f"shared_{number}", Form.ROW, (strategy.shared_record or NOTHING).dtype),
-            Member(f"params_{number}", Form.ROW, params_dtype(strategy)),
+            Member(f"params_{number}", Form.PART, params_group(strategy)),
         ]
     return Group("cells", tuple(members))
 
@@ -180,6 +181,12 @@ def address_of(array: Array) -> int:
     return int(array.ctypes.data)
 
 
+def _word_of(number: Array) -> int:
+    """A number's eight bytes as an integer; a bool is 0 or 1."""
+    wide = number.astype(np.float64 if number.dtype.kind == "f" else np.int64)
+    return int(wide.view(np.int64).item())
+
+
 def words_of(group: Group, arrays: Mapping[str, Array]) -> Words:
     """A group over arrays, which must outlive it; a member that is a group stands for its own words."""
     words: list[int] = []
@@ -188,6 +195,12 @@ def words_of(group: Group, arrays: Mapping[str, Array]) -> Words:
     for name, form, what in group.members:
         if form is Form.COUNT:
             words.append(len(arrays[what]))
+            continue
+        if form is Form.NUMBER:
+            words.append(_word_of(arrays[name]))
+            continue
+        if form is Form.PART:
+            words += arrays[name].tolist()
             continue
         words.append(address_of(arrays[name]))
         if form is Form.TABLE:

@@ -19,7 +19,7 @@ from pipeline.core.strategy import Plan
 from pipeline.core.tape import KINDS, TAPE_LENGTH, row_dtype
 from pipeline.core.world import COUNTS, PERSISTENT, QUEUES, SINGLE, SPARE_SLOTS
 from pipeline.events import LAYOUTS
-from pipeline.kernel.groups import NOTHING, TAPE, WORLD, Array, Words, cells_group, params_dtype, words_of
+from pipeline.kernel.groups import NOTHING, TAPE, WORLD, Array, Words, cells_group, params_group, words_of
 
 TAPE_ROWS: Final = 32_768
 """Derived rows of a kind that fit before the tape is emptied."""
@@ -50,7 +50,7 @@ class Memory:
         self._length = length["rows"]
         self._tape_words = words_of(TAPE, {**self.tape, "length": length})
         self._queues = {name: _rows(record, QUEUE_ROWS) for name, record in QUEUES.items()}
-        self._params = [_params_row(plan) for plan in plans]
+        self._params = [_params_words(plan) for plan in plans]
         self._symbols: Mapping[int, str] = {}
         self.world: Words = np.zeros(0, np.int64)
         self.cells: Words = np.zeros(0, np.int64)
@@ -178,11 +178,10 @@ def _in_one_piece(arrays: Sequence[Array]) -> tuple[Array, list[Array]]:
     return whole, views
 
 
-def _params_row(plan: Plan) -> Array:
-    row = np.zeros(1, params_dtype(plan.strategy))
-    if plan.params:
-        row[0] = tuple(plan.params)
-    return row
+def _params_words(plan: Plan) -> Words:
+    group = params_group(plan.strategy)
+    values = zip(group.members, plan.params or (), strict=True)
+    return words_of(group, {name: np.array(value, what) for (name, _, what), value in values})
 
 
 def _roomy(name: str, count: int) -> int:

@@ -5,7 +5,7 @@ copied in the loop.
 """
 
 import operator
-from typing import Any
+from typing import Any, Final
 
 from blake3 import blake3
 from llvmlite import ir
@@ -18,6 +18,9 @@ from numba.extending import intrinsic, models, overload, register_model
 
 from pipeline.core.tables import claim
 from pipeline.kernel.arithmetic import OPTIONS, is_int
+
+_WORD: Final = ir.IntType(64)
+_WORD_SIZE: Final = 8
 
 
 class TableType(types.Type):
@@ -54,7 +57,7 @@ def number_at(_context: Any, column: Any, _index: Any) -> Any:
 
     def build(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
         numbers = builder.bitcast(args[0], context.get_value_type(column.number).as_pointer())
-        return builder.load(builder.gep(numbers, [args[1]]))
+        return _never_changing(builder, builder.load(builder.gep(numbers, [args[1]])))
 
     return column.number(column, types.intp), build
 
@@ -98,6 +101,16 @@ def _length(_context: Any, table_: Any) -> Any:
     return types.intp(table_), build
 
 
+@intrinsic
+def _is_outside(_context: Any, index: Any, length: Any) -> Any:
+    """`index < 0 or index >= length` in one: read without its sign, what is below 0 is beyond every length."""
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.icmp_unsigned(">=", context.cast(builder, args[0], signature.args[0], types.intp), args[1])
+
+    return types.boolean(index, length), build
+
+
 # numba compares the signatures of an overload and of what it gives, annotations included: these have none.
 
 
@@ -107,7 +120,7 @@ def _getitem(rows, index):  # noqa: ANN001, ANN202, ARG001  # as said above
         return None
 
     def get(rows, index):  # noqa: ANN001, ANN202  # as said above
-        if index < 0 or index >= _length(rows):
+        if _is_outside(index, _length(rows)):
             raise IndexError
         return _row(rows, index)
 
@@ -125,7 +138,7 @@ def _claim(table, index):  # noqa: ANN001, ANN202, ARG001  # as said above
         return None
 
     def get(table, index):  # noqa: ANN001, ANN202  # as said above
-        if index < 0 or index >= _length(table):
+        if _is_outside(index, _length(table)):
             raise IndexError
         _reset(table, index)
         return _row(table, index)
@@ -140,11 +153,25 @@ class GroupType(types.Type):
     tables that costs half a microsecond a call, and minutes to compile.
     """
 
+    is_lasting = True
+    """Whether its words stand before the function begins, and never change while it runs."""
+
     def __init__(self, members: tuple[tuple[str, Any], ...]) -> None:
         self.members = members
+        self.words = sum(_words_of(type_) for _, type_ in members)
         self.places = {name: i for i, (name, _) in enumerate(members)}
         digest = blake3(str(members).encode()).hexdigest()[:16]
         super().__init__(name=f"{type(self).__module__}.{type(self).__name__}({digest})")
+
+
+class PartType(GroupType):
+    """A group that stands inside of another, so that its members are as near as that one's own."""
+
+
+def _words_of(type_: Any) -> int:
+    if isinstance(type_, PartType):
+        return type_.words
+    return 2 if isinstance(type_, TableType) else 1
 
 
 class _GroupModel(models.PrimitiveModel):
@@ -153,11 +180,22 @@ class _GroupModel(models.PrimitiveModel):
 
 
 register_model(GroupType)(_GroupModel)
+register_model(PartType)(_GroupModel)
 
 
 def _member_pointer(context: Any, builder: Any, group: GroupType, address: Any, place: int) -> Any:
-    made = ir.LiteralStructType([context.get_value_type(type_) for _, type_ in group.members])
+    made = _slots_type(context, group)
     return cgutils.gep_inbounds(builder, builder.bitcast(address, made.as_pointer()), 0, place)
+
+
+def _slots_type(context: Any, group: GroupType) -> Any:
+    return ir.LiteralStructType([_slot_type(context, type_) for _, type_ in group.members])
+
+
+def _slot_type(context: Any, type_: Any) -> Any:
+    if isinstance(type_, PartType):
+        return _slots_type(context, type_)
+    return _WORD if isinstance(type_, types.Boolean) else context.get_value_type(type_)
 
 
 @infer_getattr
@@ -171,7 +209,29 @@ class _Members(AttributeTemplate):
 
 @lower_getattr_generic(GroupType)
 def _read_member(context: Any, builder: Any, group: Any, value: Any, name: str) -> Any:
-    loaded = builder.load(_member_pointer(context, builder, group, value, group.places[name]))
+    place = group.places[name]
+    type_, pointer = group.members[place][1], _member_pointer(context, builder, group, value, place)
+    if not group.is_lasting:
+        return builder.load(pointer)
+    if isinstance(type_, PartType):
+        return builder.bitcast(pointer, cgutils.voidptr_t)
+    if isinstance(type_, TableType):  # word by word: LLVM forgets what is said of a load when it takes one apart
+        table = cgutils.create_struct_proxy(type_)(context, builder)
+        table.address = _never_changing(builder, builder.load(cgutils.gep_inbounds(builder, pointer, 0, 0)))
+        table.length = _never_changing(builder, builder.load(cgutils.gep_inbounds(builder, pointer, 0, 1)))
+        return table._getvalue()  # noqa: SLF001  # how numba itself ends each of these
+    loaded = _never_changing(builder, builder.load(pointer))
+    if isinstance(type_, types.Boolean):
+        return builder.icmp_unsigned("!=", loaded, ir.Constant(_WORD, 0))
+    if isinstance(type_, (types.Record, GroupType)):
+        size = type_.size if isinstance(type_, types.Record) else _WORD_SIZE * type_.words
+        for fact, number in (("dereferenceable", size), ("align", _WORD_SIZE)):
+            loaded.set_metadata(fact, builder.module.add_metadata([ir.Constant(_WORD, number)]))
+    return loaded
+
+
+def _never_changing(builder: Any, loaded: Any) -> Any:
+    """A load of what nobody writes while the function runs, so that it may be made once, before a loop."""
     loaded.set_metadata("invariant.load", builder.module.add_metadata([]))
     return loaded
 
@@ -195,7 +255,9 @@ def group_maker(group_class: type[GroupType], names: tuple[str, ...]) -> Any:
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         group = signature.return_type
         made = ir.LiteralStructType([context.get_value_type(type_) for _, type_ in group.members])
-        address = builder.bitcast(cgutils.alloca_once(builder, made), cgutils.voidptr_t)
+        with builder.goto_entry_block():
+            room = builder.alloca(made)
+        address = builder.bitcast(room, cgutils.voidptr_t)
         for i in range(len(names)):
             builder.store(builder.extract_value(args[0], i), _member_pointer(context, builder, group, address, i))
         return address
@@ -207,12 +269,17 @@ def group_maker(group_class: type[GroupType], names: tuple[str, ...]) -> Any:
     return intrinsic(typed)
 
 
-def door(symbol: str, signature: Any) -> Any:
-    """A function of another object, called by its symbol: not linked in, so not compiled again. What it raises is raised on."""
+def door(symbol: str, signature: Any, *, is_rare: bool) -> Any:
+    """A function of another object, called by its symbol: not linked in, so not compiled again. What it raises is raised on.
+
+    Around one that is rarely called, registers are kept for what happens else.
+    """
 
     def build(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
         made = context.call_conv.get_function_type(signature.return_type, signature.args)
         function = cgutils.get_or_insert_function(builder.module, made, symbol)
+        if is_rare:
+            function.attributes.add("cold")
         status, _ = context.call_conv.call_function(builder, function, signature.return_type, signature.args, args)
         with cgutils.if_unlikely(builder, status.is_error):
             context.call_conv.return_status_propagate(builder, status)

@@ -12,22 +12,30 @@ from pipeline.core.closing import add_middle, add_print, see_vendor_bar
 from pipeline.core.venue import match_quote
 from pipeline.core.world import INSTRUMENT
 from pipeline.kernel.groups import WORLD, Form, Group, Member
-from pipeline.kernel.primitives import ColumnType, GroupType, TableType
+from pipeline.kernel.primitives import ColumnType, GroupType, PartType, TableType
 
 _EVENT_OF: Final[dict[Any, Kind]] = {see_vendor_bar: Kind.BAR, add_print: Kind.PRINT}
 
 
 def group_type(group: Group) -> Any:
     """The type of a group."""
-    return GroupType(tuple((member.name, _member_type(member)) for member in group.members))
+    return GroupType(_members(group))
+
+
+def _members(group: Group) -> tuple[tuple[str, Any], ...]:
+    return tuple((member.name, _member_type(member)) for member in group.members)
 
 
 def _member_type(member: Member) -> Any:
     if member.form is Form.GROUP:
         return group_type(member.what)
+    if member.form is Form.PART:
+        return PartType(_members(member.what))
     if member.form is Form.COUNT:
         return types.int64
     made = from_dtype(member.what)
+    if member.form is Form.NUMBER:
+        return made
     return {Form.ROW: made, Form.TABLE: TableType(made), Form.COLUMN: ColumnType(made)}[member.form]
 
 

@@ -8,7 +8,7 @@ from types import FunctionType
 from typing import Any, Final
 
 from pipeline.codes import Kind
-from pipeline.core import step
+from pipeline.core import step, verbs
 from pipeline.core.chunk import EVENTS, PRICES, SIZES
 from pipeline.core.closing import add_middle, add_print, close_due, see_vendor_bar
 from pipeline.core.context import Context, check_ranges
@@ -23,8 +23,18 @@ from pipeline.kernel.translate import Translator
 DOORS: Final[tuple[Any, ...]] = (arrive, close_due, settle, match_quote, see_vendor_bar, add_print, add_middle)
 """Where a step leaves the strategies' code for the engine's: compiled once, whatever the strategies are."""
 
+RARE_DOORS: Final = frozenset((arrive, close_due, settle, match_quote))
+"""Those that most inputs do not pass."""
+
+_RARE: Final[tuple[Any, ...]] = (step._deliver_waiting, step._dispatch, verbs._claimed)  # noqa: SLF001  # parts of steps, named here alone
+"""What most inputs do not reach: kept out of the loop's way, where inlined it would take its registers."""
+
 _INLINED: Final[tuple[Any, ...]] = (step.begin, step.close_what_is_due, step.deliver_facts, step.finish)
 """What only looks, most times, whether there is anything to do: called from every step, so LLVM would not think of it."""
+
+_INSIDE: Final[tuple[str, ...]] = ("alwaysinline",)
+_OUTSIDE: Final[tuple[str, ...]] = ("cold", "noinline")
+"""LLVM's words. numba's own for the former would hold for all that is called from there."""
 
 _FOR_ALL: Final = ("on_status", "on_timer", "on_feed")
 """Handlers whose event may concern all instruments."""
@@ -53,13 +63,12 @@ MINUS_INF = -math.inf
 '''
 _CONTEXT: Final = """
 class ContextType(primitives.GroupType):
-    pass
+    is_lasting = False
 
 
-Context = primitives.group_maker(ContextType, ("world", "instrument", "index", "shared", "strategy_id", "instrument_id"))
+Context = primitives.group_maker(ContextType, ("world", "instrument", "shared", "strategy_id", "instrument_id"))
 """
 _PLAIN: Final = "@njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, pipeline_class=OneTypeCompiler, **OPTIONS)"
-_INLINE: Final = _PLAIN.replace("@njit(", "@njit(forceinline=True, ")
 
 
 @cache
@@ -84,34 +93,46 @@ def engine_name(function: Any) -> str:
     return _engine()[0].add(function)
 
 
-@cache
+def places_in_loop(strategies: tuple[Strategy, ...]) -> dict[str, tuple[str, ...]]:
+    """What LLVM is told of functions of the strategies' module, by name."""
+    translator = _kernel(strategies)[0]
+    told = {"check_new": _OUTSIDE}
+    for functions, attributes in ((_RARE, _OUTSIDE), (_INLINED, _INSIDE)):
+        told |= {name: attributes for each in functions if (name := translator.name_of(each))}
+    return told
+
+
 def kernel_text(strategies: tuple[Strategy, ...]) -> str:
     """The module of the strategies, over that of the engine. `run` takes the address of a `call` group.
 
     Raises StrategyError naming the file and line of what can't be compiled.
     """
+    return _kernel(strategies)[1]
+
+
+@cache
+def _kernel(strategies: tuple[Strategy, ...]) -> tuple[Translator, str]:
     translator = Translator(_engine()[0])
     names = _names(translator)
     attributes = [
         _attribute(translator, name, made) for name, made in vars(Context).items() if isinstance(made, property)
     ]
-    attributes += [_looked_up(name, found) for name, found in _LOOKED_UP.items()]
+    attributes += [_looked_up(name, found.format_map(names)) for name, found in _LOOKED_UP.items()]
     handlers = {
         (number, name): translator.add(handler)
         for number, strategy in enumerate(strategies, 1)
         for name in HANDLERS
         if isinstance(handler := getattr(strategy, name), FunctionType)
     }
-    calls = [_call(number, name, handler, names) for (number, name), handler in handlers.items()]
+    calls = [_call(number, name, handler) for (number, name), handler in handlers.items()]
     deliveries = [_deliver(name, handlers, names) for name in HANDLERS if name not in _FACTS]
     deliveries += [_deliver_to_one(name, handlers) for name in _FACTS]
     steps = {kind: translator.add(function) for kind, function in STEPS.items()}
-    other = translator.add(step.step_other)
-    inlined = {translator.add(function) for function in _INLINED}
-    parts = [_HEADER + _CONTEXT, translator.text(lambda name: _INLINE if name in inlined else _PLAIN), *attributes]
+    begin, other = translator.add(step.begin), translator.add(step.step_other)
+    parts = [_HEADER + _CONTEXT, translator.text(lambda _name: _PLAIN), *attributes]
     parts += [f"{_PLAIN}\n{text}" for text in (*calls, *deliveries)]
-    parts += [_run(steps, other)]
-    return "\n\n".join(parts) + "\n"
+    parts += [_run(begin, steps, other)]
+    return translator, "\n\n".join(parts) + "\n"
 
 
 def _names(translator: Translator) -> dict[str, str]:
@@ -135,8 +156,8 @@ _LOOKED_UP: Final = {
     "clock": "ctx.world.clock",
     "account": "ctx.world.account",
     "settings": "ctx.world.settings",
-    "held": "ctx.world.positions[ctx.index]",
-    "cell": "ctx.world.cells[ctx.index]",
+    "held": "ctx.world.positions[{index_of}(ctx.world, ctx.strategy_id, ctx.instrument_id)]",
+    "cell": "ctx.world.cells[{index_of}(ctx.world, ctx.strategy_id, ctx.instrument_id)]",
 }
 """Members of a context that are found when they are read: most calls of a handler read none of them."""
 
@@ -157,15 +178,14 @@ def _check_new(names: dict[str, str]) -> str:
     )
 
 
-def _call(number: int, name: str, handler: str, names: dict[str, str]) -> str:
+def _call(number: int, name: str, handler: str) -> str:
     return (
         f"def call_{number}_{name}(world, cells, instrument_id, event):\n"
         f"    if world.runs[{number}].is_stopped:\n"
         "        return\n"
         "    before = world.counts.outputs\n"
-        f"    index = {names['index_of']}(world, {number}, instrument_id)\n"
         # Made where it is used: what holds records can't be given back by compiled functions.
-        f"    ctx = Context((world, world.instruments[instrument_id], index, cells.shared_{number}, {number}, instrument_id))\n"
+        f"    ctx = Context((world, world.instruments[instrument_id], cells.shared_{number}, {number}, instrument_id))\n"
         f"    {handler}(cells.state_{number}[instrument_id], event, cells.params_{number}, ctx)\n"
         "    if world.counts.outputs > before:\n"
         "        check_new(world, before)\n"
@@ -200,14 +220,14 @@ def _deliver_to_one(name: str, handlers: dict[tuple[int, str], str]) -> str:
 
 
 def _event(kind: Kind, names: dict[str, str], translator: Translator) -> str:
-    """A row of columns as the event that handlers see."""
+    """A row of columns, at a place that was checked, as the event that handlers see."""
     made = EVENTS[kind]
     sizes = {name for name in made._fields if name in SIZES and SIZES[name] in columns_of(kind)}
-    lines = [f"def event_{kind.name.lower()}(world, columns, i):", *_checked("i", "columns")]
+    lines = [f"def event_{kind.name.lower()}(world, columns, i):"]
     if kind in (Kind.QUOTE, Kind.PRINT, Kind.BAR):
         lines += [
             "    instrument_id = int64(number_at(columns.instrument_id, i))",
-            f"    if not {names['is_defined']}(world, instrument_id):",
+            "    if world.instruments[instrument_id].instrument_id == 0:",  # as every row that nothing defined, and row 0
             "        raise ValueError",
         ]
     if sizes:
@@ -226,12 +246,7 @@ def _event(kind: Kind, names: dict[str, str], translator: Translator) -> str:
     return "\n".join(lines)
 
 
-def _checked(place: str, group: str) -> list[str]:
-    """The one check before the columns of a group are read at a place."""
-    return [f"    if {place} < 0 or {place} >= {group}.count:", "        raise IndexError"]
-
-
-def _run(steps: dict[Kind, str], other: str) -> str:
+def _run(begin: str, steps: dict[Kind, str], other: str) -> str:
     """The loop. What it returns says nothing; how far it came stands in `progress`."""
     lines = [
         _PLAIN,
@@ -243,29 +258,48 @@ def _run(steps: dict[Kind, str], other: str) -> str:
         "    kinds = call.kinds",
         "    cursors = call.cursors",
         *(f"    {group.name} = call.{group.name}" for group in (*COLUMNS.values(), OTHERS)),
+        "    length = world.tape.length",
         "    i = progress.at",
-        "    if i < 0 or progress.stop > call.count:",
+        "    stop = progress.stop",
+        "    rows_max = progress.rows_max",
+        "    if i < 0 or stop > call.count:",
         "        raise IndexError",
-        "    while i < progress.stop and world.tape.length.rows < progress.rows_max:",
-        "        progress.at = i",
+        "    while i < stop and length.rows < rows_max:",
         "        kind = number_at(kinds, i)",
         "        cursor = cursors[kind]",
-        "        k = cursor.row",
+        "        k = first = cursor.row",
+        "        if k < 0:",
+        "            raise IndexError",
     ]
     word = "if"
     for kind, function in steps.items():
-        lines += [
-            f"        {word} kind == {int(kind)}:",
-            f"            {function}(world, cells, event_{kind.name.lower()}(world, {COLUMNS[kind].name}, k))",
-        ]
+        columns = COLUMNS[kind].name
+        event = f"event_{kind.name.lower()}(world, {columns}, k)"
+        lines += [f"        {word} kind == {int(kind)}:"]
+        started = [f"{begin}(world, number_at(quotes.ts_recv_ns, k), int64(number_at(quotes.origin, k)))"]
+        before = started if kind == Kind.QUOTE else []
+        lines += _one_after_another(columns, [*before, f"{function}(world, cells, {event})"])
         word = "elif"
+    seen = "number_at(others.ts_recv_ns, k), int64(number_at(others.origin, k))"
     lines += [
         "        else:",
-        *(f"        {line}" for line in _checked("k", "others")),
-        f"            {other}(world, cells, number_at(others.ts_recv_ns, k), int64(number_at(others.origin, k)))",
-        "        cursor.row = k + 1",
-        "        i += 1",
+        *_one_after_another(OTHERS.name, [f"{other}(world, cells, {seen})"]),
+        "        if k == first:",
+        "            raise IndexError",
+        "        i += k - first",
+        "        cursor.row = k",
         "    progress.at = i",
         "    return 0",
     ]
     return "\n".join(lines)
+
+
+def _one_after_another(columns: str, calls: list[str]) -> list[str]:
+    """The inner loop: inputs of one kind, as long as they come, so that what they have in common stays in registers."""
+    return [
+        f"            until = min({columns}.count, k + stop - i)",
+        "            while k < until and length.rows < rows_max and number_at(kinds, i - first + k) == kind:",
+        "                progress.at = i - first + k",
+        *(f"                {call}" for call in calls),
+        "                k += 1",
+    ]
