@@ -63,7 +63,8 @@ class Record:
 
     `save(row)` gives packed bytes (raises OverflowError or TypeError naming the field that can't be packed);
     `restore(row, packed)` sets every member from them; `new()` gives a row with every member at its default.
-    `settle(row)` makes each scalar what its bytes say, where a handler put an integer in a float or a number in a bool.
+    `settle(row)` makes each scalar what its bytes say, where a handler put an integer in a float, a number in a bool, or an enum's
+    member, which has other words, in an integer.
     """
 
     cls: type[Any]
@@ -231,8 +232,8 @@ def _written_out(
 
 
 def _settled(leaves: tuple[Leaf, ...]) -> list[str]:
-    kinds = {"?": "bool", "d": "float"}
-    scalars = [(f"row.{leaf.path}", kinds[leaf.code]) for leaf in leaves if not leaf.count and leaf.code in kinds]
+    kinds = {"?": "bool", "d": "float", "q": "int"}
+    scalars = [(f"row.{leaf.path}", kinds[leaf.code]) for leaf in leaves if not leaf.count]
     return [f"if {path}.__class__ is not {kind}: {path} = {kind}({path})" for path, kind in scalars]
 
 

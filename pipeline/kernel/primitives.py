@@ -291,12 +291,13 @@ def door(symbol: str, signature: Any, *, is_rare: bool) -> Any:
 
 
 def _fits(member: Any, value: Any) -> bool:
-    """Whether a value is of a member's sort; a literal integer may stand for a float."""
+    """Whether a value is of a member's sort.
+
+    Not even a literal integer may stand for a float: interpreted it is one until the handler ends, and -s.total of 0 is no -0.0.
+    """
     if isinstance(member, types.Boolean):
         return isinstance(value, (types.Boolean, types.BooleanLiteral))
-    if isinstance(member, types.Float):
-        return isinstance(value, types.Float) or (isinstance(value, types.Literal) and is_int(value))
-    return is_int(value)
+    return isinstance(value, types.Float) if isinstance(member, types.Float) else is_int(value)
 
 
 @intrinsic(prefer_literal=True)
@@ -328,7 +329,8 @@ def put_item(value: Any, values: Any, index: Any) -> None:
 def _put_item(value, values, index):  # noqa: ANN001, ANN202, ARG001  # as said above
     if not (isinstance(values, types.Array) and isinstance(values.dtype, (types.Integer, types.Float))):
         raise NumbaTypeError(f"a {values} has no places that can be set")
-    if not _fits(values.dtype, value):
+    is_literal = isinstance(values.dtype, types.Float) and isinstance(value, types.Literal) and is_int(value)
+    if not is_literal and not _fits(values.dtype, value):  # an array makes a float of it at once, at either speed
         raise NumbaTypeError(f"an array of {values.dtype} can't be given a {types.unliteral(value)}")
 
     def put(value, values, index):  # noqa: ANN001, ANN202  # as said above

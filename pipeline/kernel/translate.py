@@ -30,13 +30,13 @@ from pipeline.kernel.vocabulary import (
     TWINS,
     assigned,
     call_of,
+    handed_to,
     is_one_of,
     is_small,
     is_written,
     leaves,
     number,
     own,
-    plain,
 )
 
 
@@ -318,8 +318,7 @@ class _Body(ast.NodeTransformer):
         if isinstance(called, type) and hasattr(called, "_fields"):
             return self._made_tuple(node, called, arguments, keywords)
         if isinstance(called, FunctionType):
-            arguments = [plain(each) for each in arguments]
-            keywords = [ast.keyword(own(each.arg or ""), plain(each.value)) for each in keywords]
+            arguments, keywords = handed_to(called, arguments, keywords)
         elif is_one_of(called, EXTREMES):
             return self._extreme(node, EXTREMES[called], arguments)
         elif is_one_of(called, TWINS) and (len(arguments) != 1 or keywords):

@@ -2,9 +2,10 @@
 
 import ast
 import math
+from types import FunctionType
 from typing import Any, Final
 
-from pipeline.core import cells
+from pipeline.core import cells, verbs
 
 BUILTINS: Final = frozenset(("bool", "len", "range"))
 MATH: Final = frozenset(("isfinite", "isinf", "isnan"))
@@ -113,8 +114,30 @@ def call_of(name: str, arguments: list[Any]) -> ast.Call:
     return ast.Call(ast.Name(name, ast.Load()), arguments, [])
 
 
-def plain(value: Any) -> Any:
-    """An argument that is a number, as any number: numba would compile the function anew for each one it is called with."""
+def handed_to(
+    function: FunctionType, arguments: list[Any], keywords: list[ast.keyword]
+) -> tuple[list[Any], list[ast.keyword]]:
+    """The arguments of a call, as the function in the text takes them.
+
+    A verb takes floats, whatever number stands there: `enter(ctx, side, quantity=5)`. A function of a strategy's own may
+    ask whether it was given an integer.
+    """
+    is_verb = function.__module__ == verbs.__name__
+    floats = {name for name, type_ in function.__annotations__.items() if type_ is float and is_verb}
+    names = function.__code__.co_varnames
+    return (
+        [_plain(each, is_float=name in floats) for each, name in zip(arguments, names, strict=False)],
+        [ast.keyword(own(each.arg or ""), _plain(each.value, is_float=each.arg in floats)) for each in keywords],
+    )
+
+
+def _plain(value: Any, *, is_float: bool) -> Any:
+    """An argument that is a number, as any number: numba would compile the function anew for each one it is called with.
+
+    Where a float is wanted, a small integer written down is one.
+    """
+    if is_float and is_small(value):
+        return number(float(ast.literal_eval(value)))
     is_int = isinstance(value, ast.Constant) and type(value.value) is int
     return call_of("int64", [value]) if is_int else value
 
