@@ -65,7 +65,7 @@ class _Head:
     """The front of a source: rows given but not yet taken."""
 
     def __init__(self, source: Iterator[Chunk], from_seq: int) -> None:
-        self.through = 0
+        self.through = from_seq - 1
         self._source = source
         self._from_seq = from_seq
         self._waiting: list[Block] = []

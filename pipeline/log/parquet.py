@@ -146,7 +146,7 @@ class PartFile:
 
     def blocks(
         self,
-        from_seq: int = 1,
+        from_seq: int = 0,
         *,
         rows: int = ROW_GROUP_ROWS,
         columns: Sequence[str] | None = None,

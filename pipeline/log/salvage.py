@@ -64,7 +64,7 @@ def salvage(store: Store, id_: str, *, created_ns: int) -> Salvaged:
     with Journal.create(
         target / JOURNAL, log_id=bytes.fromhex(made.log_id), is_derived_only=is_run, disk=store.disk
     ) as journal:
-        for window in windows(_sources(store.disk, folder, old), 1, ENDLESS - 1, _WINDOW_ROWS):
+        for window in windows(_sources(store.disk, folder, old), 0, ENDLESS - 1, _WINDOW_ROWS):
             for kind, blocks in renumbering.renumbered(window.blocks):
                 if blocks:
                     journal.append(kind, blocks)

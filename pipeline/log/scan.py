@@ -162,12 +162,16 @@ def _ending_within_header(head: bytes) -> Ending:
 
 
 def misnumbered(kind: FrameKind, first: int, last: int, last_seq: int, *, is_derived_only: bool) -> str:
-    """Why rows first..last can't follow `last_seq`, the last one there; empty when they can."""
+    """Why rows first..last can't follow `last_seq`, the last one there; empty when they can.
+
+    A log of derived rows alone may begin at 0: with what was carried over, before the first input.
+    """
     if kind is FrameKind.INPUTS:
         if first != last_seq + 1 or last < first or is_derived_only:
             return f"inputs {first}..{last} do not follow seq {last_seq}"
     elif kind is FrameKind.DERIVED:
-        if not 1 <= first <= last or (first < last_seq if is_derived_only else last > last_seq):
+        least = 0 if is_derived_only else 1
+        if not least <= first <= last or (first < last_seq if is_derived_only else last > last_seq):
             return f"derived rows {first}..{last} do not fit seq {last_seq}"
     elif first != last_seq or last != last_seq:
         return f"{kind.name.lower()} frame names seq {first}..{last} after seq {last_seq}"

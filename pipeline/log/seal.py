@@ -102,7 +102,7 @@ def _with_next_segment(folder: Path, before: Manifest, disk: Disk) -> Manifest:
 def write_sealed(reader: LogReader, folder: Path, disk: Disk) -> Manifest:
     """Write all of a log's rows as sealed parts into a folder; the manifest that would name them is returned, not written."""
     parts, tally = Parts(folder, disk, suffix=TEMPORARY), Tally()
-    for window in reader.windows(what="all", rows=_WINDOW_ROWS):
+    for window in reader.windows(0, what="all", rows=_WINDOW_ROWS):
         for block in window.blocks:
             parts.write(block, MERGED)
             tally.add(block)

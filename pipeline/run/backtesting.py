@@ -8,7 +8,7 @@ not run again; sessions of one content are run once, and each has its row.
 
 import contextlib
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from itertools import chain, groupby
 from pathlib import Path
@@ -88,8 +88,6 @@ def backtest(
     """
     started = time.perf_counter()
     _check_sealed(sessions)
-    if overnight is Overnight.CARRY and keep_runs:
-        raise ConfigError("--keep-runs with --overnight carry: a run begins with nothing, so it could not be verified")
     if splits and overnight is Overnight.FLAT:
         raise ConfigError("--split with --overnight flat: nothing is carried over a split")
     sources = code_of(files)
@@ -102,7 +100,7 @@ def backtest(
     half_made = store.half_made_runs()
     try:
         done = _done(store, results, cells)
-        waiting, twins = _once([job for job in jobs if any(cell.place not in done for cell in job.cells)])
+        waiting, twins = _once([_left(job, done) for job in jobs if any(cell.place not in done for cell in job.cells)])
         progress(len(done))
         inputs = {session.id: session.inputs for session in sessions}
         code = Code(
@@ -194,6 +192,12 @@ def _asked(
 
 def _is_swept(name: str, sweeps: Mapping[str, Any]) -> bool:
     return name in sweeps or name.rpartition(".")[2] in sweeps
+
+
+def _left(job: Job, done: Collection[tuple[str, int]]) -> Job:
+    """The job, where cells that are done are only gone through for what they leave to the next: their runs are there."""
+    cells = (msgspec.structs.replace(cell, is_kept=cell.is_kept and cell.place not in done) for cell in job.cells)
+    return msgspec.structs.replace(job, cells=tuple(cells))
 
 
 def _once(jobs: Sequence[Job]) -> tuple[list[Job], list[tuple[Job, Job]]]:

@@ -18,6 +18,7 @@ from blake3 import blake3
 
 from pipeline.codes import Kind
 from pipeline.core.chunk import COLUMNS
+from pipeline.errors import TapeError
 from pipeline.log import cache, hot
 from pipeline.log.backtests import CellRow, Value
 from pipeline.log.manifest import Manifest
@@ -25,7 +26,7 @@ from pipeline.log.reader import LogReader
 from pipeline.log.store import Store
 from pipeline.run.code import code_of
 from pipeline.run.fold import FoldPlan, LocalFold, Speed
-from pipeline.run.overnight import NOTHING, Evening, Split, morning
+from pipeline.run.overnight import NOTHING, Evening, Split, as_kept, morning
 from pipeline.run.replaying import both, instruments_of, kept, new_run, reduce_all
 from pipeline.run.tally import Tally, units_of
 
@@ -89,9 +90,15 @@ def run_job(store: Store, code: Code, job: Job) -> tuple[CellRow, ...]:
     """A row for each cell. Raises as `replay` does, and ConfigError for what can't be carried overnight."""
     rows: list[CellRow] = []
     evening = None
-    for cell in job.cells:
-        row, evening = _run_cell(store, code, cell, evening, job.splits, is_last=cell is job.cells[-1])
-        rows.append(row)
+    try:
+        for cell in job.cells:
+            row, evening = _run_cell(store, code, cell, evening, job.splits, is_last=cell is job.cells[-1])
+            rows.append(row)
+    except TapeError:
+        for row in rows:
+            if row.run:
+                store.delete(row.run)  # there will be no row that names it
+        raise
     return tuple(rows)
 
 
@@ -113,6 +120,8 @@ def _run_cell(
             sources = code_of(code.paths)
             run = stack.enter_context(kept(store, made(store, session, cell.plan, code.paths, sources), sources))
         fold.reduce([begun.state])
+        if run and len(begun.state):
+            run.add([as_kept(begun.state)])
         windows = hot.windows(store, session.id, columns=COLUMNS, rows=ROWS)
         take = both(tally.add, run.add) if run else tally.add
         events = reduce_all(windows, lambda batch: [fold.reduce(batch)], take, _dropped)

@@ -21,11 +21,12 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import numpy as np
 
-from pipeline.block import Block
+from pipeline.block import Block, Blocks, concat
 from pipeline.codes import Kind, SessionAction
 from pipeline.errors import ConfigError
 from pipeline.log import hot
 from pipeline.log.manifest import Manifest
+from pipeline.log.reader import LogReader
 from pipeline.log.store import Store, day_of
 from pipeline.run.fold import Carried
 from pipeline.run.replaying import Instruments
@@ -220,6 +221,17 @@ def _split_row(kind: str, told: dict[str, Any], factor: Fraction, symbol: str) -
     if steps.denominator != 1:
         raise ConfigError(f"{symbol}: a split by {factor} leaves a broken share of {told['quantity_steps']} steps")
     return told | {"quantity_steps": int(steps), "average_price": told["average_price"] / float(factor)}
+
+
+def as_kept(begun: Block) -> Block:
+    """What a session began with, as a run keeps it: derived rows before its first input, at `seq` 0."""
+    return begun.with_columns(seq=np.zeros(len(begun), np.int64), ord=np.arange(1, len(begun) + 1, dtype=np.int32))
+
+
+def kept_in(run: LogReader) -> Blocks:
+    """What a run began with, to be reduced before its first input; nothing when it began with nothing."""
+    rows = concat(block for blocks in run.batches(0, 0, what="derived", kinds=[Kind.SESSION]) for block in blocks)
+    return [block.with_columns(seq=np.arange(1 - len(block), 1), ord=np.zeros(len(block), np.int32)) for block in rows]
 
 
 def _state(rows: Sequence[tuple[str, str]], now_ns: int) -> Block:

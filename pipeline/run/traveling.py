@@ -6,7 +6,7 @@ they are reduced interpreted, by the recorded code when that is not today's.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -27,6 +27,7 @@ from pipeline.run.code import code_of, is_todays
 from pipeline.run.fold import FoldOfState, FoldPlan, LocalFold, RecordedFold, Speed, recorded_paths
 from pipeline.run.keeping import Keeper, trail_of
 from pipeline.run.outline import Outline
+from pipeline.run.overnight import kept_in
 from pipeline.run.verifying import check_code, recorded_plan
 
 OUTLINE_FILE: Final = "pipeline/run/outline.py"
@@ -51,6 +52,8 @@ class Journey:
     """blake3 of each source."""
     recorded: Path | None
     """The folder of the code, when it is not today's."""
+    begun: Blocks = field(default_factory=list)
+    """What is reduced before the first input: what a session before left."""
 
 
 def journey_of_log(store: Store, name: str) -> Journey:
@@ -73,7 +76,8 @@ def journey_of_log(store: Store, name: str) -> Journey:
     session = store.session_of(manifest)
     to_seq = manifest.settings.get("to_seq", LogReader(store.folder(session.id)).last_seq)
     assert isinstance(to_seq, int)
-    return Journey(manifest.id, session, plan, paths, to_seq, manifest.code, apart)
+    begun = kept_in(LogReader(folder.parent)) if manifest.what == "run" else []
+    return Journey(manifest.id, session, plan, paths, to_seq, manifest.code, apart, begun)
 
 
 def journey_over(store: Store, name: str, plan: FoldPlan, files: Sequence[Path]) -> Journey:
@@ -114,7 +118,7 @@ class Traveler:
         self._store = store
         self._progress = progress
         self._compiling = compiling
-        self._trail = trail_of(store, journey.session, journey.plan, journey.code)
+        self._trail = None if journey.begun else trail_of(store, journey.session, journey.plan, journey.code)
         self._fold: FoldOfState | None = None
 
     def seq_at(self, ts_ns: int) -> int:
@@ -198,6 +202,8 @@ class Traveler:
             self._fold = LocalFold(journey.plan, journey.paths, speed=speed, inputs=inputs, compiling=self._compiling)
         if waypoint.seq:
             self._fold.thaw(waypoint.state)
+        elif journey.begun:
+            self._fold.reduce(journey.begun)
         return self._fold
 
     def _leave_fold(self) -> None:

@@ -17,6 +17,7 @@ from pipeline.run.code import ROOT, code_of
 from pipeline.run.comparing import Difference, first_difference
 from pipeline.run.environment import packages
 from pipeline.run.fold import Fold, FoldPlan, Hashes, LocalFold, NoFold, RecordedFold, Speed, recorded_paths
+from pipeline.run.overnight import kept_in
 
 LED_TO_ROWS = 6
 """Rows shown of what led to the first difference."""
@@ -66,6 +67,8 @@ def verify(
     count = 0
     difference = None
     with _fold(folder, plan, apart=always_apart or not same_code, inputs=manifest.inputs) as fold:
+        if begun := kept_in(log):
+            fold.reduce(begun)
         for window in inputs.windows(to_seq=last_seq, what="inputs", rows=rows):
             derived = fold.reduce(window.blocks)
             count += sum(map(len, derived))

@@ -6,8 +6,10 @@ import pytest
 
 from pipeline.block import Block, between, concat, cut
 from pipeline.codes import Kind
+from pipeline.core.frozen import parts_of
 from pipeline.errors import ConfigError
 from pipeline.log import manifest as manifests
+from pipeline.log.check import check
 from pipeline.log.frames import FrameKind
 from pipeline.log.journal import Journal
 from pipeline.log.reader import JOURNAL, LogReader
@@ -17,10 +19,14 @@ from pipeline.provenance import Mode
 from pipeline.run.backtesting import Overnight, backtest
 from pipeline.run.fold import LocalFold, Speed
 from pipeline.run.generating import record_generated
+from pipeline.run.looking import look
 from pipeline.run.overnight import split_of
 from pipeline.run.strategies import plan_of, strategy_file
 from pipeline.run.sweeping import grid_of
+from pipeline.run.traveling import Traveler, journey_of_log
+from pipeline.run.verifying import verify
 from pipeline.simulator.generate import Day
+from warehouse import connect
 
 FILE = strategy_file("ema_cross")
 PARAMS = ("slow=40", "notional=3000")
@@ -171,6 +177,45 @@ def test_a_held_instrument_that_is_gone_keeps_its_position(store, day, count):
     assert rows[1].net_profit_nano == rows[1].fills == 0
 
 
+def test_kept_runs_of_carried_sessions_begin_with_what_was_left(store, day, count):
+    parts = [record(store, "first", evening_part(day, count)), record(store, "second", morning_part(day, count))]
+    without = run(store, parts)
+    outcome = run(store, parts, keep_runs=True)
+    assert not outcome.failed
+    assert outcome.done_before == 0
+    assert [row.state_hash for row in outcome.rows] == [row.state_hash for row in without.rows]
+    for row, apart in zip(outcome.rows, (False, True), strict=True):
+        verdict = verify(store, row.run, always_apart=apart)
+        assert verdict.identical
+        assert verdict.state_hash == row.state_hash
+        batches = LogReader(store.folder(row.run)).batches(what="derived")
+        assert verdict.derived == sum(len(block) for blocks in batches for block in blocks)
+    assert run(store, parts, keep_runs=True).done_before == 2
+    second = outcome.rows[1].run
+    journey = journey_of_log(store, second)
+    with Traveler(store, journey) as traveler:
+        (first, *_), last = look(traveler, traveler.at(INSTRUMENTS), None), traveler.at(journey.to_seq)
+        assert first.sections["account"]["cash"] != 100_000.0
+        assert parts_of(last.state).tables
+    con = connect(store.home)
+    carried = con.sql("select run, symbol from trades where is_carried").fetchall()
+    assert {run_id for run_id, _ in carried} == {second}
+    assert len(carried) == outcome.rows[0].open_positions
+    assert check(store).sound
+    assert store.delete(second)
+    again = run(store, parts, keep_runs=True)
+    assert again.done_before == 1
+    assert sorted(made.id for made in store.runs()) == sorted(row.run for row in again.rows)
+    assert [row.decisions_hash for row in again.rows] == [row.decisions_hash for row in outcome.rows]
+
+
+def test_no_run_is_left_of_a_cell_that_failed_further_on(store, day, count):
+    parts = [record(store, "first", evening_part(day, count))]
+    parts.append(record(store, "second", morning_part(day, count, price_factor=0.5)))
+    assert not run(store, parts, keep_runs=True).rows
+    assert not store.runs()
+
+
 def test_sessions_that_overlap_are_refused(store, day):
     parts = [record(store, "first", day), record(store, "second", evening_part(day, 1_000))]
     (reason,) = run(store, parts).failed.values()
@@ -180,7 +225,6 @@ def test_sessions_that_overlap_are_refused(store, day):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"keep_runs": True}, "could not be verified"),
         ({"splits": ["ABCD"]}, "write SYMBOL@DAY=FACTOR"),
         ({"splits": ["ABCD@2026-11-31=2"]}, "write SYMBOL@DAY=FACTOR"),
         ({"splits": ["ABCD@2026-11-05=0"]}, "write SYMBOL@DAY=FACTOR"),

@@ -1,4 +1,5 @@
--- grain: one row per position with which a strategy began a session that goes on with the state of another
+-- grain: one row per position with which a strategy began a session that goes on with the state of another;
+-- that a session holds is every run's, that a run holds (of a backtest that carries positions) is its own
 -- signed_steps: signed, in steps of the instrument's size_step_nano; price_nano: its average price, 1e-9
 with states as (
     select
@@ -23,7 +24,10 @@ told as (
         (states.text ->> '$.quantity_steps')::bigint as signed_steps,
         round((states.text ->> '$.average_price')::double * 1e9)::bigint as price_nano
     from states
-    inner join strategies on states.session = strategies.session and states.names[2] = strategies.strategy
+    inner join strategies
+        on states.session = strategies.session
+        and states.names[2] = strategies.strategy
+        and coalesce(states.run = strategies.run, states.run is null)
 )
 
 select * from told
