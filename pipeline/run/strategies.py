@@ -51,6 +51,10 @@ def plan_of(files: Sequence[Path], params: Sequence[str], settings: Sequence[str
     given = [_split(text) for text in params]
     loaded = [load_checked(path) for path in files]
     names = [strategy.name for strategy in loaded]
+    if twice := next((name for name in names if names.count(name) > 1), ""):
+        raise ConfigError(
+            f"strategy {twice!r} is given twice; accepted is each name once, for rows are called after it"
+        )
     for name, _ in given:
         owner = name.partition(".")[0]
         if "." in name and owner not in names:

@@ -136,6 +136,11 @@ def test_an_import_that_is_interrupted_says_how_it_goes_on(tmp_path):
     assert tape(home, "sql", "select count(*) from quotes", "--format", "csv").stdout.split()[-1] == "200000"
 
 
+def test_one_strategy_twice_is_refused():
+    with pytest.raises(ConfigError, match="strategy 'hold' is given twice; accepted is each name once"):
+        plan_of([strategy_file("hold")] * 2, [], [])
+
+
 def test_two_strategies_of_one_file_name_are_refused(tmp_path):
     paths = []
     for folder in ("a", "b"):
