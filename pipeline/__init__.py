@@ -54,7 +54,7 @@ calls the handlers of a `core.strategy` with the `core.context` they may read an
 parameters are `core.params`, memory is `core.state` laid out by `core.record`, arithmetic `core.dialect`. What handlers put out is written by
 `core.outputs`; their wishes go over the `core.desk`: sized in `core.sizing`, ranked in `core.arbitration`, admitted by
 `core.risk`, kept as `core.orders`, filled by `core.venue`, booked in `core.portfolio`, written to the `core.ledger`.
-The operator's hand is `core.operator`, everything that may be set `core.settings`. All that is remembered is a
+Which instruments strategies hear is the `core.universe`. The operator's hand is `core.operator`, everything that may be set `core.settings`. All that is remembered is a
 `core.snapshot`, as bytes `core.frozen`; what another session begins with is told by `core.carrying`. Rows leave by `core.tape` and are hashed in `core.hashing`.
 
 **At speed.** The same lines compiled: `kernel.translate` turns `kernel.definitions` into one flat text in the words of

@@ -16,6 +16,7 @@ import numpy as np
 from pipeline.block import Block
 from pipeline.codes import SessionAction
 from pipeline.core.context import OUTPUT, Context, Output, check_ranges
+from pipeline.core.instrument import OUT_OF_UNIVERSE
 from pipeline.core.operator import flatten
 from pipeline.core.record import Record
 from pipeline.core.strategy import HANDLERS, Plan, Strategy
@@ -26,6 +27,9 @@ _ADDRESS: Final = re.compile(r"0x[0-9a-fA-F]+")
 _FOLDERS: Final = re.compile(r"(?:[A-Za-z]:)?[\\/](?:[^\s'\"\\/:]+[\\/])+")
 _TEXT_MAX: Final = 300
 Rows = np.ndarray[Any, np.dtype[Any]]
+OF_ORDERS: Final = ("on_order", "on_fill")
+"""Handlers of what became of a strategy's orders, which it hears wherever it made them."""
+
 _ALL: Final = 0
 """As an instrument: all of them."""
 
@@ -175,7 +179,7 @@ class Cells:
 def deliver(world: World, cells: Cells, name: str, instrument_id: int, event: Any) -> None:
     """An input to all strategies that handle it; instrument 0 concerns all."""
     for cell, handler in cells.route(name, instrument_id):
-        if not world.runs[cell.running.strategy_id].is_stopped:
+        if _hears(world, cell, name):
             _call(world, cell, handler, event)
 
 
@@ -183,8 +187,15 @@ def deliver_to_one(world: World, cells: Cells, name: str, strategy_id: int, inst
     """A fact to the strategy it concerns."""
     cell = cells.by_pair[strategy_id, instrument_id]
     handler = cell.running.handlers.get(name)
-    if handler is not None and not world.runs[strategy_id].is_stopped:
+    if handler is not None and _hears(world, cell, name):
         _call(world, cell, handler, event)
+
+
+def _hears(world: World, cell: Cell, name: str) -> bool:
+    """Whether the strategy runs, and the instrument is in the universe; of its own orders it hears in any case."""
+    if world.runs[cell.running.strategy_id].is_stopped:
+        return False
+    return name in OF_ORDERS or world.instruments[cell.context.instrument_id].standing != OUT_OF_UNIVERSE
 
 
 def _call(world: World, cell: Cell, handler: Callable[..., None], event: Any) -> None:

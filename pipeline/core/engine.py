@@ -9,20 +9,20 @@ from typing import Any, Final
 
 import numpy as np
 
-from pipeline.block import Blocks
+from pipeline.block import Blocks, concat
 from pipeline.codes import BarBasis, BarUnit, Kind, SessionAction
-from pipeline.core import chunk, step
+from pipeline.core import chunk, step, universe
 from pipeline.core.carrying import take_over
 from pipeline.core.cells import Cells, deliver_to_one
 from pipeline.core.closing import bar_row, set_lengths
 from pipeline.core.hashing import DecisionsHash
-from pipeline.core.instrument import fold_definition, introduced
+from pipeline.core.instrument import IN_UNIVERSE, fold_definition, introduced, known
 from pipeline.core.market import AccountStatement, Definition, Instrument, Request, SessionNotice
 from pipeline.core.operator import fold_account, obey
 from pipeline.core.settings import SETTINGS, EngineSettings, checked, row_of
 from pipeline.core.snapshot import Snapshot, fill_world, tables_of
 from pipeline.core.strategy import Plan
-from pipeline.core.tape import emptied, new_row, put
+from pipeline.core.tape import Place, emptied, new_row, put
 from pipeline.core.world import TIMEFRAMES_MAX, World, index_of, input_place, new_world, position_of
 from pipeline.errors import StrategyError
 from pipeline.hours import DayPart
@@ -79,6 +79,28 @@ class Engine:
             for kind, event in chunk.events_in_order(stretch, self._size_step_nano):
                 self._step(kind, event)
         return self._drained()
+
+    def decide(self, made: Blocks) -> Blocks:
+        """What something beside the strategies derived from the last input (a scanner), and what follows of it.
+
+        `made` are rows of kinds CANDIDATE and UNIVERSE, `ord` counting from 1 over both; they take their places behind
+        what the input itself caused. An instrument that enters the universe is introduced to the strategies that don't know it.
+        """
+        world, clock = self.world, self.world.clock
+        clock.ord += clock.seq % world.settings.checkpoint_every == 0  # the checkpoint has a place, too
+        placed = universe.placed(made, clock.ord)
+        clock.ord += sum(map(len, placed))
+        self._hash.update(placed)
+        clock.round += 1
+        for row in (row for block in placed if block.kind == Kind.UNIVERSE for row in block.rows()):
+            assert row["seq"] == clock.seq
+            cause = Place(row["seq"], row["ord"])
+            if universe.change(world, row["instrument_id"], row["action"], cause):
+                clock.cause_seq, clock.cause_ord = cause
+                self._start(row["instrument_id"], known(world.instruments[row["instrument_id"]], clock.now_ns))
+        universe.let_go(world)
+        step.finish(world, self.cells)
+        return concat([*placed, *self._drained()])
 
     def state_hash(self) -> bytes:
         """32 bytes over every row of state: clock, account, instruments, positions, orders, bars, strategies."""
@@ -148,8 +170,10 @@ class Engine:
         step.finish(world, self.cells)
 
     def _start(self, instrument_id: int, instrument: Instrument) -> None:
-        """Introduce the instrument to each strategy that does not know it yet."""
+        """Introduce the instrument to each strategy that does not know it yet, once it is in the universe."""
         world = self.world
+        if world.instruments[instrument_id].standing != IN_UNIVERSE:
+            return
         for strategy_id in range(1, world.counts.strategies + 1):
             cell = world.cells[index_of(world, strategy_id, instrument_id)]
             if not cell.is_started:
@@ -185,6 +209,7 @@ class Engine:
         world.positions.grow(counts.instruments * counts.strategies + 1)
         world.cells.grow(counts.instruments * counts.strategies + 1)
         world.bars.grow(counts.instruments * counts.timeframes + 1)
+        world.instruments[instrument_id].standing = universe.first_standing(world)
         for strategy_id in range(1, counts.strategies + 1):
             position = position_of(world, strategy_id, instrument_id)
             position.strategy_id = strategy_id
@@ -205,7 +230,7 @@ class Engine:
         row = new_row(self.world.tape, self.world.tape.checkpoints)
         row.hash_0, row.hash_1, row.hash_2, row.hash_3 = parts
         put(self.world.clock, row, 0, input_place(self.world))
-        self.world.clock.ord -= 1  # the row is no part of the state it speaks of; nothing of this input follows it
+        self.world.clock.ord -= 1  # the row is no part of the state it speaks of; `decide` skips its place
 
     def _drained(self) -> Blocks:
         blocks = [

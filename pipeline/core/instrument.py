@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from pipeline.codes import Mark, Side, TradingStatus
+from pipeline.codes import Mark, Origin, Side, TradingStatus
 from pipeline.core.dialect import NAN, NANO_FLOAT, price_of
 from pipeline.core.market import Bar, Definition, Instrument, Quote, Status
 from pipeline.core.state import state
@@ -22,13 +22,17 @@ _DUPLICATE: Final = Mark.DUPLICATE.value
 _OUT_OF_ORDER: Final = Mark.OUT_OF_ORDER.value
 
 
+IN_UNIVERSE, LEAVING, OUT_OF_UNIVERSE = range(3)
+"""Where an instrument stands: strategies hear it; they hear it and may only reduce; they don't."""
+
+
 @state
 class InstrumentRow:
     """One row an instrument. `*_left_steps` is displayed size that none of our fills has used up yet.
 
     `ts_quote_ns` is when we got the quote in force, `ts_quote_event_ns` the venue's time of it.
     `bar_unit` and `bar_length` (0: none yet) are of the bars that orders fill against while there are no quotes: those of
-    the first bar. `calendar` says whose hours it keeps (hours.Calendar).
+    the first bar. `calendar` says whose hours it keeps (hours.Calendar), `standing` whether it is in the universe.
     """
 
     instrument_id: int
@@ -49,6 +53,7 @@ class InstrumentRow:
     bar_unit: int
     bar_length: int
     calendar: int
+    standing: int
     is_halted: bool
     open_orders: int
 
@@ -73,6 +78,19 @@ def introduced(definition: Definition) -> Instrument:
         price_of(definition.tick_nano),
         price_of(definition.size_step_nano),
         price_of(definition.multiplier_nano),
+    )
+
+
+def known(row: InstrumentRow, now_ns: int) -> Instrument:
+    """An instrument as `on_start` sees it that was defined before, and is introduced now."""
+    return Instrument(
+        now_ns,
+        now_ns,
+        row.instrument_id,
+        Origin.DERIVED,
+        price_of(row.tick_nano),
+        price_of(row.size_step_nano),
+        price_of(row.multiplier_nano),
     )
 
 

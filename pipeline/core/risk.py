@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from pipeline.codes import OrderType, RiskRule, Side
 from pipeline.core.dialect import INF, NAN, price_of, size_of
-from pipeline.core.instrument import InstrumentRow, far_side_nano, unit_value
+from pipeline.core.instrument import IN_UNIVERSE, InstrumentRow, far_side_nano, unit_value
 from pipeline.core.portfolio import AccountRow, PositionRow
 from pipeline.core.settings import SettingsRow
 from pipeline.core.sizing import Draft
@@ -54,6 +54,7 @@ def admit(case: Case) -> Verdict:
         for check in (
             from_the_past(case),
             kill_switch(case),
+            leaving(case),
             halted(case),
             no_reference_price(case),
             stale_quote(case),
@@ -80,6 +81,11 @@ def not_finite(case: Case) -> bool:
 def from_the_past(case: Case) -> Check:
     """1 when the input behind the decision is warm-up or backfill."""
     return Check(RiskRule.BACKFILLED, (0.0 if case.is_live else 1.0), 0.0)
+
+
+def leaving(case: Case) -> Check:
+    """1 when the instrument is no longer in the universe."""
+    return Check(RiskRule.ALLOW_LIST, (0.0 if case.instrument.standing == IN_UNIVERSE else 1.0), 0.0)
 
 
 def kill_switch(case: Case) -> Check:

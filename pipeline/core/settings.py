@@ -43,6 +43,10 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     positions_max: int = 1_000
     """(strategy, instrument) pairs that may hold a position or an entry order at once; arbitration ranks by it."""
 
+    universe: int = 0
+    """0: strategies hear every instrument. 1: they hear those that a scanner added, and positions are flattened when it drops
+    one; 2: the same, but a strategy goes on in it, entering nothing, until it is flat."""
+
     order_slots: int = 1_024
     """Open orders of the whole session; one more is refused."""
     outputs_max: int = 64
@@ -85,13 +89,14 @@ _MOST: Final = {
     "open_orders_max": 100_000,
     "daily_loss_max": 1e15,
     "positions_max": 1_000_000,
+    "universe": 2,
     "order_slots": 100_000,
     "outputs_max": 10_000,
     "checkpoint_every": 10**9,
 }
 """The largest value of each setting: far beyond what is sensible, and small enough that times and tables stay in bounds."""
 
-_MAY_BE_ZERO: Final = frozenset(("cash", "latency_ns", "fee_per_unit", "fee_bps", "bar_lateness_ns"))
+_MAY_BE_ZERO: Final = frozenset(("cash", "latency_ns", "fee_per_unit", "fee_bps", "bar_lateness_ns", "universe"))
 
 
 def checked(settings: EngineSettings) -> EngineSettings:

@@ -14,7 +14,7 @@ import numpy as np
 
 from pipeline.block import Block, Blocks, concat
 from pipeline.codes import Kind
-from pipeline.core import chunk
+from pipeline.core import chunk, universe
 from pipeline.core.engine import Engine
 from pipeline.core.hashing import DecisionsHash
 from pipeline.core.record import canonicalize
@@ -72,6 +72,23 @@ class CompiledEngine:
             else:
                 derived += self._interpret(piece)
         return concat([*derived, *self._flushed()])
+
+    def decide(self, made: Blocks) -> Blocks:
+        """As `Engine.decide`. A change of the universe is the interpreter's; without one nothing moves but places."""
+        is_change = any(block.kind == Kind.UNIVERSE and len(block) for block in made)
+        if self._is_compiled and not is_change and self._plain.world.settings.universe != universe.KEPT:
+            clock = self._memory.lasting["clock"]
+            clock["ord"] += int(clock["seq"][0]) % self._every == 0
+            derived = universe.placed(made, int(clock["ord"][0]))
+            clock["ord"] += sum(map(len, derived))
+            clock["round"] += 1
+        else:
+            if self._is_compiled:
+                self._plain.put_back(self._memory.snapshot())
+                self._is_compiled = False
+            derived = self._plain.decide(made)
+        self._hash.update(derived)
+        return derived
 
     def state_hash(self) -> bytes:
         """32 bytes over every row of state."""

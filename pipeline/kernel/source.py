@@ -9,11 +9,13 @@ from typing import Any, Final
 
 from pipeline.codes import Kind
 from pipeline.core import step, verbs
+from pipeline.core.cells import OF_ORDERS
 from pipeline.core.chunk import EVENTS, PRICES, SIZES
 from pipeline.core.closing import add_middle, add_print, close_due, see_vendor_bar
 from pipeline.core.context import Context, check_ranges
 from pipeline.core.desk import settle
 from pipeline.core.dialect import price_of, size_of
+from pipeline.core.instrument import OUT_OF_UNIVERSE
 from pipeline.core.strategy import HANDLERS, Strategy
 from pipeline.core.venue import arrive, match_quote
 from pipeline.core.world import index_of, is_defined
@@ -179,9 +181,10 @@ def _check_new(names: dict[str, str]) -> str:
 
 
 def _call(number: int, name: str, handler: str) -> str:
+    is_out = "" if name in OF_ORDERS else f" or world.instruments[instrument_id].standing == {OUT_OF_UNIVERSE}"
     return (
         f"def call_{number}_{name}(world, cells, instrument_id, event):\n"
-        f"    if world.runs[{number}].is_stopped:\n"
+        f"    if world.runs[{number}].is_stopped{is_out}:\n"
         "        return\n"
         "    before = world.counts.outputs\n"
         # Made where it is used: what holds records can't be given back by compiled functions.

@@ -6,9 +6,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
 
 from core_day import START_NS, Day, Derived  # the folder of the core's tests is no package
-from core_streams import stream
+from core_streams import BARS, plans, stream
 
-__all__ = ["START_NS", "Day", "Derived", "packed", "stream"]
+__all__ = ["BARS", "START_NS", "Day", "Derived", "packed", "plans", "stream"]
 
 
 def packed(derived):
