@@ -103,7 +103,13 @@ def command(
         manifest = _recorded(store, recording, ending, ways, is_plain=plain or as_json)
         if as_json:
             as_json_line(
-                {"session": manifest.id, "ended": ending.why, "kinds": manifest.kinds, "refused": manifest.refused}
+                {
+                    "session": manifest.id,
+                    "ended": ending.why,
+                    "kinds": manifest.kinds,
+                    "refused": manifest.refused,
+                    "lag_s_max": round(ending.lag_s_max, 6),
+                }
             )
         return
     _every_day(store, recording, ending, ways, schedule, is_plain=plain or as_json)
@@ -135,7 +141,9 @@ def _recorded(
             told=told,
         )
     click.echo(f"{manifest.id}: ended because {ending.why}; sealed: {counted(manifest.kinds)}", err=is_plain)
-    click.echo(f"next: tape verify {manifest.id}", err=is_plain)
+    click.echo(
+        f"longest wait of a message {ending.lag_s_max * 1e3:,.1f} ms; next: tape verify {manifest.id}", err=is_plain
+    )
     return manifest
 
 

@@ -6,13 +6,14 @@ reduces; the sync thread makes it durable. All is compiled before the first conn
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from threading import Event
 from typing import Final
 
-from pipeline.codes import RequestAction
-from pipeline.feeds.inbox import Inbox
+from pipeline.codes import FeedAction, RequestAction
+from pipeline.feeds.facts import Fact
+from pipeline.feeds.inbox import Inbox, Item
 from pipeline.log.manifest import Manifest
 from pipeline.log.seal import seal
 from pipeline.log.store import Store
@@ -25,6 +26,13 @@ from pipeline.run.listening import Listening
 from pipeline.units import NANO
 
 _LOOK_AT_DISK_EVERY_S: Final = 5.0
+LAG_S: Final = 1.0
+"""A message that waited longer is told of."""
+
+_LAG_TOLD_EVERY_S: Final = 10.0
+_BITE_BYTES: Final = 2 * 2**20
+_BITE_COUNT: Final = 8_192
+"""Of what waits, reduced before requests, signals and timers are looked at again: some 20,000 events."""
 _WAIT_S_MAX: Final = 0.1
 """How long the loop waits for messages at most: so soon are requests, signals and the end of the day seen."""
 
@@ -35,6 +43,8 @@ class Ending:
 
     asked: Event = field(default_factory=Event)
     why: str = ""
+    lag_s_max: float = 0.0
+    """The longest that a message waited until it was reduced; seconds."""
 
 
 def record(
@@ -64,8 +74,22 @@ def record(
         inbox = Inbox()
         with Listening(recording, inbox, session.symbols, session.heard_ns) as listening:
             session.intake.progress = listening.progress
-            _Loop(recording, session, inbox, listening, ending, store).run()
+            loop = _Loop(recording, session, inbox, listening, ending, store)
+            loop.run()
+            ending.lag_s_max = loop.lag_s_max
     return seal(store.folder(session.manifest.id), store.disk)
+
+
+def bites(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    """What waits, in order, in pieces that are reduced in some tens of milliseconds and fit into one commit."""
+    start, count_bytes = 0, 0
+    for place, (_, item) in enumerate(items):
+        count_bytes += 0 if isinstance(item, Fact) else len(item.payload)
+        if count_bytes >= _BITE_BYTES or place - start + 1 >= _BITE_COUNT:
+            yield items[start : place + 1]
+            start, count_bytes = place + 1, 0
+    if start < len(items):
+        yield items[start:]
 
 
 class _Loop:
@@ -89,6 +113,9 @@ class _Loop:
         self._home = store.home
         self._symbols = set(session.symbols)
         self._looked_at_disk_s = 0.0
+        self._told_lag_s = 0.0
+        self.lag_s_max = 0.0
+        """The longest that a message waited until it was reduced."""
 
     def run(self) -> None:
         while not self._is_over():
@@ -98,8 +125,10 @@ class _Loop:
 
     def _turn(self, wait_s: float) -> None:
         items = self._inbox.take(wait_s)
-        for batch in self._intake.taken(items):
-            self._recorder.take(batch)
+        for bite in bites(items):
+            for batch in self._intake.taken(bite):
+                self._recorder.take(batch)
+            self._tell_lag(bite[0])
         if ticks := self._intake.ticked(self._recording.clock.now_ns()):
             self._recorder.take(ticks)
         due_ns = self._recorder.due_ns
@@ -108,6 +137,18 @@ class _Loop:
         for request in self._recorder.obeyed():
             self._carry_out(request)
         self._listening.renew(self._intake.troubles())
+
+    def _tell_lag(self, oldest: Item) -> None:
+        """How long the oldest of what was just reduced had waited; on the tape where it was long, but not with every batch."""
+        number, item = oldest
+        now_ns, rate = self._recording.clock.now_ns(), self._recording.clock.rate
+        lag_s = (now_ns - item.ts_recv_ns) / NANO / rate
+        self.lag_s_max = max(self.lag_s_max, lag_s)
+        if lag_s >= LAG_S and time.monotonic() - self._told_lag_s >= _LAG_TOLD_EVERY_S:
+            self._told_lag_s = time.monotonic()
+            fact = Fact(now_ns, FeedAction.SLOW, count=int(lag_s * 1_000), text=f"behind by {lag_s:,.1f} s")
+            for batch in self._intake.taken([(number, fact)]):
+                self._recorder.take(batch)
 
     def _wait_s(self) -> float:
         """Until the next timer, the next commit, or for a while."""
@@ -119,7 +160,8 @@ class _Loop:
 
     def _carry_out(self, request: Request) -> None:
         """What a request asks of the shell; what it asks of the engine is done by reducing it."""
-        symbol = request.target.strip().upper()
+        feed, colon, name = request.target.strip().rpartition(":")
+        symbol = f"{feed.lower()}{colon}{name.upper()}"
         if request.code is RequestAction.ADD_SYMBOL:
             self._symbols.add(symbol)
         elif request.code is RequestAction.DROP_SYMBOL:

@@ -9,7 +9,9 @@ from words_vendor import Server, Words, vendor
 
 from pipeline.codes import FeedAction, Kind, RequestAction
 from pipeline.errors import ConfigError, OperatorError
+from pipeline.ports import Message
 from pipeline.run.control import Request, ask
+from pipeline.run.live import bites
 from pipeline.run.renormalizing import renormalize
 from pipeline.run.verifying import verify
 
@@ -86,12 +88,23 @@ def test_symbols_are_added_and_dropped_while_it_runs(live_store):
         running = Running(live_store, recording(vendor(server.url), symbols=("A",)))
         running.until(quotes(1))
         folder = live_store.folder(running.session.manifest.id)
-        assert ask(folder, Request("ADD_SYMBOL", target="C")).ok
+        assert ask(folder, Request("ADD_SYMBOL", target="Words:c")).ok
         running.until(lambda _: "C" in server.wanted)
         assert ask(folder, Request("NOTE", target="tag", text="a remark")).ok
         manifest = running.end()
     assert [row["action"] for row in rows(live_store, manifest, Kind.REQUEST)] == [RequestAction.ADD_SYMBOL]
     assert manifest.kinds["note"] == 1
+
+
+def test_what_waits_is_taken_in_bites_whatever_its_size():
+    small, large = (
+        [(1, Message(n, b"x" * 10)) for n in range(20_000)],
+        [(1, Message(n, b"x" * 2**20)) for n in range(9)],
+    )
+    assert [len(bite) for bite in bites(small)] == [8_192, 8_192, 3_616]
+    assert [len(bite) for bite in bites(large)] == [2, 2, 2, 2, 1]
+    assert [item for bite in bites([*small, *large]) for item in bite] == [*small, *large]
+    assert list(bites([])) == []
 
 
 def test_two_feeds_stand_in_one_order(live_store):
