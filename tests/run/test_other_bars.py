@@ -49,7 +49,7 @@ def test_a_replay_with_other_bars(tmp_path):
     ("name", "asked", "told"),
     [
         ("hold", "bars=5m", "strategy hold: it asks for no bars"),
-        ("opening_range", "bars=", "on_bar needs bars"),
+        ("opening_range", "bars=", "bars '': accepted is a number"),
         ("opening_range", "bars=5m,lots", "bars 'lots': accepted is a number"),
     ],
 )

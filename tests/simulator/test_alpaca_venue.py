@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.block import Block, concat
 from pipeline.codes import Kind, Mark
-from pipeline.feeds.alpaca import AlpacaDialogue, vendor
+from pipeline.feeds.alpaca import CHANNELS, AlpacaDialogue, vendor
 from pipeline.feeds.dialogue import DialogueError
 from pipeline.normalize.alpaca import AlpacaMessages
 from pipeline.normalize.alpaca_out import CARRIED
@@ -131,7 +131,7 @@ def test_our_own_dialogue_is_understood(encoding):
 
     exchange(dialogue.hear(waiting))
     assert dialogue.is_ready
-    topics = {Topic(channel, "AAPL") for channel in vendor("k", "s").channels}
+    topics = {Topic(channel, "AAPL") for channel in CHANNELS}
     exchange(dialogue.want(topics))
     assert dialogue.acknowledged == topics == peer.conversation.wanted
     exchange(dialogue.want(topics | {Topic(Channel.QUOTES, "A"), Topic(Channel.QUOTES, "B")}))
