@@ -14,7 +14,6 @@ import numpy as np
 from pipeline.block import Block, Blocks, Numbers
 from pipeline.codes import FeedAction, Kind, Mark
 from pipeline.errors import FeedError, UnitError
-from pipeline.feeds.dbn_records import Run, runs
 from pipeline.feeds.dbn_symbols import Symbols
 from pipeline.feeds.streams import ByteStream, opened
 from pipeline.instruments import Instrument
@@ -25,6 +24,7 @@ from pipeline.normalize.databento import (
     UNDEF_TIMESTAMP,
     blocks_of,
 )
+from pipeline.normalize.databento_records import Run, runs
 from pipeline.normalize.databento_symbols import instrument_of_definition
 from pipeline.normalize.marks import Seen, hashes, with_mark
 from pipeline.normalize.rows import TEXT_LENGTH_MAX, ranked
