@@ -37,6 +37,9 @@ wakes who waits.
 `normalize.alpaca_codes`, of history's `normalize.alpaca_pages` too; what it leaves out is `normalize.ignored`. `normalize.alpaca_out` is the way back,
 which `simulator.alpaca` and `simulator.alpaca_rest` serve.
 
+**Databento.** `normalize.databento_live` makes events of what a gateway says in `normalize.databento_words`, by the code that reads files, with
+the session's `normalize.databento_numbers`.
+
 **Served.** A `simulator.venue` is a vendor's server, without a socket; those that there are stand in `simulator.venues`. A
 `simulator.exchange` serves a day, `simulator.served`, over the vendors' protocols: when rows are due is `simulator.pacing`, where they are served `simulator.doors`, to whom a `simulator.client` with its
 `simulator.outbox` on one of the `simulator.wires`, what was served so far `simulator.history`. What goes wrong are `simulator.faults`,

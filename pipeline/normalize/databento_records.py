@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import databento_dbn as dbn
 import numpy as np
@@ -107,3 +107,63 @@ def _padded(layout: np.dtype[Any], size: int) -> np.dtype[np.void]:
             "itemsize": size,
         }
     )
+
+
+class Group(NamedTuple):
+    """All records of one type among others: (n,) records, and the place of each among all, from 0."""
+
+    rtype: int
+    records: Numbers
+    places: Numbers
+
+
+def groups(buffer: bytes) -> tuple[list[Group], int, str]:
+    """The records of a buffer by type, how many there are, and why the walk went no further; '' at the buffer's end.
+
+    Live streams mix types record by record: put together by type, they are read in whole arrays all the same.
+    """
+    starts, problem = _starts(buffer)
+    if not starts:
+        return [], 0, problem
+    all_starts = np.array(starts)
+    heads = np.frombuffer(buffer, np.uint16, len(buffer) // 2)[all_starts // 2]
+    found: list[Group] = []
+    for head in np.unique(heads).tolist():
+        rtype, size = head >> 8, (head & 0xFF) * 4
+        dtype = dtype_of(rtype, size, ts_out=False)
+        if dtype is None:
+            problem = problem or f"record type {rtype} has no layout of {size} bytes"
+        else:
+            places = np.flatnonzero(heads == head)
+            found.append(Group(rtype, _gathered(buffer, dtype, all_starts[places]), places))
+    return found, len(starts), problem
+
+
+def _starts(buffer: bytes) -> tuple[list[int], str]:
+    """Where each record begins, and why the walk went no further. The hot loop of a live feed: one addition a record."""
+    starts: list[int] = []
+    start, end = 0, len(buffer)
+    while start < end:
+        size = buffer[start] * 4
+        if size < _HEADER_BYTES:
+            return starts, f"a record of {size} bytes: its header alone has {_HEADER_BYTES}"
+        starts.append(start)
+        start += size
+    if start > end:
+        return starts[:-1], f"a record of {size} bytes is cut after {end - starts[-1]}"
+    return starts, ""
+
+
+def _gathered(buffer: bytes, dtype: np.dtype[np.void], starts: Numbers) -> Numbers:
+    """The records that begin at these bytes, one behind the other."""
+    size = dtype.itemsize
+    if starts[-1] - starts[0] == size * (len(starts) - 1):
+        return np.frombuffer(buffer, dtype, len(starts), int(starts[0]))
+    words = np.frombuffer(buffer, np.uint32, len(buffer) // 4)
+    rows = words[starts[:, None] // 4 + np.arange(size // 4)]
+    return rows.view(dtype).reshape(-1)
+
+
+def is_record(rtype: int, size: int) -> bool:
+    """Whether a record of that type may have that many bytes; types that are not known here may have any."""
+    return size >= _HEADER_BYTES and dtype_of(rtype, size, ts_out=False) is not None
