@@ -38,7 +38,7 @@ wakes who waits.
 which `simulator.alpaca` and `simulator.alpaca_rest` serve.
 
 **Databento.** `normalize.databento_live` makes events of what a gateway says in `normalize.databento_words`, by the code that reads files, with
-the session's `normalize.databento_numbers`.
+the session's `normalize.databento_numbers`. `normalize.databento_out` is the way back.
 
 **Served.** A `simulator.venue` is a vendor's server, without a socket; those that there are stand in `simulator.venues`. A
 `simulator.exchange` serves a day, `simulator.served`, over the vendors' protocols: when rows are due is `simulator.pacing`, where they are served `simulator.doors`, to whom a `simulator.client` with its

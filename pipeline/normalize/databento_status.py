@@ -12,7 +12,7 @@ from pipeline.block import Numbers
 from pipeline.codes import StatusReason, TradingStatus
 from pipeline.normalize.records import Records
 
-_STATUS_BY_ACTION: Final = {
+STATUS_BY_ACTION: Final = {
     1: TradingStatus.PRE_OPEN,
     2: TradingStatus.PRE_OPEN,
     3: TradingStatus.QUOTING,
@@ -32,7 +32,7 @@ _STATUS_BY_ACTION: Final = {
 """2 pre-cross, 4 cross and 5 rotation are stages of an auction; 6 is a new price indication, 14 a change of the
 short-sale restriction: both leave the state as it is. 11 is the pre-close: it still trades."""
 
-_REASON_BY_CODE: Final = {
+REASON_BY_CODE: Final = {
     0: StatusReason.NONE,
     1: StatusReason.SCHEDULED,
     10: StatusReason.REGULATORY,
@@ -62,8 +62,8 @@ def status_columns(records: Records) -> dict[str, Numbers | int]:
     """The payload columns of (n,) status records."""
     actions, reasons = records["action"], records["reason"]
     return {
-        "status": _translated(actions, _STATUS_BY_ACTION, TradingStatus.UNKNOWN),
-        "reason": _translated(reasons, _REASON_BY_CODE, StatusReason.OTHER),
+        "status": _translated(actions, STATUS_BY_ACTION, TradingStatus.UNKNOWN),
+        "reason": _translated(reasons, REASON_BY_CODE, StatusReason.OTHER),
         "is_short_restricted": _tri_state(records["is_short_sell_restricted"]),
         "is_quoting": _tri_state(records["is_quoting"]),
         "vendor_action": actions.astype(np.int32),
