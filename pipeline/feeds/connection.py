@@ -88,7 +88,7 @@ class Connection:
         """A session goes on: since its last event of this feed there is a hole."""
         line, since_ns = self._line, self._missing_since_ns
         if since_ns is not None:
-            line.gap_from_ns = since_ns
+            line.gap_from_ns = line.whole_until_ns = since_ns
             line.tell(FeedAction.GAP_OPENED, from_ns=since_ns)
             line.holes.open(dict.fromkeys(line.topics(), since_ns))
 

@@ -5,7 +5,7 @@ the conversation alone; the same messages go on to the vendor's normaliser, whic
 """
 
 from collections.abc import Set as AbstractSet
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pipeline.errors import TheirsError
 from pipeline.ports import Topic
@@ -52,3 +52,14 @@ class Dialogue(Protocol):
     def want(self, topics: AbstractSet[Topic]) -> list[bytes]:
         """Ask for what is wanted and not asked for yet, and for an end of what is no longer wanted; [] before `is_ready`."""
         ...
+
+
+@runtime_checkable
+class Replaying(Protocol):
+    """A dialogue whose vendor sends again what was missed on the connection itself, in front of what is new."""
+
+    whole_until_ns: int | None
+    """Up to when, by the vendor's clock, nothing is missing; None: nothing is known.
+
+    It goes from each connection to the next, and for a session that goes on it is when that had its last event.
+    """

@@ -66,6 +66,8 @@ class Line:
         """When the last message came."""
         self.gap_from_ns: int | None = None
         """Where the hole begins in which we are; None while what is wanted is recorded."""
+        self.whole_until_ns: int | None = None
+        """Up to when nothing is missing, by the clock of a vendor that sends again what was missed (`dialogue.Replaying`)."""
         self.ending = ""
         """Why the feed is to end; '' while it isn't."""
         self._symbols: frozenset[str] = frozenset()

@@ -15,7 +15,7 @@ from anyio.abc import TaskGroup
 
 from pipeline.codes import FeedAction
 from pipeline.feeds.bell import Bell
-from pipeline.feeds.dialogue import DialogueError
+from pipeline.feeds.dialogue import DialogueError, Replaying
 from pipeline.feeds.facts import about
 from pipeline.feeds.inbox import Item
 from pipeline.feeds.line import Line
@@ -47,6 +47,8 @@ class Talk:
         self._socket = socket
         self._connection = connection
         self._dialogue = line.vendor.dialogue()
+        if isinstance(self._dialogue, Replaying):
+            self._dialogue.whole_until_ns = line.whole_until_ns
         self._opened_s = anyio.current_time()
         self._watch = Watch(line, connection, self._opened_s)
         self._wanted: frozenset[Topic] | None = None
@@ -67,6 +69,8 @@ class Talk:
             end = await self._listen()
             tasks.cancel_scope.cancel()
         self._watch.tell_slow(float("inf"))
+        if isinstance(self._dialogue, Replaying):
+            self._line.whole_until_ns = self._dialogue.whole_until_ns
         return self._end or end
 
     async def _listen(self) -> End:

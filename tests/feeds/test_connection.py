@@ -1,11 +1,13 @@
 """One connection against a scripted server, on the jumping clock: nothing is lost without being told."""
 
+import json
 import math
+from typing import ClassVar
 
 import anyio
 import pytest
 from jumping import run
-from tiny_vendor import pages, tiny
+from tiny_vendor import TinyDialogue, pages, tiny
 from tiny_world import START_NS, World, accept, always, say_yes, serve
 
 from pipeline.codes import FeedAction as Do
@@ -533,3 +535,33 @@ def test_a_full_inbox_stops_reading_is_told_and_loses_nothing():
     assert slow[0].from_ns < START_NS + 25 * SECOND_NS
     assert world.missing("A", 1, 129) == []
     assert len(world.connects) == 1
+
+
+class Again(TinyDialogue):
+    """A vendor that sends again what was missed; what each connection was told, and how far it came."""
+
+    told: ClassVar = []
+    whole_until_ns = None
+
+    def connected(self):
+        self.told.append(self.whole_until_ns)
+        return super().connected()
+
+    def concerns(self, payload):
+        if not super().concerns(payload):
+            self.whole_until_ns = json.loads(payload)["ns"]
+            return False
+        return True
+
+
+def test_a_vendor_that_sends_again_is_told_up_to_when_nothing_is_missing():
+    Again.told.clear()
+    in_world(ends_once(closes(1006)), resting(60), vendor=tiny(dialogue=Again, history=None))
+    assert Again.told == [None, START_NS + 20 * SECOND_NS]
+
+
+def test_of_a_session_that_goes_on_a_vendor_that_sends_again_is_told_its_last_moment():
+    Again.told.clear()
+    since_ns = START_NS + 40 * SECOND_NS
+    in_world(always, resting(5), vendor=tiny(dialogue=Again, history=None), missing_since_ns=since_ns)
+    assert Again.told == [since_ns]
