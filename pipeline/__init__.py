@@ -39,6 +39,7 @@ which `simulator.alpaca` and `simulator.alpaca_rest` serve.
 
 **Databento.** `normalize.databento_live` makes events of what a gateway says in `normalize.databento_words`, by the code that reads files, with
 the session's `normalize.databento_numbers`. `normalize.databento_out` is the way back.
+`feeds.databento` speaks over a `feeds.databento_socket`; any vendor's connection is opened by `feeds.opening`.
 
 **Served.** A `simulator.venue` is a vendor's server, without a socket; those that there are stand in `simulator.venues`. A
 `simulator.exchange` serves a day, `simulator.served`, over the vendors' protocols: when rows are due is `simulator.pacing`, where they are served `simulator.doors`, to whom a `simulator.client` with its

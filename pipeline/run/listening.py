@@ -16,8 +16,8 @@ from pipeline.feeds.connection import Connection
 from pipeline.feeds.credentials import held
 from pipeline.feeds.fetching import fetching
 from pipeline.feeds.inbox import Inbox
+from pipeline.feeds.opening import open_socket
 from pipeline.feeds.progress import Progress
-from pipeline.feeds.sockets import web_socket
 from pipeline.kernel.build import CACHE_VARIABLE
 from pipeline.run.beginning import Recording
 
@@ -88,7 +88,7 @@ class Listening:
                 number,
                 self._inbox,
                 self._recording.clock,
-                open_socket=web_socket,
+                open_socket=open_socket,
                 fetch=fetch,
                 draw=random.random,
                 missing_since_ns=self._heard_ns,
