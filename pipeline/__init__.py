@@ -38,7 +38,7 @@ wakes who waits.
 which `simulator.alpaca` and `simulator.alpaca_rest` serve.
 
 **Databento.** `normalize.databento_live` makes events of what a gateway says in `normalize.databento_words`, by the code that reads files, with
-the session's `normalize.databento_numbers`. `normalize.databento_out` is the way back.
+the session's `normalize.databento_numbers`. `normalize.databento_out` is the way back, which `simulator.databento` serves.
 `feeds.databento` speaks over a `feeds.databento_socket`; any vendor's connection is opened by `feeds.opening`.
 
 **Served.** A `simulator.venue` is a vendor's server, without a socket; those that there are stand in `simulator.venues`. A

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from pipeline.errors import ConfigError
-from pipeline.simulator import alpaca, coinbase_advanced, massive
+from pipeline.simulator import alpaca, coinbase_advanced, databento, massive
 from pipeline.simulator.doors import Door
 from pipeline.simulator.venue import History, Venue
 
@@ -25,6 +25,11 @@ VENUES: Final[Mapping[str, Offer]] = {
     "coinbase": Offer(
         lambda history: coinbase_advanced.CoinbaseVenue(history=history),
         lambda history: coinbase_advanced.CoinbaseVenue(coinbase_advanced.Rules(refuses_auth=True), history),
+    ),
+    "databento": Offer(
+        lambda history: databento.DatabentoVenue(history=history),
+        lambda _: databento.DatabentoVenue(key=_NOBODYS_KEY),
+        is_tcp=True,
     ),
 }
 
