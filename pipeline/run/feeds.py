@@ -5,11 +5,12 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from pipeline.errors import ConfigError
-from pipeline.feeds import alpaca, coinbase_advanced, massive
+from pipeline.feeds import alpaca, coinbase_advanced, databento, massive
 from pipeline.feeds.coinbase_token import token_maker
 from pipeline.feeds.vendor import Vendor
 from pipeline.normalize.alpaca_words import WIRE_CHANNELS
 from pipeline.normalize.coinbase_advanced_words import CHANNEL_WORDS
+from pipeline.normalize.databento_words import SCHEMAS
 from pipeline.normalize.massive_words import PREFIXES
 from pipeline.ports import Channel, Normalizer
 from pipeline.run.keys import is_there, key_named
@@ -70,6 +71,12 @@ def _coinbase(url: str | None, channels: Channels | None) -> Vendor:
     return coinbase_advanced.vendor(channels=chosen, token=token)
 
 
+def _databento(url: str | None, channels: Channels | None) -> Vendor:
+    if url is None:
+        return databento.vendor(*_keys("databento"), channels=channels or _STOCKS)
+    return databento.vendor(_ANY_KEY, channels=channels or _STOCKS, url=f"tcp://{urlsplit(url).netloc}")
+
+
 def _keys(feed: str) -> tuple[str, ...]:
     return tuple(map(key_named, KEYS[feed]))
 
@@ -85,6 +92,7 @@ CHANNELS: Final[Mapping[str, Channels]] = {
     "alpaca": frozenset(WIRE_CHANNELS),
     "alpaca.iex": frozenset(WIRE_CHANNELS),
     "coinbase": frozenset(CHANNEL_WORDS) - {Channel.HEARTBEATS},  # these are always heard
+    "databento": frozenset(SCHEMAS),
 }
 """What each feed has."""
 
@@ -93,6 +101,7 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "alpaca": ("APCA_API_KEY_ID", "APCA_API_SECRET_KEY"),
     "alpaca.iex": ("APCA_API_KEY_ID", "APCA_API_SECRET_KEY"),
     "coinbase": ("COINBASE_KEY_NAME", "COINBASE_PRIVATE_KEY"),
+    "databento": ("DATABENTO_API_KEY",),
 }
 """The names of each feed's secrets, as they stand in the environment or the keyring; those of Coinbase may be missing."""
 
@@ -101,5 +110,6 @@ FEEDS: Final[Mapping[str, Maker]] = {
     "alpaca": _alpaca("sip"),
     "alpaca.iex": _alpaca("iex"),
     "coinbase": _coinbase,
+    "databento": _databento,
 }
 """The feeds there are, by the word that names them."""

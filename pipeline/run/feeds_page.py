@@ -7,7 +7,17 @@ from typing import Final
 
 from pipeline.codes import Kind
 from pipeline.feeds.vendor import Vendor
-from pipeline.normalize import alpaca, alpaca_out, coinbase_advanced, coinbase_advanced_out, massive, massive_out
+from pipeline.normalize import (
+    alpaca,
+    alpaca_out,
+    coinbase_advanced,
+    coinbase_advanced_out,
+    databento_live,
+    databento_out,
+    massive,
+    massive_out,
+)
+from pipeline.ports import Channel
 from pipeline.run.feeds import CHANNELS, FEEDS, KEYS
 
 _ANYWHERE: Final = "ws://127.0.0.1:1/"
@@ -16,6 +26,7 @@ _MODULES: Final[Mapping[str, tuple[ModuleType, ModuleType]]] = {
     "massive": (massive, massive_out),
     "alpaca": (alpaca, alpaca_out),
     "coinbase": (coinbase_advanced, coinbase_advanced_out),
+    "databento": (databento_live, databento_out),
 }
 """Where a vendor's messages become events, and where events become its messages."""
 
@@ -49,7 +60,7 @@ def _row(name: str) -> str:
 
 
 def _channels(name: str, vendor: Vendor) -> Iterator[str]:
-    chosen = {topic.channel for topic in vendor.topics(frozenset(("X",)))}
+    chosen = {topic.channel for topic in vendor.topics(frozenset(("X",)))} - {Channel.HEARTBEATS}
     yield from (f"**{channel}**" for channel in sorted(chosen))
     yield from sorted(CHANNELS[name] - chosen)
 

@@ -19,7 +19,9 @@ class Served:
     def __init__(self, tape, venues, *, speed, faults=()):
         self.tape, self.ledger = tape, ListLedger()
         self._history = ServedHistory(tape)
-        doors = [Door(protocol, venue(self._history)) for protocol, venue in venues.items()]
+        doors = [
+            Door(protocol, venue(self._history), is_tcp=protocol == "databento") for protocol, venue in venues.items()
+        ]
         rules = Rules(speed, clients_first=len(doors))
         self._make = lambda: Exchange(tape, doors, rules, faults, self.ledger, self._history)
         self.urls, self.is_served = {}, threading.Event()
