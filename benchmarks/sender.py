@@ -69,7 +69,7 @@ async def send(socket, made, per_frame, rate, burst):
 
 async def main(count, per_frame, rate, burst):
     made = frames(min(count, PATTERN_ROWS), per_frame)
-    made = made * -(-count // len(made) // per_frame)
+    made = (made * -(-count // (len(made) * per_frame)))[: count // per_frame]
     venue, done = MassiveVenue(), asyncio.Event()
 
     async def talk(socket):

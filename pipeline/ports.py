@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from pipeline.block import Block, Blocks
 from pipeline.intents import CancelRequest, OrderRequest
@@ -67,6 +67,18 @@ class Normalizer(Protocol):
 
     def read_history(self, answers: Sequence[Answer]) -> Blocks:
         """The events of fetched pages, oldest first, of origin BACKFILL; as `read` otherwise."""
+        ...
+
+
+@runtime_checkable
+class Expecting(Protocol):
+    """A normaliser that can define instruments before anything is heard of them.
+
+    What is defined one by one, in the middle of a busy market, costs a live session some milliseconds each.
+    """
+
+    def expect(self, symbols: Sequence[str], ts_recv_ns: int) -> Blocks:
+        """The definitions of those symbols that are new, `seq` from 1; what is no symbol is left out."""
         ...
 
 

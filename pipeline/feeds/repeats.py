@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from pipeline.block import Block, Numbers
+from pipeline.block import Block, Numbers, concat
 from pipeline.codes import Kind, Origin
 from pipeline.normalize.marks import Seen, hashes
 from pipeline.units import ABSENT, DAY_NS
@@ -26,6 +26,9 @@ _IDENTITY: Final[Mapping[Kind, tuple[str, ...]]] = {
 
 LIVE_WINDOW_ROWS: Final = 1 << 20
 """How many rows of a kind a live session looks back: minutes of the busiest market, 8 MB a kind."""
+
+
+_LATER_ROWS: Final = 4_096
 
 
 class Shown:
@@ -57,12 +60,16 @@ class Heard:
         """Which rows were there before; None when none were."""
         if block.kind not in _IDENTITY:
             return None
+        ring = self._rings[block.kind]
+        is_fetched = block.number("origin") == Origin.BACKFILL
+        has_fetched = bool(is_fetched.any())
+        if not has_fetched and block.kind is not Kind.PRINT:
+            ring.add_later(block)
+            return None
         is_unique = _has_id(block)
         identities = _identities(block, is_unique, of_days=True)
         found = self._known_trades(identities, is_unique) if block.kind is Kind.PRINT else None
-        ring = self._rings[block.kind]
-        is_fetched = block.number("origin") == Origin.BACKFILL
-        if is_fetched.any():
+        if has_fetched:
             again = is_fetched & (ring.holds(identities) | _second(identities))
             found = again if found is None else found | again
         ring.add(identities)
@@ -87,19 +94,38 @@ class Heard:
 
 
 class _Ring:
-    """The last identities, oldest overwritten first."""
+    """The last identities, oldest overwritten first. Those of rows that nobody asks for yet are made many at a time."""
 
     def __init__(self, rows: int) -> None:
         self._held = np.zeros(rows, np.uint64)
         self._count = 0
+        self._later: list[Block] = []
+        self._later_rows = 0
+
+    def add_later(self, block: Block) -> None:
+        """Add these rows, but not now."""
+        self._later.append(block)
+        self._later_rows += len(block)
+        if self._later_rows >= _LATER_ROWS:
+            self._catch_up()
+
+    def _catch_up(self) -> None:
+        later, self._later, self._later_rows = self._later, [], 0
+        for block in concat(later):
+            self._add(_identities(block, _has_id(block), of_days=True))
 
     def add(self, identities: Numbers) -> None:
+        self._catch_up()
+        self._add(identities)
+
+    def _add(self, identities: Numbers) -> None:
         identities = identities[-len(self._held) :]
         places = (self._count + np.arange(len(identities))) % len(self._held)
         self._held[places] = identities
         self._count += len(identities)
 
     def holds(self, identities: Numbers) -> Numbers:
+        self._catch_up()
         found: Numbers = np.isin(identities, self._held[: self._count])
         return found
 

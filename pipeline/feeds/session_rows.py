@@ -171,13 +171,15 @@ class SessionRows:
         """The stretch in pieces whose timers fit into memory, however long the gaps between its rows are."""
         if not len(stretch):
             return
-        if self._timer_interval_ns is None:
+        if not self._has_timers(stretch):
             yield stretch
             return
+        interval_ns = self._timer_interval_ns
+        assert interval_ns is not None
         ends = pieces(
             stretch.session_ns,
             self.session_ns,
-            interval_ns=self._timer_interval_ns,
+            interval_ns=interval_ns,
             quiet_ns=self._quiet_ns,
             timers_max=_TIMERS_MAX,
         )
@@ -187,10 +189,16 @@ class SessionRows:
         for start, stop in pairwise(ends):
             yield part(stretch, start, stop)
 
+    def _has_timers(self, stretch: Stretch) -> bool:
+        """Whether a step of the grid lies between the rows given so far and the last of these."""
+        interval_ns = self._timer_interval_ns
+        return interval_ns is not None and int(stretch.session_ns[-1]) // interval_ns > self.session_ns // interval_ns
+
     def _with_timers(self, stretch: Stretch) -> Blocks:
         """The stretch's blocks with the timers due among them."""
-        if self._timer_interval_ns is None:
+        if not self._has_timers(stretch):
             return stretch.blocks
+        assert self._timer_interval_ns is not None
         rows, times = timers(
             stretch.session_ns, self.session_ns, interval_ns=self._timer_interval_ns, quiet_ns=self._quiet_ns
         )

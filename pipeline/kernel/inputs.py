@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from pipeline.block import Block, Blocks, Numbers, between, row_count
+from pipeline.block import Blocks, Numbers, between, row_count
 from pipeline.codes import Kind
 from pipeline.core.strategy import Strategy
 from pipeline.kernel.groups import COLUMNS, CURSOR, OTHERS, PROGRESS, Array, Form, Words, call_group, words_of
@@ -29,7 +29,7 @@ class Inputs:
         self.cursors = np.zeros(_CURSORS, CURSOR.dtype)
         self.progress = np.zeros(1, PROGRESS.dtype)
         self._columns = _columns(batch)
-        self._groups = {group.name: words_of(group, self._columns[group.name]) for group in (*COLUMNS.values(), OTHERS)}
+        self._groups = _NOTHING | {name: words_of(_GROUPS[name], columns) for name, columns in self._columns.items()}
 
     def call(self, strategies: tuple[Strategy, ...], world: Words, cells: Words) -> Words:
         """The group of a call over these inputs, valid as long as all of them live."""
@@ -71,30 +71,33 @@ def _kinds_in_order(batch: Blocks, first: int) -> Numbers:
 
 
 def _columns(batch: Blocks) -> Mapping[str, Mapping[str, Numbers]]:
-    """The columns of each group, in one piece and aligned; empty ones where there are no rows."""
-    by_kind = {block.kind: block for block in batch}
+    """The columns of each group that has rows, in one piece and aligned."""
     columns = {
-        group.name: {
-            name: _column(by_kind.get(kind), name, what) for name, form, what in group.members if form is Form.COLUMN
+        COLUMNS[block.kind].name: {
+            name: np.require(block.number(name), what, ["C", "A"])
+            for name, form, what in COLUMNS[block.kind].members
+            if form is Form.COLUMN
         }
-        for kind, group in COLUMNS.items()
+        for block in batch
+        if block.kind in COLUMNS
     }
-    rest = [block for block in batch if block.kind not in COLUMNS]
-    columns[OTHERS.name] = {
-        name: _merged(rest, name, what) for name, form, what in OTHERS.members if form is Form.COLUMN
-    }
+    if rest := [block for block in batch if block.kind not in COLUMNS]:
+        columns[OTHERS.name] = {
+            name: _merged(rest, name, what) for name, form, what in OTHERS.members if form is Form.COLUMN
+        }
     return columns
-
-
-def _column(block: Block | None, name: str, dtype: np.dtype) -> Numbers:
-    if block is None:
-        return np.zeros(0, dtype)
-    return np.require(block.number(name), dtype, ["C", "A"])
 
 
 def _merged(blocks: Blocks, name: str, dtype: np.dtype) -> Numbers:
     """A column of several kinds in the order of their `seq`."""
-    if not blocks:
-        return np.zeros(0, dtype)
     order = np.argsort(np.concatenate([block.number("seq") for block in blocks]), kind="stable")
     return np.require(np.concatenate([block.number(name) for block in blocks])[order], dtype, ["C", "A"])
+
+
+_GROUPS: Final = {group.name: group for group in (*COLUMNS.values(), OTHERS)}
+_EMPTY: Final = {
+    name: {member: np.zeros(0, what) for member, form, what in group.members if form is Form.COLUMN}
+    for name, group in _GROUPS.items()
+}
+_NOTHING: Final[dict[str, Words]] = {name: words_of(group, _EMPTY[name]) for name, group in _GROUPS.items()}
+"""What stands for a group without rows: of the kinds that there are, a batch has two or three."""

@@ -1,7 +1,8 @@
 """Blocks as the payload of a frame and back: one Arrow record batch message a kind, behind a small directory.
 
-Any Arrow library reads the messages. Ours seldom has to: for a layout without text the metadata of a message and the
-place of each column in its body depend on nothing but (kind, rows). pyarrow makes them once, then encoding is
+Any Arrow library reads the messages. Ours seldom has to: where no text is longer than nothing (most layouts have none, and
+what orders and fills say of a broker is empty on paper) the metadata of a message and the place of each column in its body
+depend on nothing but (kind, rows). pyarrow makes them once, then encoding is
 a join of that metadata with the columns, and decoding a comparison of it and a view per column.
 
     payload     directory, messages, each padded with zeros to 64 bytes
@@ -18,10 +19,10 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from pipeline.block import Block, Numbers
+from pipeline.block import Block, Column, Numbers
 from pipeline.codes import Kind
 from pipeline.errors import SchemaError
-from pipeline.events import LAYOUTS, layout_of
+from pipeline.events import LAYOUTS, Field, layout_of
 from pipeline.log.arrow import SCHEMAS, from_arrow, kind_of, to_arrow
 from pipeline.log.disk import Buffer
 from pipeline.log.frames import padded
@@ -51,7 +52,9 @@ class Template(NamedTuple):
     """What all messages of one kind and row count have in common."""
 
     names: tuple[str, ...]
-    """Of the columns."""
+    """Of the columns of numbers."""
+    texts: dict[str, list[str] | list[bytes]]
+    """What stands in the other columns."""
     columns_of: Callable[[dict[str, Any]], tuple[Any, ...]]
     """A block's columns, in that order."""
     types: list[Type]
@@ -152,7 +155,7 @@ def _message(block: Block) -> tuple[Entry, Pieces]:
         block = _with_one_nan(block, names)
     assert rows, f"an empty {kind.name.lower()} block says nothing and is not written"
     template = _template(kind, rows)
-    if template is None:
+    if any(any(block.columns[name]) for name in template.texts):
         message = to_arrow(block).serialize()
         length = padded(message.size)
         return (kind, rows, length), [message.to_pybytes(), _ZEROS[: length - message.size]]
@@ -185,12 +188,16 @@ def _block(payload: Buffer, kind: Kind, rows: int, offset: int, length: int) -> 
     # A row takes more than 8 bytes: a false count allocates nothing.
     template = _template(kind, rows) if 0 < rows <= length // 8 else None
     if (
-        template
+        template is not None
         and template.entry[2] == length
         and bytes(payload[offset : offset + len(template.head)]) == template.head
     ):
         record: Numbers = np.ndarray((), template.record, payload, offset)
-        return Block(kind, {name: record[name] for name in template.names})
+        columns: dict[str, Column] = {name: record[name] for name in template.names}
+        if not template.texts:
+            return Block(kind, columns)
+        columns |= {name: text.copy() for name, text in template.texts.items()}
+        return Block(kind, {name: columns[name] for name in LAYOUTS[kind].names})
     return _block_by_arrow(memoryview(payload)[offset : offset + length], kind, rows)
 
 
@@ -206,22 +213,21 @@ def _block_by_arrow(message: memoryview, kind: Kind, rows: int) -> Block:
 
 
 @lru_cache(maxsize=_TEMPLATES_MAX)
-def _template(kind: Kind, rows: int) -> Template | None:
+def _template(kind: Kind, rows: int) -> Template:
     """Learnt from a message that pyarrow made: the columns' offsets are where it finds their values again.
 
-    None for a layout with text.
+    Columns of text take part as zeros between those of numbers: so many ends of nothing.
     """
-    if not LAYOUTS[kind].is_fixed:
-        return None
     message = to_arrow(Block.of(kind, rows)).serialize()
     body = _PREFIX.size + _PREFIX.unpack_from(message)[1]
     head = _PREFIX.pack(_CONTINUATION, padded(body) - _PREFIX.size) + message[_PREFIX.size : body].to_pybytes()
     shift = padded(body) - body
     batch = pa.ipc.read_record_batch(message, SCHEMAS[kind])
-    starts = [column.buffers()[1].address - message.address + shift for column in batch.columns]
     length = padded(message.size + shift)
-    names = LAYOUTS[kind].names
-    types = [np.dtype(field.type) for field in LAYOUTS[kind].fields]
+    numbers = [field for field in LAYOUTS[kind].fields if field.is_fixed]
+    names = tuple(field.name for field in numbers)
+    types = [np.dtype(field.type) for field in numbers]
+    starts = [batch.column(name).buffers()[1].address - message.address + shift for name in names]
     assert starts[0] == padded(body), "the first column does not begin its body"
     pieces: Pieces = [head.ljust(padded(body), b"\0")]
     for type_, start, following in zip(types, starts, [*starts[1:], length], strict=True):
@@ -234,8 +240,23 @@ def _template(kind: Kind, rows: int) -> Template | None:
             "itemsize": length,
         }
     )
-    entry = (kind, rows, length)
-    return Template(names, itemgetter(*names), types, [rows] * len(names), pieces[0], pieces, record, entry)
+    return Template(
+        names=names,
+        texts={field.name: _nothing(field, rows) for field in LAYOUTS[kind].fields if not field.is_fixed},
+        columns_of=itemgetter(*names),
+        types=types,
+        counts=[rows] * len(names),
+        head=pieces[0],
+        pieces=pieces,
+        record=record,
+        entry=(kind, rows, length),
+    )
+
+
+def _nothing(field: Field, rows: int) -> list[str] | list[bytes]:
+    if field.type == "str":
+        return [""] * rows
+    return [b""] * rows
 
 
 @lru_cache

@@ -97,6 +97,13 @@ class AlpacaMessages:
         """What follows comes from a new connection: what was ignored on the last one is told."""
         self._ignored.all_due()
 
+    def expect(self, symbols: Sequence[str], ts_recv_ns: int) -> Blocks:
+        """Definitions of new symbols, as `ports.Expecting` says."""
+        rows = [row for spelling in symbols if (row := self._definition(spelling))]
+        header = {"ts_recv_ns": ts_recv_ns, "ts_event_ns": ts_recv_ns}
+        rows = [{"seq": rank, **header, **row} for rank, row in enumerate(rows, 1)]
+        return [Block.from_rows(Kind.INSTRUMENT, rows)] if rows else []
+
     def read(self, messages: Sequence[Message]) -> Blocks:
         """The events of these messages in their order, `seq` from 1; [] when they tell nothing."""
         if not messages:
@@ -195,17 +202,21 @@ class AlpacaMessages:
         """Of all symbols that the batch meets for the first time, each in front of its first event."""
         for place, event in enumerate(batch.events):
             spelling = getattr(event, "S", None)
-            if spelling is None or spelling in self._ids:
-                continue
-            try:
-                symbol = checked_symbol(spelling)
-            except UnitError:
-                continue  # its row is refused
-            if symbol not in self._by_symbol:
-                id_ = self._by_symbol[symbol] = len(self._by_symbol) + 1
-                instrument = Instrument(symbol, self._venue, WHOLE_STEP_NANO, AssetClass.EQUITY, "USD", calendar="XNYS")
-                yield batch.header(place, 1) | {"instrument_id": id_} | instrument.row()
-            self._ids[spelling] = self._by_symbol[symbol]
+            if spelling is not None and spelling not in self._ids and (row := self._definition(spelling)):
+                yield batch.header(place, 1) | row
+
+    def _definition(self, spelling: str) -> dict[str, Any] | None:
+        """What a new symbol is, from here on known by this spelling; None when it was known by another, or is none."""
+        try:
+            symbol = checked_symbol(spelling)
+        except UnitError:
+            return None  # its row is refused
+        is_new = symbol not in self._by_symbol
+        self._ids[spelling] = self._by_symbol.setdefault(symbol, len(self._by_symbol) + 1)
+        if not is_new:
+            return None
+        instrument = Instrument(symbol, self._venue, WHOLE_STEP_NANO, AssetClass.EQUITY, "USD", calendar="XNYS")
+        return {"instrument_id": self._by_symbol[symbol], **instrument.row()}
 
 
 def _repeated(ts_recv_ns: list[int], counts: list[int]) -> Numbers:

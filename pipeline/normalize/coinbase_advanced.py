@@ -24,6 +24,7 @@ aggressor is the other one; that trades come newest first in a snapshot (either 
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from pipeline.block import Blocks
@@ -78,6 +79,15 @@ class CoinbaseMessages:
             words.SubscriptionsMessage: self._subscriptions,
             Other: self._other,
         }
+
+    def expect(self, symbols: Sequence[str], ts_recv_ns: int) -> Blocks:
+        """Definitions of new products, as `ports.Expecting` says."""
+        rows = Gathering()
+        rows.ts_recv_ns = ts_recv_ns
+        for symbol in symbols:
+            with suppress(UnitError):
+                self._products.id_of(symbol, rows)
+        return rows.batch()
 
     def connected(self) -> None:
         """What follows comes from a new connection: books and the sequence begin anew."""

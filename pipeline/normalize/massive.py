@@ -85,6 +85,13 @@ class MassiveMessages:
         """A new connection: instruments keep their ids, bars their revisions."""
         self._known.left_out.hurry()
 
+    def expect(self, symbols: Sequence[str], ts_recv_ns: int) -> Blocks:
+        """Definitions of new symbols, as `ports.Expecting` says."""
+        reading = Reading(self._known, symbols, np.full(len(symbols), ts_recv_ns), Origin.INPUT)
+        for at, symbol in enumerate(symbols):
+            reading.meet(symbol, at)
+        return reading.batch()
+
     def read(self, messages: Sequence[Message]) -> Blocks:
         """The events of these messages, as `ports.Normalizer` says."""
         events: list[Any] = []

@@ -16,7 +16,7 @@ from pipeline.feeds.repeats import Heard
 from pipeline.feeds.session_rows import SessionRows
 from pipeline.feeds.stretches import Stretch, joined
 from pipeline.normalize.grid import INTERVAL_NS, QUIET_NS
-from pipeline.ports import Answer, Message, Normalizer
+from pipeline.ports import Answer, Expecting, Message, Normalizer
 from pipeline.run import rawness
 
 LIVE_TIMER_NS: Final = INTERVAL_NS
@@ -49,6 +49,14 @@ class Intake:
     def recall(self, batch: Blocks) -> None:
         """Take in inputs that this session wrote before it was interrupted."""
         self._rows.recall(batch)
+
+    def introduced(self, number: int, symbols: Sequence[str], now_ns: int) -> Iterator[Blocks]:
+        """The definitions of a feed's symbols, ahead of anything that is heard of them, where its normaliser can make them."""
+        normalizer = self._normalizers[number - 1]
+        if isinstance(normalizer, Expecting) and (batch := normalizer.expect(symbols, now_ns)):
+            count = row_count(batch)
+            times = np.full(count, max(now_ns, self.session_ns))
+            yield from self._rows.taken(Stretch(batch, times, np.full(count, number, np.int16)))
 
     def taken(self, items: Sequence[Item]) -> Iterator[Blocks]:
         """The inputs that these items are, `seq` of each batch from 1; timers due in front of them are among them."""

@@ -5,6 +5,7 @@ reduces; the sync thread makes it durable. All is compiled before the first conn
 """
 
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from pipeline.run.code import code_of
 from pipeline.run.control import Request
 from pipeline.run.fold import INPUTS_WORTH_COMPILING, LocalFold, Speed
 from pipeline.run.intake import LIVE_TIMER_NS
-from pipeline.run.listening import Listening
+from pipeline.run.listening import Listening, symbols_for
 from pipeline.units import NANO
 
 _LOOK_AT_DISK_EVERY_S: Final = 5.0
@@ -30,6 +31,9 @@ LAG_S: Final = 1.0
 """A message that waited longer is told of."""
 
 _LAG_TOLD_EVERY_S: Final = 10.0
+_SWITCH_S: Final = 0.0005
+"""How soon the loop gets the interpreter from a thread that has it: Python's own 5 ms are longer than a decision takes."""
+
 _BITE_BYTES: Final = 2 * 2**20
 _BITE_COUNT: Final = 8_192
 """Of what waits, reduced before requests, signals and timers are looked at again: some 20,000 events."""
@@ -71,6 +75,7 @@ def record(
         begun(store, recording, code, fold) as session,
     ):
         told(session)
+        sys.setswitchinterval(_SWITCH_S)
         inbox = Inbox()
         with Listening(recording, inbox, session.symbols, session.heard_ns) as listening:
             session.intake.progress = listening.progress
@@ -118,6 +123,7 @@ class _Loop:
         """The longest that a message waited until it was reduced."""
 
     def run(self) -> None:
+        self._introduce(frozenset(self._symbols))
         while not self._is_over():
             self._turn(self._wait_s())
         self._listening.close()
@@ -168,7 +174,15 @@ class _Loop:
             self._symbols.discard(symbol)
         else:
             return
+        self._introduce(frozenset(self._symbols))
         self._listening.desire(frozenset(self._symbols))
+
+    def _introduce(self, symbols: frozenset[str]) -> None:
+        """Define instruments at once that will be heard of."""
+        for number, vendor in enumerate(self._recording.vendors, 1):
+            expected = sorted(symbols_for(vendor.name, symbols))
+            for batch in self._intake.introduced(number, expected, self._recording.clock.now_ns()):
+                self._recorder.take(batch)
 
     def _is_over(self) -> bool:
         until_ns, ending = self._recording.until_ns, self._ending

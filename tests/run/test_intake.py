@@ -12,6 +12,9 @@ from words_vendor import Words
 from pipeline.block import Block, row_count
 from pipeline.codes import FeedAction, Kind, Origin
 from pipeline.feeds.facts import Fact
+from pipeline.normalize.alpaca import AlpacaMessages
+from pipeline.normalize.coinbase_advanced import CoinbaseMessages
+from pipeline.normalize.massive import MassiveMessages
 from pipeline.ports import Answer, Channel, Message, Topic
 from pipeline.run.intake import Intake
 from pipeline.units import SECOND_NS
@@ -155,3 +158,24 @@ def test_a_clock_that_is_set_back_does_not_set_the_session_back():
 def test_blocks_are_whole():
     (declared, batch) = intake().taken([message(1, "A 1")])
     assert all(isinstance(block, Block) for block in [*declared, *batch])
+
+
+@pytest.mark.parametrize("normalizer", [MassiveMessages, AlpacaMessages, CoinbaseMessages])
+def test_symbols_are_introduced_ahead_of_what_is_heard_of_them_and_once(normalizer):
+    session = Intake(["feed"], [normalizer()], start_ns=START)
+    rows = rows_of(session.introduced(1, ["BTC-USD", "ETH-USD", " ", "BTC-USD"], START))
+    assert [(kind.name, row.get("symbol")) for kind, row in rows] == [
+        ("FEED", None),
+        ("INSTRUMENT", "BTC-USD"),
+        ("INSTRUMENT", "ETH-USD"),
+    ]
+    assert [row["instrument_id"] for _, row in rows[1:]] == [1, 2]
+    assert rows_of(session.introduced(1, ["ETH-USD", "BTC-USD"], START + SECOND_NS)) == []
+    again = rows_of(session.introduced(1, ["SOL-USD"], START + 2 * SECOND_NS))
+    assert [(kind.name, row.get("instrument_id")) for kind, row in again if kind is not Kind.TIMER] == [
+        ("INSTRUMENT", 3)
+    ]
+
+
+def test_a_normaliser_that_can_not_define_ahead_is_left_alone():
+    assert rows_of(intake().introduced(1, ["A"], START)) == []
