@@ -30,6 +30,9 @@ from pipeline.units import HOUR_NS, NANO
 RESUMED_WITHIN_NS: Final = 12 * HOUR_NS
 """A session that stopped longer ago is another day's, and is left as it is."""
 
+COMMIT_INTERVAL_NS: Final = 500_000
+"""A live session commits sooner than an import: what waits for a commit is not decided upon."""
+
 BYTES_FREE_MIN: Final = 2**30
 """With less room than this the session is ended and sealed, while there is still room to do so."""
 
@@ -86,14 +89,14 @@ def begun(store: Store, recording: Recording, code: Code, fold: LocalFold) -> It
     now_ns = recording.clock.now_ns()
     unfinished = None if recording.is_fresh else _unfinished(store, recording, now_ns)
     if unfinished is not None and _is_same(unfinished, recording, code):
-        with opened(store, unfinished, fold, is_resumed=True) as recorder:
+        with opened(store, unfinished, fold, is_resumed=True, commit_interval_ns=COMMIT_INTERVAL_NS) as recorder:
             _heed_halt(store, recorder)
             yield _resumed(LogReader(store.folder(unfinished.id)), unfinished, recorder, recording, now_ns)
         return
     opening = opening_from(store, unfinished.id, recording.plan, recording.strategy_files) if unfinished else None
     settings = recording.settings | ({"continues": opening.setting} if opening else {})
     manifest = _created(store, recording, code, settings, now_ns)
-    with opened(store, manifest, fold) as recorder:
+    with opened(store, manifest, fold, commit_interval_ns=COMMIT_INTERVAL_NS) as recorder:
         start = start_rows(settings, code.hashes, seed=0)
         intake = _intake(recording, now_ns)
         symbols = frozenset(recording.symbols)

@@ -18,7 +18,7 @@ from pipeline.log import manifest as manifests
 from pipeline.log.journal import Journal, Limits
 from pipeline.log.manifest import Manifest
 from pipeline.log.reader import JOURNAL, LogReader
-from pipeline.log.sequencer import Sequencer
+from pipeline.log.sequencer import COMMIT_INTERVAL_NS, Sequencer
 from pipeline.log.store import Store
 from pipeline.log.syncing import SyncThread
 from pipeline.run.control import Answer, ControlSocket, Request, Waiting
@@ -161,7 +161,13 @@ class Recorder:
 
 @contextmanager
 def opened(
-    store: Store, manifest: Manifest, fold: Fold | None, *, is_resumed: bool = False, limits: Limits = FULL_SEGMENTS
+    store: Store,
+    manifest: Manifest,
+    fold: Fold | None,
+    *,
+    is_resumed: bool = False,
+    limits: Limits = FULL_SEGMENTS,
+    commit_interval_ns: int = COMMIT_INTERVAL_NS,
 ) -> Iterator[Recorder]:
     """Record into this open session; leaving in peace ends it, leaving by an error leaves it open, to be resumed.
 
@@ -173,7 +179,7 @@ def opened(
         control = stack.enter_context(ControlSocket(folder))
         sync = stack.enter_context(SyncThread(journal))
         stack.enter_context(SealingThread(folder, store.disk))
-        sequencer = Sequencer(journal, manifest.mode)
+        sequencer = Sequencer(journal, manifest.mode, commit_interval_ns=commit_interval_ns)
         recorder = Recorder(sequencer, fold=fold, sync=sync, control=control, session_ns=0)
         if recorder.last_seq:
             recorder.refold(LogReader(folder))
