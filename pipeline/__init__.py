@@ -79,6 +79,13 @@ and `indicators.series` runs one over a whole series. Averages: `indicators.sma`
 `indicators.session_extremes`, `indicators.opening_range`, `indicators.gap`. Of quotes and prints: `indicators.spread`,
 `indicators.imbalance`, `indicators.tick_rate`.
 
+**Which symbols.** A `scanner.fold` is a reducer, too: inputs gather into a `scanner.segment` and are folded into the `scanner.state`, `scanner.columns`
+over instruments: quotes and halts by `scanner.quotes`, prints and bars by `scanner.trades`, what is told by `scanner.facts`, days by
+`scanner.clocks` that leave a `scanner.history` and a `scanner.profile`, `scanner.rings` of a moment ago, `scanner.kinds` of securities.
+A `scanner.field` is what can be asked of them; all are in `scanner.fields`, out of `scanner.price_fields`, `scanner.volume_fields`,
+`scanner.company_fields` and `scanner.status_fields`. A `scanner.definition`, read by `scanner.reading` with the `scanner.keys` there are, becomes
+`scanner.verdicts`, these change the `scanner.universe`, both leave as `scanner.rows`; a fixed list is one of `scanner.lists`. All that is remembered is kept as `scanner.frozen`.
+
 **At rest.** `log.seal` turns segments into `log.parts` of `log.parquet`, written as `log.encoding` chooses; `log.manifest` says what a log is, `log.store` where logs lie
 and what they are called, `log.export` makes a copy that stands alone. `log.reader` gives rows back in order, over
 `log.segments`, `log.scan` and `log.merge`; `log.follow` goes on where it ends. `log.hot` reads sealed inputs a
@@ -93,7 +100,8 @@ kept, `run.strategies` that were named, perhaps by `run.trying` before, and the 
 difference, `run.diffing` where two runs part. `run.keeping` leaves waypoints while a run is made; from them `run.traveling` reaches any
 input, `run.moments` and `run.moves` read what is found there by its `run.outline`, and `run.looking` answers with it. `run.notes` are
 remarks. `run.backtesting` runs a grid that `run.sweeping` reads over many sessions: a `run.cell` is a function, a
-`run.worker` the process it runs in, `run.crew` hands them out, `run.tally` counts what they come to, `run.overnight` carries positions from one to the next. `run.pages` and `run.feeds_page` write
+`run.worker` the process it runs in, `run.crew` hands them out, `run.tally` counts what they come to, `run.overnight` carries positions from one to the next. `run.scanners` come from files,
+and `run.scanning` is one over a session. `run.pages` and `run.feeds_page` write
 what the code says of itself. A live session (`run.live`) is what was asked for (`run.asking`) of which `run.feeds`; `run.beginning` finds the one that goes on, `run.listening` holds
 the sockets, `run.intake` makes inputs of what came, kept as it came by `run.rawness` for `run.renormalizing`; `run.glimpse` is what is seen of it.
 A recording goes by a `run.clock`, connects with `run.keys`, on the days of a `run.schedule`; `run.notifying` tells
@@ -101,5 +109,5 @@ who is not looking, `run.halting` is the kill switch.
 People speak to it through the commands: `cli.demo_command`, `cli.import_command`, `cli.replay_command`,
 `cli.backtest_command`, `cli.backtests_command`, `cli.verify_command`, `cli.diff_command`, `cli.state_command`, `cli.sql_command`,
 `cli.check_command`, `cli.sessions_command`, `cli.runs_command`, `cli.note_command`, `cli.strategies_command`, `cli.strategy_command`,
-`cli.docs_command`, `cli.record_command` with its `cli.view`, `cli.renormalize_command`, `cli.serve_command`, `cli.halt_command`, `cli.tell_command`, which print by `cli.show`.
+`cli.docs_command`, `cli.scan_command`, `cli.record_command` with its `cli.view`, `cli.renormalize_command`, `cli.serve_command`, `cli.halt_command`, `cli.tell_command`, which print by `cli.show`.
 """

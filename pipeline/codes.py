@@ -1,7 +1,6 @@
 """Codes: every closed set an event can name, as integers that never change their meaning.
 
-A code is written into logs that outlive this version: add at the end, never renumber, never reuse.
-`tests/test_events.py` pins all of them.
+A code is written into logs that outlive this version: add at the end, never renumber, never reuse; tests pin them all.
 """
 
 from enum import IntEnum, IntFlag
@@ -67,13 +66,10 @@ class Mark(IntFlag):
     LATE = 4
     """Its event time lies in a bar that was closed already."""
     CROSSED = 8
-    """Bid above ask."""
     LOCKED = 16
-    """Bid equals ask."""
     UNDEFINED_TS = 32
     """The vendor gave no event time: the receive time stands in."""
     SNAPSHOT = 64
-    """From a snapshot, not from a change."""
     ONE_SIDED = 128
     """Only one side of the quote is there."""
     NO_LAST = 256
@@ -179,7 +175,6 @@ class FeedAction(IntEnum):
     GAP_CLOSED = 4
     MUTE = 5
     HEARD = 6
-    """Data flows again after MUTE."""
     REJECTED = 7
     """A message or row was refused: `position` and `text` say which and why."""
     SUBSCRIBED = 8
@@ -240,12 +235,13 @@ class RequestAction(IntEnum):
 
 
 class CandidateVerdict(IntEnum):
-    """What a scanner made of an instrument."""
+    """What a scanner made of an instrument: NOT_RANKED passed and is not in the list; COUNTED is of none, what a filter left."""
 
     DROPPED = 0
     PICKED = 1
     NEAR_MISS = 2
     NOT_RANKED = 3
+    COUNTED = 4
 
 
 class UniverseAction(IntEnum):
@@ -253,6 +249,18 @@ class UniverseAction(IntEnum):
 
     ADDED = 0
     DROPPED = 1
+
+
+class UniverseReason(IntEnum):
+    """Why a scanner added or dropped an instrument; from FILTER on, less FILTER, the number of the filter that failed it."""
+
+    RANKED = 1
+    LISTED = 2
+    UNLISTED = 3
+    OUTRANKED = 4
+    WINDOW_ENDED = 5
+    DAY_ENDED = 6
+    FILTER = 100
 
 
 class IntentAction(IntEnum):

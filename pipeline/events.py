@@ -145,7 +145,7 @@ _LAYOUTS: Final = (
     ),
     layout(
         Kind.CANDIDATE,
-        "one row per field or filter of an instrument in one evaluation of a scanner",
+        "one row per field or filter of an instrument in one evaluation of a scanner; of instrument 0: how many a filter left",
         Field("scanner_id", "i2", "position of the scanner in the run's list, from 1"),
         Field("evaluation", "i8", "number of the evaluation, from 1"),
         code("verdict", codes.CandidateVerdict, "what became of the instrument"),
@@ -162,7 +162,7 @@ _LAYOUTS: Final = (
         "one row per instrument added to or dropped from what is traded",
         code("action", codes.UniverseAction, "added or dropped"),
         Field("scanner_id", "i2", "position of the scanner in the run's list; 0: the operator"),
-        Field("reason", "i2", "the scanner's reason code"),
+        Field("reason", "i2", "why: codes.UniverseReason, 100 and the number of the filter that failed it"),
         Field("rank", "i4", "place in the ranking, from 1; 0: none"),
     ),
     layout(

@@ -1,0 +1,190 @@
+"""`tape scan`: what a scanner would have picked at a moment of a recorded session, and why not the others."""
+
+import time
+from datetime import datetime, tzinfo
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+import msgspec
+
+from pipeline.cli.show import as_json_line, json_option, progress
+from pipeline.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pipeline.log.store import Store
+    from pipeline.run.scanning import Candidate, Scanned
+
+_OTHERS_MAX: Final = 10
+"""Candidates printed that are neither picked nor near, without --all."""
+_SHOWN: Final = ("picked", "near_miss", "not_ranked")
+
+
+@click.command("scan")
+@click.argument("session", required=False)
+@click.option("--config", "file", required=True, type=click.Path(path_type=Path), help="the scanner: a TOML file")
+@click.option(
+    "--at", metavar="TIME", help="08:12 on the session's first day, or with a date in front  [default: its end]"
+)
+@click.option("--symbol", help="one instrument: every filter with its value, threshold and since when it was known")
+@click.option("--funnel", "is_funnel", is_flag=True, help="how many each filter removed")
+@click.option(
+    "--all", "is_all", is_flag=True, help="every instrument, not only picks, near misses and who nearly came in"
+)
+@click.option("--keep", "is_kept", is_flag=True, help="keep candidates and changes of the list as a run, for SQL")
+@click.option("--tz", metavar="ZONE", help="clocks to read and tell times by  [default: the exchange's]")
+@json_option
+@click.pass_obj
+def command(
+    home: str,
+    session: str | None,
+    file: Path,
+    at: str | None,
+    symbol: str | None,
+    is_funnel: bool,
+    is_all: bool,
+    is_kept: bool,
+    tz: str | None,
+    as_json: bool,
+) -> None:
+    """What a scanner sees in SESSION at a moment: every candidate with each filter's verdict, from what was known then.
+
+    \b
+    tape scan last --config scanners/gappers.toml --at 08:12
+    tape scan last --config scanners/gappers.toml --at 08:12 --symbol ABCD
+    tape scan last --config scanners/gappers.toml --funnel
+    tape scan last --config scanners/gappers.toml --keep && tape sql "select * from universe_changes"
+
+    The table is that of the last evaluation at or before the moment. docs/scanners.md says what a definition may hold.
+    """
+    from pipeline.log.store import Store
+    from pipeline.run.scanners import load_scanner
+    from pipeline.run.scanning import scan
+
+    scanner = load_scanner(file)
+    if session is None:
+        raise ConfigError("a scan of now needs a live feed: name a recorded SESSION, such as last")
+    store = Store(Path(home))
+    zone, until_ns = _moment(store, session, symbol, tz, at)
+    keep_ns = time.time_ns() if is_kept else None
+    with progress("scanning") as tell:
+        found = scan(store, session, scanner, until_ns=until_ns, keep_ns=keep_ns, progress=tell)
+    if as_json:
+        as_json_line(_chosen(found, symbol, is_all=is_all))
+    elif symbol:
+        _show_symbol(found, symbol, zone)
+    else:
+        _show(found, zone, is_funnel=is_funnel, is_all=is_all)
+
+
+def _moment(
+    store: "Store", session: str, symbol: str | None, tz: str | None, at: str | None
+) -> tuple[tzinfo, int | None]:
+    from pipeline.config import moment_ns
+    from pipeline.log.reader import LogReader
+    from pipeline.run.looking import zone_of
+    from pipeline.run.replaying import instruments_of
+
+    manifest = store.find_one(session)
+    log = LogReader(store.folder(manifest.id))
+    zone = zone_of(list(instruments_of(log, log.last_seq)), symbol, tz)
+    day_ns = manifest.first_ts_ns or manifest.created_ns
+    return zone, moment_ns(at, day_ns=day_ns, zone=zone) if at else None
+
+
+def _chosen(found: "Scanned", symbol: str | None, *, is_all: bool) -> "Scanned":
+    chosen = [
+        each
+        for each in found.candidates
+        if symbol in (None, each.symbol) and (is_all or symbol or each.verdict in _SHOWN)
+    ]
+    return msgspec.structs.replace(found, candidates=chosen)
+
+
+def _show(found: "Scanned", zone: tzinfo, *, is_funnel: bool, is_all: bool) -> None:
+    if found.run:
+        click.echo(f"kept as {found.run}")
+    if not found.at_ns:
+        click.echo(f"{found.scanner} over {found.session}, {found.events:,} events: {_why_nothing(found)}")
+        return
+    click.echo(
+        f"{found.scanner} over {found.session} at {_clock(found.at_ns, zone)} {zone}, evaluation {found.evaluations:,}, "
+        f"seq {found.seq:,}: {len(found.listed)} in the list of {found.looked_at:,}"
+    )
+    if is_funnel:
+        _show_funnel(found)
+        return
+    _show_candidates(found, is_all=is_all)
+
+
+def _why_nothing(found: "Scanned") -> str:
+    if found.listed:
+        return f"a list of {len(found.listed)}: {', '.join(found.listed)}"
+    return "no evaluation up to there; it looks at timers within its window, see [schedule] in its file"
+
+
+def _show_funnel(found: "Scanned") -> None:
+    width = max((len(step.filter) for step in found.funnel), default=6)
+    click.echo(f"  {'filter':<{width}} {'shown':>8} {'removed':>8} {'left':>8} {'fails alone':>12}")
+    for step in found.funnel:
+        removed = step.shown - step.left
+        click.echo(f"  {step.filter:<{width}} {step.shown:>8,} {removed:>8,} {step.left:>8,} {step.alone:>12,}")
+
+
+def _show_candidates(found: "Scanned", *, is_all: bool) -> None:
+    chosen = _chosen(found, None, is_all=is_all).candidates
+    others = [each for each in chosen if each.verdict not in ("picked", "near_miss")]
+    told = chosen if is_all else [each for each in chosen if each not in others[_OTHERS_MAX:]]
+    if told:
+        _table(told)
+    for each in told:
+        if each.verdict == "near_miss" or (is_all and each.why_not):
+            click.echo(f"  {each.symbol}: {each.why_not}")
+    if len(told) < found.looked_at:
+        click.echo(f"  {found.looked_at - len(told):,} others: --all, or --symbol for one of them")
+
+
+def _table(candidates: "list[Candidate]") -> None:
+    names = list(candidates[0].fields)
+    heads = ["", "symbol", "verdict", *names]
+    rows = [
+        [str(each.rank or ""), each.symbol, each.verdict.replace("_", " "), *(_cell(each, name) for name in names)]
+        for each in candidates
+    ]
+    widths = [max(len(row[place]) for row in [heads, *rows]) for place in range(len(heads))]
+    for row in [heads, *rows]:
+        cells = [f"{cell:<{widths[i]}}" if i in (1, 2) else f"{cell:>{widths[i]}}" for i, cell in enumerate(row)]
+        click.echo("  " + "  ".join(cells).rstrip())
+
+
+def _cell(candidate: "Candidate", name: str) -> str:
+    """A value; with `!` behind it when a filter of this field failed."""
+    from pipeline.run.scanning import told
+
+    is_failed = any(not each.passed and each.filter.split(" ")[0] == name for each in candidate.filters)
+    return told(candidate.fields[name]) + "!" * is_failed
+
+
+def _show_symbol(found: "Scanned", symbol: str, zone: tzinfo) -> None:
+    from pipeline.run.scanning import told
+
+    each = next((each for each in found.candidates if each.symbol == symbol), None)
+    if each is None:
+        click.echo(
+            f"{symbol}: {_why_nothing(found) if not found.at_ns else 'is of no class that this scanner looks at'}"
+        )
+        return
+    rank = f", rank {each.rank}" if each.rank else ""
+    click.echo(f"{symbol} at {_clock(found.at_ns, zone)} {zone}: {each.verdict.replace('_', ' ')}{rank}")
+    for verdict in each.filters:
+        word = "passes" if verdict.passed else "FAILS"
+        click.echo(
+            f"  {word:<7} {verdict.filter:<32} {told(verdict.value):>14}  known at {verdict.known_at or 'no time: absent'}"
+        )
+    for name, value in each.fields.items():
+        if all(verdict.filter.split(" ")[0] != name for verdict in each.filters):
+            click.echo(f"          {name:<32} {told(value):>14}  known at {each.known_at[name] or 'no time: absent'}")
+
+
+def _clock(ts_ns: int, zone: tzinfo) -> str:
+    return f"{datetime.fromtimestamp(ts_ns // 1_000_000_000, zone):%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,137 @@
+"""Field: a number, or a text, that a scanner knows of each instrument; and the view it is computed from.
+
+A field is a function of a view. Whoever writes one of his own gets the same view and may use every column, fact and
+field there is; with `columns` and `fold` it may remember something itself.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import msgspec
+import numpy as np
+
+from pipeline.block import Numbers
+from pipeline.codes import AssetClass
+from pipeline.scanner.columns import Column, Columns
+from pipeline.scanner.facts import Facts
+from pipeline.units import ABSENT
+
+if TYPE_CHECKING:
+    from pipeline.scanner.segment import Segment
+    from pipeline.scanner.state import State
+
+SHARES: Final = frozenset({AssetClass.EQUITY, AssetClass.ETF})
+EQUITIES: Final = frozenset({AssetClass.EQUITY})
+COMPANIES: Final = EQUITIES
+CLOSING: Final = frozenset({AssetClass.EQUITY, AssetClass.ETF, AssetClass.FUTURE, AssetClass.OPTION})
+"""What has a close of its own and opens again."""
+ALL: Final[frozenset[AssetClass]] = frozenset()
+"""Every class has it."""
+
+
+class Measures(msgspec.Struct, frozen=True):
+    """How fields are measured that leave a choice."""
+
+    trades_min: int
+    rvol_days: int
+    rvol_floor: float
+    rvol_cap: float
+    rvol_volume_min: float
+    adv_days: int
+    providers: tuple[str, ...]
+
+
+class Valued(NamedTuple):
+    """A field of all instruments: its values, NaN where there is none, and when each became known, UTC nanoseconds."""
+
+    value: Numbers
+    known_ns: Numbers
+
+
+class Field(NamedTuple):
+    """One of them. `of` computes it; of a text it gives the number of its word, see `Facts.text`.
+
+    `classes` are those that have it, none for all. `columns` are its own, `fold` keeps them; those in `daily` begin
+    anew each trading day.
+    """
+
+    name: str
+    unit: str
+    help: str
+    source: str
+    of: Callable[["View"], Valued]
+    classes: frozenset[AssetClass] = ALL
+    is_text: bool = False
+    columns: Mapping[str, Column] = {}
+    daily: tuple[str, ...] = ()
+    fold: "Callable[[State, Segment], None] | None" = None
+
+
+Fields = Mapping[str, Field]
+
+
+class View:
+    """What is known of all instruments at one moment; (n,) arrays, row i is of `instrument_id` i."""
+
+    def __init__(self, state: "State", fields: Fields, measures: Measures) -> None:
+        self.state = state
+        self.measures = measures
+        self.now_ns = state.now_ns
+        self.rows = state.columns.rows
+        self._fields = fields
+        self._found: dict[str, Valued] = {}
+        self._days: dict[str, Numbers] = {}
+
+    def __getitem__(self, column: str) -> Numbers:
+        """A column of the state."""
+        return self.state.columns[column]
+
+    def of(self, name: str) -> Valued:
+        """A field; absent where an instrument's class has none."""
+        if name not in self._found:
+            field = self._fields[name]
+            found = field.of(self)
+            if field.classes:
+                has = np.isin(self["asset_class"], [int(each) for each in field.classes])
+                found = Valued(np.where(has, found.value, np.nan), found.known_ns)
+            self._found[name] = Valued(found.value, np.where(np.isnan(found.value), ABSENT, found.known_ns))
+        return self._found[name]
+
+    def fact(self, name: str) -> Columns:
+        """A fact of the reference data as it is known now."""
+        return self.state.facts.of(name, self.rows)
+
+    @property
+    def facts(self) -> Facts:
+        """All of them."""
+        return self.state.facts
+
+    def day(self, member: str) -> Numbers:
+        """A member of the trading day that each instrument is in, see `clocks.TradingDay`."""
+        if member not in self._days:
+            self._days[member] = self.state.days.of(member, self["calendar"])
+        return self._days[member]
+
+    @property
+    def is_open(self) -> Numbers:
+        """Whether the regular session has begun."""
+        opened: Numbers = self.now_ns >= self.day("opens_ns")
+        return opened
+
+    @property
+    def volume(self) -> Numbers:
+        """Today's so far; shares, contracts or coins."""
+        size: Numbers = (self["total_steps"] - self["base_steps"]) * self["step_size"]
+        return size
+
+    @property
+    def known_never(self) -> Numbers:
+        """For what needs no event: known at no moment."""
+        return np.full(self.rows, ABSENT, np.int64)
+
+
+def field_of(
+    name: str, unit: str, help_: str, source: str, classes: frozenset[AssetClass] = ALL, **more: Any
+) -> Callable[[Callable[[View], Valued]], Field]:
+    """A decorator that makes a field of a function of a view."""
+    return lambda of: Field(name, unit, help_, source, of, classes, **more)

@@ -1,0 +1,62 @@
+"""Segments: inputs between two moments at which a scanner does something; they are folded at once, a kind at a time.
+
+Where a segment ends is decided by the inputs alone (a whole step of session time, a timer that is due), never by how
+many of them came in a batch. So what a segment makes of its rows may depend on all of them.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+import numpy as np
+
+from pipeline.block import Block, Blocks, Column
+from pipeline.codes import Kind
+
+USED: Final[Mapping[Kind, tuple[str, ...]]] = {
+    Kind.INSTRUMENT: ("symbol", "asset_class", "size_step_nano", "multiplier_nano", "calendar"),
+    Kind.QUOTE: ("bid_nano", "ask_nano", "bid_size_steps", "ask_size_steps", "marks"),
+    Kind.PRINT: ("price_nano", "size_steps", "marks"),
+    Kind.BAR: (
+        "bar_unit", "bar_length", "ts_close_ns", "open_nano", "high_nano", "low_nano", "close_nano", "volume_steps",
+        "trade_count", "vwap", "revision", "marks",
+    ),
+    Kind.STATUS: ("status", "reason", "limit_down_nano", "limit_up_nano", "is_short_restricted"),
+    Kind.REFERENCE: ("field", "value", "text", "known_at_ns", "as_of_ns", "provider"),
+}  # fmt: skip
+"""The kinds a scanner looks into, and which of their columns beside the header's."""
+
+_HEADER: Final = ("seq", "ts_event_ns", "ts_recv_ns", "instrument_id", "origin")
+COLUMNS: Final = tuple(dict.fromkeys([*_HEADER, *(name for names in USED.values() for name in names)]))
+"""All that a scanner reads of a session."""
+
+Segment = Mapping[Kind, Block]
+"""One block a kind, with the columns that are used."""
+
+
+def narrowed(batch: Iterable[Block]) -> Blocks:
+    """The blocks that are looked into, with the columns that are used."""
+    return [
+        Block(block.kind, {name: block.columns[name] for name in (*_HEADER, *USED[block.kind])})
+        for block in batch
+        if block.kind in USED and len(block)
+    ]
+
+
+def segment_of(pieces: Sequence[Block]) -> Segment:
+    """The pieces of a segment, in the order in which they came, one block a kind."""
+    by_kind: dict[Kind, list[Block]] = {}
+    for piece in pieces:
+        by_kind.setdefault(piece.kind, []).append(piece)
+    return {kind: _joined(kind, parts) for kind, parts in sorted(by_kind.items())}
+
+
+def _joined(kind: Kind, parts: list[Block]) -> Block:
+    if len(parts) == 1:
+        return parts[0]
+    columns: dict[str, Column] = {}
+    for name, first in parts[0].columns.items():
+        if isinstance(first, np.ndarray):
+            columns[name] = np.concatenate([part.number(name) for part in parts])
+        else:
+            columns[name] = [value for part in parts for value in part.text(name)]
+    return Block(kind, columns)
