@@ -7,7 +7,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-NAMES = ["append", "open", "seal", "imports", "hot", "replay", "sweep", "kernel", "state", "start", "live"]
+NAMES = ["append", "open", "seal", "imports", "hot", "replay", "sweep", "kernel", "state", "start", "live", "scan"]
 
 
 def main() -> int:
