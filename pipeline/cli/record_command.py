@@ -31,6 +31,11 @@ if TYPE_CHECKING:
 )
 @click.option("--symbols", "symbols", multiple=True, required=True, metavar="A,B", help="of every feed, or FEED:A,B")
 @click.option("--strategy", "strategies", multiple=True, help="name, or path of a .py file; may be repeated")
+@click.option(
+    "--scanner",
+    type=click.Path(path_type=Path),
+    help="strategies hear what it picks; a TOML file, see docs/scanners.md",
+)
 @click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="of the strategy, or STRATEGY.NAME=VALUE")
 @click.option(
     "--set", "settings", multiple=True, metavar="NAME=VALUE", help="engine setting, e.g. latency_ns=200000000"
@@ -56,6 +61,7 @@ def command(
     feeds: tuple[str, ...],
     symbols: tuple[str, ...],
     strategies: tuple[str, ...],
+    scanner: Path | None,
     params: tuple[str, ...],
     settings: tuple[str, ...],
     channels: str | None,
@@ -75,6 +81,7 @@ def command(
     tape record --feed coinbase --symbols BTC-USD,ETH-USD --strategy ema_cross
     tape record --feed massive --feed coinbase --symbols massive:SPY --symbols coinbase:BTC-USD
     tape record --feed massive=ws://127.0.0.1:9000/stocks --symbols ABCD --clock 2026-11-04T08:00:00Z@60
+    tape record --feed massive --symbols AAPL,NVDA,AMD --scanner scanners/gappers.toml --strategy opening_range
     tape record --feed massive --symbols AAPL --schedule 03:55-20:05 --notify desktop
 
     Keys are read from the environment (MASSIVE_API_KEY ...) or the system's keyring, never from here.
@@ -88,6 +95,7 @@ def command(
         feeds=feeds,
         symbols=symbols,
         strategies=strategies,
+        scanner=scanner,
         params=params,
         settings=settings,
         channels=channels,

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 @click.option(
     "--strategy", "strategies", multiple=True, required=True, help="name, or path of a .py file; may be repeated"
 )
+@click.option(
+    "--scanner",
+    type=click.Path(path_type=Path),
+    help="strategies hear what it picks; a TOML file, see docs/scanners.md",
+)
 @click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="of the strategy, or STRATEGY.NAME=VALUE")
 @click.option(
     "--set", "settings", multiple=True, metavar="NAME=VALUE", help="engine setting, e.g. latency_ns=200000000"
@@ -31,6 +36,7 @@ def command(
     home: str,
     sessions: tuple[str, ...],
     strategies: tuple[str, ...],
+    scanner: Path | None,
     params: tuple[str, ...],
     settings: tuple[str, ...],
     until: str | None,
@@ -56,7 +62,7 @@ def command(
     speed = speed_asked(is_compiled=is_compiled, is_interpreted=is_interpreted)
     store = Store(Path(home))
     files = [strategy_file(name) for name in strategies]
-    plan = plan_of(files, params, settings)
+    plan = plan_of(files, params, settings, scanner)
     runs = []
     for session in [found for name in sessions for found in store.find(name)]:
         click.echo(

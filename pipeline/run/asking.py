@@ -1,6 +1,7 @@
 """Asking: what a person asks to be recorded, from words to values. Wrong words are one sentence that says which are right."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from pipeline.config import moment_ns
@@ -20,6 +21,7 @@ def recording_of(
     feeds: Sequence[str],
     symbols: Sequence[str],
     strategies: Sequence[str],
+    scanner: Path | None,
     params: Sequence[str],
     settings: Sequence[str],
     channels: str | None,
@@ -39,7 +41,7 @@ def recording_of(
     return Recording(
         vendors=vendors,
         symbols=_symbols(symbols, names),
-        plan=plan_of(files, params, settings),
+        plan=plan_of(files, params, settings, scanner),
         strategy_files=files,
         clock=ticking,
         until_ns=_until(until, ticking.now_ns(), vendors) if until else None,

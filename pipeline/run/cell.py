@@ -17,7 +17,6 @@ import msgspec
 from blake3 import blake3
 
 from pipeline.codes import Kind
-from pipeline.core.chunk import COLUMNS
 from pipeline.errors import TapeError
 from pipeline.log import cache, hot
 from pipeline.log.backtests import CellRow, Value
@@ -25,7 +24,7 @@ from pipeline.log.manifest import Manifest
 from pipeline.log.reader import LogReader
 from pipeline.log.store import Store
 from pipeline.run.code import code_of
-from pipeline.run.fold import FoldPlan, LocalFold, Speed
+from pipeline.run.fold import FoldPlan, LocalFold, Speed, columns_of
 from pipeline.run.overnight import NOTHING, Evening, Split, as_kept, morning
 from pipeline.run.replaying import both, instruments_of, kept, new_run, reduce_all
 from pipeline.run.tally import Tally, units_of
@@ -122,7 +121,7 @@ def _run_cell(
         fold.reduce([begun.state])
         if run and len(begun.state):
             run.add([as_kept(begun.state)])
-        windows = hot.windows(store, session.id, columns=COLUMNS, rows=ROWS)
+        windows = hot.windows(store, session.id, columns=columns_of(cell.plan), rows=ROWS)
         take = both(tally.add, run.add) if run else tally.add
         events = reduce_all(windows, lambda batch: [fold.reduce(batch)], take, _dropped)
         hashes, tables = fold.hashes(), fold.snapshot().tables

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol, Self
 import msgspec
 
 from pipeline.block import Blocks
+from pipeline.core import chunk
 from pipeline.core.carrying import carried
 from pipeline.core.engine import Engine
 from pipeline.core.frozen import freeze, thaw
@@ -31,6 +32,8 @@ from pipeline.errors import ConfigError, StrategyError, TapeError
 from pipeline.run import wire
 from pipeline.run.loading import load_strategy
 from pipeline.run.outline import Outline, outline_of
+from pipeline.run.picking import Picking, ScannerPlan, scanner_of
+from pipeline.scanner import segment
 
 if TYPE_CHECKING:
     from pipeline.kernel.engine import CompiledEngine
@@ -49,10 +52,19 @@ class StrategyPlan(msgspec.Struct, frozen=True):
 
 
 class FoldPlan(msgspec.Struct, frozen=True):
-    """Everything that decides what an engine does with its inputs, but for the code."""
+    """Everything that decides what an engine does with its inputs, but for the code.
+
+    With a `scanner` strategies hear what it picks.
+    """
 
     strategies: tuple[StrategyPlan, ...]
     settings: dict[str, Any]
+    scanner: ScannerPlan | None = None
+
+
+def columns_of(plan: FoldPlan) -> tuple[str, ...]:
+    """The columns of inputs that a fold of this plan looks into."""
+    return chunk.COLUMNS if plan.scanner is None else tuple(dict.fromkeys([*chunk.COLUMNS, *segment.COLUMNS]))
 
 
 Carried = list[tuple[str, str]]
@@ -161,6 +173,7 @@ class LocalFold:
                 if speed is Speed.COMPILED:
                     raise
                 self.why = str(error)
+        self._picking = Picking(self._engine, scanner_of(plan.scanner)) if plan.scanner else None
 
     @property
     def speed(self) -> Speed:
@@ -185,11 +198,12 @@ class LocalFold:
 
     def reduce(self, batch: Blocks) -> Blocks:
         """The derived rows of exactly these inputs."""
-        return self._engine.reduce(batch)
+        return (self._picking or self._engine).reduce(batch)
 
     def hashes(self) -> Hashes:
         """The state and the decisions so far."""
-        return Hashes(self._engine.state_hash().hex(), self._engine.decisions_hash().hex())
+        state_hash = (self._picking or self._engine).state_hash()
+        return Hashes(state_hash.hex(), self._engine.decisions_hash().hex())
 
     def carried(self) -> Carried:
         """The state so far as another session would begin with it."""
@@ -197,10 +211,12 @@ class LocalFold:
 
     def freeze(self) -> bytes:
         """The state between two batches."""
-        return freeze(self._engine.snapshot())
+        frozen = freeze(self._engine.snapshot())
+        return self._picking.freeze(frozen) if self._picking else frozen
 
     def thaw(self, state: bytes) -> None:
         """Go on from a state. Raises ValueError when it is not one of these strategies."""
+        state = self._picking.thaw(state) if self._picking else state
         self._engine.put_back(thaw(state, [plan.strategy.record for plan in self._plans]))
 
     def outline(self) -> Outline:

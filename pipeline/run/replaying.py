@@ -11,7 +11,6 @@ import numpy as np
 
 from pipeline.block import Blocks, row_count
 from pipeline.codes import Kind
-from pipeline.core.chunk import COLUMNS
 from pipeline.errors import ConfigError, NotFoundError
 from pipeline.events import LAYOUTS
 from pipeline.log import hot
@@ -26,7 +25,7 @@ from pipeline.run.ahead import ahead
 from pipeline.run.behind import behind
 from pipeline.run.code import Code, code_of
 from pipeline.run.environment import machine, packages
-from pipeline.run.fold import FoldPlan, Hashes, LocalFold, Speed
+from pipeline.run.fold import FoldPlan, Hashes, LocalFold, Speed, columns_of
 from pipeline.run.keeping import Keeper, trail_of
 from pipeline.run.strategies import strategy_entries
 from pipeline.run.tally import Tally, units_of
@@ -113,7 +112,7 @@ def replay(
         LocalFold(plan, strategy_files, speed=speed, inputs=to_seq, compiling=compiling) as fold,
     ):
         started = time.perf_counter()
-        windows = hot.windows(store, parent.id, 1, to_seq, columns=COLUMNS, rows=rows or BATCH_ROWS[fold.speed])
+        windows = hot.windows(store, parent.id, 1, to_seq, columns=columns_of(plan), rows=rows or BATCH_ROWS[fold.speed])
         with behind(_done) as later:
             pieces = Keeper(fold, trail, later).pieces
             take = both(tally.add, written.add)

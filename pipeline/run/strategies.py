@@ -14,6 +14,12 @@ from pipeline.log.manifest import StrategyEntry, Words
 from pipeline.run.code import ROOT, Code, place_of
 from pipeline.run.fold import FoldPlan, StrategyPlan
 from pipeline.run.loading import load_module, load_strategy, strategy_in
+from pipeline.run.picking import ScannerPlan, scanner_of
+from pipeline.run.scanners import text_of
+from pipeline.scanner.reading import tables_of
+
+_FLATTENED: Final = 1
+"""Of the setting `universe`: who is dropped is flattened."""
 
 BARS: Final = "bars"
 """A parameter that every strategy with bars has, unless it has one of its own by that name."""
@@ -41,8 +47,12 @@ def strategy_file(name_or_path: str) -> Path:
     return ROOT / "strategies" / f"{name_or_path}.py"
 
 
-def plan_of(files: Sequence[Path], params: Sequence[str], settings: Sequence[str]) -> FoldPlan:
+def plan_of(
+    files: Sequence[Path], params: Sequence[str], settings: Sequence[str], scanner: Path | None = None
+) -> FoldPlan:
     """The plan of these strategies, with parameters and engine settings as `name=value` texts.
+
+    With the file of a `scanner` they hear what it picks, and the setting `universe` is 1 unless told otherwise.
 
     A parameter may carry its strategy's name in front (`ema_cross.fast=12`); without it, it is meant for every
     strategy. `bars=5m,500t` gives a strategy other bars than it asks for. Raises ConfigError or StrategyError naming the
@@ -65,7 +75,21 @@ def plan_of(files: Sequence[Path], params: Sequence[str], settings: Sequence[str
         bars = bars_of(strategy, own.pop(BARS).split(",")) if BARS in own and takes_bars(strategy) else ()
         entries.append(StrategyPlan(strategy.name, place_of(path), strategy.Params.from_text(own).as_dict(), bars))
     engine = EngineSettings.from_dict({name: _number(name, value) for name, value in map(_split, settings)})
-    return FoldPlan(tuple(entries), engine.as_dict())
+    if scanner is None:
+        return FoldPlan(tuple(entries), engine.as_dict())
+    chosen = scanner_plan(scanner)
+    settings_ = engine.as_dict()
+    return FoldPlan(tuple(entries), {**settings_, "universe": settings_["universe"] or _FLATTENED}, chosen)
+
+
+def scanner_plan(path: Path) -> ScannerPlan:
+    """A scanner as a session keeps it. Raises NotFoundError, ConfigError naming file, key and what is accepted."""
+    text = text_of(path)
+    beside = tables_of(text, str(path)).get("symbols_file")
+    listed = text_of(path.parent / beside) if isinstance(beside, str) and beside else ""
+    plan = ScannerPlan(path.name, text, listed)
+    scanner_of(plan)
+    return plan
 
 
 def is_for(name: str, strategy: str) -> bool:

@@ -106,9 +106,7 @@ class Facts:
     def arrays(self) -> dict[str, Any]:
         """All that is kept, words as a list."""
         told = {
-            f"{name}.{column}": kept
-            for name in self.names()
-            for column, kept in self._chosen[name].arrays().items()
+            f"{name}.{column}": kept for name in self.names() for column, kept in self._chosen[name].arrays().items()
         }
         return {"waiting": self._waiting, "news": self._news, "words": self._words, **told}
 

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+import msgspec
 import numpy as np
 
 from pipeline.block import Blocks, concat
@@ -12,6 +13,8 @@ from pipeline.scanner.rows import universe_rows
 from pipeline.scanner.universe import Changes
 
 _NEVER: Final = -1
+_Frozen = tuple[str, tuple[int, int, int], dict[str, list[int]], list[tuple[int, str]]]
+"""The definition's hash; session time, day and its end; ids by symbol; what is listed."""
 
 
 class ListScanner:
@@ -36,6 +39,19 @@ class ListScanner:
             self._turn(now_ns)
             made += self._settled(seq, now_ns)
         return concat(made)
+
+    def freeze(self) -> bytes:
+        """Everything it remembers, between two batches."""
+        days = (self._now_ns, self._day, self._day_ends_ns)
+        return msgspec.json.encode((self.definition.hash, days, self._ids, sorted(self._listed.items())))
+
+    def thaw(self, content: bytes) -> None:
+        """Remember what a list of the same definition froze, and nothing else. Raises ValueError for another."""
+        hash_, days, ids, listed = msgspec.json.decode(content, type=_Frozen)
+        if hash_ != self.definition.hash:
+            raise ValueError("this is the state of another list")
+        self._now_ns, self._day, self._day_ends_ns = days
+        self._ids, self._listed = ids, dict(listed)
 
     def get_active_stock_list(self) -> list[str]:
         """Symbols in the list, in its order."""

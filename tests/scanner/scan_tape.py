@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-
-
 from pipeline.block import Block, between, row_count
 from pipeline.codes import AssetClass, BarUnit, Kind
 from pipeline.scanner.fields import FIELDS
@@ -105,7 +103,10 @@ def in_batches(blocks, rows):
 
 def toml(*, filters=(), show=("last",), rank=("last",), **more):
     """A definition's text: top-level numbers by name, `schedule` and the like as tables."""
-    tables = {"schedule": {"every_s": 1, "from": "04:00", "until": "16:00"}, **{k: v for k, v in more.items() if isinstance(v, dict)}}
+    tables = {
+        "schedule": {"every_s": 1, "from": "04:00", "until": "16:00"},
+        **{k: v for k, v in more.items() if isinstance(v, dict)},
+    }
     lines = ['name = "test"', f"show = {list(show)}"]
     lines += [f"{name} = {_said(value)}" for name, value in more.items() if not isinstance(value, dict)]
     for name, table in tables.items():
@@ -152,5 +153,3 @@ def rows_of(made, kind):
 def universe_of(made):
     """Changes of the list as (seq, id, action, reason)."""
     return [(row["seq"], row["instrument_id"], row["action"], row["reason"]) for row in rows_of(made, Kind.UNIVERSE)]
-
-

@@ -33,13 +33,20 @@ def everything():
 @st.composite
 def tapes(draw):
     """A minute or so around the open, of three instruments, anything at any time, some of it late, marked or revised."""
-    tape = Tape().instrument(T, 1, "AAAA", EQUITY).instrument(T, 2, "BTC-USD", CRYPTO, step=10).instrument(T, 3, "FUND", ETF)
+    tape = (
+        Tape()
+        .instrument(T, 1, "AAAA", EQUITY)
+        .instrument(T, 2, "BTC-USD", CRYPTO, step=10)
+        .instrument(T, 3, "FUND", ETF)
+    )
     now_ns = T
     for _ in range(draw(st.integers(5, 40))):
         now_ns += draw(st.sampled_from([0, 1, SECOND_NS // 3, SECOND_NS, 11 * SECOND_NS, 61 * SECOND_NS]))
         id_, price = draw(st.integers(1, 3)), draw(st.sampled_from([9.0, 9.75, 10.0, 10.5, 12.0]))
         event_ns = now_ns - draw(st.sampled_from([0, 5, 2 * SECOND_NS, 90 * SECOND_NS]))
-        marks = draw(st.sampled_from([0, 0, 0, Mark.CANCEL, Mark.NO_LAST, Mark.DUPLICATE, Mark.OUT_OF_ORDER, Mark.NO_VOLUME]))
+        marks = draw(
+            st.sampled_from([0, 0, 0, Mark.CANCEL, Mark.NO_LAST, Mark.DUPLICATE, Mark.OUT_OF_ORDER, Mark.NO_VOLUME])
+        )
         what = draw(st.integers(0, 6))
         if what == 0:
             tape.quote(event_ns, id_, price - 0.1, price, recv_ns=now_ns, marks=int(marks))
@@ -47,7 +54,14 @@ def tapes(draw):
             tape.print(event_ns, id_, price, draw(st.integers(1, 200)), recv_ns=now_ns, marks=int(marks))
         elif what == 3:
             revision = draw(st.integers(0, 1))
-            tape.bar(event_ns // 10**10 * 10**10, id_, (price, price + 1, price - 1, price), 50, recv_ns=now_ns, revision=revision)
+            tape.bar(
+                event_ns // 10**10 * 10**10,
+                id_,
+                (price, price + 1, price - 1, price),
+                50,
+                recv_ns=now_ns,
+                revision=revision,
+            )
         elif what == 4:
             known_ns = now_ns + draw(st.sampled_from([-5, 0, 20 * SECOND_NS]))
             name = draw(st.sampled_from(["previous_close", "float_shares", "news", "split_ratio", "sector"]))
@@ -98,8 +112,8 @@ def test_a_preset_over_a_generated_day_is_one_in_any_batches(path):
     for rows in (64, 100_000):
         scanner: Scanner = load_scanner(path)
         made, seq = [], 0
-        for batch in merged([GeneratedDay(Day(quotes=1_500, batch_rows=rows))]):
-            batch = [block.with_columns(seq=block.number("seq") + seq) for block in batch]
+        for ranked in merged([GeneratedDay(Day(quotes=1_500, batch_rows=rows))]):
+            batch = [block.with_columns(seq=block.number("seq") + seq) for block in ranked]
             seq += sum(map(len, batch))
             made += scanner.update(batch)
         found.append((packed(made), scanner.digest()))

@@ -132,7 +132,9 @@ def test_near_misses_are_few_close_and_nearest_first():
     near = {"filters_max": 1, "within_pct": 10, "limit": 2}
     made, scanner = scanned(tape, scanner_of(filters=[wants("last", ">=", 10)], near_miss=near))
     assert scanner.table.verdict[1:].tolist() == [2, 0, 0, 1, 2]
-    written = {row["instrument_id"]: row for row in rows_of(made, Kind.CANDIDATE) if row["filter_id"] and row["instrument_id"]}
+    written = {
+        row["instrument_id"]: row for row in rows_of(made, Kind.CANDIDATE) if row["filter_id"] and row["instrument_id"]
+    }
     assert sorted(written) == [1, 2, 3, 4, 5]  # the first evaluation is a full table
     assert written[1]["threshold"] == 10
     assert written[1]["is_passed"] == 0
@@ -145,7 +147,14 @@ def test_what_is_written_is_bounded():
     written = {}
     for row in rows_of(made, Kind.CANDIDATE):
         written.setdefault(row["evaluation"], set()).add(row["instrument_id"])
-    assert written == {1: {0, 1, 2, 3, 4}, 2: {0, 1, 3, 4}, 3: {0, 1, 3, 4}, 4: {0, 1, 2, 3, 4}, 5: {0, 1, 3, 4}, 6: {0, 1, 3, 4}}
+    assert written == {
+        1: {0, 1, 2, 3, 4},
+        2: {0, 1, 3, 4},
+        3: {0, 1, 3, 4},
+        4: {0, 1, 2, 3, 4},
+        5: {0, 1, 3, 4},
+        6: {0, 1, 3, 4},
+    }
 
 
 def test_the_funnel_counts_what_each_filter_left():

@@ -1,0 +1,81 @@
+"""Picking: strategies that hear what a scanner picks. Both are folds over the same inputs; the scanner's come first at each of them."""
+
+import struct
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import numpy as np
+from blake3 import blake3
+
+from pipeline.block import Blocks, between, concat, row_count
+from pipeline.core.chunk import first_seq
+from pipeline.core.engine import Engine
+from pipeline.errors import ConfigError
+from pipeline.scanner.fields import FIELDS
+from pipeline.scanner.fold import FieldScanner
+from pipeline.scanner.lists import ListScanner
+from pipeline.scanner.reading import definition_from, is_list, list_from, tables_of
+
+if TYPE_CHECKING:
+    from pipeline.kernel.engine import CompiledEngine
+
+_LENGTH: Final = struct.Struct("<Q")
+
+
+class ScannerPlan(msgspec.Struct, frozen=True):
+    """A scanner to run: its definition, and the list that stands beside it, as texts."""
+
+    file: str
+    text: str
+    list_text: str = ""
+
+
+def scanner_of(plan: ScannerPlan) -> FieldScanner | ListScanner:
+    """The scanner. Raises ConfigError naming file, key and what is accepted."""
+    if is_list(plan.text, plan.file):
+        return ListScanner(list_from(plan.text, plan.file, plan.list_text))
+    if tables_of(plan.text, plan.file).get("own_fields"):
+        raise ConfigError(
+            f"{plan.file}: own_fields: a scanner of a session has none yet, for its log keeps the text alone; tape scan takes them"
+        )
+    return FieldScanner(definition_from(plan.text, plan.file, FIELDS))
+
+
+class Picking:
+    """An engine, or what is as good, behind a scanner."""
+
+    def __init__(self, engine: "Engine | CompiledEngine", scanner: FieldScanner | ListScanner) -> None:
+        self.engine = engine
+        self.scanner = scanner
+
+    def reduce(self, batch: Blocks) -> Blocks:
+        """The derived rows of exactly these inputs: behind each input at which the scanner spoke, what it said and what follows."""
+        batch = [block for block in batch if len(block)]
+        if not batch:
+            return []
+        start = first_seq(batch)
+        end = start + row_count(batch)
+        made = self.scanner.update(batch)
+        derived: Blocks = []
+        for seq in sorted({seq for block in made for seq in np.unique(block.number("seq")).tolist()}):
+            derived += self.engine.reduce(between(batch, start, seq + 1))
+            derived += self.engine.decide(between(made, seq, seq + 1))
+            start = seq + 1
+        if start < end:
+            derived += self.engine.reduce(between(batch, start, end))
+        return concat(derived)
+
+    def state_hash(self) -> bytes:
+        """32 bytes over what both remember."""
+        return bytes(blake3(self.engine.state_hash() + blake3(self.scanner.freeze()).digest()).digest())
+
+    def freeze(self, engine: bytes) -> bytes:
+        """The engine's bytes with the scanner's behind them."""
+        return _LENGTH.pack(len(engine)) + engine + self.scanner.freeze()
+
+    def thaw(self, state: bytes) -> bytes:
+        """Remember what the scanner remembered; the engine's bytes. Raises ValueError for those of another scanner."""
+        (length,) = _LENGTH.unpack_from(state)
+        end = _LENGTH.size + length
+        self.scanner.thaw(state[end:])
+        return state[_LENGTH.size : end]
