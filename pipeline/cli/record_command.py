@@ -29,7 +29,14 @@ if TYPE_CHECKING:
     metavar="NAME[=URL]",
     help="massive, alpaca, coinbase, databento; may be repeated",
 )
-@click.option("--symbols", "symbols", multiple=True, required=True, metavar="A,B", help="of every feed, or FEED:A,B")
+@click.option("--symbols", "symbols", multiple=True, metavar="A,B", help="of every feed, or FEED:A,B")
+@click.option(
+    "--watch",
+    multiple=True,
+    metavar="A,B",
+    help="scanned only, by --watch-channels; what the scanner picks comes whole. '*': all",
+)
+@click.option("--watch-channels", metavar="A,B", help="default: bars_1m")
 @click.option("--strategy", "strategies", multiple=True, help="name, or path of a .py file; may be repeated")
 @click.option(
     "--scanner",
@@ -60,6 +67,8 @@ def command(
     home: str,
     feeds: tuple[str, ...],
     symbols: tuple[str, ...],
+    watch: tuple[str, ...],
+    watch_channels: str | None,
     strategies: tuple[str, ...],
     scanner: Path | None,
     params: tuple[str, ...],
@@ -99,6 +108,8 @@ def command(
         params=params,
         settings=settings,
         channels=channels,
+        watch=watch,
+        watch_channels=watch_channels,
         until=until,
         clock=clock,
         keeps_raw=raw,

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Generator, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import Final, NamedTuple
 
 from pipeline.feeds.dialogue import Dialogue
 from pipeline.ports import Channel, Normalizer, Topic
@@ -45,3 +45,21 @@ class Vendor:
     history: Callable[[Topic, int, int], Questions] | None = None
     options: Mapping[str, str] = field(default_factory=dict)
     """What else was set, as the session's settings keep it: no secrets."""
+
+
+WATCHED: Final = "~"
+"""In front of a symbol that is only watched: some channels of it are wanted, not all."""
+
+
+def watching(vendor: Vendor, channels: AbstractSet[Channel]) -> Vendor:
+    """The same feed, where of a symbol with `~` in front only these channels are subscribed.
+
+    So a whole market can be scanned by its bars, while the few that are picked come with every quote.
+    """
+
+    def topics(symbols: AbstractSet[str]) -> frozenset[Topic]:
+        watched = {symbol.removeprefix(WATCHED) for symbol in symbols if symbol.startswith(WATCHED)}
+        whole = {symbol for symbol in symbols if not symbol.startswith(WATCHED)}
+        return vendor.topics(whole) | {topic for topic in vendor.topics(watched) if topic.channel in channels}
+
+    return replace(vendor, topics=topics)

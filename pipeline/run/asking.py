@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from pipeline.config import moment_ns
 from pipeline.errors import ConfigError
-from pipeline.feeds.vendor import Vendor
+from pipeline.feeds.vendor import Vendor, watching
 from pipeline.instruments import EXCHANGE_ZONES, checked_symbol
 from pipeline.ports import Channel
 from pipeline.run.beginning import Recording
@@ -14,6 +15,9 @@ from pipeline.run.clock import ScaledClock, SystemClock
 from pipeline.run.feeds import feed_named
 from pipeline.run.strategies import plan_of, strategy_file
 from pipeline.units import DAY_NS
+
+_WATCHED_BY: Final = frozenset((Channel.BARS_1M,))
+"""What a whole market is scanned by, unless told otherwise."""
 
 
 def recording_of(
@@ -25,6 +29,8 @@ def recording_of(
     params: Sequence[str],
     settings: Sequence[str],
     channels: str | None,
+    watch: Sequence[str],
+    watch_channels: str | None,
     until: str | None,
     clock: str | None,
     keeps_raw: bool,
@@ -32,10 +38,13 @@ def recording_of(
 ) -> Recording:
     """What to record. Raises ConfigError, NotFoundError, StrategyError naming the word and what is accepted."""
     chosen = _channels(channels) if channels else None
-    vendors = tuple(_vendor(text, chosen) for text in feeds)
+    watched_by = _channels(watch_channels) if watch_channels else _WATCHED_BY
+    vendors = tuple(watching(_vendor(text, chosen), watched_by) for text in feeds)
     names = [vendor.name for vendor in vendors]
     if len(set(names)) < len(names):
         raise ConfigError(f"--feed {' '.join(names)}: each vendor allows one connection, name it once")
+    if not symbols and not watch:
+        raise ConfigError("--symbols or --watch: name what is to be recorded, e.g. --symbols AAPL,NVDA")
     files = tuple(strategy_file(name) for name in strategies)
     ticking = _clock(clock) if clock else SystemClock()
     return Recording(
@@ -45,6 +54,8 @@ def recording_of(
         strategy_files=files,
         clock=ticking,
         until_ns=_until(until, ticking.now_ns(), vendors) if until else None,
+        watched=_symbols(watch, names),
+        watch_channels=watched_by,
         keeps_raw=keeps_raw,
         is_fresh=is_fresh,
     )

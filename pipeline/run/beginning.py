@@ -1,6 +1,7 @@
 """Beginning: what is recorded live, and the session it goes into: a new one, an unfinished one, or one that goes on from another."""
 
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,10 +11,11 @@ from typing import Any, Final
 import msgspec
 
 from pipeline.codes import Kind, RequestAction
-from pipeline.feeds.vendor import Vendor
+from pipeline.feeds.vendor import WATCHED, Vendor
 from pipeline.log.manifest import Manifest
 from pipeline.log.reader import LogReader
 from pipeline.log.store import Store
+from pipeline.ports import Channel
 from pipeline.provenance import Mode
 from pipeline.run.clock import ScaledClock, SystemClock
 from pipeline.run.code import Code
@@ -23,6 +25,7 @@ from pipeline.run.environment import machine, packages
 from pipeline.run.fold import FoldPlan, LocalFold
 from pipeline.run.halting import halted
 from pipeline.run.intake import Intake
+from pipeline.run.picks import Picks
 from pipeline.run.recording import SHELL_KINDS, Recorder, opened, start_rows
 from pipeline.run.strategies import strategy_entries
 from pipeline.units import HOUR_NS, NANO
@@ -47,10 +50,17 @@ class Recording:
     strategy_files: tuple[Path, ...]
     clock: SystemClock | ScaledClock
     until_ns: int | None = None
+    watched: tuple[str, ...] = ()
+    """Symbols of which only `watch_channels` are subscribed, until the scanner picks one."""
+    watch_channels: frozenset[Channel] = frozenset()
     keeps_raw: bool = False
     is_fresh: bool = False
     """Whether an unfinished session is left alone instead of going on with it."""
     bytes_free_min: int = BYTES_FREE_MIN
+
+    def desired(self, symbols: AbstractSet[str]) -> frozenset[str]:
+        """These symbols, whole, and those that are only watched, with their mark."""
+        return frozenset(symbols) | {_marked(symbol) for symbol in self.watched}
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -60,8 +70,15 @@ class Recording:
             for each in self.vendors
         ]
         settings = {"plan": self.plan, "feeds": feeds, "symbols": self.symbols, "raw": self.keeps_raw}
+        if self.watched:
+            settings |= {"watched": self.watched, "watch_channels": sorted(self.watch_channels)}
         told: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(settings))  # as a manifest gives them back
         return told
+
+
+def _marked(symbol: str) -> str:
+    feed, colon, name = symbol.rpartition(":")
+    return f"{feed}{colon}{WATCHED}{name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +90,8 @@ class Begun:
     intake: Intake
     symbols: frozenset[str]
     """Those asked for at the start, and those the operator added or dropped since."""
+    picked: frozenset[str] = frozenset()
+    """Those in the universe, with their feed in front, where it goes on."""
     heard_ns: int | None = None
     """When its feeds were heard last, where it goes on: what came since is missing."""
     how: str = "new"
@@ -109,7 +128,9 @@ def begun(store: Store, recording: Recording, code: Code, fold: LocalFold) -> It
         if opening is None:
             yield Begun(manifest, recorder, intake, symbols)
         else:
-            yield Begun(manifest, recorder, intake, symbols, opening.ts_ns, f"goes on from {opening.session}")
+            yield Begun(
+                manifest, recorder, intake, symbols, heard_ns=opening.ts_ns, how=f"goes on from {opening.session}"
+            )
 
 
 def _heed_halt(store: Store, recorder: Recorder) -> None:
@@ -121,14 +142,18 @@ def _heed_halt(store: Store, recorder: Recorder) -> None:
 
 def _resumed(log: LogReader, manifest: Manifest, recorder: Recorder, recording: Recording, now_ns: int) -> Begun:
     intake = _intake(recording, max(now_ns, recorder.session_ns))
-    symbols = set(recording.symbols)
+    symbols, picks = set(recording.symbols), Picks([vendor.name for vendor in recording.vendors])
+    for batch in log.batches(what="all", kinds=[Kind.INSTRUMENT, Kind.UNIVERSE]):
+        picks.add(batch, batch)
     for batch in log.batches(what="inputs"):
         if fed := [block for block in batch if block.kind not in SHELL_KINDS]:
             intake.recall(fed)
         for block in batch:
             if block.kind is Kind.REQUEST:
                 _follow(symbols, zip(block.number("action").tolist(), block.text("target"), strict=True))
-    return Begun(manifest, recorder, intake, frozenset(symbols), recorder.session_ns, "resumed")
+    return Begun(
+        manifest, recorder, intake, frozenset(symbols), picks.symbols, heard_ns=recorder.session_ns, how="resumed"
+    )
 
 
 def _follow(symbols: set[str], requests: Iterator[tuple[int, str]]) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from pipeline.block import Blocks, chained, row_count
-from pipeline.codes import FeedAction
+from pipeline.codes import FeedAction, Kind
 from pipeline.feeds.facts import Fact, feed_block
 from pipeline.feeds.inbox import Item
 from pipeline.feeds.merge import LATENESS_NS
@@ -16,6 +16,7 @@ from pipeline.feeds.repeats import Heard
 from pipeline.feeds.session_rows import SessionRows
 from pipeline.feeds.stretches import Stretch, joined
 from pipeline.normalize.grid import INTERVAL_NS, QUIET_NS
+from pipeline.normalize.rows import ranked
 from pipeline.ports import Answer, Expecting, Message, Normalizer
 from pipeline.run import rawness
 
@@ -99,7 +100,7 @@ class Intake:
     def _events(self, index: int, kind: type, items: Sequence[Any]) -> Blocks:
         normalizer, progress = self._normalizers[index], self.progress[index]
         if kind is Message:
-            batch = normalizer.read(items)
+            batch = _definitions_first(normalizer.read(items))
             progress.add(len(items), batch)
             return batch
         if kind is Answer:
@@ -110,3 +111,18 @@ class Intake:
                 normalizer.connected()
                 progress.connection = fact.count
         return [feed_block(items)]
+
+
+def _definitions_first(batch: Blocks) -> Blocks:
+    """The rows with the definitions in front: a whole market that is met for the first time is then defined at once.
+
+    Between its rows each definition would cost the reducer milliseconds.
+    """
+    met = next((block for block in batch if block.kind is Kind.INSTRUMENT), None)
+    if met is None or int(met.number("seq")[-1]) == len(met):
+        return batch
+    first_ns = min(int(block.number("ts_recv_ns").min()) for block in batch)
+    times = np.full(len(met), first_ns)
+    places = np.arange(-len(met), 0)
+    front = met.with_columns(seq=places, ts_recv_ns=times, ts_event_ns=times)
+    return ranked([front, *(block for block in batch if block is not met)])

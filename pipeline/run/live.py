@@ -24,6 +24,7 @@ from pipeline.run.control import Request
 from pipeline.run.fold import INPUTS_WORTH_COMPILING, LocalFold, Speed
 from pipeline.run.intake import LIVE_TIMER_NS
 from pipeline.run.listening import Listening, symbols_for
+from pipeline.run.picks import Picks
 from pipeline.units import NANO
 
 _LOOK_AT_DISK_EVERY_S: Final = 5.0
@@ -31,6 +32,9 @@ LAG_S: Final = 1.0
 """A message that waited longer is told of."""
 
 _LAG_TOLD_EVERY_S: Final = 10.0
+_ALL: Final = "*"
+"""As a symbol: every one that the vendor has."""
+
 _SWITCH_S: Final = 0.0005
 """How soon the loop gets the interpreter from a thread that has it: Python's own 5 ms are longer than a decision takes."""
 
@@ -77,7 +81,9 @@ def record(
         told(session)
         sys.setswitchinterval(_SWITCH_S)
         inbox = Inbox()
-        with Listening(recording, inbox, session.symbols, session.heard_ns) as listening:
+        with Listening(
+            recording, inbox, recording.desired(session.symbols | session.picked), session.heard_ns
+        ) as listening:
             session.intake.progress = listening.progress
             loop = _Loop(recording, session, inbox, listening, ending, store)
             loop.run()
@@ -117,13 +123,17 @@ class _Loop:
         self._ending = ending
         self._home = store.home
         self._symbols = set(session.symbols)
+        self._picks = Picks([vendor.name for vendor in recording.vendors])
+        self._picks.symbols = session.picked
+        self._asked_for = session.picked
+        self._recorder.seen.append(self._picks.add)
         self._looked_at_disk_s = 0.0
         self._told_lag_s = 0.0
         self.lag_s_max = 0.0
         """The longest that a message waited until it was reduced."""
 
     def run(self) -> None:
-        self._introduce(frozenset(self._symbols))
+        self._introduce(frozenset(self._symbols) | set(self._recording.watched))
         while not self._is_over():
             self._turn(self._wait_s())
         self._listening.close()
@@ -142,6 +152,8 @@ class _Loop:
             self._recorder.flush()
         for request in self._recorder.obeyed():
             self._carry_out(request)
+        if self._picks.symbols != self._asked_for:
+            self._ask()
         self._listening.renew(self._intake.troubles())
 
     def _tell_lag(self, oldest: Item) -> None:
@@ -175,12 +187,17 @@ class _Loop:
         else:
             return
         self._introduce(frozenset(self._symbols))
-        self._listening.desire(frozenset(self._symbols))
+        self._ask()
+
+    def _ask(self) -> None:
+        """Subscribe what was asked for, what is watched, and what the scanner picked."""
+        self._asked_for = self._picks.symbols
+        self._listening.desire(self._recording.desired(self._symbols | self._picks.symbols))
 
     def _introduce(self, symbols: frozenset[str]) -> None:
         """Define instruments at once that will be heard of."""
         for number, vendor in enumerate(self._recording.vendors, 1):
-            expected = sorted(symbols_for(vendor.name, symbols))
+            expected = sorted(symbols_for(vendor.name, symbols) - {_ALL})
             for batch in self._intake.introduced(number, expected, self._recording.clock.now_ns()):
                 self._recorder.take(batch)
 

@@ -112,7 +112,9 @@ def replay(
         LocalFold(plan, strategy_files, speed=speed, inputs=to_seq, compiling=compiling) as fold,
     ):
         started = time.perf_counter()
-        windows = hot.windows(store, parent.id, 1, to_seq, columns=columns_of(plan), rows=rows or BATCH_ROWS[fold.speed])
+        windows = hot.windows(
+            store, parent.id, 1, to_seq, columns=columns_of(plan), rows=rows or BATCH_ROWS[fold.speed]
+        )
         with behind(_done) as later:
             pieces = Keeper(fold, trail, later).pieces
             take = both(tally.add, written.add)

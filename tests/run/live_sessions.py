@@ -85,3 +85,8 @@ def rows(store, manifest, *kinds):
 
 def actions(store, manifest):
     return [FeedAction(row["action"]) for row in rows(store, manifest, Kind.FEED)]
+
+
+def rows_of_kind(store, manifest, kind):
+    batches = LogReader(store.folder(manifest.id)).batches(what="derived", kinds=[kind])
+    return [row for batch in batches for block in batch for row in block.rows()]

@@ -1,18 +1,21 @@
 """Live sessions over real sockets, from the first connection to a verified, sealed session."""
 
 import asyncio
+import dataclasses
 import time
 
 import pytest
-from live_sessions import Running, actions, live_store, quotes, recording, rows
+from live_sessions import FILES, Running, actions, live_store, quotes, recording, rows, rows_of_kind
 from words_vendor import Server, Words, vendor
 
 from pipeline.codes import FeedAction, Kind, RequestAction
 from pipeline.errors import ConfigError, OperatorError
-from pipeline.ports import Message
+from pipeline.feeds.vendor import watching
+from pipeline.ports import Channel, Message
 from pipeline.run.control import Request, ask
 from pipeline.run.live import bites
 from pipeline.run.renormalizing import renormalize
+from pipeline.run.strategies import plan_of
 from pipeline.run.verifying import verify
 
 __all__ = ["live_store"]
@@ -232,3 +235,49 @@ def test_a_session_without_its_messages_can_not_be_made_again(live_store):
         manifest = running.end()
     with pytest.raises(ConfigError, match="--raw"):
         renormalize(live_store, manifest.id, {"words": Words}, created_ns=1)
+
+
+SCANNER = """
+name = "high"
+show = ["bid"]
+limit = 5
+
+[schedule]
+every_s = 1
+from = "00:00"
+until = "00:00"
+calendar = "24/7"
+
+[[filters]]
+field = "bid"
+op = ">="
+threshold = 5e-7
+"""
+
+
+def test_what_the_scanner_picks_is_subscribed_whole_and_what_it_watches_in_part(live_store, tmp_path):
+    """The tiny vendor has one channel, so what is watched is seen by which symbols it wants with and without their mark."""
+
+    async def script(_):
+        for price in range(1, 1_000):
+            yield f"A {price}".encode()
+            yield f"B {price // 10}".encode()
+            await asyncio.sleep(0.02)
+
+    path = tmp_path / "high.toml"
+    path.write_text(SCANNER)
+    with Server(script) as server:
+        what = dataclasses.replace(
+            recording(watching(vendor(server.url), {Channel.QUOTES}), symbols=(), files=FILES),
+            plan=plan_of(FILES, [], [], path),
+            watched=("A", "B"),
+            watch_channels=frozenset((Channel.QUOTES,)),
+        )
+        running = Running(live_store, what)
+        running.until(lambda recorder: recorder.kinds.get(Kind.UNIVERSE, 0) >= 1)
+        running.until(quotes(800))
+        manifest = running.end()
+    picked = rows_of_kind(live_store, manifest, Kind.UNIVERSE)
+    assert picked[0]["instrument_id"] == 1
+    assert manifest.settings["watched"] == ["A", "B"]
+    assert verify(live_store, manifest.id).identical
