@@ -95,7 +95,7 @@ remembered at waypoints. A run is written by `log.whole`, to be there at once or
 
 **The shell.** `config` reads what people write. `run.recording` records with `run.control` listening and `run.sealing` behind it, `run.importing`
 (reading `run.ahead` of the writing) and `run.generating` feed it, with `run.continuing` for a session that can't go on as it was, `run.replaying`, writing `run.behind` the reducing, and
-`run.verifying` fold again through `run.fold`, a scanner beside it by `run.picking`, over what `run.loading` made of files, in another process over the `run.wire`, with `run.code` that was
+`run.verifying` fold again through `run.fold`, a scanner beside it by `run.following`, over what `run.loading` made of files, in another process over the `run.wire`, with `run.code` that was
 kept, `run.strategies` that were named, perhaps by `run.trying` before, and the `run.environment` they ran in; `run.comparing` finds the first
 difference, `run.diffing` where two runs part. `run.keeping` leaves waypoints while a run is made; from them `run.traveling` reaches any
 input, `run.moments` and `run.moves` read what is found there by its `run.outline`, and `run.looking` answers with it. `run.notes` are

@@ -30,9 +30,9 @@ from pipeline.core.snapshot import Snapshot
 from pipeline.core.strategy import Plan
 from pipeline.errors import ConfigError, StrategyError, TapeError
 from pipeline.run import wire
+from pipeline.run.following import Following, ScannerPlan, scanner_of
 from pipeline.run.loading import load_strategy
 from pipeline.run.outline import Outline, outline_of
-from pipeline.run.picking import Picking, ScannerPlan, scanner_of
 from pipeline.scanner import segment
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ class LocalFold:
                 if speed is Speed.COMPILED:
                     raise
                 self.why = str(error)
-        self._picking = Picking(self._engine, scanner_of(plan.scanner)) if plan.scanner else None
+        self._following = Following(self._engine, scanner_of(plan.scanner)) if plan.scanner else None
 
     @property
     def speed(self) -> Speed:
@@ -198,11 +198,11 @@ class LocalFold:
 
     def reduce(self, batch: Blocks) -> Blocks:
         """The derived rows of exactly these inputs."""
-        return (self._picking or self._engine).reduce(batch)
+        return (self._following or self._engine).reduce(batch)
 
     def hashes(self) -> Hashes:
         """The state and the decisions so far."""
-        state_hash = (self._picking or self._engine).state_hash()
+        state_hash = (self._following or self._engine).state_hash()
         return Hashes(state_hash.hex(), self._engine.decisions_hash().hex())
 
     def carried(self) -> Carried:
@@ -212,11 +212,11 @@ class LocalFold:
     def freeze(self) -> bytes:
         """The state between two batches."""
         frozen = freeze(self._engine.snapshot())
-        return self._picking.freeze(frozen) if self._picking else frozen
+        return self._following.freeze(frozen) if self._following else frozen
 
     def thaw(self, state: bytes) -> None:
         """Go on from a state. Raises ValueError when it is not one of these strategies."""
-        state = self._picking.thaw(state) if self._picking else state
+        state = self._following.thaw(state) if self._following else state
         self._engine.put_back(thaw(state, [plan.strategy.record for plan in self._plans]))
 
     def outline(self) -> Outline:

@@ -13,8 +13,8 @@ from pipeline.kernel.determinism import breaches_of
 from pipeline.log.manifest import StrategyEntry, Words
 from pipeline.run.code import ROOT, Code, place_of
 from pipeline.run.fold import FoldPlan, StrategyPlan
+from pipeline.run.following import ScannerPlan, scanner_of
 from pipeline.run.loading import load_module, load_strategy, strategy_in
-from pipeline.run.picking import ScannerPlan, scanner_of
 from pipeline.run.scanners import text_of
 from pipeline.scanner.reading import tables_of
 

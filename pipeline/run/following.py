@@ -1,4 +1,4 @@
-"""Picking: strategies that hear what a scanner picks. Both are folds over the same inputs; the scanner's come first at each of them."""
+"""Following: strategies that hear what a scanner picks. Both are folds over the same inputs; the scanner's come first at each of them."""
 
 import struct
 from typing import TYPE_CHECKING, Final
@@ -41,7 +41,7 @@ def scanner_of(plan: ScannerPlan) -> FieldScanner | ListScanner:
     return FieldScanner(definition_from(plan.text, plan.file, FIELDS))
 
 
-class Picking:
+class Following:
     """An engine, or what is as good, behind a scanner."""
 
     def __init__(self, engine: "Engine | CompiledEngine", scanner: FieldScanner | ListScanner) -> None:
