@@ -1,8 +1,6 @@
 """Schedule: on which days, from when to when a market is recorded, by its own clocks.
 
-Trading days of American shares are weekdays that the library `holidays` does not list for the New York exchange; of
-futures all weekdays, their holidays are not known here; a market that never closes is recorded every day, by the days of
-UTC. A stretch is told in UTC, so the two days a year on which clocks change are
+What a trading day is, `run.trading_days` knows; a market that never closes is recorded every day of UTC. A stretch is told in UTC, so the two days a year on which clocks change are
 an hour longer or shorter there, and right by the clocks.
 """
 
@@ -11,14 +9,11 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from holidays.financial.ny_stock_exchange import NewYorkStockExchange
-
 from pipeline.errors import ConfigError
-from pipeline.instruments import EXCHANGE_ZONES
+from pipeline.run.trading_days import is_trading_day, zone_of
 from pipeline.units import NANO
 
 _HOURS: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
-_SATURDAY: Final = 5
 _DAYS_AHEAD_MAX: Final = 14
 """No exchange is closed for longer; a calendar that says so is not believed."""
 
@@ -47,7 +42,7 @@ def hours_of(text: str) -> Hours:
 
 def next_stretch(now_ns: int, hours: Hours, calendar: str) -> Stretch:
     """The stretch that goes on now, or the next one. Raises ConfigError when no trading day is near."""
-    zone = ZoneInfo(EXCHANGE_ZONES.get(calendar, "UTC"))
+    zone = zone_of(calendar)
     today = datetime.fromtimestamp(now_ns // NANO, UTC).astimezone(zone).date()
     for ahead in range(-1, _DAYS_AHEAD_MAX):
         day = today + timedelta(days=ahead)
@@ -56,15 +51,6 @@ def next_stretch(now_ns: int, hours: Hours, calendar: str) -> Stretch:
             if stretch.until_ns > now_ns:
                 return stretch
     raise ConfigError(f"calendar {calendar} knows no trading day within {_DAYS_AHEAD_MAX} days of {today}")
-
-
-def is_trading_day(day: date, calendar: str) -> bool:
-    """Whether the market is open at some time of the day; one that has no calendar always is."""
-    if calendar not in EXCHANGE_ZONES:
-        return True
-    if day.weekday() >= _SATURDAY:
-        return False
-    return calendar != "XNYS" or day not in NewYorkStockExchange(years=day.year)  # type: ignore[no-untyped-call]  # the library has no types for it
 
 
 def _stretch(day: date, hours: Hours, zone: ZoneInfo) -> Stretch:

@@ -1,9 +1,9 @@
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 
 import pytest
 
 from pipeline.errors import ConfigError
-from pipeline.run.schedule import hours_of, is_trading_day, next_stretch
+from pipeline.run.schedule import hours_of, next_stretch
 from pipeline.units import HOUR_NS, NANO
 
 DAY = hours_of("03:55-20:05")
@@ -56,9 +56,3 @@ def test_hours_past_midnight_belong_to_the_day_they_began_on():
 def test_hours_that_are_none_are_refused_with_an_example(text):
     with pytest.raises(ConfigError, match="03:55-20:05"):
         hours_of(text)
-
-
-def test_holidays_are_no_trading_days():
-    assert not is_trading_day(date(2026, 11, 26), "XNYS")
-    assert is_trading_day(date(2026, 11, 27), "XNYS")
-    assert is_trading_day(date(2026, 11, 26), "24/7")
