@@ -15,6 +15,10 @@ A day that never happened comes from `simulator.generate`; whole markets by name
 along one of the `simulator.paths`, as far as the `simulator.bands` let it, which makes `simulator.ticks`, of them
 `simulator.vendor_bars`, and `simulator.standings`.
 
+**Known beside the tape.** What providers say of an instrument are facts of `normalize.reference`, by the rule there; a
+person's table is read by `feeds.reference_tables` as `normalize.reference_tables` says, and `run.referencing` keeps them and
+gives a session those that it begins with.
+
 **Live.** A `feeds.vendor` is a feed as a value; a `feeds.dialogue` is the conversation with its server, without a socket.
 A `feeds.connection` keeps it connected over `feeds.sockets`, one process a key (`feeds.credentials`): its `feeds.line` outlasts
 each `feeds.talk`, which a `feeds.watch` looks after, with `feeds.subscriptions` for what is not answered and `feeds.silence` for
@@ -111,5 +115,5 @@ who is not looking, `run.halting` is the kill switch.
 People speak to it through the commands: `cli.demo_command`, `cli.import_command`, `cli.replay_command`,
 `cli.backtest_command`, `cli.backtests_command`, `cli.verify_command`, `cli.diff_command`, `cli.state_command`, `cli.sql_command`,
 `cli.check_command`, `cli.sessions_command`, `cli.runs_command`, `cli.note_command`, `cli.strategies_command`, `cli.strategy_command`,
-`cli.docs_command`, `cli.scan_command`, `cli.record_command` with its `cli.view`, `cli.renormalize_command`, `cli.serve_command`, `cli.halt_command`, `cli.tell_command`, which print by `cli.show`.
+`cli.docs_command`, `cli.scan_command`, `cli.record_command` with its `cli.view`, `cli.renormalize_command`, `cli.serve_command`, `cli.halt_command`, `cli.tell_command`, `cli.reference_command`, which print by `cli.show`.
 """

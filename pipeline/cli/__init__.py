@@ -27,6 +27,7 @@ _MORE: Final = {
     "diff": "what two runs decided differently, and what it did to profit",
     "halt": "the kill switch",
     "note": "remark on a session",
+    "reference": "float, shares, sector, previous close, splits: dated, from several sources",
     "renormalize": "a session made again from the messages it kept",
     "runs": "list, show, delete",
     "scan": "what a scanner would have picked at any moment of a session, and why not the others",

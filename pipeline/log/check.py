@@ -53,7 +53,7 @@ class Report(msgspec.Struct, frozen=True):
 
 
 def check(store: Store) -> Report:
-    """Check all that a store holds: manifests, code, sealed files, journals, rows of backtests, notes and accounts."""
+    """Check all that a store holds: manifests, code, sealed files, journals, rows of backtests, notes, reference data, lists, accounts."""
     inquiry = _Inquiry(store.home, store.disk)
     folders = [path for part in (SESSIONS, RUNS) for path in _folders(store.home / part)]
     for folder in folders:
@@ -63,7 +63,7 @@ def check(store: Store) -> Report:
             inquiry.look_at_log(folder)
     for folder in _folders(store.home / BACKTESTS):
         inquiry.look_at_backtest(folder)
-    for folder in (store.notes_folder, *_folders(store.home / "accounts")):
+    for folder in (store.notes_folder, store.reference_folder, store.scans_folder, *_folders(store.home / "accounts")):
         inquiry.weigh(folder)
         inquiry.look_at_journal(folder, manifest.NOTHING_SEALED.segment, is_closed=False)
     return inquiry.report(len(folders))

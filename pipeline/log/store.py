@@ -3,6 +3,8 @@
     sessions/<id>/      what was recorded or imported
     runs/<id>/          a strategy over one or more of them
     notes/              remarks on finished sessions: a journal of its own
+    reference/          what providers said of instruments: a journal of its own
+    scans/              which symbols people picked on which days: a journal of its own
     accounts/<id>/      opening positions, cash, halts of an account: a journal of its own
 
 An id is a name and never a path: what is not spelled like one is refused before a file system sees it.
@@ -67,6 +69,16 @@ class Store:
     def notes_folder(self) -> Path:
         """The journal of remarks on finished sessions."""
         return self.home / "notes"
+
+    @property
+    def reference_folder(self) -> Path:
+        """The journal of reference data."""
+        return self.home / "reference"
+
+    @property
+    def scans_folder(self) -> Path:
+        """The journal of people's own lists."""
+        return self.home / "scans"
 
     def account_folder(self, account: str) -> Path:
         """The journal of one account. Raises ConfigError when the name is none."""

@@ -1,0 +1,311 @@
+"""Referencing: facts kept in the store, dated and never overwritten, and those that a session begins with.
+
+Only changes are written: a provider that says the same again of a lasting field tells nothing new, so recording it every
+day costs little and makes a history of what was known when.
+"""
+
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from pipeline.block import Block, Blocks
+from pipeline.codes import AssetClass, Kind
+from pipeline.errors import ConfigError, UnitError
+from pipeline.feeds.reference_tables import read_reference_table
+from pipeline.instruments import WHOLE_STEP_NANO, Instrument
+from pipeline.log.disk import Disk
+from pipeline.log.frames import FrameKind
+from pipeline.log.journal import Journal
+from pipeline.log.reader import read_journal
+from pipeline.log.store import Store, checked_id
+from pipeline.normalize.reference import (
+    FIELDS,
+    PREVIOUS_CLOSE,
+    SHARES_VENUE,
+    Choice,
+    Fact,
+    belongs,
+    chosen,
+    new_york_midnight_ns,
+)
+from pipeline.normalize.reference_tables import moment_of
+from pipeline.run.trading_days import SHARES, close_ns, day_of, previous_trading_day
+from pipeline.units import ABSENT
+
+_FACTS_A_COMMIT: Final = 16_384
+
+
+class Kept(NamedTuple):
+    """What became of facts: `written` are new, `known` were said before."""
+
+    written: int
+    known: int
+
+
+class ImportedFacts(NamedTuple):
+    """What came of a table: facts written and known before, symbols, columns by field, columns not read, rows refused."""
+
+    written: int
+    known: int
+    symbols: int
+    columns: dict[str, str]
+    ignored: list[str]
+    refused: list[tuple[int, str]]
+
+
+def keep(store: Store, facts: Sequence[Fact], *, now_ns: int) -> Kept:
+    """Write what is new of these facts into the store's reference data, durably.
+
+    Raises LockedError when somebody else is writing there.
+    """
+    return append(store.reference_folder, facts, now_ns=now_ns, disk=store.disk)
+
+
+def facts_of(store: Store, symbols: Iterable[str] | None = None) -> list[Fact]:
+    """The facts of these symbols, or all, in the order they were written."""
+    batches = read_journal(store.reference_folder, store.disk)
+    return list(read_facts(batches, None if symbols is None else frozenset(symbols)))
+
+
+def append(folder: Path, facts: Sequence[Fact], *, now_ns: int, disk: Disk) -> Kept:
+    """Write what is new of these facts into a small log in this folder."""
+    with _journal(folder, disk) as journal:
+        ids, known = _Numbers(), _Known()
+        for batch in read_journal(folder, disk):
+            ids.learn(batch)
+            for fact in _facts_in(batch, ids.names, None):
+                known.add(fact)
+        new = [fact for fact in facts if known.is_new(fact)]
+        for start in range(0, len(new), _FACTS_A_COMMIT):
+            blocks = ids.blocks(new[start : start + _FACTS_A_COMMIT], journal.written.seq + 1, now_ns)
+            journal.append(FrameKind.INPUTS, blocks)
+    return Kept(len(new), len(facts) - len(new))
+
+
+def read_facts(batches: Iterable[Blocks], symbols: frozenset[str] | None) -> Iterator[Fact]:
+    """The facts of a log's batches, or those of these symbols."""
+    ids = _Numbers()
+    for batch in batches:
+        ids.learn(batch)
+        yield from _facts_in(batch, ids.names, symbols)
+
+
+def import_table(
+    store: Store,
+    path: Path,
+    *,
+    provider: str,
+    as_of: str | None = None,
+    known_at: str | None = None,
+    mapping: str = "",
+    venue: str = SHARES_VENUE,
+    now_ns: int,
+) -> ImportedFacts:
+    """Keep what a table says, as `provider`. Times are texts of people: a day or a moment with its offset.
+
+    Raises ConfigError for a provider, a time or a mapping that is none, FeedError for a table that can't be read.
+    """
+    known_at_ns = _moment_said("--known-at", known_at, now_ns)
+    if known_at_ns > now_ns:
+        raise ConfigError(f"--known-at {known_at}: nothing is known yet that becomes known later than now")
+    table = read_reference_table(
+        path,
+        provider=checked_id(provider),
+        as_of_ns=_moment_said("--as-of", as_of, ABSENT),
+        known_at_ns=known_at_ns,
+        mapping=mapping,
+        venue=venue,
+    )
+    facts = list(with_close_moments(table.facts))
+    kept = keep(store, facts, now_ns=now_ns)
+    symbols = len({fact.symbol for fact in facts})
+    return ImportedFacts(kept.written, kept.known, symbols, table.columns, table.ignored, table.refused)
+
+
+def _moment_said(option: str, text: str | None, otherwise_ns: int) -> int:
+    try:
+        return moment_of(text) if text else otherwise_ns
+    except UnitError as error:
+        raise ConfigError(f"{option}: {error}") from None
+
+
+def choices_of_symbol(
+    store: Store, symbol: str, at_ns: int, *, prefer: Sequence[str] = ()
+) -> dict[str, dict[str, Choice]]:
+    """What counts of a symbol at a moment, by the venue whose name it is, then by field."""
+    by_venue: dict[str, list[Fact]] = {}
+    for fact in facts_of(store, [symbol]):
+        by_venue.setdefault(fact.venue, []).append(fact)
+    closed_ns = previous_close_ns(at_ns)
+    found = {venue: chosen(facts, at_ns, prefer=prefer, closed_ns=closed_ns) for venue, facts in by_venue.items()}
+    return {venue: choices for venue, choices in found.items() if choices}
+
+
+def choices_at(
+    store: Store, instruments: Iterable[Instrument], at_ns: int, *, prefer: Sequence[str] = ()
+) -> dict[tuple[str, str], dict[str, Choice]]:
+    """What counts at a moment, by venue and symbol of the instrument, then by field; only what was known by then."""
+    wanted = list(instruments)
+    by_symbol: dict[str, list[Fact]] = {}
+    for fact in facts_of(store, (each.symbol for each in wanted)):
+        by_symbol.setdefault(fact.symbol, []).append(fact)
+    closed_ns = previous_close_ns(at_ns)
+    found = {}
+    for each in wanted:
+        own = [fact for fact in by_symbol.get(each.symbol, ()) if belongs(fact.venue, each)]
+        found[each.venue, each.symbol] = chosen(own, at_ns, prefer=prefer, closed_ns=closed_ns)
+    return found
+
+
+def opening_rows(store: Store, instruments: Sequence[Instrument], at_ns: int, *, prefer: Sequence[str] = ()) -> Blocks:
+    """The inputs about these instruments that a session beginning at this moment begins with: definitions, then facts.
+
+    Instruments are numbered from 1 in the order given; `seq` counts from 1, a fact's row says what counts then
+    (`reference.chosen`), after splits, and in `text` what splits changed. [] when nothing is known of any of them.
+    """
+    choices = choices_at(store, instruments, at_ns, prefer=prefer)
+    times = {"ts_event_ns": at_ns, "ts_recv_ns": at_ns}
+    told = [
+        {**times, "seq": len(instruments) + rank, "instrument_id": number, **_columns_of(choice)}
+        for rank, (number, choice) in enumerate(
+            (
+                (number, choice)
+                for number, each in enumerate(instruments, 1)
+                for _, choice in sorted(choices[each.venue, each.symbol].items())
+            ),
+            1,
+        )
+    ]
+    if not told:
+        return []
+    defined = [
+        {**times, "seq": number, "instrument_id": number, **each.row()} for number, each in enumerate(instruments, 1)
+    ]
+    return [Block.from_rows(Kind.INSTRUMENT, defined), Block.from_rows(Kind.REFERENCE, told)]
+
+
+def previous_close_ns(at_ns: int) -> int:
+    """When the trading day before the day of this moment closed, for American shares."""
+    return close_ns(previous_trading_day(day_of(at_ns, SHARES), SHARES), SHARES)
+
+
+def with_close_moments(facts: Iterable[Fact]) -> Iterator[Fact]:
+    """The same facts, where a previous close that a list of a day tells of is dated by the close of the trading day before."""
+    for fact in facts:
+        day = day_of(fact.as_of_ns, SHARES)
+        if fact.field == PREVIOUS_CLOSE and fact.as_of_ns == new_york_midnight_ns(day):
+            yield fact._replace(as_of_ns=close_ns(previous_trading_day(day, SHARES), SHARES))
+        else:
+            yield fact
+
+
+def _columns_of(choice: Choice) -> dict[str, float | int | str]:
+    fact = choice.fact
+    return {
+        "field": fact.field,
+        "value": choice.value,
+        "text": fact.text or choice.note,
+        "known_at_ns": fact.known_at_ns,
+        "as_of_ns": fact.as_of_ns,
+        "provider": fact.provider,
+    }
+
+
+class _Numbers:
+    """The instruments of a small log, numbered as they are met."""
+
+    def __init__(self) -> None:
+        self.names: list[tuple[str, str]] = [("", "")]
+        """Symbol and venue by number."""
+        self._ids: dict[tuple[str, str], int] = {}
+
+    def learn(self, batch: Blocks) -> None:
+        """Take in definitions that were written before."""
+        for block in batch:
+            if block.kind is Kind.INSTRUMENT:
+                for name in zip(block.text("symbol"), block.text("venue"), strict=True):
+                    self._number(name)
+
+    def blocks(self, facts: Sequence[Fact], first_seq: int, now_ns: int) -> Blocks:
+        """Facts as rows, their instruments defined in front of them."""
+        met = [name for name in dict.fromkeys((fact.symbol, fact.venue) for fact in facts) if name not in self._ids]
+        times = {"ts_event_ns": now_ns, "ts_recv_ns": now_ns}
+        defined = [
+            {**times, "seq": first_seq + rank, "instrument_id": self._number(name), **_defined(*name).row()}
+            for rank, name in enumerate(met)
+        ]
+        count, start = len(facts), first_seq + len(defined)
+        told = Block.of(
+            Kind.REFERENCE,
+            count,
+            seq=list(range(start, start + count)),
+            **times,
+            instrument_id=[self._ids[fact.symbol, fact.venue] for fact in facts],
+            **{name: [getattr(fact, name) for fact in facts] for name in Fact._fields[2:]},
+        )
+        return [*([Block.from_rows(Kind.INSTRUMENT, defined)] if defined else []), told]
+
+    def _number(self, name: tuple[str, str]) -> int:
+        number = self._ids.setdefault(name, len(self._ids) + 1)
+        if number == len(self.names):
+            self.names.append(name)
+        return number
+
+
+class _Known:
+    """What was said before."""
+
+    def __init__(self) -> None:
+        self._said: dict[tuple[str, str, str, str], list[Fact]] = {}
+
+    def add(self, fact: Fact) -> None:
+        """Remember a statement."""
+        self._said.setdefault((fact.provider, fact.venue, fact.symbol, fact.field), []).append(fact)
+
+    def is_new(self, fact: Fact) -> bool:
+        """Whether it says something that was not said before, by an earlier moment; it is remembered then."""
+        before = self._said.get((fact.provider, fact.venue, fact.symbol, fact.field), ())
+        earlier = [old for old in before if old.as_of_ns <= fact.as_of_ns and old.known_at_ns <= fact.known_at_ns]
+        if FIELDS[fact.field].is_lasting:
+            newest = max(earlier, key=lambda old: (old.as_of_ns, old.known_at_ns), default=None)
+            is_known = newest is not None and newest.stated == fact.stated
+        else:
+            is_known = any(old.as_of_ns == fact.as_of_ns and old.stated == fact.stated for old in earlier)
+        if not is_known:
+            self.add(fact)
+        return not is_known
+
+
+def _facts_in(batch: Blocks, names: Sequence[tuple[str, str]], symbols: frozenset[str] | None) -> Iterator[Fact]:
+    for block in batch:
+        if block.kind is Kind.REFERENCE:
+            columns = [
+                block.number(name).tolist() if name in _NUMBERS else block.text(name) for name in Fact._fields[2:]
+            ]
+            for number, *said in zip(block.number("instrument_id").tolist(), *columns, strict=True):
+                symbol, venue = names[number]
+                if symbols is None or symbol in symbols:
+                    yield Fact(symbol, venue, *said)
+
+
+_NUMBERS: Final = frozenset(("value", "known_at_ns", "as_of_ns"))
+
+
+def _defined(symbol: str, venue: str) -> Instrument:
+    """What a small log says of an instrument: hardly more than its name."""
+    if venue == SHARES_VENUE:
+        return Instrument(symbol, venue, WHOLE_STEP_NANO, AssetClass.EQUITY, "USD", calendar=SHARES)
+    return Instrument(symbol, venue, WHOLE_STEP_NANO)
+
+
+@contextmanager
+def _journal(folder: Path, disk: Disk) -> Iterator[Journal]:
+    is_there = folder.is_dir() and any(folder.glob("*.seg"))
+    if is_there:
+        journal = Journal.resume(folder, disk=disk)[0]
+    else:
+        journal = Journal.create(folder, log_id=secrets.token_bytes(16), disk=disk)
+    with journal:
+        yield journal

@@ -1,0 +1,139 @@
+"""Which of several statements counts: the rule, and that nothing of the future leaks."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.codes import AssetClass
+from pipeline.instruments import WHOLE_STEP_NANO, Instrument
+from pipeline.normalize.reference import FIELDS, Fact, belongs, chosen, latest_by_provider, number_text, ratio_text
+
+
+def fact(field="float_shares", value=5e6, *, known=10, as_of=5, by="massive", text=""):
+    return Fact("ABCD", "US", field, value, text, known, as_of, by)
+
+
+def test_what_was_not_known_yet_does_not_count():
+    facts = [fact(value=5e6, known=10), fact(value=4e6, known=20)]
+    assert chosen(facts, 9) == {}
+    assert chosen(facts, 19)["float_shares"].value == 5e6
+    assert chosen(facts, 20)["float_shares"].value == 4e6
+
+
+def test_what_describes_a_later_moment_does_not_count_yet():
+    announced = fact("split_ratio", 0.1, known=10, as_of=50)
+    assert chosen([announced], 49) == {}
+    assert chosen([announced], 50)["split_ratio"].value == 0.1
+
+
+def test_of_one_provider_the_latest_moment_counts_then_the_latest_correction():
+    facts = [fact(value=1, as_of=5, known=10), fact(value=2, as_of=7, known=11), fact(value=3, as_of=6, known=12)]
+    assert chosen(facts, 100)["float_shares"].value == 2
+    assert chosen([*facts, fact(value=4, as_of=7, known=13)], 100)["float_shares"].value == 4
+
+
+@pytest.mark.parametrize(
+    ("prefer", "expected"),
+    [([], "mine"), (["massive"], "massive"), (["alpaca", "massive"], "alpaca"), (["nobody"], "mine")],
+)
+def test_the_order_of_providers_decides(prefer, expected):
+    facts = [
+        fact(value=1, by="alpaca", as_of=9),
+        fact(value=2, by="massive"),
+        fact(value=3, by="older", as_of=3),
+        fact(value=4, by="mine", as_of=4),
+    ]
+    choice = chosen(facts, 100, prefer=prefer)["float_shares"]
+    assert choice.fact.provider == expected
+    assert len(choice.others) == 3
+    assert choice.is_disputed
+    assert choice.why.startswith(f"the order of providers: {expected} before ")
+
+
+def test_providers_that_agree_are_no_dispute():
+    choice = chosen([fact(by="massive"), fact(by="alpaca")], 100)["float_shares"]
+    assert not choice.is_disputed
+    assert chosen([fact()], 100)["float_shares"].why == "only massive says so"
+
+
+def test_a_previous_close_of_another_day_does_not_count():
+    facts = [fact("previous_close", 4.0, as_of=5), fact("float_shares", 5e6, as_of=5)]
+    assert set(chosen(facts, 100, closed_ns=6)) == {"float_shares"}
+    assert set(chosen(facts, 100, closed_ns=5)) == {"float_shares", "previous_close"}
+    fresh = fact("previous_close", 4.1, as_of=6, by="alpaca")
+    assert chosen([*facts, fresh], 100, closed_ns=6)["previous_close"].fact.provider == "alpaca"
+
+
+def test_a_reverse_split_makes_no_gap():
+    split = fact("split_ratio", 0.02, as_of=50, known=40)
+    facts = [fact("previous_close", 0.1, as_of=30), fact("float_shares", 50e6), fact("market_cap", 5e6), split]
+    before, after = chosen(facts, 49), chosen(facts, 50)
+    assert before["previous_close"].value == 0.1
+    assert after["previous_close"].value == pytest.approx(5.0)
+    assert after["float_shares"].value == pytest.approx(1e6)
+    assert after["market_cap"].value == 5e6
+    assert after["previous_close"].note.startswith("0.1 before the split 1:50 on 19")
+
+
+def test_one_days_split_is_one_split_whoever_tells_of_it():
+    splits = [fact("split_ratio", 20.0, as_of=50, by=by) for by in ("massive", "alpaca")]
+    assert chosen([fact("previous_close", 100.0), *splits], 60)["previous_close"].value == 5.0
+    corrected = fact("split_ratio", 10.0, as_of=50, known=20)
+    assert chosen([fact("previous_close", 100.0), *splits, corrected], 60)["previous_close"].value == 10.0
+
+
+def test_a_price_behind_a_split_is_not_divided_again():
+    split = fact("split_ratio", 20.0, as_of=50)
+    assert chosen([fact("previous_close", 5.0, as_of=55), split], 60)["previous_close"].value == 5.0
+
+
+facts_drawn = st.lists(
+    st.builds(
+        fact,
+        st.sampled_from(["float_shares", "split_ratio", "previous_close", "market_cap"]),
+        st.sampled_from([0.5, 1.0, 2.0, 3.0]),
+        known=st.integers(0, 20),
+        as_of=st.integers(0, 20),
+        by=st.sampled_from(["massive", "alpaca", "mine"]),
+    ),
+    max_size=12,
+)
+
+
+@given(facts_drawn, facts_drawn, st.integers(0, 20))
+def test_nothing_of_the_future_leaks(facts, planted, at_ns):
+    future = [each._replace(known_at_ns=at_ns + 1 + each.known_at_ns, value=each.value * 1e6) for each in planted]
+    mixed = [each for pair in zip(future, facts, strict=False) for each in pair] + facts[len(future) :]
+    assert chosen([*mixed, *future], at_ns) == chosen(facts, at_ns)
+
+
+@given(facts_drawn, st.integers(0, 20))
+def test_whoever_says_something_is_heard(facts, at_ns):
+    choices = chosen(facts, at_ns)
+    for field, by_provider in latest_by_provider(facts, at_ns).items():
+        said = {choices[field].fact, *choices[field].others}
+        assert said == set(by_provider.values())
+
+
+SHARE = Instrument("ABCD", "MASSIVE", WHOLE_STEP_NANO, AssetClass.EQUITY, calendar="XNYS")
+
+
+def test_facts_of_american_shares_belong_to_shares_of_any_feed():
+    coin = Instrument("ABCD", "COINBASE", WHOLE_STEP_NANO, AssetClass.CRYPTO, calendar="24/7")
+    unknown = Instrument("ABCD", "FILE", WHOLE_STEP_NANO)
+    assert belongs("US", SHARE)
+    assert belongs("US", unknown)
+    assert not belongs("US", coin)
+    assert belongs("COINBASE", coin)
+    assert not belongs("COINBASE", SHARE)
+
+
+def test_every_field_has_a_unit_and_a_meaning():
+    assert all(spec.unit and spec.doc for spec in FIELDS.values())
+
+
+def test_numbers_and_ratios_are_told_without_noise():
+    assert [number_text(each) for each in (4_200_000.0, 3.125, math.nan, 0.1)] == ["4,200,000", "3.125", "", "0.1"]
+    assert [ratio_text(each) for each in (20.0, 0.02, 4 / 3)] == ["20:1", "1:50", "4:3"]
