@@ -17,7 +17,7 @@ along one of the `simulator.paths`, as far as the `simulator.bands` let it, whic
 
 **Known beside the tape.** What providers say of an instrument are facts of `normalize.reference`, by the rule there; a
 person's table is read by `feeds.reference_tables` as `normalize.reference_tables` says, and `run.referencing` keeps them and
-gives a session those that it begins with.
+gives a session those that it begins with. Lists of past days are `normalize.picks`, and `run.picking` tells what was picked when.
 
 **Live.** A `feeds.vendor` is a feed as a value; a `feeds.dialogue` is the conversation with its server, without a socket.
 A `feeds.connection` keeps it connected over `feeds.sockets`, one process a key (`feeds.credentials`): its `feeds.line` outlasts

@@ -17,7 +17,7 @@ from pipeline.log.arrow import SCHEMAS, to_arrow
 from pipeline.log.backtests import SCHEMA as RESULT_SCHEMA
 from pipeline.log.backtests import Results, backtests, table_of
 from pipeline.log.manifest import Manifest, Words
-from pipeline.log.reader import LogReader
+from pipeline.log.reader import LogReader, read_journal
 from pipeline.log.store import Store
 
 _TEXT: Final = pa.utf8()
@@ -35,6 +35,11 @@ MANIFESTS: Final = pa.schema(
 )
 CELLS: Final = pa.schema([("backtest", _TEXT), ("overnight", _TEXT), *RESULT_SCHEMA])
 STRATEGIES: Final = pa.schema([*_PLACE, ("strategy_id", pa.int16()), ("strategy", _TEXT), ("words", _WORDS)])
+REFERENCE_LOG: Final = "(reference)"
+"""Stands where a session's id does in rows of the store's own log of facts, so that instruments join."""
+
+SCANS_LOG: Final = "(scans)"
+"""The same of people's own lists."""
 
 
 def register(
@@ -50,7 +55,9 @@ def register(
     `is_whole` tells that all logs are read, so that what is left of deleted sessions belongs to the answer as well.
     """
     connection.execute("create schema log; set schema = 'log'")  # a relation lands in the schema that is set
-    for name in sorted(wanted):
+    names = sorted(wanted)
+    has_facts = "log.reference" in names
+    for name in names:
         if name == "log.manifests":
             connection.from_arrow(_manifests(readers)).create_view("manifests")
         elif name == "log.strategies":
@@ -58,13 +65,14 @@ def register(
         elif name == "log.cells":
             connection.from_arrow(_cells(store, None if is_whole else readers)).create_view("cells")
         else:
-            _register_kind(connection, Kind[name.removeprefix("log.").upper()], store, readers)
+            _register_kind(connection, Kind[name.removeprefix("log.").upper()], store, readers, has_facts=has_facts)
     connection.execute("set schema = 'main'")
 
 
 def _register_kind(
-    connection: duckdb.DuckDBPyConnection, kind: Kind, store: Store, readers: Sequence[LogReader]
+    connection: duckdb.DuckDBPyConnection, kind: Kind, store: Store, readers: Sequence[LogReader], *, has_facts: bool
 ) -> None:
+    """`has_facts`: the facts of the store are asked for, so that their instruments are needed too."""
     pieces: list[tuple[str | None, str | None, Any]] = [
         (*session_and_run(reader.manifest), relation) for reader in readers for relation in reader.relations(kind)
     ]
@@ -72,12 +80,25 @@ def _register_kind(
         pieces += [(None, None, _table(block)) for batch in store.notes() for block in batch]
     elif kind is Kind.INSTRUMENT:
         pieces += [(session, None, _table(block)) for session, block in _kept_instruments(readers)]
+    if kind is Kind.REFERENCE or (kind is Kind.INSTRUMENT and has_facts):
+        pieces += _small_logs(store, kind)
     selects = []
     for number, (session, run, rows) in enumerate(pieces or [(None, None, SCHEMAS[kind].empty_table())]):
         piece = f"{kind.name.lower()}_{number}"
         connection.from_arrow(rows).create_view(piece)
         selects.append(_select(kind, piece, _literal(session), _literal(run)))
     connection.execute(f"create view log.{kind.name.lower()} as {' union all '.join(selects)}")
+
+
+def _small_logs(store: Store, kind: Kind) -> list[tuple[str | None, str | None, Any]]:
+    """What the store's own logs hold of this kind, each as a session of a name that no session can have."""
+    folders = {REFERENCE_LOG: store.reference_folder, SCANS_LOG: store.scans_folder}
+    pieces: list[tuple[str | None, str | None, Any]] = []
+    for name, folder in folders.items():
+        blocks = [block for batch in read_journal(folder, store.disk) for block in batch if block.kind is kind]
+        if blocks:
+            pieces.append((name, None, pa.Table.from_batches([to_arrow(block) for block in blocks])))
+    return pieces
 
 
 def _cells(store: Store, readers: Iterable[LogReader] | None) -> pa.Table:

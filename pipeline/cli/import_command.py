@@ -27,6 +27,14 @@ if TYPE_CHECKING:
 @click.option("--lateness", default="10s", show_default=True, help="prints older than this are marked late")
 @click.option("--resume", metavar="SESSION", help="go on with an import of the same files that was interrupted")
 @click.option("--seal/--no-seal", "is_sealed", default=True, help="Parquet at the end, or leave the journal")
+@click.option(
+    "--as",
+    "what",
+    type=click.Choice(["session", "candidates"]),
+    default="session",
+    show_default=True,
+    help="candidates: your own lists of past days, a row a day and symbol",
+)
 @json_option
 @click.pass_obj
 def command(
@@ -40,6 +48,7 @@ def command(
     lateness: str,
     resume: str | None,
     is_sealed: bool,
+    what: str,
     as_json: bool,
 ) -> None:
     """Import FILES into one session, merged in the order in which they were received.
@@ -50,7 +59,11 @@ def command(
     tape import day.dbn.zst
     tape import btcusdt.gz bars.csv --map "kind=bar symbol=AAPL timeframe=1m ts=time tz=America/New_York \\
         open=o high=h low=l close=c volume=v"
+    tape import picks.csv --as candidates --name premarket
     """
+    if what == "candidates":
+        _import_picks(home, files, name, mapping or "", as_json=as_json)
+        return
     from pipeline.config import duration_ns
     from pipeline.feeds.files import feed_of
     from pipeline.feeds.tables import mapping_from
@@ -88,6 +101,24 @@ def command(
         click.echo(f"session {done.session}: {done.events:,} inputs from {done.first_ts} to {done.last_ts}")
         click.echo(f"  {counted(done.kinds)}" + (f"; {done.refused:,} refused" if done.refused else ""))
     sys.exit(1 if done.errors else 0)
+
+
+def _import_picks(home: str, files: tuple[Path, ...], name: str | None, mapping: str, *, as_json: bool) -> None:
+    """Lists of picks; all under one name, or each under that of its file."""
+    from pipeline.log.store import Store, slug
+    from pipeline.run.picking import import_picks
+
+    for path in files:
+        list_name = name or slug(path.name.split(".")[0])
+        said = import_picks(Store(Path(home)), path, list_name=list_name, mapping=mapping, now_ns=time.time_ns())
+        if as_json:
+            as_json_line({"list": list_name, **said._asdict()})
+            continue
+        click.echo(
+            f"list {list_name}: {said.written:,} new picks of {said.symbols:,} symbols; {said.known:,} were known"
+        )
+        for number, reason in said.refused:
+            click.echo(f"  row {number} refused: {reason}", err=True)
 
 
 def _tell_interrupted(store: "Store", session: str = "") -> None:

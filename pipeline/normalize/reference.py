@@ -172,9 +172,9 @@ def belongs(fact_venue: str, instrument: Instrument) -> bool:
     return fact_venue == SHARES_VENUE and (is_share or is_unknown)
 
 
-def new_york_midnight_ns(day: date) -> int:
-    """When a day begins in New York; UTC nanoseconds."""
-    wall_ns = day.toordinal() * DAY_NS - _EPOCH_ORDINAL * DAY_NS
+def new_york_ns(day: date, second: int = 0) -> int:
+    """When New York's clocks show so many seconds of a day; UTC nanoseconds. From 1:00 to 3:00 clocks may change: not exact then."""
+    wall_ns = (day.toordinal() - _EPOCH_ORDINAL) * DAY_NS + second * NANO
     return wall_ns - new_york_offset_ns(wall_ns + 5 * HOUR_NS)
 
 

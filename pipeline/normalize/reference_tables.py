@@ -8,14 +8,14 @@ import difflib
 import math
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
 from pipeline.errors import ConfigError, UnitError
 from pipeline.instruments import checked_symbol
-from pipeline.normalize.reference import FIELDS, SHARES_VENUE, SPLIT_RATIO, Fact, new_york_midnight_ns
+from pipeline.normalize.reference import FIELDS, SHARES_VENUE, SPLIT_RATIO, Fact, new_york_ns
 from pipeline.units import ABSENT, NANO, checked_ts
 
 SYMBOL, AS_OF, KNOWN_AT, SPLIT_DAY, VENUE = "symbol", "as_of", "known_at", "split_day", "venue"
@@ -61,12 +61,7 @@ def columns_of(names: Sequence[str], mapping: str = "") -> dict[str, str]:
     >>> columns_of(["ticker", "price", "float"])
     {'symbol': 'ticker', 'float_shares': 'float'}
     """
-    said = _said(mapping)
-    if strange := sorted(set(said.values()) - set(names)):
-        raise ConfigError(f"mapping: no column {strange[0]!r}; there are {', '.join(names)[:_TEXT_MAX]}")
-    by_lower = {name.lower().strip().replace(" ", "_"): name for name in reversed(names)}
-    found = {field: said.get(field) or _first(spellings, by_lower) for field, spellings in _SPELLINGS.items()}
-    columns = {field: name for field, name in found.items() if name}
+    columns = said_columns(names, mapping, _SPELLINGS)
     if SYMBOL not in columns:
         raise UnitError(f"no column for the symbol among {', '.join(names)[:_TEXT_MAX]}; say symbol=COLUMN")
     if not columns.keys() - set(_OTHERS):
@@ -77,7 +72,17 @@ def columns_of(names: Sequence[str], mapping: str = "") -> dict[str, str]:
     return columns
 
 
-def _said(mapping: str) -> dict[str, str]:
+def said_columns(names: Sequence[str], mapping: str, spellings: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
+    """The column of each field, as the mapping says, else by its spellings. Raises ConfigError for words that fit nothing."""
+    said = _said(mapping, spellings)
+    if strange := sorted(set(said.values()) - set(names)):
+        raise ConfigError(f"mapping: no column {strange[0]!r}; there are {', '.join(names)[:_TEXT_MAX]}")
+    by_lower = {name.lower().strip().replace(" ", "_"): name for name in reversed(names)}
+    found = {field: said.get(field) or _first(spelt, by_lower) for field, spelt in spellings.items()}
+    return {field: name for field, name in found.items() if name}
+
+
+def _said(mapping: str, fields: Collection[str]) -> dict[str, str]:
     try:
         words = shlex.split(mapping)
     except ValueError as error:
@@ -87,9 +92,9 @@ def _said(mapping: str) -> dict[str, str]:
         field, separator, column = word.partition("=")
         if not separator:
             raise ConfigError(f"mapping: {word!r} is not field=column")
-        if field not in _SPELLINGS:
-            near = difflib.get_close_matches(field, _SPELLINGS, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"accepted are {', '.join(_SPELLINGS)}"
+        if field not in fields:
+            near = difflib.get_close_matches(field, fields, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"accepted are {', '.join(fields)}"
             raise ConfigError(f"mapping: unknown field {field!r}; {hint}")
         said[field] = column
     return said
@@ -127,7 +132,7 @@ def moment_of(text: str) -> int:
     """UTC nanoseconds of `2026-11-20` (midnight in New York) or of a moment with its offset. Raises UnitError."""
     try:
         if len(text) == len("2026-11-20"):
-            return checked_ts(new_york_midnight_ns(date.fromisoformat(text)))
+            return checked_ts(new_york_ns(date.fromisoformat(text)))
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise UnitError(f"{text[:40]!r} is no date like 2026-11-20 and no moment like 2026-11-20T13:00:00Z") from None

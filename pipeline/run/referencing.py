@@ -4,6 +4,7 @@ Only changes are written: a provider that says the same again of a lasting field
 day costs little and makes a history of what was known when.
 """
 
+import math
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -28,7 +29,7 @@ from pipeline.normalize.reference import (
     Fact,
     belongs,
     chosen,
-    new_york_midnight_ns,
+    new_york_ns,
 )
 from pipeline.normalize.reference_tables import moment_of
 from pipeline.run.trading_days import SHARES, close_ns, day_of, previous_trading_day
@@ -195,7 +196,7 @@ def with_close_moments(facts: Iterable[Fact]) -> Iterator[Fact]:
     """The same facts, where a previous close that a list of a day tells of is dated by the close of the trading day before."""
     for fact in facts:
         day = day_of(fact.as_of_ns, SHARES)
-        if fact.field == PREVIOUS_CLOSE and fact.as_of_ns == new_york_midnight_ns(day):
+        if fact.field == PREVIOUS_CLOSE and fact.as_of_ns == new_york_ns(day):
             yield fact._replace(as_of_ns=close_ns(previous_trading_day(day, SHARES), SHARES))
         else:
             yield fact
@@ -268,14 +269,19 @@ class _Known:
         """Whether it says something that was not said before, by an earlier moment; it is remembered then."""
         before = self._said.get((fact.provider, fact.venue, fact.symbol, fact.field), ())
         earlier = [old for old in before if old.as_of_ns <= fact.as_of_ns and old.known_at_ns <= fact.known_at_ns]
-        if FIELDS[fact.field].is_lasting:
+        if fact.field in FIELDS and FIELDS[fact.field].is_lasting:
             newest = max(earlier, key=lambda old: (old.as_of_ns, old.known_at_ns), default=None)
-            is_known = newest is not None and newest.stated == fact.stated
+            is_known = newest is not None and _is_same(newest, fact)
         else:
-            is_known = any(old.as_of_ns == fact.as_of_ns and old.stated == fact.stated for old in earlier)
+            is_known = any(old.as_of_ns == fact.as_of_ns and _is_same(old, fact) for old in earlier)
         if not is_known:
             self.add(fact)
         return not is_known
+
+
+def _is_same(old: Fact, new: Fact) -> bool:
+    """Whether both say the same; no number is as good as no number."""
+    return old.text == new.text and (old.value == new.value or (math.isnan(old.value) and math.isnan(new.value)))
 
 
 def _facts_in(batch: Blocks, names: Sequence[tuple[str, str]], symbols: frozenset[str] | None) -> Iterator[Fact]:

@@ -14,6 +14,7 @@ from pipeline.normalize.reference import Fact
 from pipeline.normalize.reference_tables import moment_of
 from pipeline.run.referencing import choices_of_symbol, facts_of, import_table, keep, opening_rows, previous_close_ns
 from pipeline.run.trading_days import close_ns
+from warehouse import connect, named_in
 
 NOW_NS = moment_of("2026-11-27T20:00:00Z")
 SHARE = Instrument("ABCD", "MASSIVE", WHOLE_STEP_NANO, AssetClass.EQUITY, calendar="XNYS")
@@ -186,3 +187,14 @@ def test_a_real_table_of_low_floats(store, shared_data):
     floats = [each.value for each in facts if each.field == "float_shares"]
     assert (len(floats), sum(each < 5e6 for each in floats), done.refused) == (144, 58, [])
     assert import_table(store, path, provider="ignition", as_of="2026-09-09", now_ns=NOW_NS).written == 0
+
+
+def test_facts_are_asked_in_sql_of_the_store_and_of_sessions(store):
+    keep(store, [fact(), fact(value=30e6, by="alpaca")], now_ns=NOW_NS)
+    query = "select session, symbol, venue, value, provider, as_of::date::varchar from facts order by provider"
+    assert connect(store.home, asked=named_in(query)).sql(query).fetchall() == [
+        (None, "ABCD", "US", 30e6, "alpaca", "2026-11-20"),
+        (None, "ABCD", "US", 5e6, "massive", "2026-11-20"),
+    ]
+    query = "select count(*) from staging.stg_instruments"
+    assert connect(store.home, asked=named_in(query)).sql(query).fetchall() == [(0,)]

@@ -1,0 +1,127 @@
+"""What was picked on which day: by lists that people kept, and by scanners that ran."""
+
+from datetime import date
+
+import pytest
+from click.testing import CliRunner
+
+from pipeline.block import Block
+from pipeline.cli import main
+from pipeline.codes import AssetClass, Kind, Origin, UniverseAction
+from pipeline.errors import ConfigError
+from pipeline.instruments import WHOLE_STEP_NANO, Instrument
+from pipeline.log import manifest as manifests
+from pipeline.log.check import check
+from pipeline.log.frames import FrameKind
+from pipeline.log.journal import Journal
+from pipeline.log.reader import JOURNAL
+from pipeline.log.seal import seal
+from pipeline.log.store import Store
+from pipeline.normalize.reference_tables import moment_of
+from pipeline.provenance import Mode
+from pipeline.run.picking import days_of, import_picks, picked
+from warehouse import connect
+
+LIST = "date,ticker,time,score\n2026-11-20,abcd,08:12,2\n2026-11-20,WXYZ,07:30,3\n2026-11-23,ABCD,,\n"
+DAYS = (date(2026, 11, 1), date(2026, 11, 30))
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "store")
+
+
+@pytest.fixture
+def picks(tmp_path):
+    path = tmp_path / "picks.csv"
+    path.write_text(LIST)
+    return path
+
+
+def test_lists_of_past_days_are_kept_once(store, picks):
+    assert import_picks(store, picks, list_name="mine", now_ns=1).written == 3
+    assert import_picks(store, picks, list_name="mine", now_ns=2)[:2] == (0, 3)
+    assert picked(store, *DAYS) == {date(2026, 11, 20): ["WXYZ", "ABCD"], date(2026, 11, 23): ["ABCD"]}
+    assert check(store).sound
+
+
+def test_days_and_lists_can_be_chosen(store, picks):
+    import_picks(store, picks, list_name="mine", now_ns=1)
+    assert list(picked(store, date(2026, 11, 21), date(2026, 11, 23))) == [date(2026, 11, 23)]
+    assert picked(store, *DAYS, lists=frozenset(["other"])) == {}
+    assert picked(Store(store.home / "none"), *DAYS) == {}
+    with pytest.raises(ConfigError, match="the last day is before the first"):
+        picked(store, *reversed(DAYS))
+
+
+def scanned_session(store, rows):
+    """A session into whose universe these (moment, symbol, action) came."""
+    manifest = store.create_session("scanned", mode=Mode.PAPER, created_ns=1)
+    symbols = sorted({symbol for _, symbol, _ in rows})
+    ids = {symbol: number for number, symbol in enumerate(symbols, 1)}
+    first_ns = moment_of(rows[0][0])
+    defined = [
+        {"seq": ids[symbol], "instrument_id": ids[symbol], "ts_recv_ns": first_ns}
+        | Instrument(symbol, "MASSIVE", WHOLE_STEP_NANO, AssetClass.EQUITY).row()
+        for symbol in symbols
+    ]
+    universe = [
+        {
+            "seq": 1,
+            "ord": rank,
+            "ts_recv_ns": moment_of(at),
+            "instrument_id": ids[symbol],
+            "action": action,
+            "origin": Origin.DERIVED,
+        }
+        for rank, (at, symbol, action) in enumerate(rows, 1)
+    ]
+    folder = store.folder(manifest.id)
+    with Journal.create(folder / JOURNAL, log_id=bytes.fromhex(manifest.log_id)) as journal:
+        journal.append(FrameKind.INPUTS, [Block.from_rows(Kind.INSTRUMENT, defined)])
+        journal.append(FrameKind.DERIVED, [Block.from_rows(Kind.UNIVERSE, universe)])
+    manifests.update(folder, store.disk, state="ended")
+    return seal(folder, store.disk)
+
+
+def test_what_a_scanner_added_was_picked(store, picks):
+    added, dropped = UniverseAction.ADDED, UniverseAction.DROPPED
+    scanned_session(
+        store,
+        [
+            ("2026-11-20T09:05:00Z", "SCAN", added),
+            ("2026-11-20T10:00:00Z", "SCAN", dropped),
+            ("2026-11-20T11:00:00Z", "ABCD", added),
+            ("2026-11-21T00:30:00Z", "LATE", added),  # still the 20th in New York
+        ],
+    )
+    assert picked(store, *DAYS) == {date(2026, 11, 20): ["SCAN", "ABCD", "LATE"]}
+    import_picks(store, picks, list_name="mine", now_ns=1)
+    assert picked(store, *DAYS)[date(2026, 11, 20)] == ["SCAN", "ABCD", "WXYZ", "LATE"]
+    assert picked(store, *DAYS, lists=frozenset(["mine"]))[date(2026, 11, 20)] == ["WXYZ", "ABCD"]
+
+
+def test_lists_come_in_by_the_import_command(store, picks):
+    ran = CliRunner().invoke(main, ["--home", str(store.home), "import", str(picks), "--as", "candidates"])
+    assert ran.output == "list picks: 3 new picks of 2 symbols; 0 were known\n"
+    rows = connect(store.home).sql("select day::varchar, symbol, list, score from picks order by picked_at").fetchall()
+    assert rows == [
+        ("2026-11-20", "WXYZ", "picks", 3.0),
+        ("2026-11-20", "ABCD", "picks", 2.0),
+        ("2026-11-23", "ABCD", "picks", None),
+    ]
+
+
+def test_a_row_that_is_no_pick_is_told(store, tmp_path):
+    path = tmp_path / "picks.csv"
+    path.write_text("date,symbol\n2026-11-20,ABCD\nsoon,ABCD\n2026-11-21,WXYZ\n")
+    ran = CliRunner().invoke(
+        main, ["--home", str(store.home), "import", str(path), "--as", "candidates", "--name", "mine"]
+    )
+    assert "row 2 refused: day: 'soon' is no date" in ran.output
+
+
+@pytest.mark.parametrize("text", ["", "soon", "2026-11-20..soon", "2026-11-20-2026-11-21"])
+def test_a_range_of_days_that_is_none_is_refused(text):
+    with pytest.raises(ConfigError, match="write a day like 2026-11-20"):
+        days_of(text)
