@@ -18,6 +18,8 @@ along one of the `simulator.paths`, as far as the `simulator.bands` let it, whic
 **Known beside the tape.** What providers say of an instrument are facts of `normalize.reference`, by the rule there; a
 person's table is read by `feeds.reference_tables` as `normalize.reference_tables` says, and `run.referencing` keeps them and
 gives a session those that it begins with. Lists of past days are `normalize.picks`, and `run.picking` tells what was picked when.
+History that costs money is asked for as `run.wanting` has it, bought by `run.purchasing` through `feeds.databento_history`, entered
+in `log.purchases`; of a download that was cut `feeds.dbn_mending` keeps what is whole.
 
 **Live.** A `feeds.vendor` is a feed as a value; a `feeds.dialogue` is the conversation with its server, without a socket.
 A `feeds.connection` keeps it connected over `feeds.sockets`, one process a key (`feeds.credentials`): its `feeds.line` outlasts
@@ -115,5 +117,5 @@ who is not looking, `run.halting` is the kill switch.
 People speak to it through the commands: `cli.demo_command`, `cli.import_command`, `cli.replay_command`,
 `cli.backtest_command`, `cli.backtests_command`, `cli.verify_command`, `cli.diff_command`, `cli.state_command`, `cli.sql_command`,
 `cli.check_command`, `cli.sessions_command`, `cli.runs_command`, `cli.note_command`, `cli.strategies_command`, `cli.strategy_command`,
-`cli.docs_command`, `cli.scan_command`, `cli.record_command` with its `cli.view`, `cli.renormalize_command`, `cli.serve_command`, `cli.halt_command`, `cli.tell_command`, `cli.reference_command`, which print by `cli.show`.
+`cli.docs_command`, `cli.scan_command`, `cli.record_command` with its `cli.view`, `cli.renormalize_command`, `cli.serve_command`, `cli.halt_command`, `cli.tell_command`, `cli.fetch_command`, `cli.reference_command`, which print by `cli.show`.
 """

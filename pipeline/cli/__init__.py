@@ -25,6 +25,7 @@ _MORE: Final = {
     "backtests": "list, show, delete",
     "check": "find every damaged byte of the store; salvage what is whole",
     "diff": "what two runs decided differently, and what it did to profit",
+    "fetch": "history from Databento: the price first, a budget, nothing paid twice, straight into sessions",
     "halt": "the kill switch",
     "note": "remark on a session",
     "reference": "float, shares, sector, previous close, splits: dated, from several sources",

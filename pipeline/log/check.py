@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from pipeline.errors import CorruptError, LogError, NotFoundError, SchemaError
-from pipeline.log import backtests, manifest
+from pipeline.log import backtests, manifest, purchases
 from pipeline.log.backtests import FOLDER as BACKTESTS
 from pipeline.log.disk import TEMPORARY, Disk, RealDisk
 from pipeline.log.durable import FILE_NAME as DURABLE
@@ -63,6 +63,7 @@ def check(store: Store) -> Report:
             inquiry.look_at_log(folder)
     for folder in _folders(store.home / BACKTESTS):
         inquiry.look_at_backtest(folder)
+    inquiry.look_at_purchases(store)
     for folder in (store.notes_folder, store.reference_folder, store.scans_folder, *_folders(store.home / "accounts")):
         inquiry.weigh(folder)
         inquiry.look_at_journal(folder, manifest.NOTHING_SEALED.segment, is_closed=False)
@@ -120,6 +121,12 @@ class _Inquiry:
         self.leftovers += [
             self.name(path) for path in _files(folder) if _is_unknown(path.relative_to(folder).as_posix(), of)
         ]
+
+    def look_at_purchases(self, store: Store) -> None:
+        """Everything that was bought."""
+        self.weigh(store.home / purchases.FOLDER)
+        for error in purchases.damage(store):
+            self._add(error)
 
     def look_at_backtest(self, folder: Path) -> None:
         """Everything in a backtest's folder."""
