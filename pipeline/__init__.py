@@ -16,8 +16,9 @@ along one of the `simulator.paths`, as far as the `simulator.bands` let it, whic
 `simulator.vendor_bars`, and `simulator.standings`.
 
 **Known beside the tape.** What providers say of an instrument are facts of `normalize.reference`, by the rule there; a
-person's table is read by `feeds.reference_tables` as `normalize.reference_tables` says, and `run.referencing` keeps them and
-gives a session those that it begins with. Lists of past days are `normalize.picks`, and `run.picking` tells what was picked when.
+person's table is read by `feeds.reference_tables` as `normalize.reference_tables` says, vendors are asked by `run.inquiring` what
+`feeds.reference_providers` would know, and their answers read by `normalize.reference_bodies`; `run.referencing` keeps all of it and
+gives a session what it begins with. Lists of past days are `normalize.picks`, and `run.picking` tells what was picked when.
 History that costs money is asked for as `run.wanting` has it, bought by `run.purchasing` through `feeds.databento_history`, entered
 in `log.purchases`; of a download that was cut `feeds.dbn_mending` keeps what is whole.
 

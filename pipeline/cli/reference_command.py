@@ -1,5 +1,6 @@
 """`tape reference`: what is known of instruments, dated, from several sources."""
 
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,6 +65,34 @@ def import_(
         click.echo(f"  not read: {', '.join(said.ignored)}")
     for number, reason in said.refused:
         click.echo(f"  row {number} refused: {reason}", err=True)
+
+
+@command.command()
+@click.option("--provider", required=True, type=click.Choice(["massive", "alpaca", "databento"]))
+@click.option("--symbols", required=True, help="with commas between them")
+@click.option("--url", help="a server on this machine that speaks the provider's REST, instead of the provider's")
+@json_option
+@click.pass_obj
+def fetch(home: str, provider: str, symbols: str, url: str | None, as_json: bool) -> None:
+    """Ask a provider about symbols by REST, and add what is new; done each day it makes a history.
+
+    \b
+    tape reference fetch --provider massive --symbols ABCD,WXYZ
+
+    Massive: details, float, splits, previous close. Alpaca: asset, splits. Databento: security master, splits.
+    Keys as for recording, from the environment or the keyring.
+    """
+    from pipeline.log.store import Store
+    from pipeline.run.inquiring import inquire
+
+    answered = inquire(Store(Path(home)), provider, symbols.split(","), now_ns=time.time_ns, url=url)
+    if as_json:
+        as_json_line({**answered.kept._asdict(), "failed": answered.failed})
+    else:
+        click.echo(f"{answered.kept.written:,} new facts; {answered.kept.known:,} were known")
+    for reason in answered.failed:
+        click.echo(f"tape: {reason}", err=True)
+    sys.exit(1 if answered.failed else 0)
 
 
 @command.command()

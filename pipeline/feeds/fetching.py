@@ -40,7 +40,8 @@ async def _answer(client: httpx.AsyncClient, question: Question) -> bytes:
     place = without_query(question.url)
     try:
         refuse_plain_text(question.url)
-        async with client.stream("GET", question.url, headers=question.headers) as response:
+        method = "GET" if question.form is None else "POST"
+        async with client.stream(method, question.url, headers=question.headers, data=question.form) as response:
             if response.status_code != httpx.codes.OK:
                 raise _refused(place, response)
             return await _body(place, response)

@@ -10,10 +10,11 @@ from pipeline.ports import Channel, Normalizer, Topic
 
 
 class Question(NamedTuple):
-    """A GET that asks a vendor for a page of history; secrets stand in the headers, never in the address."""
+    """What asks a vendor for a page: a GET, or a POST where there is a form; secrets stand in the headers, never in the address."""
 
     url: str
     headers: Mapping[str, str]
+    form: Mapping[str, str] | None = None
 
 
 Questions = Generator[Question, bytes, None]
