@@ -154,6 +154,19 @@ def latest_by_provider(facts: Iterable[Fact], at_ns: int) -> dict[str, dict[str,
     return latest
 
 
+def newest(facts: Iterable[Fact], at_ns: int) -> list[Fact]:
+    """Of many instruments' facts those that can count at a moment: `chosen` comes to the same over these as over all."""
+    kept: dict[tuple[str, str, str, str, int], Fact] = {}
+    for fact in facts:
+        if fact.known_at_ns <= at_ns and fact.as_of_ns <= at_ns:
+            of_ns = fact.as_of_ns if fact.field == SPLIT_RATIO else 0
+            name = (fact.symbol, fact.venue, fact.field, fact.provider, of_ns)
+            before = kept.get(name)
+            if before is None or (fact.as_of_ns, fact.known_at_ns) >= (before.as_of_ns, before.known_at_ns):
+                kept[name] = fact
+    return list(kept.values())
+
+
 def rank_of(fact: Fact, prefer: Sequence[str]) -> tuple[int, int, str]:
     """Where a provider's statement stands among those of others; smaller comes first."""
     if fact.provider in prefer:

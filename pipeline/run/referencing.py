@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import numpy as np
+
 from pipeline.block import Block, Blocks
 from pipeline.codes import AssetClass, Kind
 from pipeline.errors import ConfigError, UnitError
@@ -30,6 +32,7 @@ from pipeline.normalize.reference import (
     belongs,
     chosen,
     new_york_ns,
+    newest,
 )
 from pipeline.normalize.reference_tables import moment_of
 from pipeline.run.trading_days import SHARES, close_ns, day_of, previous_trading_day
@@ -150,7 +153,8 @@ def choices_at(
     """What counts at a moment, by venue and symbol of the instrument, then by field; only what was known by then."""
     wanted = list(instruments)
     by_symbol: dict[str, list[Fact]] = {}
-    for fact in facts_of(store, (each.symbol for each in wanted)):
+    batches = read_journal(store.reference_folder, store.disk)
+    for fact in newest(read_facts(batches, frozenset(each.symbol for each in wanted)), at_ns):
         by_symbol.setdefault(fact.symbol, []).append(fact)
     closed_ns = previous_close_ns(at_ns)
     found = {}
@@ -287,13 +291,13 @@ def _is_same(old: Fact, new: Fact) -> bool:
 def _facts_in(batch: Blocks, names: Sequence[tuple[str, str]], symbols: frozenset[str] | None) -> Iterator[Fact]:
     for block in batch:
         if block.kind is Kind.REFERENCE:
-            columns = [
-                block.number(name).tolist() if name in _NUMBERS else block.text(name) for name in Fact._fields[2:]
-            ]
-            for number, *said in zip(block.number("instrument_id").tolist(), *columns, strict=True):
-                symbol, venue = names[number]
-                if symbols is None or symbol in symbols:
-                    yield Fact(symbol, venue, *said)
+            rows = block
+            if symbols is not None:
+                is_asked = np.array([symbol in symbols for symbol, _ in names])
+                rows = block.take(is_asked[block.number("instrument_id")])
+            columns = [rows.number(name).tolist() if name in _NUMBERS else rows.text(name) for name in Fact._fields[2:]]
+            for number, *said in zip(rows.number("instrument_id").tolist(), *columns, strict=True):
+                yield Fact(*names[number], *said)
 
 
 _NUMBERS: Final = frozenset(("value", "known_at_ns", "as_of_ns"))

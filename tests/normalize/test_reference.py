@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 
 from pipeline.codes import AssetClass
 from pipeline.instruments import WHOLE_STEP_NANO, Instrument
-from pipeline.normalize.reference import FIELDS, Fact, belongs, chosen, latest_by_provider, number_text, ratio_text
+from pipeline.normalize.reference import (
+    FIELDS,
+    Fact,
+    belongs,
+    chosen,
+    latest_by_provider,
+    newest,
+    number_text,
+    ratio_text,
+)
 
 
 def fact(field="float_shares", value=5e6, *, known=10, as_of=5, by="massive", text=""):
@@ -107,6 +116,12 @@ def test_nothing_of_the_future_leaks(facts, planted, at_ns):
     future = [each._replace(known_at_ns=at_ns + 1 + each.known_at_ns, value=each.value * 1e6) for each in planted]
     mixed = [each for pair in zip(future, facts, strict=False) for each in pair] + facts[len(future) :]
     assert chosen([*mixed, *future], at_ns) == chosen(facts, at_ns)
+
+
+@given(facts_drawn, st.integers(0, 20), st.integers(0, 20))
+def test_the_newest_facts_come_to_the_same_as_all(facts, at_ns, closed_ns):
+    few = newest(facts, at_ns)
+    assert chosen(few, at_ns, closed_ns=closed_ns) == chosen(facts, at_ns, closed_ns=closed_ns)
 
 
 @given(facts_drawn, st.integers(0, 20))
