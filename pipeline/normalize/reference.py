@@ -5,14 +5,17 @@ A fact is a statement of one provider: a field, its value, the moment it describ
 
     1. A statement counts when it was known by T and describes no later moment. A previous close counts only when it is
        that of the trading day before T; all else counts until something newer is said.
-    2. Of what one provider says, the statement about the latest moment counts; of several about one moment that which
-       became known last (a correction).
-    3. Between providers their order decides: those that the reader prefers, as they come; then those that are no vendor
-       (a person's own files), the one about the latest moment first; then the vendors, as in `VENDORS`.
+    2. A provider that the reader prefers goes before all others, in the order of the preference.
+    3. Then the statement about the latest moment counts; of several about one moment that which became known last (a
+       correction); then the one written last.
     4. Prices and counts of shares are told as they are after the splits between their moment and T.
+
+A scanner goes by the same rule, and takes in splits itself (`scanner.facts`): a session begins with what was said, not with
+what comes of it.
 """
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from enum import IntEnum
@@ -22,16 +25,16 @@ from typing import Final, NamedTuple
 from pipeline.codes import AssetClass
 from pipeline.hours import new_york_offset_ns
 from pipeline.instruments import Instrument
-from pipeline.units import DAY_NS, HOUR_NS, NANO
+from pipeline.units import DAY_NS, HOUR_NS, INT64_MAX, NANO
 
 SHARES_VENUE: Final = "US"
 """Whose names American shares go by, whatever feed their market data come from."""
 
-VENDORS: Final = ("databento", "massive", "alpaca")
-"""Those asked by REST, the most careful about dates first."""
-
 PREVIOUS_CLOSE: Final = "previous_close"
 SPLIT_RATIO: Final = "split_ratio"
+IPO: Final = "ipo"
+
+FLAG: Final = "0 or 1"
 
 
 class PerSplit(IntEnum):
@@ -59,27 +62,40 @@ FIELDS: Final[Mapping[str, FieldSpec]] = {
     PREVIOUS_CLOSE: FieldSpec(
         "USD", "official close of the trading day before, as it was", per_split=PerSplit.PRICE, is_lasting=False
     ),
-    "average_volume": FieldSpec("shares a day", "average daily volume", per_split=PerSplit.SHARES),
-    "atr": FieldSpec("USD", "average true range of days", per_split=PerSplit.PRICE),
+    "average_daily_volume": FieldSpec("shares a day", "average daily volume", per_split=PerSplit.SHARES),
+    "atr14": FieldSpec("USD", "average true range of 14 days", per_split=PerSplit.PRICE),
     SPLIT_RATIO: FieldSpec(
         "new shares for an old one", "a split on the day it describes: 20, or 0.02 for 1:50", is_lasting=False
     ),
     "short_interest": FieldSpec("shares", "shares sold short", per_split=PerSplit.SHARES),
     "days_to_cover": FieldSpec("days", "short interest over average volume"),
-    "is_shortable": FieldSpec("0 or 1", "the broker lets it be sold short"),
-    "is_easy_to_borrow": FieldSpec("0 or 1", "shares to sell short are at hand"),
-    "is_active": FieldSpec("0 or 1", "it is listed and trades"),
+    "short_volume": FieldSpec("shares", "volume sold short on its latest day", per_split=PerSplit.SHARES),
+    "shortable": FieldSpec(FLAG, "the broker lets it be sold short"),
+    "easy_to_borrow": FieldSpec(FLAG, "shares to sell short are at hand"),
+    "locate_fee": FieldSpec("USD a share", "what a locate costs"),
+    "prior_runner": FieldSpec(FLAG, "it ran before"),
+    "is_active": FieldSpec(FLAG, "it is listed and trades"),
     "sector": FieldSpec("text", "sector", is_text=True),
     "industry": FieldSpec("text", "industry", is_text=True),
     "exchange": FieldSpec("text", "MIC of the exchange that lists it", is_text=True),
-    "security_kind": FieldSpec(
+    "security_type": FieldSpec(
         "text", "common, adr, etf, fund, preferred, warrant, unit, right or other", is_text=True
     ),
     "name": FieldSpec("text", "name of the company or fund", is_text=True),
     "country": FieldSpec("text", "country of the company", is_text=True),
-    "listed_on": FieldSpec("text", "day it was listed, 2026-11-20", is_text=True),
+    "tier": FieldSpec("text", "tier of the limit up-limit down plan", is_text=True),
+    "catalyst": FieldSpec("text", "what moves it, in a word: offering, earnings, fda", is_text=True),
+    IPO: FieldSpec("text", "the first day it traded, which is the day it describes too", is_text=True),
 }
-"""The fields there are, by the name that a `reference` row has."""
+"""The fields there are, by the name that a `reference` row has; and `mean_volume_by:0800` for any time of the day."""
+
+_USUAL: Final = re.compile(r"mean_volume_by:([01]\d|2[0-3])[0-5]\d", re.ASCII)
+_USUAL_SPEC: Final = FieldSpec("shares", "mean volume of other days by this time", per_split=PerSplit.SHARES)
+
+
+def spec_of(field: str) -> FieldSpec | None:
+    """What a field means; None for a name that is none."""
+    return _USUAL_SPEC if _USUAL.fullmatch(field) else FIELDS.get(field)
 
 
 class Fact(NamedTuple):
@@ -130,16 +146,35 @@ def chosen(
     >>> chosen(facts, 15)["float_shares"].value
     5000000.0
     """
-    latest = latest_by_provider(facts, at_ns)
     splits = list(_splits(facts, at_ns, prefer))
     choices: dict[str, Choice] = {}
-    for field, by_provider in latest.items():
-        ranked = sorted(by_provider.values(), key=lambda fact: rank_of(fact, prefer))
+    for field, by_provider in latest_by_provider(facts, at_ns).items():
+        said = list(by_provider.values())
         if field == PREVIOUS_CLOSE and closed_ns is not None:
-            ranked = [fact for fact in ranked if fact.as_of_ns >= closed_ns]
-        if ranked:
-            choices[field] = _choice(ranked, splits)
+            said = [fact for fact in said if fact.as_of_ns >= closed_ns]
+        if field == SPLIT_RATIO:  # of an earlier day it is another split
+            said = [fact for fact in said if fact.as_of_ns == splits[-1].as_of_ns] if splits else []
+        if said:
+            choices[field] = _choice(ranked(said, prefer), splits, prefer)
     return choices
+
+
+def opening_facts(
+    facts: Sequence[Fact], at_ns: int, *, prefer: Sequence[str] = (), closed_ns: int | None = None
+) -> list[Fact]:
+    """What a session that begins at a moment is told of one instrument: by field, what each provider says last.
+
+    What counts stands behind what others say. Values are as of their own moment, for whoever reads them takes in the latest
+    split; where several came since they are restated at the last but one, and `text` says so. Splits that are known and not
+    yet in force are told too.
+    """
+    splits = list(_splits(facts, at_ns, prefer))
+    told: list[Fact] = []
+    for field, choice in sorted(chosen(facts, at_ns, prefer=prefer, closed_ns=closed_ns).items()):
+        said = [] if field == SPLIT_RATIO else [*reversed(choice.others), choice.fact]
+        told += [_restated(fact, splits) for fact in said]
+    coming = [split for split in _splits(facts, at_ns, prefer, until_ns=INT64_MAX) if split.as_of_ns > at_ns]
+    return [*told, *splits[-1:], *coming]
 
 
 def latest_by_provider(facts: Iterable[Fact], at_ns: int) -> dict[str, dict[str, Fact]]:
@@ -150,30 +185,35 @@ def latest_by_provider(facts: Iterable[Fact], at_ns: int) -> dict[str, dict[str,
             by_provider = latest.setdefault(fact.field, {})
             before = by_provider.get(fact.provider)
             if before is None or (fact.as_of_ns, fact.known_at_ns) >= (before.as_of_ns, before.known_at_ns):
+                by_provider.pop(fact.provider, None)  # so that they stand in the order they were written
                 by_provider[fact.provider] = fact
     return latest
 
 
 def newest(facts: Iterable[Fact], at_ns: int) -> list[Fact]:
-    """Of many instruments' facts those that can count at a moment: `chosen` comes to the same over these as over all."""
+    """Of many instruments' facts those that matter at a moment: `chosen` and `opening_facts` come to the same over these."""
     kept: dict[tuple[str, str, str, str, int], Fact] = {}
     for fact in facts:
-        if fact.known_at_ns <= at_ns and fact.as_of_ns <= at_ns:
-            of_ns = fact.as_of_ns if fact.field == SPLIT_RATIO else 0
+        is_split = fact.field == SPLIT_RATIO
+        if fact.known_at_ns <= at_ns and (is_split or fact.as_of_ns <= at_ns):
+            of_ns = fact.as_of_ns if is_split else 0
             name = (fact.symbol, fact.venue, fact.field, fact.provider, of_ns)
             before = kept.get(name)
             if before is None or (fact.as_of_ns, fact.known_at_ns) >= (before.as_of_ns, before.known_at_ns):
+                kept.pop(name, None)
                 kept[name] = fact
     return list(kept.values())
 
 
-def rank_of(fact: Fact, prefer: Sequence[str]) -> tuple[int, int, str]:
-    """Where a provider's statement stands among those of others; smaller comes first."""
-    if fact.provider in prefer:
-        return (0, prefer.index(fact.provider), "")
-    if fact.provider in VENDORS:
-        return (2, VENDORS.index(fact.provider), "")
-    return (1, -fact.as_of_ns, fact.provider)
+def ranked(facts: Iterable[Fact], prefer: Sequence[str]) -> list[Fact]:
+    """Statements of several providers, the one that counts first; given in the order they were written."""
+
+    def place(written: tuple[int, Fact]) -> tuple[int, int, int, int]:
+        number, fact = written
+        preference = prefer.index(fact.provider) if fact.provider in prefer else len(prefer)
+        return (preference, -fact.as_of_ns, -fact.known_at_ns, -number)
+
+    return [fact for _, fact in sorted(enumerate(facts), key=place)]
 
 
 def belongs(fact_venue: str, instrument: Instrument) -> bool:
@@ -211,31 +251,41 @@ def ratio_text(ratio: float) -> str:
 _EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()
 
 
-def _splits(facts: Iterable[Fact], at_ns: int, prefer: Sequence[str]) -> Iterator[Fact]:
-    """The splits in effect at a moment, oldest first; one day's is one split, whoever tells of it."""
+def _splits(facts: Iterable[Fact], at_ns: int, prefer: Sequence[str], *, until_ns: int | None = None) -> Iterator[Fact]:
+    """The splits known at a moment and in force then, or until another one, oldest first; one day's is one split, whoever tells of it."""
+    end_ns = at_ns if until_ns is None else until_ns
     by_day: dict[int, dict[str, Fact]] = {}
     for fact in facts:
-        if fact.field == SPLIT_RATIO and fact.known_at_ns <= at_ns and fact.as_of_ns <= at_ns:
+        if fact.field == SPLIT_RATIO and fact.known_at_ns <= at_ns and fact.as_of_ns <= end_ns and fact.value > 0:
             told = by_day.setdefault(fact.as_of_ns, {})
             before = told.get(fact.provider)
             if before is None or fact.known_at_ns >= before.known_at_ns:
+                told.pop(fact.provider, None)
                 told[fact.provider] = fact
     for _, told in sorted(by_day.items()):
-        yield min(told.values(), key=lambda fact: rank_of(fact, prefer))
+        yield ranked(told.values(), prefer)[0]
 
 
-def _choice(ranked: Sequence[Fact], splits: Sequence[Fact]) -> Choice:
-    fact, others = ranked[0], tuple(ranked[1:])
-    behind = " before ".join([fact.provider, ", ".join(other.provider for other in others)])
-    why = f"the order of providers: {behind}" if others else f"only {fact.provider} says so"
+def _choice(said: Sequence[Fact], splits: Sequence[Fact], prefer: Sequence[str]) -> Choice:
+    fact, others = said[0], tuple(said[1:])
     value, note = _after(fact, splits)
-    return Choice(fact, value, why, others, note)
+    return Choice(fact, value, _why(fact, others, prefer), others, note)
+
+
+def _why(fact: Fact, others: Sequence[Fact], prefer: Sequence[str]) -> str:
+    if not others:
+        return f"only {fact.provider} says so"
+    if fact.provider in prefer:
+        return f"{fact.provider} is preferred"
+    if any(other.as_of_ns == fact.as_of_ns for other in others):
+        return f"{fact.provider} said it last of those who speak of {_day_text(fact.as_of_ns)}"
+    return f"{fact.provider} speaks of the latest day"
 
 
 def _after(fact: Fact, splits: Sequence[Fact]) -> tuple[float, str]:
     """The value behind the splits that came after its moment, and what to say of it."""
-    per_split = FIELDS[fact.field].per_split if fact.field in FIELDS else PerSplit.UNTOUCHED
-    since = [split for split in splits if split.as_of_ns > fact.as_of_ns and split.value > 0]
+    since = [split for split in splits if split.as_of_ns > fact.as_of_ns]
+    per_split = _per_split(fact)
     if per_split is PerSplit.UNTOUCHED or not since:
         return fact.value, ""
     value = fact.value
@@ -243,6 +293,20 @@ def _after(fact: Fact, splits: Sequence[Fact]) -> tuple[float, str]:
         value = value * split.value if per_split is PerSplit.SHARES else value / split.value
     told = ", ".join(f"{ratio_text(split.value)} on {_day_text(split.as_of_ns)}" for split in since)
     return value, f"{number_text(fact.value)} before the split {told}"
+
+
+def _restated(fact: Fact, splits: Sequence[Fact]) -> Fact:
+    """The fact as of the last split but one, where several came since."""
+    since = [split for split in splits if split.as_of_ns > fact.as_of_ns]
+    if len(since) < 2 or _per_split(fact) is PerSplit.UNTOUCHED:
+        return fact
+    value, note = _after(fact, since[:-1])
+    return fact._replace(value=value, text=note, as_of_ns=since[-2].as_of_ns)
+
+
+def _per_split(fact: Fact) -> PerSplit:
+    spec = spec_of(fact.field)
+    return PerSplit.UNTOUCHED if spec is None else spec.per_split
 
 
 def _day_text(ts_ns: int) -> str:

@@ -14,7 +14,7 @@ import msgspec
 from pipeline.errors import FeedError, UnitError
 from pipeline.hours import CLOSE_MINUTE, new_york_offset_ns
 from pipeline.instruments import checked_symbol
-from pipeline.normalize.reference import FIELDS, PREVIOUS_CLOSE, SHARES_VENUE, SPLIT_RATIO, Fact, new_york_ns
+from pipeline.normalize.reference import FIELDS, IPO, PREVIOUS_CLOSE, SHARES_VENUE, SPLIT_RATIO, Fact, new_york_ns
 from pipeline.units import NANO, checked_ts
 
 _KIND_BY_MASSIVE_TYPE: Final[Mapping[str, str]] = {
@@ -75,7 +75,7 @@ def massive_details(body: bytes, known_at_ns: int) -> list[Fact]:
     said.kind(row.get("type"), _KIND_BY_MASSIVE_TYPE)
     said.flag("is_active", row.get("active"))
     said.text("name", row.get("name"))
-    said.text("listed_on", row.get("list_date"))
+    said.listed(row.get("list_date"))
     return said.facts
 
 
@@ -118,8 +118,8 @@ def alpaca_asset(body: bytes, known_at_ns: int) -> list[Fact]:
     said.text("name", row.get("name"))
     said.text("exchange", _MIC_BY_ALPACA_EXCHANGE.get(str(row.get("exchange"))))
     said.flag("is_active", None if "status" not in row else row["status"] == "active")
-    said.flag("is_shortable", row.get("shortable"))
-    said.flag("is_easy_to_borrow", row.get("easy_to_borrow"))
+    said.flag("shortable", row.get("shortable"))
+    said.flag("easy_to_borrow", row.get("easy_to_borrow"))
     return said.facts
 
 
@@ -150,7 +150,7 @@ def databento_securities(body: bytes, known_at_ns: int) -> list[Fact]:
         said.flag("is_active", None if "listing_status" not in row else row["listing_status"] == "L")
         said.text("name", row.get("issuer_name"))
         said.text("country", row.get("incorporation_country"))
-        said.text("listed_on", row.get("listing_date"))
+        said.listed(row.get("listing_date"))
         facts += said.facts
     return facts
 
@@ -194,10 +194,16 @@ class _Said:
         if isinstance(value, str) and value.strip():
             self._add(field, math.nan, value.strip()[:200], None)
 
+    def listed(self, day: Any) -> None:
+        """The first day it traded."""
+        day_ns = _day_ns(day)
+        if day_ns is not None:
+            self._add(IPO, math.nan, day[:10], day_ns)
+
     def kind(self, code: Any, kinds: Mapping[str, str]) -> None:
         """What sort of security a vendor's code is; one that is not known here is some other."""
         if isinstance(code, str) and code:
-            self.text("security_kind", kinds.get(code, _OTHER))
+            self.text("security_type", kinds.get(code, _OTHER))
 
     def split(self, day: Any, new: Any, old: Any) -> None:
         """New shares for old ones on a day."""

@@ -15,7 +15,7 @@ from typing import Final
 
 from pipeline.errors import ConfigError, UnitError
 from pipeline.instruments import checked_symbol
-from pipeline.normalize.reference import FIELDS, SHARES_VENUE, SPLIT_RATIO, Fact, new_york_ns
+from pipeline.normalize.reference import FIELDS, FLAG, IPO, SHARES_VENUE, SPLIT_RATIO, Fact, new_york_ns, spec_of
 from pipeline.units import ABSENT, NANO, checked_ts
 
 SYMBOL, AS_OF, KNOWN_AT, SPLIT_DAY, VENUE = "symbol", "as_of", "known_at", "split_day", "venue"
@@ -31,21 +31,26 @@ _SPELLINGS: Final[Mapping[str, tuple[str, ...]]] = {
     "shares_outstanding": ("shares_outstanding", "shares", "shares_out", "outstanding"),
     "market_cap": ("market_cap", "marketcap", "mkt_cap"),
     "previous_close": ("previous_close", "prev_close", "prevclose", "previousclose"),
-    "average_volume": ("average_volume", "avg_volume", "adv", "average_daily_volume", "avg_vol"),
-    "atr": ("atr", "atr14", "atr_14"),
+    "average_daily_volume": ("average_daily_volume", "average_volume", "avg_volume", "adv", "avg_vol"),
+    "atr14": ("atr14", "atr_14", "atr"),
     SPLIT_RATIO: ("split_ratio", "split"),
     "short_interest": ("short_interest",),
     "days_to_cover": ("days_to_cover", "short_ratio"),
-    "is_shortable": ("is_shortable", "shortable"),
-    "is_easy_to_borrow": ("is_easy_to_borrow", "easy_to_borrow", "etb"),
+    "short_volume": ("short_volume",),
+    "shortable": ("shortable",),
+    "easy_to_borrow": ("easy_to_borrow", "etb"),
+    "locate_fee": ("locate_fee",),
+    "prior_runner": ("prior_runner",),
     "is_active": ("is_active", "active"),
     "sector": ("sector",),
     "industry": ("industry",),
     "exchange": ("exchange", "mic", "primary_exchange"),
-    "security_kind": ("security_kind", "kind", "type", "security_type"),
+    "security_type": ("security_type", "type", "kind"),
     "name": ("name", "company", "company_name"),
     "country": ("country",),
-    "listed_on": ("listed_on", "list_date", "ipo_date"),
+    "tier": ("tier",),
+    "catalyst": ("catalyst",),
+    IPO: ("ipo", "list_date", "ipo_date", "listing_date"),
 }
 
 _SCALES: Final = {"": 1, "K": 1_000, "M": 1_000_000, "B": 1_000_000_000, "T": 1_000_000_000_000}
@@ -62,6 +67,7 @@ def columns_of(names: Sequence[str], mapping: str = "") -> dict[str, str]:
     {'symbol': 'ticker', 'float_shares': 'float'}
     """
     columns = said_columns(names, mapping, _SPELLINGS)
+    columns |= {name: name for name in names if name not in columns and spec_of(name) and name not in FIELDS}
     if SYMBOL not in columns:
         raise UnitError(f"no column for the symbol among {', '.join(names)[:_TEXT_MAX]}; say symbol=COLUMN")
     if not columns.keys() - set(_OTHERS):
@@ -123,7 +129,8 @@ def facts_of_row(
         if field in _OTHERS or not cell:
             continue
         value, text = _said_in(field, cell)
-        day_ns = _moment_ns(cells.get(SPLIT_DAY, ""), of_ns) if field == SPLIT_RATIO else of_ns
+        day = {SPLIT_RATIO: cells.get(SPLIT_DAY, ""), IPO: cell}.get(field, "")
+        day_ns = _moment_ns(day, of_ns)
         facts.append(Fact(symbol, cells.get(VENUE, "") or venue, field, value, text, known_ns, day_ns, provider))
     return facts
 
@@ -146,7 +153,9 @@ def _moment_ns(text: str, otherwise_ns: int) -> int:
 
 
 def _said_in(field: str, cell: str) -> tuple[float, str]:
-    if FIELDS[field].is_text:
+    spec = spec_of(field)
+    assert spec is not None, field
+    if spec.is_text:
         return math.nan, cell[:_TEXT_MAX]
     if field == SPLIT_RATIO and (ratio := _RATIO.fullmatch(cell)):
         new, old = float(ratio[1]), float(ratio[2])
@@ -162,7 +171,8 @@ def number_of(cell: str, field: str) -> float:
     >>> number_of("12.5M", "float_shares")
     12500000.0
     """
-    if field.startswith("is_") and (flag := _FLAGS.get(cell.lower())) is not None:
+    spec = spec_of(field)
+    if spec is not None and spec.unit == FLAG and (flag := _FLAGS.get(cell.lower())) is not None:
         return flag
     match = _NUMBER.fullmatch(cell)
     try:

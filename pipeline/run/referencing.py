@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -24,7 +24,6 @@ from pipeline.log.journal import Journal
 from pipeline.log.reader import read_journal
 from pipeline.log.store import Store, checked_id
 from pipeline.normalize.reference import (
-    FIELDS,
     PREVIOUS_CLOSE,
     SHARES_VENUE,
     Choice,
@@ -33,6 +32,8 @@ from pipeline.normalize.reference import (
     chosen,
     new_york_ns,
     newest,
+    opening_facts,
+    spec_of,
 )
 from pipeline.normalize.reference_tables import moment_of
 from pipeline.run.trading_days import SHARES, close_ns, day_of, previous_trading_day
@@ -147,48 +148,37 @@ def choices_of_symbol(
     return {venue: choices for venue, choices in found.items() if choices}
 
 
-def choices_at(
-    store: Store, instruments: Iterable[Instrument], at_ns: int, *, prefer: Sequence[str] = ()
-) -> dict[tuple[str, str], dict[str, Choice]]:
-    """What counts at a moment, by venue and symbol of the instrument, then by field; only what was known by then."""
-    wanted = list(instruments)
-    by_symbol: dict[str, list[Fact]] = {}
-    batches = read_journal(store.reference_folder, store.disk)
-    for fact in newest(read_facts(batches, frozenset(each.symbol for each in wanted)), at_ns):
-        by_symbol.setdefault(fact.symbol, []).append(fact)
-    closed_ns = previous_close_ns(at_ns)
-    found = {}
-    for each in wanted:
-        own = [fact for fact in by_symbol.get(each.symbol, ()) if belongs(fact.venue, each)]
-        found[each.venue, each.symbol] = chosen(own, at_ns, prefer=prefer, closed_ns=closed_ns)
-    return found
-
-
 def opening_rows(store: Store, instruments: Sequence[Instrument], at_ns: int, *, prefer: Sequence[str] = ()) -> Blocks:
     """The inputs about these instruments that a session beginning at this moment begins with: definitions, then facts.
 
-    Instruments are numbered from 1 in the order given; `seq` counts from 1, a fact's row says what counts then
-    (`reference.chosen`), after splits, and in `text` what splits changed. [] when nothing is known of any of them.
+    Instruments are numbered from 1 in the order given, `seq` counts from 1; only what was known by then is told, see
+    `reference.opening_facts`. [] when nothing is known of any of them.
     """
-    choices = choices_at(store, instruments, at_ns, prefer=prefer)
+    by_symbol = _known_facts(store, instruments, at_ns)
+    closed_ns = previous_close_ns(at_ns)
     times = {"ts_event_ns": at_ns, "ts_recv_ns": at_ns}
-    told = [
-        {**times, "seq": len(instruments) + rank, "instrument_id": number, **_columns_of(choice)}
-        for rank, (number, choice) in enumerate(
-            (
-                (number, choice)
-                for number, each in enumerate(instruments, 1)
-                for _, choice in sorted(choices[each.venue, each.symbol].items())
-            ),
-            1,
-        )
-    ]
+    told: list[dict[str, Any]] = []
+    for number, each in enumerate(instruments, 1):
+        own = [fact for fact in by_symbol.get(each.symbol, ()) if belongs(fact.venue, each)]
+        for fact in opening_facts(own, at_ns, prefer=prefer, closed_ns=closed_ns):
+            said = {name: getattr(fact, name) for name in Fact._fields[2:]}
+            seq = len(instruments) + len(told) + 1
+            told.append({**times, "seq": seq, "instrument_id": number, **said})
     if not told:
         return []
     defined = [
         {**times, "seq": number, "instrument_id": number, **each.row()} for number, each in enumerate(instruments, 1)
     ]
     return [Block.from_rows(Kind.INSTRUMENT, defined), Block.from_rows(Kind.REFERENCE, told)]
+
+
+def _known_facts(store: Store, instruments: Iterable[Instrument], at_ns: int) -> dict[str, list[Fact]]:
+    """What matters at a moment, by symbol."""
+    symbols = frozenset(each.symbol for each in instruments)
+    by_symbol: dict[str, list[Fact]] = {}
+    for fact in newest(read_facts(read_journal(store.reference_folder, store.disk), symbols), at_ns):
+        by_symbol.setdefault(fact.symbol, []).append(fact)
+    return by_symbol
 
 
 def previous_close_ns(at_ns: int) -> int:
@@ -204,18 +194,6 @@ def with_close_moments(facts: Iterable[Fact]) -> Iterator[Fact]:
             yield fact._replace(as_of_ns=close_ns(previous_trading_day(day, SHARES), SHARES))
         else:
             yield fact
-
-
-def _columns_of(choice: Choice) -> dict[str, float | int | str]:
-    fact = choice.fact
-    return {
-        "field": fact.field,
-        "value": choice.value,
-        "text": fact.text or choice.note,
-        "known_at_ns": fact.known_at_ns,
-        "as_of_ns": fact.as_of_ns,
-        "provider": fact.provider,
-    }
 
 
 class _Numbers:
@@ -273,7 +251,8 @@ class _Known:
         """Whether it says something that was not said before, by an earlier moment; it is remembered then."""
         before = self._said.get((fact.provider, fact.venue, fact.symbol, fact.field), ())
         earlier = [old for old in before if old.as_of_ns <= fact.as_of_ns and old.known_at_ns <= fact.known_at_ns]
-        if fact.field in FIELDS and FIELDS[fact.field].is_lasting:
+        spec = spec_of(fact.field)
+        if spec is not None and spec.is_lasting:
             newest = max(earlier, key=lambda old: (old.as_of_ns, old.known_at_ns), default=None)
             is_known = newest is not None and _is_same(newest, fact)
         else:

@@ -16,6 +16,7 @@ from pipeline.normalize.reference import (
     latest_by_provider,
     newest,
     number_text,
+    opening_facts,
     ratio_text,
 )
 
@@ -44,10 +45,15 @@ def test_of_one_provider_the_latest_moment_counts_then_the_latest_correction():
 
 
 @pytest.mark.parametrize(
-    ("prefer", "expected"),
-    [([], "mine"), (["massive"], "massive"), (["alpaca", "massive"], "alpaca"), (["nobody"], "mine")],
+    ("prefer", "expected", "why"),
+    [
+        ([], "alpaca", "alpaca speaks of the latest day"),
+        (["massive"], "massive", "massive is preferred"),
+        (["mine", "massive"], "mine", "mine is preferred"),
+        (["nobody"], "alpaca", "alpaca speaks of the latest day"),
+    ],
 )
-def test_the_order_of_providers_decides(prefer, expected):
+def test_a_preference_decides_then_the_latest_day(prefer, expected, why):
     facts = [
         fact(value=1, by="alpaca", as_of=9),
         fact(value=2, by="massive"),
@@ -55,10 +61,16 @@ def test_the_order_of_providers_decides(prefer, expected):
         fact(value=4, by="mine", as_of=4),
     ]
     choice = chosen(facts, 100, prefer=prefer)["float_shares"]
-    assert choice.fact.provider == expected
+    assert (choice.fact.provider, choice.why) == (expected, why)
     assert len(choice.others) == 3
     assert choice.is_disputed
-    assert choice.why.startswith(f"the order of providers: {expected} before ")
+
+
+def test_of_two_about_one_day_that_known_last_counts_then_that_written_last():
+    first, second = fact(value=1, by="alpaca", known=12), fact(value=2, by="massive", known=11)
+    choice = chosen([first, second], 100)["float_shares"]
+    assert (choice.value, choice.why) == (1, "alpaca said it last of those who speak of 1969-12-31")
+    assert chosen([first, second._replace(known_at_ns=12)], 100)["float_shares"].value == 2
 
 
 def test_providers_that_agree_are_no_dispute():
@@ -122,6 +134,46 @@ def test_nothing_of_the_future_leaks(facts, planted, at_ns):
 def test_the_newest_facts_come_to_the_same_as_all(facts, at_ns, closed_ns):
     few = newest(facts, at_ns)
     assert chosen(few, at_ns, closed_ns=closed_ns) == chosen(facts, at_ns, closed_ns=closed_ns)
+    assert opening_facts(few, at_ns, closed_ns=closed_ns) == opening_facts(facts, at_ns, closed_ns=closed_ns)
+
+
+def by_the_latest_split(told, field):
+    """The value that a reader comes to who takes in the latest split, as the scanner does."""
+    last = [each for each in told if each.field == field][-1]
+    split = [each for each in told if each.field == "split_ratio" and each.as_of_ns <= AT_NS][-1:]
+    return last.value / (split[0].value if split and split[0].as_of_ns > last.as_of_ns else 1.0)
+
+
+AT_NS = 20
+
+
+@given(facts_drawn)
+def test_who_takes_in_the_latest_split_comes_to_what_counts(facts):
+    told = opening_facts(facts, AT_NS)
+    for field in {each.field for each in told} & {"previous_close"}:
+        assert by_the_latest_split(told, field) == pytest.approx(chosen(facts, AT_NS)[field].value)
+
+
+def test_a_session_is_told_of_a_split_that_is_still_to_come():
+    coming = fact("split_ratio", 0.1, known=10, as_of=50)
+    past = fact("split_ratio", 2.0, known=10, as_of=15)
+    assert opening_facts([coming, past, fact(known=90)], 20) == [past, coming]
+
+
+def test_a_session_is_told_what_others_say_in_front_of_what_counts():
+    facts = [fact(value=1, by="alpaca", as_of=9), fact(value=2, by="massive"), fact(value=3, by="mine", as_of=4)]
+    assert [each.provider for each in opening_facts(facts, 20, prefer=["massive"])] == ["mine", "alpaca", "massive"]
+
+
+def test_a_value_before_two_splits_is_restated_at_the_last_but_one():
+    splits = [fact("split_ratio", 0.5, as_of=10, known=9), fact("split_ratio", 0.1, as_of=15, known=9)]
+    told = opening_facts([fact("previous_close", 1.0, as_of=5), fact("market_cap", 7.0), *splits], 20)
+    assert [(each.field, each.value, each.as_of_ns) for each in told] == [
+        ("market_cap", 7.0, 5),
+        ("previous_close", 2.0, 10),
+        ("split_ratio", 0.1, 15),
+    ]
+    assert told[1].text == "1 before the split 1:2 on 1969-12-31"
 
 
 @given(facts_drawn, st.integers(0, 20))
@@ -129,7 +181,9 @@ def test_whoever_says_something_is_heard(facts, at_ns):
     choices = chosen(facts, at_ns)
     for field, by_provider in latest_by_provider(facts, at_ns).items():
         said = {choices[field].fact, *choices[field].others}
-        assert said == set(by_provider.values())
+        last_ns = max(each.as_of_ns for each in by_provider.values())
+        is_split = field == "split_ratio"
+        assert said == {each for each in by_provider.values() if not is_split or each.as_of_ns == last_ns}
 
 
 SHARE = Instrument("ABCD", "MASSIVE", WHOLE_STEP_NANO, AssetClass.EQUITY, calendar="XNYS")

@@ -34,14 +34,14 @@ def test_massive_details_of_its_own_tests(massive):
         ("AAPL", "shares_outstanding"): 16319440000.0,
         ("AAPL", "industry"): "ELECTRONIC COMPUTERS",
         ("AAPL", "exchange"): "XNAS",
-        ("AAPL", "security_kind"): "common",
+        ("AAPL", "security_type"): "common",
         ("AAPL", "is_active"): 1.0,
         ("AAPL", "name"): "Apple Inc.",
-        ("AAPL", "listed_on"): "1980-12-12",
+        ("AAPL", "ipo"): "1980-12-12",
     }
-    assert {(fact.known_at_ns, fact.as_of_ns, fact.venue, fact.provider) for fact in facts} == {
-        (NOW_NS, NOW_NS, "US", "massive")
-    }
+    assert {(fact.known_at_ns, fact.venue, fact.provider) for fact in facts} == {(NOW_NS, "US", "massive")}
+    assert {day(fact) for fact in facts if fact.field == "ipo"} == {"1980-12-12T05:00"}
+    assert {fact.as_of_ns for fact in facts if fact.field != "ipo"} == {NOW_NS}
 
 
 def test_massive_splits_of_its_own_tests(massive):
@@ -92,8 +92,8 @@ def test_an_alpaca_asset():
         ("ABCD", "name"): "Abcd Inc. Common Stock",
         ("ABCD", "exchange"): "XNAS",
         ("ABCD", "is_active"): 1.0,
-        ("ABCD", "is_shortable"): 0.0,
-        ("ABCD", "is_easy_to_borrow"): 0.0,
+        ("ABCD", "shortable"): 0.0,
+        ("ABCD", "easy_to_borrow"): 0.0,
     }
 
 
@@ -102,7 +102,7 @@ def test_databentos_security_master_of_its_own_tests(shared_data):
     facts = bodies.databento_securities(path.read_bytes(), NOW_NS)
     shares = [fact for fact in facts if fact.field == "shares_outstanding"]
     assert {(fact.symbol, fact.value, day(fact)) for fact in shares} == {("AAPL_KZ", 15204137000.0, "2024-07-19T04:00")}
-    assert said(facts)["AAPL_KZ", "security_kind"] == "common"
+    assert said(facts)["AAPL_KZ", "security_type"] == "common"
     assert said(facts)["AAPL_KZ", "exchange"] == "XNAS"
 
 

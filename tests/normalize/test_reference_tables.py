@@ -18,7 +18,7 @@ def rows(**cells):
 
 def test_well_known_names_are_found_in_any_case():
     found = columns_of(["Ticker", "Float", "Avg Volume", "price"])
-    assert found == {"symbol": "Ticker", "float_shares": "Float", "average_volume": "Avg Volume"}
+    assert found == {"symbol": "Ticker", "float_shares": "Float", "average_daily_volume": "Avg Volume"}
 
 
 def test_a_mapping_names_other_columns():
@@ -51,11 +51,11 @@ def test_an_empty_cell_says_nothing():
 
 
 def test_numbers_and_texts():
-    found = rows(symbol="abcd", float_shares="4.2M", sector="Tech", is_shortable="yes")
+    found = rows(symbol="abcd", float_shares="4.2M", sector="Tech", shortable="yes")
     assert [(each.symbol, each.field, each.text) for each in found] == [
         ("ABCD", "float_shares", ""),
         ("ABCD", "sector", "Tech"),
-        ("ABCD", "is_shortable", ""),
+        ("ABCD", "shortable", ""),
     ]
     assert found[0].value == 4_200_000.0
     assert math.isnan(found[1].value)
@@ -69,6 +69,15 @@ def test_a_row_may_carry_its_own_days():
     assert [iso_from_ns(each.as_of_ns)[:16] for each in found] == ["2026-11-19T05:00"]
     assert iso_from_ns(found[0].known_at_ns)[:16] == "2026-11-20T12:00"
     assert found[0].value == 0.02
+
+
+def test_the_usual_volume_by_a_time_and_the_day_of_an_ipo():
+    assert columns_of(["symbol", "mean_volume_by:0800"])["mean_volume_by:0800"] == "mean_volume_by:0800"
+    found = rows(**{"symbol": "A", "mean_volume_by:0800": "12K", "ipo": "2026-11-19"})
+    assert [(each.field, each.value, each.text) for each in found[:1]] == [("mean_volume_by:0800", 12_000.0, "")]
+    assert (found[1].text, iso_from_ns(found[1].as_of_ns)[:10]) == ("2026-11-19", "2026-11-19")
+    with pytest.raises(UnitError):
+        rows(symbol="A", ipo="lately")
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ def test_massive_is_asked_page_after_page_at_its_own_address(store):
         answered = inquire(store, "massive", ["abcd"], now_ns=lambda: NOW_NS, url=url)
     assert answered == ((6, 0), [])
     assert {fact.field for fact in facts_of(store)} == {
-        "security_kind",
+        "security_type",
         "shares_outstanding",
         "float_shares",
         "split_ratio",
@@ -208,7 +208,7 @@ def test_a_table_and_a_provider_that_disagree_are_shown_with_the_rule(store, tmp
         inquire(store, "massive", ["ABCD"], now_ns=lambda: NOW_NS, url=url)
     shown = CliRunner().invoke(main, ["--home", str(store.home), "reference", "show", "ABCD"]).output
     assert "but 4,200,000, massive, of 2026-11-13" in shown
-    assert "the order of providers: mine before massive" in shown
+    assert "mine speaks of the latest day" in shown
     preferred = ["reference", "show", "ABCD", "--prefer", "massive", "--json"]
     told = json.loads(CliRunner().invoke(main, ["--home", str(store.home), *preferred]).output)["US"]["float_shares"]
     assert (told["said"], told["is_disputed"], told["others"][0]["stated"]) == (4.2e6, True, 30e6)

@@ -1,19 +1,24 @@
 """Facts in the store: dated, never overwritten, and only those known at its start in a session."""
 
+import math
 from datetime import date
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from pipeline.block import Block
 from pipeline.codes import AssetClass, Kind
 from pipeline.errors import ConfigError, FeedError
 from pipeline.instruments import WHOLE_STEP_NANO, Instrument
 from pipeline.log.check import check
 from pipeline.log.reader import read_journal
 from pipeline.log.store import Store
-from pipeline.normalize.reference import Fact
+from pipeline.normalize.reference import Fact, chosen
 from pipeline.normalize.reference_tables import moment_of
 from pipeline.run.referencing import choices_of_symbol, facts_of, import_table, keep, opening_rows, previous_close_ns
 from pipeline.run.trading_days import close_ns
+from pipeline.scanner.facts import Facts
 from warehouse import connect, named_in
 
 NOW_NS = moment_of("2026-11-27T20:00:00Z")
@@ -141,7 +146,7 @@ def test_a_session_begins_with_what_was_known_then_and_nothing_else(store):
     assert opening_rows(store, [other], at_ns) == []
 
 
-def test_a_session_on_the_morning_of_a_reverse_split_begins_with_the_close_after_it(store):
+def test_a_session_is_told_the_close_and_the_split_for_whoever_counts_after_it(store):
     keep(
         store,
         [
@@ -150,11 +155,11 @@ def test_a_session_on_the_morning_of_a_reverse_split_begins_with_the_close_after
         ],
         now_ns=NOW_NS,
     )
-    _, told = opening_rows(store, [SHARE], moment_of("2026-11-24T09:00:00Z"))
-    by_field = {row["field"]: row for row in told.rows()}
-    assert by_field["previous_close"]["value"] == pytest.approx(5.0)
-    assert by_field["previous_close"]["text"] == "0.1 before the split 1:50 on 2026-11-24"
-    assert by_field["split_ratio"]["value"] == 0.02
+    at_ns = moment_of("2026-11-24T09:00:00Z")
+    _, told = opening_rows(store, [SHARE], at_ns)
+    assert [(row["field"], row["value"]) for row in told.rows()] == [("previous_close", 0.1), ("split_ratio", 0.02)]
+    shown = choices_of_symbol(store, "ABCD", at_ns)["US"]["previous_close"]
+    assert (shown.value, shown.note) == (pytest.approx(5.0), "0.1 before the split 1:50 on 2026-11-24")
 
 
 @pytest.mark.parametrize(
@@ -198,3 +203,32 @@ def test_facts_are_asked_in_sql_of_the_store_and_of_sessions(store):
     ]
     query = "select count(*) from staging.stg_instruments"
     assert connect(store.home, asked=named_in(query)).sql(query).fetchall() == [(0,)]
+
+
+facts_drawn = st.lists(
+    st.builds(
+        Fact,
+        st.just("ABCD"),
+        st.just("US"),
+        st.sampled_from(["float_shares", "previous_close", "market_cap"]),
+        st.sampled_from([1.0, 2.0, 3.0]),
+        st.just(""),
+        st.integers(1, 20),
+        st.integers(1, 20),
+        st.sampled_from(["massive", "alpaca", "mine"]),
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+@given(facts_drawn, st.integers(1, 20), st.lists(st.sampled_from(["massive", "alpaca"]), unique=True))
+def test_a_scanner_chooses_by_the_same_rule(facts, at_ns, prefer):
+    columns = {name: [getattr(each, name) for each in facts] for name in Fact._fields[2:]}
+    scanner = Facts(prefer)
+    scanner.fold(Block.of(Kind.REFERENCE, len(facts), seq=list(range(1, len(facts) + 1)), instrument_id=0, **columns))
+    scanner.release(at_ns, 1)
+    choices = chosen(facts, at_ns, prefer=prefer)
+    for field in ("float_shares", "previous_close", "market_cap"):
+        value = choices[field].fact.value if field in choices else math.nan
+        assert scanner.of(field, 1)["value"][0] == pytest.approx(value, nan_ok=True)
