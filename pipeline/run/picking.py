@@ -1,4 +1,4 @@
-"""Picking: which symbols were picked on which day, by a person's own lists or by the scanner of a recorded session."""
+"""Picking: which symbols were picked on which day, by a person's own lists or by a scanner."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -43,7 +43,7 @@ def import_picks(store: Store, path: Path, *, list_name: str, mapping: str = "",
 def picked(store: Store, from_day: date, to_day: date, *, lists: frozenset[str] | None = None) -> Days:
     """What was picked on each day from the first to the last, both included; days without a pick are left out.
 
-    lists    of these lists alone; None: of all, and of what scanners added to the universe of recorded sessions
+    lists    of these lists alone; None: of all, and of what scanners added to the universe of sessions, while they were recorded or in a scan that was kept
     """
     if to_day < from_day:
         raise ConfigError(f"{from_day}..{to_day}: the last day is before the first")
@@ -79,14 +79,14 @@ def _listed(store: Store) -> Iterator[Fact]:
 
 
 def _scanned(store: Store) -> Iterator[_Pick]:
-    for manifest in store.sessions():
+    for manifest in (*store.sessions(), *store.runs()):
         if "universe" in manifest.kinds:
             yield from _added(store, manifest)
 
 
 def _added(store: Store, manifest: Manifest) -> Iterator[_Pick]:
-    """What was added to a session's universe."""
-    symbols: dict[int, str] = {}
+    """What was added to the universe of a session, or of a scan of one that was kept as a run."""
+    symbols = {int(row["instrument_id"]): str(row["symbol"]) for row in manifest.instruments}
     log = LogReader(store.folder(manifest.id), store.disk)
     for batch in log.batches(kinds=(Kind.INSTRUMENT, Kind.UNIVERSE), what="all"):
         for block in batch:

@@ -19,7 +19,12 @@ from pipeline.log.seal import seal
 from pipeline.log.store import Store
 from pipeline.normalize.reference_tables import moment_of
 from pipeline.provenance import Mode
+from pipeline.run.generating import record_generated
 from pipeline.run.picking import days_of, import_picks, picked
+from pipeline.run.scanners import load_scanner
+from pipeline.run.scanning import scan
+from pipeline.run.strategies import plan_of
+from pipeline.simulator.generate import Day
 from warehouse import connect
 
 LIST = "date,ticker,time,score\n2026-11-20,abcd,08:12,2\n2026-11-20,WXYZ,07:30,3\n2026-11-23,ABCD,,\n"
@@ -125,3 +130,17 @@ def test_a_row_that_is_no_pick_is_told(store, tmp_path):
 def test_a_range_of_days_that_is_none_is_refused(text):
     with pytest.raises(ConfigError, match="write a day like 2026-11-20"):
         days_of(text)
+
+
+def test_what_a_kept_scan_added_was_picked(store, tmp_path):
+    definition = tmp_path / "any.toml"
+    definition.write_text(
+        'name = "any"\n[[filters]]\nfield = "last"\nop = ">="\nthreshold = 0.01\n[[rank]]\nfield = "volume"\n'
+    )
+    session = record_generated(store, Day(quotes=2_000), plan_of([], [], []), [], created_ns=1)
+    assert picked(store, *DAYS) == {}
+    found = scan(store, session.id, load_scanner(definition), until_ns=None, keep_ns=2)
+    days = picked(store, *DAYS)
+    assert list(days) == [date(2026, 11, 4)]
+    assert found.listed
+    assert set(found.listed) <= set(days[date(2026, 11, 4)])
