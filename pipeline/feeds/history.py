@@ -52,13 +52,24 @@ Fetch = Callable[[Question], Awaitable[bytes]]
 class History:
     """Fills holes of one feed; `fill` runs as long as a connection."""
 
-    def __init__(self, vendor: Vendor, number: int, holes: Holes, inbox: Inbox, clock: Clock, fetch: Fetch) -> None:
+    def __init__(
+        self,
+        vendor: Vendor,
+        number: int,
+        holes: Holes,
+        inbox: Inbox,
+        clock: Clock,
+        fetch: Fetch,
+        *,
+        settle_s: float = SETTLE_S,
+    ) -> None:
         self._vendor = vendor
         self._number = number
         self._holes = holes
         self._inbox = inbox
         self._clock = clock
         self._fetch = fetch
+        self._settle_s = settle_s
         self._failures = 0
         self._pages: Counter[Channel] = Counter()
         """Pages put in this round."""
@@ -66,7 +77,7 @@ class History:
     async def fill(self) -> None:
         """Fill all holes there are; returns when none is left."""
         again_s = ROUND_AGAIN_S
-        await anyio.sleep(SETTLE_S)
+        await anyio.sleep(self._settle_s)
         while self._holes.to_fill():
             await self._round()
             if self._holes.to_fill():

@@ -7,11 +7,11 @@ from pipeline.codes import FeedAction
 from pipeline.feeds.backoff import Backoff, Waits
 from pipeline.feeds.bell import Bell
 from pipeline.feeds.facts import Fact
-from pipeline.feeds.history import Fetch, History
+from pipeline.feeds.history import SETTLE_S, Fetch, History
 from pipeline.feeds.holes import Holes
 from pipeline.feeds.inbox import Inbox
 from pipeline.feeds.progress import Progress
-from pipeline.feeds.silence import PATIENCE_S, Silence
+from pipeline.feeds.silence import NONSENSE_S, PATIENCE_S, Silence
 from pipeline.feeds.subscriptions import ANSWER_S, Subscriptions
 from pipeline.feeds.vendor import Vendor
 from pipeline.ports import Clock, Topic
@@ -29,6 +29,10 @@ class Times:
     """For a subscription to be answered."""
     patience_s: float = PATIENCE_S
     """How long a channel may be mute before the connection is made anew."""
+    nonsense_s: float = NONSENSE_S
+    """How long nothing but refused messages may come."""
+    settle_s: float = SETTLE_S
+    """How long after a hole its history is asked for."""
     tick_s: float = 1.0
     """How often all of this is looked at."""
     waits: Waits = field(default_factory=Waits)
@@ -59,7 +63,7 @@ class Line:
         self.silence = Silence(vendor.quiet_s, times.patience_s)
         self.subscriptions = Subscriptions(times.answer_s)
         self.holes = Holes()
-        self.history = History(vendor, number, self.holes, inbox, clock, fetch)
+        self.history = History(vendor, number, self.holes, inbox, clock, fetch, settle_s=times.settle_s)
         self.message_count = 0
         """Messages put into the inbox."""
         self.last_ns: int | None = None

@@ -34,7 +34,7 @@ class Watch:
         self._good_count = line.progress.good_count
         self._bad_count = line.progress.bad_count
         self._by_channel = dict(line.progress.count_by_channel)
-        self._nonsense = Nonsense()
+        self._nonsense = Nonsense(line.times.nonsense_s)
         self._slow_count = 0
         self._slow_from_ns = 0
         self._slow_due_s = now_s

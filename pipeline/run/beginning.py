@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from pipeline.codes import Kind, RequestAction
+from pipeline.feeds.line import Times
 from pipeline.feeds.vendor import WATCHED, Vendor
 from pipeline.log.manifest import Manifest
 from pipeline.log.reader import LogReader
@@ -57,6 +58,8 @@ class Recording:
     is_fresh: bool = False
     """Whether an unfinished session is left alone instead of going on with it."""
     bytes_free_min: int = BYTES_FREE_MIN
+    times: Times | None = None
+    """Time-outs of its feeds; None: those that feeds have."""
 
     def desired(self, symbols: AbstractSet[str]) -> frozenset[str]:
         """These symbols, whole, and those that are only watched, with their mark."""

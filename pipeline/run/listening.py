@@ -91,6 +91,7 @@ class Listening:
                 open_socket=open_socket,
                 fetch=fetch,
                 draw=random.random,
+                times=self._recording.times,
                 missing_since_ns=self._heard_ns,
             )
             self._connections.append(connection)
