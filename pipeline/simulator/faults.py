@@ -136,13 +136,14 @@ def _whole(text: str, fault: str) -> int:
 def garbage(frame: bytes, number: int, chance: random.Random) -> bytes:
     """The `number`-th frame that says nothing, made of one that did: damaged, cut short, or noise, in turn.
 
-    Damage sets the top bit of some bytes, which no text keeps its meaning with; so a damaged frame is never read as
-    events that were not there.
+    Damage sets the top bit of some bytes: what was text is none any more. What is not text may keep a meaning with other
+    bytes in it, but not with another first one. So a damaged frame is never read as events that were not there.
     """
     match number % 3:
         case 0 if frame:
+            places = chance.sample(range(len(frame)), min(len(frame), 8))
             damaged = bytearray(frame)
-            for place in chance.sample(range(len(frame)), min(len(frame), 8)):
+            for place in places if frame.isascii() else {0, *places}:
                 damaged[place] ^= 0x80
             return bytes(damaged)
         case 1 if len(frame) > 2:
