@@ -81,11 +81,11 @@ class AlpacaDialogue:
         return is_control(payload, self._encoding)
 
     def hear(self, payload: bytes) -> list[bytes]:
-        """Take in what the server says. Raises DialogueError."""
+        """Take in what the server says; what can't be read is the normaliser's to tell. Raises DialogueError."""
         try:
             said = self._reader.message(payload)
-        except UNREADABLE as error:
-            raise DialogueError(f"Alpaca: a message of {len(payload)} bytes can't be read: {error}") from None
+        except UNREADABLE:
+            return []
         return [answer for each in said for answer in self._hear(each)]
 
     def want(self, topics: AbstractSet[Topic]) -> list[bytes]:

@@ -23,6 +23,7 @@ from pipeline.normalize.coinbase_advanced_words import (
     symbol_of,
 )
 from pipeline.normalize.moments import ns_of_text
+from pipeline.normalize.text import is_text
 from pipeline.ports import Channel, Topic
 from pipeline.units import NANO
 
@@ -76,6 +77,8 @@ class CoinbaseDialogue:
 
     def hear(self, payload: bytes) -> list[bytes]:
         """Take in subscriptions or an error. Raises DialogueError."""
+        if not is_text(payload):
+            return []
         try:
             message = msgspec.json.decode(payload, type=Loose)
             if message.channel == "subscriptions":

@@ -22,6 +22,7 @@ from pipeline.feeds.dialogue import DialogueError
 from pipeline.feeds.vendor import Question, Questions, Vendor
 from pipeline.normalize.massive import MassiveMessages
 from pipeline.normalize.massive_words import BAR_NS, PAGE, PREFIXES, text_of, topic_of
+from pipeline.normalize.text import is_text
 from pipeline.ports import Channel, Topic
 
 URL: Final = "wss://socket.massive.com/stocks"
@@ -140,6 +141,8 @@ class MassiveDialogue:
 
 
 def _statuses(payload: bytes) -> list[_Status]:
+    if not is_text(payload):
+        return []
     try:
         said = [_STATUS.decode(part) for part in _STATUSES.decode(payload) if b'"status"' in bytes(part)]
     except (msgspec.MsgspecError, ValueError, RecursionError):

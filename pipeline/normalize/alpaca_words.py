@@ -17,6 +17,7 @@ from msgspec import Meta, Raw, Struct, field
 from msgspec.structs import astuple
 
 from pipeline.normalize.capture import Count
+from pipeline.normalize.text import is_text, no_text
 from pipeline.ports import Channel
 from pipeline.units import ABSENT, INT64_MAX
 
@@ -256,14 +257,26 @@ UNREADABLE: Final = (msgspec.MsgspecError, RecursionError, UnicodeError)
 """What decoding hostile bytes raises."""
 
 
+def _text_only(decode: Callable[[bytes], list[Any]]) -> Callable[[bytes], list[Any]]:
+    """A decoder that takes nothing but text. It raises msgspec.DecodeError besides."""
+
+    def decoded(payload: bytes) -> list[Any]:
+        if not is_text(payload):
+            raise msgspec.DecodeError(no_text(payload))
+        return decode(payload)
+
+    return decoded
+
+
 class Reader:
     """Decoders of one encoding. Each raises one of UNREADABLE."""
 
     def __init__(self, encoding: Encoding) -> None:
         library: Any = msgspec.json if encoding is Encoding.JSON else msgspec.msgpack
         one: Any = _TEXT if encoding is Encoding.JSON else _STAMP
-        self.message: Callable[[bytes], list[Any]] = library.Decoder(list[one]).decode
-        self.parts: Callable[[bytes], list[Raw]] = library.Decoder(list[Raw]).decode
+        checked = _text_only if encoding is Encoding.JSON else lambda decode: decode
+        self.message: Callable[[bytes], list[Any]] = checked(library.Decoder(list[one]).decode)
+        self.parts: Callable[[bytes], list[Raw]] = checked(library.Decoder(list[Raw]).decode)
         self.event: Callable[[Any], Any] = library.Decoder(one).decode
         self.head: Callable[[Any], Head] = library.Decoder(Head).decode
         self.asked: Callable[[bytes], Asked] = library.Decoder(Asked).decode

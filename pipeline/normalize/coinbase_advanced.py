@@ -42,6 +42,7 @@ from pipeline.normalize.decimals import coin_steps_of, nano_of
 from pipeline.normalize.gathering import Gathering, table
 from pipeline.normalize.marks import one_bar_marks
 from pipeline.normalize.moments import ns_of_text
+from pipeline.normalize.text import is_text, no_text
 from pipeline.ports import Answer, Message
 from pipeline.units import MINUTE_NS, NANO, TsNs, checked_ts
 
@@ -105,6 +106,9 @@ class CoinbaseMessages:
             self._tell_ignored(rows)
         for ts_recv_ns, payload in messages:
             rows.ts_recv_ns = ts_recv_ns
+            if not is_text(payload):
+                rows.add_feed(FeedAction.REJECTED, no_text(payload))
+                continue
             try:
                 message = MESSAGE.decode(payload)
             except UNREADABLE as error:

@@ -49,6 +49,7 @@ from pipeline.normalize.massive_words import (
     Status,
     Trade,
 )
+from pipeline.normalize.text import is_text, no_text
 from pipeline.ports import Answer, Channel, Message
 from pipeline.units import MINUTE_NS, SECOND_NS
 
@@ -100,7 +101,7 @@ class MassiveMessages:
         decode = EVENTS.decode
         for _, payload in messages:
             try:
-                of_message = decode(payload)
+                of_message = decode(payload) if is_text(payload) else [Refused(no_text(payload))]
             except UNREADABLE:
                 of_message = one_by_one(payload, EVENT)
             events += of_message

@@ -130,9 +130,12 @@ def test_market_data_does_not_concern_the_conversation(encoding):
 
 
 @both
-def test_a_message_that_can_not_be_read_ends_the_conversation(encoding):
-    with pytest.raises(DialogueError, match="can't be read"):
-        AlpacaDialogue("k", "s", encoding).hear(b'[{"T":"error","code":')
+def test_a_message_that_can_not_be_read_changes_nothing(encoding):
+    dialogue = AlpacaDialogue("k", "s", encoding)
+    for cut in (b'[{"T":"error","code":', b'[{"T":"success","ms\xe7":"authenticated"}]'):
+        assert dialogue.hear(cut) == []
+    assert not dialogue.is_ready
+    assert not dialogue.acknowledged
 
 
 def test_the_vendor_is_a_value_without_secrets():
