@@ -4,11 +4,22 @@ from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Final, NamedTuple
 
-from pipeline.ports import Topic
-from pipeline.units import SECOND_NS
+from pipeline.ports import Channel, Topic
+from pipeline.units import MINUTE_NS, SECOND_NS
 
 MARGIN_NS: Final = 2 * SECOND_NS
-"""What is asked for beyond both ends of a hole: reports come late, and the vendor's clock is not ours."""
+"""What is asked for beyond both ends of a hole: the vendor's clock is not ours."""
+
+REACH_NS: Final[Mapping[Channel, int]] = {
+    Channel.PRINTS: MINUTE_NS,
+    Channel.BARS_1S: 15 * MINUTE_NS,
+    Channel.BARS_1M: 15 * MINUTE_NS,
+    Channel.BARS_5M: 15 * MINUTE_NS,
+}
+"""What is asked for besides in front of a hole: trades of before that were reported in it, and the bars they revised.
+
+Trades are to be reported within ten seconds and some come later; Massive revises its bars for fifteen minutes.
+"""
 
 
 class Hole(NamedTuple):
@@ -22,8 +33,9 @@ class Hole(NamedTuple):
 class Holes:
     """The holes of one feed. One opens when a connection is lost, and closes when its topic is acknowledged again."""
 
-    def __init__(self, margin_ns: int = MARGIN_NS) -> None:
+    def __init__(self, margin_ns: int = MARGIN_NS, reach_ns: Mapping[Channel, int] = REACH_NS) -> None:
         self._margin_ns = margin_ns
+        self._reach_ns = reach_ns
         self._since_ns: dict[Topic, int] = {}
         """When a topic was first acknowledged: where its first hole begins, if nothing of it was ever heard."""
         self._open_ns: dict[Topic, int] = {}
@@ -33,7 +45,8 @@ class Holes:
     def open(self, last_ns: Mapping[Topic, int | None]) -> None:
         """Topics are missing from their last event on. One that is not filled yet goes on from where it began."""
         for topic, event_ns in last_ns.items():
-            begins_ns = (self._since_ns[topic] if event_ns is None else event_ns) - self._margin_ns
+            begins_ns = self._since_ns[topic] if event_ns is None else event_ns
+            begins_ns -= self._margin_ns + self._reach_ns.get(topic.channel, 0)
             known = self._closed.pop(topic, None)
             if known is not None:
                 begins_ns = min(begins_ns, known.from_ns)

@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.feeds.holes import MARGIN_NS, Hole, Holes
+from pipeline.feeds.holes import MARGIN_NS, REACH_NS, Hole, Holes
 from pipeline.ports import Channel, Topic
 from pipeline.units import SECOND_NS
 
@@ -12,7 +12,7 @@ def s(seconds):
 
 
 def test_a_hole_lasts_from_the_last_event_to_the_acknowledgement_with_margins():
-    holes = Holes()
+    holes = Holes(reach_ns={})
     holes.close([A], s(10))
     assert holes.to_fill() == []
     holes.open({A: s(100)})
@@ -21,8 +21,21 @@ def test_a_hole_lasts_from_the_last_event_to_the_acknowledgement_with_margins():
     assert holes.to_fill() == [Hole(A, s(100) - MARGIN_NS, s(200) + MARGIN_NS)]
 
 
-def test_a_topic_that_was_never_heard_is_missing_since_its_first_acknowledgement():
+def test_it_reaches_back_for_trades_that_were_reported_in_it_and_the_bars_they_revised():
     holes = Holes(margin_ns=0)
+    bars, quotes = Topic(Channel.BARS_1M, "A"), Topic(Channel.QUOTES, "A")
+    holes.open({A: s(9_000), bars: s(9_000), quotes: s(9_000)})
+    holes.close([A, bars, quotes], s(9_100))
+    begins = {hole.topic: hole.from_ns for hole in holes.to_fill()}
+    assert begins == {
+        A: s(9_000) - REACH_NS[Channel.PRINTS],
+        bars: s(9_000) - REACH_NS[Channel.BARS_1M],
+        quotes: s(9_000),
+    }
+
+
+def test_a_topic_that_was_never_heard_is_missing_since_its_first_acknowledgement():
+    holes = Holes(margin_ns=0, reach_ns={})
     holes.close([A], s(10))
     holes.close([A], s(40))
     holes.open({A: None})
@@ -31,7 +44,7 @@ def test_a_topic_that_was_never_heard_is_missing_since_its_first_acknowledgement
 
 
 def test_what_is_lost_again_before_it_is_filled_goes_on_from_where_it_began():
-    holes = Holes(margin_ns=0)
+    holes = Holes(margin_ns=0, reach_ns={})
     holes.close([A], s(1))
     holes.open({A: s(100)})
     holes.open({A: s(150)})
@@ -43,7 +56,7 @@ def test_what_is_lost_again_before_it_is_filled_goes_on_from_where_it_began():
 
 
 def test_a_filled_hole_is_gone_unless_it_changed_meanwhile():
-    holes = Holes(margin_ns=0)
+    holes = Holes(margin_ns=0, reach_ns={})
     holes.close([A], s(1))
     holes.open({A: s(100)})
     holes.close([A], s(200))
@@ -57,7 +70,7 @@ def test_a_filled_hole_is_gone_unless_it_changed_meanwhile():
 
 
 def test_a_failure_is_news_once_and_its_hole_comes_last():
-    holes = Holes(margin_ns=0)
+    holes = Holes(margin_ns=0, reach_ns={})
     holes.close([A, B], s(1))
     holes.open({A: s(100), B: s(120)})
     holes.close([A, B], s(200))
