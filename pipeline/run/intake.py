@@ -1,12 +1,12 @@
 """Intake: what came over sockets, as inputs of a session, in the order it came. No socket, no clock: the same items make the same rows."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from typing import Any, Final
 
 import numpy as np
 
-from pipeline.block import Blocks, chained, row_count
+from pipeline.block import Block, Blocks, chained, row_count
 from pipeline.codes import FeedAction, Kind
 from pipeline.feeds.facts import Fact, feed_block
 from pipeline.feeds.inbox import Item
@@ -15,6 +15,7 @@ from pipeline.feeds.progress import Progress
 from pipeline.feeds.repeats import Heard
 from pipeline.feeds.session_rows import SessionRows
 from pipeline.feeds.stretches import Stretch, joined
+from pipeline.instruments import Instrument
 from pipeline.normalize.grid import INTERVAL_NS, QUIET_NS
 from pipeline.normalize.rows import ranked
 from pipeline.ports import Answer, Expecting, Message, Normalizer
@@ -51,13 +52,30 @@ class Intake:
         """Take in inputs that this session wrote before it was interrupted."""
         self._rows.recall(batch)
 
-    def introduced(self, number: int, symbols: Sequence[str], now_ns: int) -> Iterator[Blocks]:
-        """The definitions of a feed's symbols, ahead of anything that is heard of them, where its normaliser can make them."""
+    def introduced(
+        self,
+        number: int,
+        symbols: Sequence[str],
+        now_ns: int,
+        known_of: Callable[[Sequence[Instrument]], Block | None] = lambda _: None,
+    ) -> Iterator[Blocks]:
+        """The definitions of a feed's symbols, ahead of anything that is heard of them, where its normaliser can make them.
+
+        `known_of` gives facts about instruments, by their place in the list from 1; they stand behind the definitions.
+        """
         normalizer = self._normalizers[number - 1]
-        if isinstance(normalizer, Expecting) and (batch := normalizer.expect(symbols, now_ns)):
-            count = row_count(batch)
-            times = np.full(count, max(now_ns, self.session_ns))
-            yield from self._rows.taken(Stretch(batch, times, np.full(count, number, np.int16)))
+        if not isinstance(normalizer, Expecting) or not (batch := normalizer.expect(symbols, now_ns)):
+            return
+        (defined,) = batch
+        names = Instrument.__dataclass_fields__
+        facts = known_of([Instrument(**{name: row[name] for name in names}) for row in defined.rows()])
+        if facts is not None:
+            ids = defined.number("instrument_id")[facts.number("instrument_id") - 1]
+            places = np.arange(len(defined) + 1, len(defined) + len(facts) + 1)
+            batch = [defined, facts.with_columns(seq=places, instrument_id=ids)]
+        count = row_count(batch)
+        times = np.full(count, max(now_ns, self.session_ns))
+        yield from self._rows.taken(Stretch(batch, times, np.full(count, number, np.int16)))
 
     def taken(self, items: Sequence[Item]) -> Iterator[Blocks]:
         """The inputs that these items are, `seq` of each batch from 1; timers due in front of them are among them."""

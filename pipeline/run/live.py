@@ -12,12 +12,15 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import Final
 
-from pipeline.codes import FeedAction, RequestAction
+from pipeline.block import Block
+from pipeline.codes import FeedAction, Kind, RequestAction
 from pipeline.feeds.facts import Fact
 from pipeline.feeds.inbox import Inbox, Item
+from pipeline.instruments import Instrument
 from pipeline.log.manifest import Manifest
 from pipeline.log.seal import seal
 from pipeline.log.store import Store
+from pipeline.normalize.reference import SHARES_VENUE
 from pipeline.run.beginning import Begun, Recording, begun
 from pipeline.run.code import code_of
 from pipeline.run.control import Request
@@ -25,6 +28,7 @@ from pipeline.run.fold import INPUTS_WORTH_COMPILING, LocalFold, Speed
 from pipeline.run.intake import LIVE_TIMER_NS
 from pipeline.run.listening import Listening, symbols_for
 from pipeline.run.picks import Picks
+from pipeline.run.referencing import facts_of, opening_rows
 from pipeline.units import NANO
 
 _LOOK_AT_DISK_EVERY_S: Final = 5.0
@@ -121,7 +125,7 @@ class _Loop:
         self._inbox = inbox
         self._listening = listening
         self._ending = ending
-        self._home = store.home
+        self._store = store
         self._symbols = set(session.symbols)
         self._picks = Picks([vendor.name for vendor in recording.vendors])
         self._picks.symbols = session.picked
@@ -197,9 +201,19 @@ class _Loop:
     def _introduce(self, symbols: frozenset[str]) -> None:
         """Define instruments at once that will be heard of."""
         for number, vendor in enumerate(self._recording.vendors, 1):
-            expected = sorted(symbols_for(vendor.name, symbols) - {_ALL})
-            for batch in self._intake.introduced(number, expected, self._recording.clock.now_ns()):
+            asked, now_ns = symbols_for(vendor.name, symbols), self._recording.clock.now_ns()
+            expected = sorted(asked - {_ALL} | (self._known_symbols() if _ALL in asked else set()))
+            for batch in self._intake.introduced(number, expected, now_ns, self._known_of):
                 self._recorder.take(batch)
+
+    def _known_symbols(self) -> set[str]:
+        """Those that the store's reference data speak of: of a whole market they are who a scanner can judge."""
+        return {fact.symbol for fact in facts_of(self._store) if fact.venue == SHARES_VENUE}
+
+    def _known_of(self, instruments: Sequence[Instrument]) -> Block | None:
+        """What the store knows of instruments at this moment."""
+        rows = opening_rows(self._store, instruments, self._recording.clock.now_ns())
+        return next((block for block in rows if block.kind is Kind.REFERENCE), None)
 
     def _is_over(self) -> bool:
         until_ns, ending = self._recording.until_ns, self._ending
@@ -220,4 +234,4 @@ class _Loop:
         if now_s - self._looked_at_disk_s < _LOOK_AT_DISK_EVERY_S:
             return False
         self._looked_at_disk_s = now_s
-        return shutil.disk_usage(self._home).free < self._recording.bytes_free_min
+        return shutil.disk_usage(self._store.home).free < self._recording.bytes_free_min

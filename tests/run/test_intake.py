@@ -179,3 +179,18 @@ def test_symbols_are_introduced_ahead_of_what_is_heard_of_them_and_once(normaliz
 
 def test_a_normaliser_that_can_not_define_ahead_is_left_alone():
     assert rows_of(intake().introduced(1, ["A"], START)) == []
+
+
+def test_what_is_known_of_instruments_stands_behind_their_definitions():
+    def known_of(instruments):
+        assert [each.symbol for each in instruments] == ["A", "B"]
+        return Block.of(Kind.REFERENCE, 2, seq=[9, 11], ts_recv_ns=START, instrument_id=[2, 1], field=["float", "gap"])
+
+    session = Intake(["feed"], [MassiveMessages()], start_ns=START)
+    rows = rows_of(session.introduced(1, ["A", "B"], START, known_of))
+    assert [(kind.name, row["instrument_id"]) for kind, row in rows[1:]] == [
+        ("INSTRUMENT", 1),
+        ("INSTRUMENT", 2),
+        ("REFERENCE", 2),
+        ("REFERENCE", 1),
+    ]
