@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 )
 @click.option("--until", metavar="TIME", help="end at this moment, e.g. 16:00 by New York's clocks")
 @click.option(
-    "--clock", metavar="START@RATE", help="for served days: the session's clock, e.g. 2026-11-04T08:00:00Z@60"
+    "--clock", metavar="START@RATE", help="for served days: the session's clock, e.g. 2026-11-04T13:30:00Z@60"
 )
 @click.option("--raw", is_flag=True, help="keep every message as received, for tape renormalize")
 @click.option("--schedule", metavar="HH:MM-HH:MM", help="every trading day, by the market's clocks, e.g. 03:55-20:05")
@@ -89,7 +89,7 @@ def command(
     tape record --feed massive --symbols AAPL,NVDA --strategy opening_range --until 16:00
     tape record --feed coinbase --symbols BTC-USD,ETH-USD --strategy ema_cross
     tape record --feed massive --feed coinbase --symbols massive:SPY --symbols coinbase:BTC-USD
-    tape record --feed massive=ws://127.0.0.1:9000/stocks --symbols ABCD --clock 2026-11-04T08:00:00Z@60
+    tape record --feed massive=ws://127.0.0.1:9000/stocks --symbols IQAH,XIMH --clock 2026-11-04T13:30:00Z@60
     tape record --feed massive --symbols AAPL,NVDA,AMD --scanner scanners/gappers.toml --strategy opening_range
     tape record --feed massive --symbols AAPL --schedule 03:55-20:05 --notify desktop
 

@@ -1,17 +1,20 @@
 """`tape serve`: a day over the vendors' own protocols, for any client on this machine."""
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Final, TextIO
 
 import click
 
 if TYPE_CHECKING:
+    from pipeline.simulator.doors import Address
     from pipeline.simulator.exchange import Exchange
     from pipeline.simulator.faults import Fault
     from pipeline.simulator.served import Tape
+
+_NAMED_MAX: Final = 12
 
 
 @click.command("serve")
@@ -51,8 +54,9 @@ def command(
 ) -> None:
     """Serve SESSION, or a generated day, over the vendors' protocols, on this machine only.
 
-    Prints `LISTENING protocol address`, a line for each. The day begins when the first client is subscribed, and the
-    command ends with it. History by REST is on the same port, up to where the day stands.
+    Prints `LISTENING protocol address`, a line for each, its symbols, and the command that records them. The day begins
+    when the first client is subscribed, and the command ends with it. History by REST is on the same port, up to where
+    the day stands.
 
     \b
     tape serve 2024-08-08-btcusdt --protocol coinbase --speed 10
@@ -157,6 +161,25 @@ def _at_least_1(number: int, option: str) -> int:
     return number
 
 
+def _recorded_by(tape: "Tape", addresses: "Sequence[Address]", speed: str) -> str:
+    """What there is to subscribe to, and the command that records some of it: nobody could guess either.
+
+    No clock keeps up with a day that does not wait, so at `max` none is named.
+    """
+    from pipeline.units import SECOND_NS, iso_from_ns
+
+    symbols = list(tape.symbols.values())
+    more = f" and {len(symbols) - _NAMED_MAX:,} more" if len(symbols) > _NAMED_MAX else ""
+    coins_first = sorted(addresses, key=lambda address: address.protocol != "coinbase")
+    protocol, url = (coins_first if tape.zone == "UTC" else addresses)[0]
+    starts = iso_from_ns(tape.starts_ns // SECOND_NS * SECOND_NS).replace(".000000000", "")
+    clock = "" if speed == "max" else f" --clock {starts}@{speed}"
+    return (
+        f"symbols {', '.join(symbols[:_NAMED_MAX])}{more}\n"
+        f"in another terminal: tape record --feed {protocol}={url} --symbols {','.join(symbols[:3])}{clock}"
+    )
+
+
 async def _serve(exchange: "Exchange", tape: "Tape", speed: str, stay: bool, at_most_s: float) -> None:
     """Until the day is over, the time is up, or somebody ends it."""
     import anyio
@@ -168,6 +191,7 @@ async def _serve(exchange: "Exchange", tape: "Tape", speed: str, stay: bool, at_
             for address in addresses:
                 click.echo(f"LISTENING {address.protocol} {address.url}")
             click.echo(f"{tape.name} from {iso_from_ns(tape.starts_ns)}, speed {speed}")
+            click.echo(_recorded_by(tape, addresses, speed))
             await exchange.serve()
             click.echo("the day is over")
             if stay:

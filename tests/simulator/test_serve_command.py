@@ -41,6 +41,12 @@ async def served(*arguments, home="."):
             await process.wait()
 
 
+async def told(process):
+    """What there is to subscribe to, and the arguments of the command that records it."""
+    symbols, command = [(await process.stdout.readline()).decode() for _ in range(2)]
+    return symbols.removeprefix("symbols ").strip().split(", "), command.partition(": tape ")[2].split()
+
+
 async def trades_heard(url, *symbols):
     """What a subscriber to trades hears until the server ends it: their ids by product."""
     found = {symbol: [] for symbol in symbols}
@@ -65,7 +71,7 @@ def test_a_generated_day_is_served_and_the_command_ends_with_it(tmp_path):
         async with served(*arguments, "--protocol", "coinbase") as (process, addresses):
             assert addresses["coinbase"].startswith("ws://127.0.0.1:")
             heard = await trades_heard(addresses["coinbase"], "BTC-USD", "LINK-USD")
-        assert process.said == "the day is over\n"
+        assert process.said.splitlines()[-1] == "the day is over"
         rows = [row for line in sent.read_text().splitlines() for row in json.loads(line)["rows"]]
         assert len(rows) == len(set(rows)) == sum(map(len, heard.values())) > 500
         assert all(len(ids) == len(set(ids)) for ids in heard.values())
@@ -90,6 +96,7 @@ def test_history_is_answered_after_the_day_until_somebody_ends_it(tmp_path):
     async def run():
         arguments = ("--generate", "crypto", "--minutes", 6, "--speed", "max", "--port", 0, "--wait", 0, "--stay")
         async with served(*arguments, "--protocol", "coinbase") as (process, addresses):
+            await told(process)
             assert await process.stdout.readline() == b"the day is over\n"
             _, _, body = await get(addresses["coinbase"].rstrip("/"), "/tape/clock")
             assert json.loads(body)["is_over"]
@@ -100,12 +107,30 @@ def test_history_is_answered_after_the_day_until_somebody_ends_it(tmp_path):
     bounded(run)
 
 
+@pytest.mark.parametrize(("day", "symbol"), [("premarket", "IQAH"), ("crypto", "BTC-USD")])
+def test_the_command_it_prints_records_what_it_serves(day, symbol, tmp_path):
+    async def run():
+        async with served("--generate", day, "--minutes", 2, "--speed", 60, "--port", 0) as (process, _):
+            symbols, command = await told(process)
+            assert symbols[0] == symbol
+            recorder = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "pipeline.cli", "--home", str(tmp_path), *command
+            )
+            assert await process.stdout.readline() == b"the day is over\n"
+            recorder.send_signal(signal.SIGINT)
+            assert await recorder.wait() == 0
+        (session,) = Store(tmp_path).sessions()
+        assert session.kinds["quote"] > 20
+
+    bounded(run)
+
+
 def test_it_ends_when_its_time_is_up():
     async def run():
         arguments = ("--generate", "crypto", "--minutes", 5, "--port", 0, "--at-most", "500ms")
         async with served(*arguments, "--protocol", "coinbase") as (process, _):
             pass
-        assert process.said == "ended at 2026-11-04T22:00:00.000000000Z, before the day did\n"
+        assert process.said.splitlines()[-1] == "ended at 2026-11-04T22:00:00.000000000Z, before the day did"
 
     bounded(run)
 
