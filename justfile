@@ -24,17 +24,20 @@ setup:
 demo: setup
     {{python}} -m pipeline.cli demo
 
-# the tests, on all cores; arguments go to pytest: just test -k frames
+# the tests, on all cores; arguments go to pytest: just test -k 'frames or clocks'
+[positional-arguments]
 test *args: setup
-    {{python}} -m pytest -n auto {{args}}
+    {{python}} -m pytest -n auto "$@"
 
 # the long runs that the normal test run leaves out
+[positional-arguments]
 soak *args: setup
-    {{python}} -m pytest -m soak --timeout 7200 {{args}}
+    {{python}} -m pytest -m soak --timeout 7200 "$@"
 
 # the vendors' own clients against the simulator, each in an environment of its own
+[positional-arguments]
 clients *args: setup
-    {{python}} -m pytest -m clients {{args}}
+    {{python}} -m pytest -m clients "$@"
 
 # style, as errors
 lint: setup
@@ -55,8 +58,9 @@ layers: setup
     {{parent_directory(python)}}/lint-imports
 
 # ratios against limits measured in the same run
+[positional-arguments]
 bench *args: setup
-    {{python}} -m benchmarks {{args}}
+    {{python}} -m benchmarks "$@"
 
 # the pages that are written from the code: event layouts, commands
 docs: setup
