@@ -22,9 +22,10 @@ from pipeline.core.settings import EngineSettings
 from pipeline.core.snapshot import Snapshot
 from pipeline.core.strategy import Plan
 from pipeline.kernel.build import kernel_of, kernel_symbol
-from pipeline.kernel.groups import STEPS, Array, Run, Words
-from pipeline.kernel.history import History, Lone, Stretch
-from pipeline.kernel.inputs import Inputs, pieces
+from pipeline.kernel.few import FEW, Few
+from pipeline.kernel.groups import STEPS, Array, Run
+from pipeline.kernel.history import Call, History, Lone, Stretch
+from pipeline.kernel.inputs import Inputs, Many, pieces
 from pipeline.kernel.memory import TAPE_ROWS, Memory, block_of, rows_of
 from pipeline.kernel.single import Single
 
@@ -46,6 +47,7 @@ class CompiledEngine:
         self._memory = Memory(strategies)
         self._is_compiled = False
         self._single: Single | None = None
+        self._few: Few | None = None
         self._history = History(self._memory)
         self._written: dict[Kind, list[Array]] = {}
         self._hash = DecisionsHash()
@@ -132,7 +134,7 @@ class CompiledEngine:
         while done < inputs.count:
             self._enter(inputs.first_seq + done)
             stop = min(inputs.count, done + STRETCH, self._next_checkpoint(inputs.first_seq + done) - inputs.first_seq)
-            stretch = Stretch(inputs, self._call(inputs), done, stop, ROWS_MAX)
+            stretch = Stretch(self._call(inputs), inputs, done, stop, ROWS_MAX)
             is_well = self._history.run(stretch, self.kernel)
             done = stretch.stop
             if is_well and done == stop and (inputs.first_seq + done - 1) % self._every == 0:
@@ -156,14 +158,18 @@ class CompiledEngine:
             self._write_checkpoint()
         return self._flushed() if self._keep_written() else []
 
-    def _call(self, inputs: Inputs) -> Words:
-        return inputs.call(self._strategies, self._memory.world, self._memory.cells)
+    def _call(self, inputs: Inputs) -> Call:
+        if inputs.count > FEW:
+            return Many(inputs, self._strategies, self._memory.world, self._memory.cells)
+        if self._few is None:
+            self._few = Few(self._strategies, self._memory.world, self._memory.cells)
+        return self._few
 
     def _enter(self, seq: int) -> None:
         """See that the state lies where compiled code works on it, before input `seq`."""
         if not self._is_compiled:
             if self._memory.fill(self._plain.snapshot()):
-                self._single = None
+                self._single = self._few = None
             self._memory.lasting["clock"]["seq"] = seq - 1
             self._history.begin()
             self._is_compiled = True

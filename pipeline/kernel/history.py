@@ -9,7 +9,7 @@ from typing import Final, Protocol
 import numpy as np
 
 from pipeline.block import Block
-from pipeline.kernel.groups import Array, Run, Words, address_of
+from pipeline.kernel.groups import Array, Run
 from pipeline.kernel.inputs import Inputs
 from pipeline.kernel.memory import Memory
 from pipeline.kernel.single import Single
@@ -29,6 +29,14 @@ class Ran(Protocol):
 
     def run(self, kernel: Run) -> bool:
         """Run, or run again; False when the kernel failed at `stop`."""
+        ...
+
+
+class Call(Protocol):
+    """What a stretch of inputs is handed to."""
+
+    def run(self, kernel: Run, inputs: Inputs, start: int, stop: int, rows_max: int) -> tuple[bool, int]:
+        """Reduce from `start` to `stop`, or until enough derived rows wait: whether all went well, and where it ended."""
         ...
 
 
@@ -55,21 +63,18 @@ class Lone:
 class Stretch:
     """Inputs `start` to `stop` of a piece; behind `run`, `stop` is where it ended or failed."""
 
-    def __init__(self, inputs: Inputs, call: Words, start: int, stop: int, rows_max: int) -> None:
+    def __init__(self, call: Call, inputs: Inputs, start: int, stop: int, rows_max: int) -> None:
         self.start = start
         self.stop = stop
-        self._inputs = inputs
         self._call = call
+        self._inputs = inputs
         self._rows_max = rows_max
         self._cursors = inputs.cursors.copy()
 
     def run(self, kernel: Run) -> bool:
         """Run, or run again, to `stop` or until enough derived rows wait; False when the kernel failed at `stop`."""
-        inputs = self._inputs
-        inputs.cursors[:] = self._cursors
-        inputs.progress[0] = (self.start, self.stop, self._rows_max)
-        is_well = kernel(address_of(self._call))
-        self.stop = int(inputs.progress["at"][0])
+        self._inputs.cursors[:] = self._cursors
+        is_well, self.stop = self._call.run(kernel, self._inputs, self.start, self.stop, self._rows_max)
         return is_well
 
 
