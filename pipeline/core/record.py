@@ -288,18 +288,34 @@ def canonicalize(packed: np.ndarray[Any, Any]) -> None:
         if packed.dtype.kind == "f":
             packed[np.isnan(packed)] = np.nan
         return
-    for name in _names_with_floats(packed.dtype):
-        canonicalize(packed[name])
+    for part, offset in _parts_with_floats(packed.dtype):
+        canonicalize(packed.getfield(part, offset))
 
 
 @cache
-def _names_with_floats(dtype: np.dtype[Any]) -> tuple[str, ...]:
-    return tuple(name for name in dtype.names or () if _has_floats(dtype[name]))
+def _parts_with_floats(dtype: np.dtype[Any]) -> tuple[tuple[np.dtype[Any], int], ...]:
+    """Types and offsets of the fields that hold floats, neighbours together: each asks the same of few rows."""
+    parts: list[tuple[np.dtype[Any], int]] = []
+    for name in dtype.names or ():
+        inner, offset = dtype.fields[name][:2]  # type: ignore[index]  # a dtype with names has fields
+        if not _has_floats(inner):
+            continue
+        if (
+            parts
+            and inner.kind == "f"
+            and parts[-1][0].base == inner
+            and parts[-1][1] + parts[-1][0].itemsize == offset
+        ):
+            before, start = parts[-1]
+            parts[-1] = np.dtype((inner, (before.itemsize // inner.itemsize + 1,))), start
+        else:
+            parts.append((inner, offset))
+    return tuple(parts)
 
 
 def _has_floats(dtype: np.dtype[Any]) -> bool:
     inner = dtype.base
-    return inner.kind == "f" or bool(_names_with_floats(inner))
+    return inner.kind == "f" or bool(_parts_with_floats(inner))
 
 
 def _same(left: Any, right: Any) -> bool:

@@ -6,6 +6,7 @@ piece, so that it is kept and put back by one copy.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from itertools import accumulate
 from typing import Any, Final
 
@@ -29,6 +30,10 @@ QUEUE_ROWS: Final = 4_096
 
 _LINE: Final = 64
 """Bytes of a cache line, at which arrays begin."""
+
+_WORD: Final = 8
+_TURNED_ROWS: Final = 16
+"""Up to so many rows become columns by one look-up, whose table is kept: less than a copy for each column costs."""
 
 
 class Memory:
@@ -106,10 +111,11 @@ class Memory:
         rows_by_kind: dict[Kind, Array] = {}
         if self._length[0] == 0:
             return rows_by_kind
-        for name, kind in KINDS.items():
-            if count := int(self._counts[name][0]):
-                rows_by_kind[kind] = self._lines[name][1 : count + 1].copy()
-        self.forget_tape()
+        for name, counted in self._counts.items():
+            if count := counted.item(0):
+                rows_by_kind[KINDS[name]] = self._lines[name][1 : count + 1].copy()
+                counted[0] = 0
+        self._length[0] = 0
         return rows_by_kind
 
     def add_checkpoint(self, hashes: Mapping[str, Any]) -> None:
@@ -160,10 +166,32 @@ def rows_of(kind: Kind, lines: Array) -> Array:
 
 def block_of(kind: Kind, rows: Array) -> Block:
     """Derived rows as columns; texts are empty."""
-    columns: dict[str, Any] = {}
-    for field in LAYOUTS[kind].fields:
-        columns[field.name] = rows[field.name].copy() if field.is_fixed else [""] * len(rows)
+    count = len(rows)
+    if count <= _TURNED_ROWS:
+        order, record = _turned(kind, count)
+        columns_of: Array = np.ndarray((), record, rows.view(np.uint8).take(order))
+        columns: dict[str, Any] = {name: columns_of[name] for name in record.names or ()}
+    else:
+        columns = {name: rows[name].copy() for name in rows.dtype.names or ()}
+    if len(columns) < len(LAYOUTS[kind].fields):
+        columns = {name: columns.get(name, [""] * count) for name in LAYOUTS[kind].names}
     return Block(kind, columns)
+
+
+@cache
+def _turned(kind: Kind, count: int) -> tuple[Array, np.dtype[Any]]:
+    """So many rows turned into columns: from where each byte comes, and what the bytes are then, as one record."""
+    row = row_dtype(kind)
+    assert row.fields is not None
+    fields = [each[:2] for each in row.fields.values()]
+    starts = [0, *accumulate(-(-type_.itemsize * count // _WORD) * _WORD for type_, _ in fields)]
+    order = np.zeros(starts[-1], np.intp)
+    for (type_, offset), start in zip(fields, starts, strict=False):
+        places = np.arange(count)[:, None] * row.itemsize + offset + np.arange(type_.itemsize)
+        order[start : start + places.size] = places.ravel()
+    formats = [(type_, (count,)) for type_, _ in fields]
+    record = np.dtype({"names": list(row.fields), "formats": formats, "offsets": starts[:-1], "itemsize": starts[-1]})
+    return order, record
 
 
 def _in_one_piece(arrays: Sequence[Array]) -> tuple[Array, list[Array]]:
