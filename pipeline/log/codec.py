@@ -169,12 +169,13 @@ def _message(block: Block) -> tuple[Entry, Pieces]:
 
 def _with_one_nan(block: Block, names: Sequence[str]) -> Block:
     """The block with every NaN as the same bits: the log is compared and hashed as bytes."""
-    for name in names:
-        column = block.number(name)
-        is_nan = np.isnan(column)
-        if is_nan.any() and (np.ascontiguousarray(column[is_nan]).view("i8") != _NAN_BITS).any():
-            block = block.with_columns(**{name: np.where(is_nan, np.nan, column)})
-    return block
+    columns = [block.number(name) for name in names]
+    every = columns[0] if len(columns) == 1 else np.concatenate(columns)
+    count = np.count_nonzero(np.isnan(every))
+    if count == 0 or count == np.count_nonzero(every.view("i8") == _NAN_BITS):
+        return block
+    made = {name: np.where(np.isnan(column), np.nan, column) for name, column in zip(names, columns, strict=True)}
+    return block.with_columns(**made)
 
 
 def _refuse_odd(block: Block, template: Template) -> None:

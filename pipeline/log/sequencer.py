@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from pipeline.block import Block, Blocks, concat
-from pipeline.codes import Origin
+from pipeline.codes import Kind, Origin
 from pipeline.errors import LogError
 from pipeline.log.frames import FrameKind
 from pipeline.log.journal import Journal
@@ -19,6 +19,9 @@ from pipeline.provenance import Mode, Role, may_be
 COMMIT_INTERVAL_NS: Final = 2_000_000
 GATHERED_ROWS_MAX: Final = 65_536
 """The bound of the queue "gathered". Full means: commit now."""
+
+_DERIVED: Final = bytes([Origin.DERIVED])
+"""As it stands in a column of origins: to compare bytes takes a sixth of what it takes to compare numbers."""
 
 
 class Sequencer:
@@ -34,6 +37,8 @@ class Sequencer:
     ) -> None:
         self._journal = journal
         self._mode = mode
+        self._input_kinds = _kinds_of(Role.INPUT, mode)
+        self._derived_kinds = _kinds_of(Role.DERIVED, mode)
         self._interval_ns = commit_interval_ns
         self._now_ns = now_ns
         self._last_seq = journal.written.seq
@@ -93,8 +98,12 @@ class Sequencer:
 
     def _check_role(self, block: Block, role: Role) -> None:
         """Raises LogError when the kind may not have this role in this mode, or a row says it has the other."""
-        if not may_be(block.kind, role, self._mode):
+        if block.kind not in (self._derived_kinds if role is Role.DERIVED else self._input_kinds):
             raise LogError(f"{block.kind.name.lower()} rows are no {role.name.lower()} in mode {self._mode.value}")
-        is_derived = block.number("origin") == Origin.DERIVED
-        if not (is_derived.all() if role is Role.DERIVED else not is_derived.any()):
+        origins = block.number("origin").tobytes()
+        if not (origins == _DERIVED * len(origins) if role is Role.DERIVED else _DERIVED not in origins):
             raise LogError(f"{block.kind.name.lower()} rows of another origin among the {role.name.lower()} rows")
+
+
+def _kinds_of(role: Role, mode: Mode) -> frozenset[Kind]:
+    return frozenset(kind for kind in Kind if may_be(kind, role, mode))
