@@ -7,11 +7,12 @@ ring that is searched only when a hole is filled with fetched rows. A trade's nu
 """
 
 from collections.abc import Mapping
-from typing import Final
+from operator import itemgetter
+from typing import Any, Final
 
 import numpy as np
 
-from pipeline.block import Block, Numbers, concat
+from pipeline.block import Block, Numbers
 from pipeline.codes import Kind, Origin
 from pipeline.normalize.marks import Seen, hashes
 from pipeline.units import ABSENT, DAY_NS
@@ -23,6 +24,15 @@ _IDENTITY: Final[Mapping[Kind, tuple[str, ...]]] = {
     Kind.STATUS: ("status", "vendor_action", "vendor_reason"),
 }
 """What makes two rows of an instrument with one event time the same row."""
+
+_OF_PRINTS: Final = ("trade_id", "corrects_trade_id", "venue")
+_NAMES: Final[Mapping[Kind, tuple[str, ...]]] = {
+    kind: ("instrument_id", "ts_event_ns", *names, *(_OF_PRINTS if kind is Kind.PRINT else ()))
+    for kind, names in _IDENTITY.items()
+}
+"""All columns that an identity is made of."""
+
+_BACKFILL: Final = bytes([Origin.BACKFILL])
 
 LIVE_WINDOW_ROWS: Final = 1 << 20
 """How many rows of a kind a live session looks back: minutes of the busiest market, 8 MB a kind."""
@@ -42,10 +52,11 @@ class Shown:
         """Which rows were there before; None when nothing can be: one source, and no ids of trades."""
         if block.kind not in _IDENTITY:
             return None
-        is_unique = _has_id(block)
+        is_unique = _has_id(block.columns, len(block))
         if self._source_count == 1 and not is_unique.any():
             return None
-        return self._seen[block.kind].duplicates(_identities(block, is_unique), block.number("source"), is_unique)
+        identities = _identities(block.kind, block.columns, is_unique)
+        return self._seen[block.kind].duplicates(identities, block.number("source"), is_unique)
 
 
 class Heard:
@@ -54,22 +65,22 @@ class Heard:
     def __init__(self, window_rows: int = LIVE_WINDOW_ROWS) -> None:
         self._window_rows = window_rows
         self._trades: dict[int, None] = {}
-        self._rings = {kind: _Ring(window_rows) for kind in _IDENTITY}
+        self._rings = {kind: _Ring(kind, window_rows) for kind in _IDENTITY}
 
     def repeated(self, block: Block) -> Numbers | None:
         """Which rows were there before; None when none were."""
         if block.kind not in _IDENTITY:
             return None
         ring = self._rings[block.kind]
-        is_fetched = block.number("origin") == Origin.BACKFILL
-        has_fetched = bool(is_fetched.any())
+        has_fetched = _BACKFILL in block.number("origin").tobytes()
         if not has_fetched and block.kind is not Kind.PRINT:
             ring.add_later(block)
             return None
-        is_unique = _has_id(block)
-        identities = _identities(block, is_unique, of_days=True)
+        is_unique = _has_id(block.columns, len(block))
+        identities = _identities(block.kind, block.columns, is_unique, of_days=True)
         found = self._known_trades(identities, is_unique) if block.kind is Kind.PRINT else None
         if has_fetched:
+            is_fetched = block.number("origin") == int(Origin.BACKFILL)
             again = is_fetched & (ring.holds(identities) | _second(identities))
             found = again if found is None else found | again
         ring.add(identities)
@@ -96,23 +107,27 @@ class Heard:
 class _Ring:
     """The last identities, oldest overwritten first. Those of rows that nobody asks for yet are made many at a time."""
 
-    def __init__(self, rows: int) -> None:
+    def __init__(self, kind: Kind, rows: int) -> None:
         self._held = np.zeros(rows, np.uint64)
         self._count = 0
-        self._later: list[Block] = []
+        self._kind = kind
+        self._chosen = itemgetter(*_NAMES[kind])
+        self._later: list[tuple[Numbers, ...]] = []
         self._later_rows = 0
 
     def add_later(self, block: Block) -> None:
         """Add these rows, but not now."""
-        self._later.append(block)
+        self._later.append(self._chosen(block.columns))
         self._later_rows += len(block)
         if self._later_rows >= _LATER_ROWS:
             self._catch_up()
 
     def _catch_up(self) -> None:
-        later, self._later, self._later_rows = self._later, [], 0
-        for block in concat(later):
-            self._add(_identities(block, _has_id(block), of_days=True))
+        if not self._later:
+            return
+        columns = dict(zip(_NAMES[self._kind], map(np.concatenate, zip(*self._later, strict=True)), strict=True))
+        self._add(_identities(self._kind, columns, _has_id(columns, self._later_rows), of_days=True))
+        self._later, self._later_rows = [], 0
 
     def add(self, identities: Numbers) -> None:
         self._catch_up()
@@ -137,24 +152,24 @@ def _second(identities: Numbers) -> Numbers:
     return is_second
 
 
-def _has_id(block: Block) -> Numbers:
+def _has_id(columns: Mapping[str, Any], count: int) -> Numbers:
     """Which rows have an identity of their own."""
-    if block.kind is Kind.PRINT:
-        has_id: Numbers = block.number("trade_id") != ABSENT
+    if "trade_id" in columns:
+        has_id: Numbers = columns["trade_id"] != ABSENT
         return has_id
-    return np.zeros(len(block), np.bool_)
+    return np.zeros(count, np.bool_)
 
 
-def _identities(block: Block, is_unique: Numbers, *, of_days: bool = False) -> Numbers:
+def _identities(kind: Kind, columns: Mapping[str, Any], is_unique: Numbers, *, of_days: bool = False) -> Numbers:
     """One hash a row. With `of_days` a row that the vendor numbers is of a day, not of a nanosecond.
 
     Massive tells milliseconds by its socket and nanoseconds by REST; its number is the same in both.
     """
-    times = block.number("ts_event_ns")
-    if of_days and "vendor_seq" in block.columns:
-        times = np.where(block.number("vendor_seq") != ABSENT, times // DAY_NS, times)
-    columns = [times, *(block.number(name) for name in _IDENTITY[block.kind])]
-    if block.kind is Kind.PRINT:
-        columns = [np.where(is_unique, 0, column) for column in columns]
-        columns += [block.number("trade_id"), block.number("corrects_trade_id"), block.number("venue")]
-    return hashes([block.number("instrument_id"), *columns])
+    times = columns["ts_event_ns"]
+    if of_days and "vendor_seq" in columns:
+        times = np.where(columns["vendor_seq"] != ABSENT, times // DAY_NS, times)
+    parts = [times, *(columns[name] for name in _IDENTITY[kind])]
+    if kind is Kind.PRINT:
+        parts = [np.where(is_unique, 0, part) for part in parts]
+        parts += [columns[name] for name in _OF_PRINTS]
+    return hashes([columns["instrument_id"], *parts])

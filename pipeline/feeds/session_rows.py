@@ -102,22 +102,24 @@ class SessionRows:
 
     def _numbered(self, stretch: Stretch) -> Stretch:
         """Rows with the session's numbers for source and instrument, without definitions that tell nothing new."""
-        blocks = [
-            block.with_columns(source=stretch.sources[block.number("seq") - 1])
-            for block in stretch.blocks
-            if len(block)
-        ]
-        stretch = Stretch(blocks, stretch.session_ns, stretch.sources)
-        for index, block in enumerate(blocks):
-            if block.kind is Kind.INSTRUMENT:
-                blocks[index], is_kept = self._instruments(block)
-                if not is_kept.all():
-                    stretch = _without(stretch, block.number("seq")[~is_kept])
-        numbered = [
-            block if block.kind is Kind.INSTRUMENT else block.with_columns(instrument_id=self._session_ids(block))
-            for block in stretch.blocks
-        ]
-        return Stretch(numbered, stretch.session_ns, stretch.sources)
+        blocks = [block for block in stretch.blocks if len(block)]
+        if any(block.kind is Kind.INSTRUMENT for block in blocks):
+            return self._with_instruments(Stretch(blocks, stretch.session_ns, stretch.sources))
+        return Stretch([self._sourced(block, stretch) for block in blocks], stretch.session_ns, stretch.sources)
+
+    def _with_instruments(self, stretch: Stretch) -> Stretch:
+        """The same where definitions are among them, which come first: they say what the numbers of the others are."""
+        definitions = next(block for block in stretch.blocks if block.kind is Kind.INSTRUMENT)
+        known, is_kept = self._instruments(definitions.with_columns(source=_sources(definitions, stretch)))
+        blocks = [known if block is definitions else self._sourced(block, stretch) for block in stretch.blocks]
+        whole = Stretch(blocks, stretch.session_ns, stretch.sources)
+        return whole if is_kept.all() else _without(whole, known.number("seq")[~is_kept])
+
+    def _sourced(self, block: Block, stretch: Stretch) -> Block:
+        sources = _sources(block, stretch)
+        return block.with_columns(
+            source=sources, instrument_id=self._session_ids(block.number("instrument_id"), sources)
+        )
 
     def _instruments(self, block: Block) -> tuple[Block, Numbers]:
         """Definitions completed and numbered, and which of them tell something new."""
@@ -145,8 +147,7 @@ class SessionRows:
             self._ids_by_source[source] = ids = grown
         ids[source_id] = session_id
 
-    def _session_ids(self, block: Block) -> Numbers:
-        ids, sources = block.number("instrument_id"), block.number("source")
+    def _session_ids(self, ids: Numbers, sources: Numbers) -> Numbers:
         if len(self._ids_by_source) == 2:
             return self._ids_by_source[1][ids]
         starts = np.cumsum([0, *map(len, self._ids_by_source)])[:-1]
@@ -162,7 +163,7 @@ class SessionRows:
         repeated = self._repeats.repeated(block)
         if repeated is None:
             return block
-        is_gone = repeated & (block.number("origin") == Origin.BACKFILL)
+        is_gone = repeated & (block.number("origin") == int(Origin.BACKFILL))
         if is_gone.any():
             gone.append(block.number("seq")[is_gone])
         return block.with_columns(marks=with_mark(block.number("marks"), repeated, Mark.DUPLICATE))
@@ -220,6 +221,13 @@ class SessionRows:
             "interval_ns": interval_ns,
         }
         return block_of_columns(Kind.TIMER, len(seq), columns)
+
+
+def _sources(block: Block, stretch: Stretch) -> Numbers:
+    """The source of each row."""
+    if len(block) == len(stretch):  # there is no other block
+        return stretch.sources
+    return stretch.sources[block.number("seq") - 1]  # type: ignore[no-any-return]  # numpy hands out Any
 
 
 def _without(stretch: Stretch, ranks: Numbers) -> Stretch:

@@ -106,9 +106,7 @@ class Tape:
         if not count:
             return
         self._row_count += count
-        recv_ns = np.empty(count, np.int64)
-        for block in batch:
-            recv_ns[block.number("seq") - 1] = block.number("ts_recv_ns")
+        recv_ns = times_of(batch)
         session_ns = np.maximum(np.maximum.accumulate(recv_ns), self.session_ns)
         if session_ns[0] == ABSENT:
             session_ns = np.maximum(session_ns, recv_ns[(recv_ns != ABSENT).argmax()])
@@ -116,6 +114,16 @@ class Tape:
         if not np.array_equal(recv_ns, session_ns):
             batch = [_retimed(block, session_ns[block.number("seq") - 1]) for block in batch]
         self._held = Stretch(batch, session_ns, np.full(count, self.number, np.int16))
+
+
+def times_of(batch: Blocks) -> Numbers:
+    """(n,) int64: when each row of a batch was received."""
+    if len(batch) == 1:
+        return batch[0].number("ts_recv_ns")
+    recv_ns = np.empty(row_count(batch), np.int64)
+    for block in batch:
+        recv_ns[block.number("seq") - 1] = block.number("ts_recv_ns")
+    return recv_ns
 
 
 def _is_timed(batch: Blocks) -> bool:

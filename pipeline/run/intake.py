@@ -14,10 +14,10 @@ from pipeline.feeds.merge import LATENESS_NS
 from pipeline.feeds.progress import Progress
 from pipeline.feeds.repeats import Heard
 from pipeline.feeds.session_rows import SessionRows
-from pipeline.feeds.stretches import Stretch, joined
+from pipeline.feeds.stretches import Stretch, joined, times_of
 from pipeline.instruments import Instrument
 from pipeline.normalize.grid import INTERVAL_NS, QUIET_NS
-from pipeline.normalize.rows import ranked
+from pipeline.normalize.rows import constant, ranked
 from pipeline.ports import Answer, Expecting, Message, Normalizer
 from pipeline.run import rawness
 
@@ -101,15 +101,12 @@ class Intake:
         """What one feed brought. Its session time never falls, even where the clock was set back."""
         batches = [batch for batch in self._batches(number, items) if batch]
         whole = chained(batches) if batches else []
-        count = row_count(whole)
-        recv_ns = np.empty(count, np.int64)
-        for block in whole:
-            recv_ns[block.number("seq") - 1] = block.number("ts_recv_ns")
-        session_ns = np.maximum(np.maximum.accumulate(recv_ns), self.session_ns) if count else recv_ns
-        return Stretch(whole, session_ns, np.full(count, number, np.int16))
+        recv_ns = times_of(whole)
+        session_ns = np.maximum(np.maximum.accumulate(recv_ns), self.session_ns) if len(recv_ns) else recv_ns
+        return Stretch(whole, session_ns, constant("i2", number, len(recv_ns)))
 
     def _batches(self, number: int, items: Sequence[Item]) -> Iterator[Blocks]:
-        for kind, run in groupby((item for _, item in items), key=type):
+        for kind, run in groupby([item for _, item in items], key=type):
             same = list(run)
             yield self._events(number - 1, kind, same)
             if self._keeps_raw:
