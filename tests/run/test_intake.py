@@ -67,8 +67,16 @@ def are_defined_first(rows):
 
 
 def without_definitions(rows):
-    """The rest, which stands where it came; definitions stand in front of the batch that first needs them."""
-    return [(kind, {**row, "seq": 0}) for kind, row in rows if kind is not Kind.INSTRUMENT]
+    """The rest, which stands where it came, with symbols in place of ids.
+
+    Feeds take turns within what waited: which of two instruments is numbered first depends on it.
+    """
+    symbols = {row["instrument_id"]: row["symbol"] for kind, row in rows if kind is Kind.INSTRUMENT}
+    return [
+        (kind, {**row, "seq": 0, "instrument_id": symbols.get(row["instrument_id"])})
+        for kind, row in rows
+        if kind is not Kind.INSTRUMENT
+    ]
 
 
 times = st.sets(st.integers(0, 5_000), min_size=1, max_size=30).map(sorted)
