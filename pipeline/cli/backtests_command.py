@@ -28,7 +28,7 @@ def list_(home: str, as_json: bool) -> None:
         return
     width = max((len(asked.id) for asked, _ in found), default=0)
     for asked, rows in found:
-        swept = " ".join(f"{name}={len(values)}" for name, values in asked.sweeps.items())
+        swept = ", ".join(f"{len(values)} x {name}" for name, values in asked.sweeps.items())
         click.echo(f"{asked.id:<{width}}  {rows:>9,} of {asked.rows:,} rows  {len(asked.sessions):,} sessions  {swept}")
 
 

@@ -228,7 +228,7 @@ def list_logs(home: str, what: str, *, as_json: bool) -> None:
         click.echo(f"nothing in {home} yet: `tape demo` or `tape import FILE` makes the first session")
     width = max(map(len, [*(line["id"] for line in lines), *unreadable]), default=0)
     for line, manifest in zip(lines, manifests, strict=True):
-        told = f"{line['derived']:>10,} derived  {line['first_ts'][:19]}"
+        told = f"{line['derived']:>10,} derived  {line['first_ts'][:19]:<19}"
         if what == "session":
             told = f"{line['inputs']:>12,} inputs{told}  {', '.join(entry.name for entry in manifest.strategies)}"
         else:  # runs of one session differ by their parameters

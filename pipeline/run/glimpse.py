@@ -147,8 +147,8 @@ class Glimpse:
         feed.state = _LEVELS.get(action, feed.state)
         feed.gaps += action is FeedAction.GAP_OPENED
         if action not in (FeedAction.DECLARED, FeedAction.IGNORED, FeedAction.SUBSCRIBED):
-            words = (f"{feed.name}:", action.name.lower().replace("_", " "), row["channel"], row["text"])
-            self._say(row, " ".join(filter(None, words)))
+            what = " ".join(filter(None, (action.name.lower().replace("_", " "), row["channel"])))
+            self._say(row, f"{feed.name}: {', '.join(filter(None, (what, row['text'])))}")
 
     def phase(self, strategy_id: int, code: int) -> str:
         """The word of a phase."""

@@ -53,7 +53,7 @@ def test_what_happens_to_a_feed_is_seen_in_its_state_and_its_gaps():
         states.append(seen.feeds[0].state)
     assert states == ["connected", "mute", "connected", "lost", "lost"]
     assert seen.feeds[0].gaps == 1
-    assert [text for _, text in seen.lines][-1] == "massive: gap opened why"
+    assert [text for _, text in seen.lines][-1] == "massive: gap opened, why"
 
 
 def test_wishes_refusals_and_fills_are_told_in_words_and_units():
@@ -102,5 +102,5 @@ def test_the_picture_shows_all_of_it(tmp_path):
     console = Console(record=True, width=100, file=io.StringIO())
     console.print(picture(seen, "s-1", tmp_path))
     text = console.export_text()
-    for word in ("s-1", "2026-11-04T08:00:00", "massive", "connected", "ABCD", "GiB free", "massive: connected here"):
+    for word in ("s-1", "2026-11-04T08:00:00", "massive", "connected", "ABCD", "GiB free", "massive: connected, here"):
         assert word in text
