@@ -50,7 +50,8 @@ def renormalize(
         if feed not in normalizers:
             raise ConfigError(f"{old.id}: its feed {feed!r} is unknown here; known are {', '.join(normalizers)}")
     log = LogReader(store.folder(old.id))
-    settings = {**old.settings, "renormalized": old.id}
+    # What decided over the old one decides nothing here.
+    settings = {name: value for name, value in old.settings.items() if name != "plan"} | {"renormalized": old.id}
     new = store.create_session(
         f"{old.id}-again",
         mode=Mode.IMPORT,

@@ -66,7 +66,7 @@ def verify(
     recorded = _Recorded(log)
     count = 0
     difference = None
-    with _fold(folder, plan, apart=always_apart or not same_code, inputs=manifest.inputs) as fold:
+    with _fold(folder, manifest, plan, apart=always_apart or not same_code) as fold:
         if begun := kept_in(log):
             fold.reduce(begun)
         for window in inputs.windows(to_seq=last_seq, what="inputs", rows=rows):
@@ -106,7 +106,7 @@ def recorded_fold(folder: Path, manifest: Manifest) -> Fold:
     """What a log was reduced with, from its first input: in this process where its code is today's. Raises CorruptError."""
     plan = recorded_plan(manifest)
     check_code(folder, manifest)
-    return _fold(folder, plan, apart=not _is_todays(folder, manifest, plan), inputs=manifest.inputs)
+    return _fold(folder, manifest, plan, apart=not _is_todays(folder, manifest, plan))
 
 
 def recorded_plan(manifest: Manifest) -> FoldPlan:
@@ -137,12 +137,12 @@ def _today(folder: Path, file: str) -> Path:
     return path if path.is_file() else folder / "code" / file
 
 
-def _fold(folder: Path, plan: FoldPlan, *, apart: bool, inputs: int) -> Fold:
-    if not plan.strategies:
+def _fold(folder: Path, manifest: Manifest, plan: FoldPlan, *, apart: bool) -> Fold:
+    if not manifest.code:
         return NoFold()
     if apart:
         return RecordedFold(plan, folder / "code")
-    return LocalFold(plan, recorded_paths(plan, folder / "code"), speed=Speed.AUTO, inputs=inputs)
+    return LocalFold(plan, recorded_paths(plan, folder / "code"), speed=Speed.AUTO, inputs=manifest.inputs)
 
 
 def _last_reduced(manifest: Manifest, inputs: LogReader) -> int:

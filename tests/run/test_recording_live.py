@@ -45,6 +45,20 @@ def test_a_session_recorded_from_a_socket_is_sealed_and_verified_identical(live_
     assert verify(live_store, manifest.id).identical
 
 
+def test_a_session_without_a_strategy_is_verified_identical_too(live_store):
+    async def script(_):
+        yield b"A 1"
+
+    with Server(script) as server:
+        running = Running(live_store, recording(vendor(server.url), files=()))
+        running.until(quotes(1))
+        manifest = running.end()
+    assert manifest.decisions_hash
+    verdict = verify(live_store, manifest.id)
+    assert (verdict.identical, verdict.derived) == (True, 0)
+    assert verify(live_store, manifest.id, always_apart=True).identical
+
+
 @pytest.mark.parametrize("code", [1000, 1001, 1008, 1011])
 def test_a_connection_that_is_closed_is_a_marked_hole_and_comes_back(live_store, code):
     async def script(number):
@@ -217,6 +231,7 @@ def test_a_session_made_again_from_its_messages_is_the_same_and_a_mended_normali
     again = renormalize(live_store, manifest.id, {"words": Words}, created_ns=1)
     told = [{**row, "seq": 0} for row in rows(live_store, manifest, *kinds)]
     assert [{**row, "seq": 0} for row in rows(live_store, again, *kinds)] == told
+    assert verify(live_store, again.id).identical
     mended = renormalize(live_store, again.id, {"words": Mended}, created_ns=2)
     assert mended.kinds["quote"] == manifest.kinds["quote"] + 1 + (running.session.recorder.refused > 1)
     assert mended.refused == 0
