@@ -6,6 +6,7 @@ ring that is searched only when a hole is filled with fetched rows. A trade's nu
 (Massive and Alpaca number by exchange).
 """
 
+from collections import deque
 from collections.abc import Mapping
 from operator import itemgetter
 from typing import Any, Final
@@ -64,7 +65,9 @@ class Heard:
 
     def __init__(self, window_rows: int = LIVE_WINDOW_ROWS) -> None:
         self._window_rows = window_rows
-        self._trades: dict[int, None] = {}
+        self._trades: set[int] = set()
+        self._oldest: deque[int] = deque()
+        """The same trades, in the order they came."""
         self._rings = {kind: _Ring(kind, window_rows) for kind in _IDENTITY}
 
     def repeated(self, block: Block) -> Numbers | None:
@@ -87,16 +90,17 @@ class Heard:
         return found
 
     def _known_trades(self, identities: Numbers, is_unique: Numbers) -> Numbers | None:
-        trades = self._trades
+        trades, oldest = self._trades, self._oldest
         known = []
         for place in np.flatnonzero(is_unique).tolist():
             identity = int(identities[place])
             if identity in trades:
                 known.append(place)
             else:
-                trades[identity] = None
-        while len(trades) > self._window_rows:
-            del trades[next(iter(trades))]
+                trades.add(identity)
+                oldest.append(identity)
+        while len(oldest) > self._window_rows:
+            trades.remove(oldest.popleft())
         if not known:
             return None
         found = np.zeros(len(identities), np.bool_)
