@@ -54,7 +54,9 @@ class Progress:
 
     def _add_events(self, block: Block) -> None:
         self.good_count += len(block)
-        ids, times = block.number("instrument_id"), block.number("ts_event_ns")
+        ids = block.number("instrument_id")
+        # One that claims to be of a time to come would begin a hole behind its end.
+        times = np.minimum(block.number("ts_event_ns"), block.number("ts_recv_ns"))
         if block.kind is Kind.BAR:
             self._add_bars(block, ids, times)
         elif block.kind in _CHANNEL_BY_KIND:

@@ -9,10 +9,10 @@ from pipeline.ports import Channel, Message, Topic
 from pipeline.units import DAY_NS, MINUTE_NS, SECOND_NS
 
 
-def added(*events):
+def added(*events, ts_recv_ns=2**62):
     progress, normalizer = Progress(), TinyNormalizer()
     for event in events:
-        progress.add(1, normalizer.read([Message(1, event if isinstance(event, bytes) else bytes_of(event))]))
+        progress.add(1, normalizer.read([Message(ts_recv_ns, event if isinstance(event, bytes) else bytes_of(event))]))
     return progress
 
 
@@ -42,11 +42,16 @@ def test_a_late_report_sets_the_last_event_back_and_never_beyond_what_came():
     assert added(event("prints:A", 9), event("prints:A", 4)).last_event_ns(Topic(Channel.PRINTS, "A")) == 4
 
 
+def test_an_event_of_a_time_to_come_counts_as_of_when_it_came():
+    progress = added(event("quotes:A", 5), event("quotes:A", 10**18), ts_recv_ns=9)
+    assert progress.last_event_ns(Topic(Channel.QUOTES, "A")) == 9
+
+
 def test_of_many_rows_of_an_instrument_the_last_one_stays():
     progress = Progress()
     progress.add(1, TinyNormalizer().read([Message(1, bytes_of(event("quotes:A", 1)))]))
     times = np.arange(1_000, dtype=np.int64)
-    rows = Block.of(Kind.QUOTE, 1_000, seq=times + 1, instrument_id=1, ts_event_ns=times, ts_recv_ns=1)
+    rows = Block.of(Kind.QUOTE, 1_000, seq=times + 1, instrument_id=1, ts_event_ns=times, ts_recv_ns=1_000)
     progress.add(1, [rows])
     assert progress.last_event_ns(Topic(Channel.QUOTES, "A")) == 999
 
@@ -55,7 +60,7 @@ def test_of_many_rows_of_an_instrument_the_last_one_stays():
 def test_any_number_of_instruments_fits(id_):
     progress = Progress()
     progress.add(0, [Block.of(Kind.INSTRUMENT, 1, seq=1, instrument_id=id_, symbol=["X"], venue=["V"])])
-    progress.add(1, [Block.of(Kind.STATUS, 1, seq=1, instrument_id=id_, ts_event_ns=77, ts_recv_ns=1)])
+    progress.add(1, [Block.of(Kind.STATUS, 1, seq=1, instrument_id=id_, ts_event_ns=77, ts_recv_ns=78)])
     assert progress.last_event_ns(Topic(Channel.STATUSES, "X")) == 77
 
 
