@@ -43,14 +43,19 @@ class Progress:
 
     def add(self, message_count: int, batch: Blocks) -> None:
         """So many messages were read, and this is what they held."""
+        self.meet(batch)
         for block in batch:
             if block.kind is Kind.FEED:
                 self.bad_count += int(np.count_nonzero(block.number("action") == FeedAction.REJECTED))
-            elif block.kind is Kind.INSTRUMENT:
-                self._ids.update(zip(block.text("symbol"), block.number("instrument_id").tolist(), strict=True))
-            else:
+            elif block.kind is not Kind.INSTRUMENT:
                 self._add_events(block)
         self.message_count += message_count
+
+    def meet(self, batch: Blocks) -> None:
+        """Learn the instruments that are defined here: by a message, ahead of any, or by history."""
+        for block in batch:
+            if block.kind is Kind.INSTRUMENT:
+                self._ids.update(zip(block.text("symbol"), block.number("instrument_id").tolist(), strict=True))
 
     def _add_events(self, block: Block) -> None:
         self.good_count += len(block)

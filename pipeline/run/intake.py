@@ -66,6 +66,7 @@ class Intake:
         normalizer = self._normalizers[number - 1]
         if not isinstance(normalizer, Expecting) or not (batch := normalizer.expect(symbols, now_ns)):
             return
+        self.progress[number - 1].meet(batch)
         (defined,) = batch
         names = Instrument.__dataclass_fields__
         facts = known_of([Instrument(**{name: row[name] for name in names}) for row in defined.rows()])
@@ -119,7 +120,9 @@ class Intake:
             progress.add(len(items), batch)
             return batch
         if kind is Answer:
-            return normalizer.read_history(items)
+            batch = normalizer.read_history(items)
+            progress.meet(batch)
+            return batch
         assert kind is Fact
         for fact in items:
             if fact.action is FeedAction.CONNECTED:

@@ -217,3 +217,15 @@ def test_what_is_known_of_instruments_stands_behind_their_definitions():
         ("REFERENCE", 2),
         ("REFERENCE", 1),
     ]
+
+
+def test_when_a_topic_was_heard_last_is_known_however_its_symbol_was_defined():
+    session = Intake(["massive"], [MassiveMessages()], start_ns=START)
+    ms = START // 1_000_000
+    quote = '[{{"ev":"Q","sym":"{0}","bp":1.5,"bs":3,"ap":1.6,"as":5,"t":{1},"q":5}}]'
+    page = b'{"status":"OK","results":[{"bp":1.5,"bs":3,"ap":1.6,"as":5,"t":1793802637256000000,"q":4}]}'
+    rows_of(session.introduced(1, ["A"], START))
+    rows_of(session.taken([(1, Answer(Topic(Channel.QUOTES, "B"), START, page))]))
+    rows_of(session.taken([message(place, quote.format(symbol, ms + place)) for place, symbol in enumerate("ABC", 1)]))
+    times = [session.progress[0].last_event_ns(Topic(Channel.QUOTES, symbol)) for symbol in "ABC"]
+    assert times == [START + place * 1_000_000 for place in (1, 2, 3)]
