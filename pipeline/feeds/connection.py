@@ -124,10 +124,10 @@ class Connection:
         if line.ending:
             return end
         line.tell(FeedAction.LOST, count=self._connection, code=end.code, text=end.text)
-        if talk is not None and talk.acknowledged:
-            line.holes.open({topic: line.progress.last_event_ns(topic) for topic in talk.acknowledged})
+        if talk is not None and (topics := talk.flowing()):
+            line.holes.open({topic: line.progress.last_event_ns(topic) for topic in topics})
             if line.gap_from_ns is None:
-                assert line.last_ns is not None  # an acknowledgement is a message
+                assert line.last_ns is not None  # an acknowledgement or an event is a message
                 line.gap_from_ns = line.last_ns
                 line.tell(FeedAction.GAP_OPENED, from_ns=line.gap_from_ns)
         return end

@@ -73,6 +73,11 @@ class Talk:
             self._line.whole_until_ns = self._dialogue.whole_until_ns
         return self._end or end
 
+    def flowing(self) -> frozenset[Topic]:
+        """What is missing when this ends: what the vendor says it sends, and what came though it never said so."""
+        unsaid = (self._wanted or NOTHING) - self.acknowledged
+        return self.acknowledged | {topic for topic in unsaid if self._line.progress.last_event_ns(topic) is not None}
+
     async def _listen(self) -> End:
         try:
             self._say(self._dialogue.connected())
@@ -207,6 +212,7 @@ class Talk:
             self._say([*self._dialogue.want(self._wanted - verdict.again), *self._dialogue.want(self._wanted)])
         if verdict.given_up:
             self._tell(FeedAction.REJECTED, verdict.given_up, ": not answered, gone on without")
+            self._line.holes.close(verdict.given_up, self._line.clock.now_ns())
             self._completed()
         if verdict.reconnect:
             names = [topic.symbol for topic in sorted(verdict.reconnect)[:_NAMED_MAX]]
