@@ -27,8 +27,7 @@ def recording(*vendors, symbols=("A", "B"), files=FILES, **options):
         symbols=symbols,
         plan=plan_of(files, [], []),
         strategy_files=files,
-        clock=SystemClock(),
-        **options,
+        **{"clock": SystemClock(), **options},
     )
 
 
@@ -37,6 +36,7 @@ class Running:
 
     def __init__(self, store, what):
         self.ending, self.error, self.manifest, self.session = Ending(), None, None, None
+        self.feed_rows = []
         self._begun = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(store, what), daemon=True)
         self._thread.start()
@@ -51,7 +51,15 @@ class Running:
 
     def _told(self, session):
         self.session = session
+        session.recorder.seen.append(self._see)
         self._begun.set()
+
+    def _see(self, committed, _):
+        self.feed_rows += [row for block in committed if block.kind is Kind.FEED for row in block.rows()]
+
+    def told(self, *actions):
+        """The rows of these actions so far."""
+        return [row for row in self.feed_rows if row["action"] in actions]
 
     def until(self, condition, seconds=30):
         assert self._begun.wait(60)

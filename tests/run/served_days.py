@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 
 from pipeline.block import between
 from pipeline.codes import Kind, Origin
@@ -16,11 +17,13 @@ MARKET = (Kind.QUOTE, Kind.PRINT, Kind.BAR, Kind.STATUS)
 class Served:
     """Runs the exchange while its block runs; `urls` by protocol."""
 
-    def __init__(self, tape, venues, *, speed, faults=()):
-        self.tape, self.ledger = tape, ListLedger()
-        self._history = ServedHistory(tape)
+    def __init__(self, tape, venues, *, speed, faults=(), refusing=None):
+        self.tape, self.ledger, self.speed = tape, ListLedger(), speed
+        self._history = history = ServedHistory(tape)
+        refusing = {protocol: venue(history) for protocol, venue in (refusing or {}).items()}
         doors = [
-            Door(protocol, venue(self._history), is_tcp=protocol == "databento") for protocol, venue in venues.items()
+            Door(protocol, venue(history), refusing=refusing.get(protocol), is_tcp=protocol == "databento")
+            for protocol, venue in venues.items()
         ]
         rules = Rules(speed, clients_first=len(doors))
         self._make = lambda: Exchange(tape, doors, rules, faults, self.ledger, self._history)
@@ -53,6 +56,25 @@ class Served:
     def sent(self, protocol):
         """`seq` of the rows that clients of a protocol were sent, in order."""
         return [row for sent in self.ledger if sent.protocol == protocol for row in sent.rows]
+
+
+class DayClock:
+    """The clock of a day that is served: it stands until the day begins, then runs as it does."""
+
+    def __init__(self, served):
+        self.rate, self._served = served.speed, served
+
+    def now_ns(self):
+        exchange = self._served.exchange
+        elapsed_ns = time.monotonic_ns() - exchange._begun_ns if exchange._begun_ns else 0
+        return self._served.tape.starts_ns + int(elapsed_ns * self.rate)
+
+    async def sleep_until(self, ts_ns):
+        while (left_ns := ts_ns - self.now_ns()) > 0:  # noqa: ASYNC110 - a clock rings no bell
+            await asyncio.sleep(left_ns / 1e9 / self.rate)
+
+    def told(self):
+        return "as it is served"
 
 
 def facts(batches, symbols, carried, seqs=None, as_said=None, time_steps=None):
