@@ -17,6 +17,7 @@ from pipeline.kernel.single import Single
 KEPT_FOR: Final = 65_536
 """Inputs after which the state is kept anew; as many are run again after a failure, at most."""
 
+_LET_GO: Final = 4
 _FEWEST: Final = 64
 """A stretch counts as so many at least, so that a thousand lone inputs are kept, not all of an hour."""
 
@@ -85,18 +86,21 @@ class History:
         self._memory = memory
         self._kept: Array = np.zeros(0, np.uint8)
         self._ran: list[Ran] = []
+        self._forgotten: list[Ran] = []
+        """Let go a few at a time: a thousand at once take milliseconds, for which a live session would wait."""
         self._count = 0
 
     def begin(self) -> None:
         """Keep the state as it is now."""
-        self._kept = self._memory.kept()
-        self._ran.clear()
+        self._kept = self._memory.kept(self._kept)
+        self._forgotten, self._ran = self._ran, []
         self._count = 0
 
     def run(self, stretch: Ran, kernel: Run) -> bool:
         """Run a stretch; when the kernel fails the state is that before the input it failed at, which `stop` names."""
         if self._count >= KEPT_FOR:
             self.begin()
+        del self._forgotten[-_LET_GO:]
         is_well = stretch.run(kernel)
         if not is_well:
             self._memory.put_back(self._kept)

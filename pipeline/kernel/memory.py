@@ -92,9 +92,12 @@ class Memory:
         )
         return Snapshot(tables, states, shared, self._symbols)
 
-    def kept(self) -> Array:
-        """A copy of everything that lasts, in one piece, for `put_back`."""
-        return self._all.copy()
+    def kept(self, before: Array) -> Array:
+        """A copy of everything that lasts, in one piece, for `put_back`; where the one before stood, if it fits."""
+        if len(before) != len(self._all):
+            return self._all.copy()
+        before[:] = self._all
+        return before
 
     def put_back(self, kept: Array) -> None:
         """Be as it was kept, with an empty tape; the counts that come back empty the queues."""

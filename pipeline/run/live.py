@@ -4,10 +4,12 @@ Three threads: `run.listening` holds the sockets, stamps what comes and hands it
 reduces; the sync thread makes it durable. All is compiled before the first connection.
 """
 
+import gc
 import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Event
 from typing import Final
@@ -83,16 +85,35 @@ def record(
         begun(store, recording, code, fold) as session,
     ):
         told(session)
-        sys.setswitchinterval(_SWITCH_S)
         inbox = Inbox()
-        with Listening(
-            recording, inbox, recording.desired(session.symbols | session.picked), session.heard_ns
-        ) as listening:
+        with (
+            undisturbed(),
+            Listening(
+                recording, inbox, recording.desired(session.symbols | session.picked), session.heard_ns
+            ) as listening,
+        ):
             session.intake.progress = listening.progress
             loop = _Loop(recording, session, inbox, listening, ending, store)
             loop.run()
             ending.lag_s_max = loop.lag_s_max
     return seal(store.folder(session.manifest.id), store.disk)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """While this lasts, no thread keeps the interpreter for long, and the garbage collector leaves alone what is there now.
+
+    There are a hundred thousand objects of libraries before the first message; to look through them takes a tenth of a second.
+    """
+    switch_s = sys.getswitchinterval()
+    sys.setswitchinterval(_SWITCH_S)
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        sys.setswitchinterval(switch_s)
 
 
 def bites(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
