@@ -19,7 +19,7 @@ def quote_marks(bid_nano: Numbers, ask_nano: Numbers) -> Numbers:
     Absent is the smallest integer, so only a row with bid >= ask, or without a bid, needs a closer look.
     """
     odd = (bid_nano >= ask_nano) | (bid_nano == ABSENT)
-    if not odd.any():
+    if not np.count_nonzero(odd):
         return constant("i4", 0, len(odd))
     has_bid, has_ask = bid_nano != ABSENT, ask_nano != ABSENT
     both = has_bid & has_ask
@@ -53,7 +53,7 @@ def one_bar_marks(open_nano: int, high_nano: int, low_nano: int, close_nano: int
 
 def with_mark(marks: Numbers, rows: Numbers, mark: Mark) -> Numbers:
     """The marks with one more where `rows` (a mask) says so; the same array when it says so nowhere."""
-    return marks | np.where(rows, np.int32(mark), np.int32(0)) if rows.any() else marks
+    return marks | np.where(rows, np.int32(mark), np.int32(0)) if np.count_nonzero(rows) else marks
 
 
 class Seen:

@@ -108,7 +108,9 @@ class MassiveMessages:
             counts.append(len(of_message))
         if not events:
             return []
-        recv_ns = np.repeat(integers([message.ts_recv_ns for message in messages]), counts)
+        recv_ns = integers([message.ts_recv_ns for message in messages])
+        if counts.count(1) < len(counts):
+            recv_ns = np.repeat(recv_ns, counts)
         reading = Reading(self._known, events, recv_ns, Origin.INPUT)
         for type_, at in places_by_type(events):
             chosen = events if len(at) == len(events) else [events[i] for i in at.tolist()]

@@ -98,9 +98,9 @@ class Reading:
 
     def _refused(self, chosen: list[Any], at: Numbers, reasons: Reasons) -> Numbers | None:
         """Which events are refused, every one told; None when none is."""
-        is_bad: Numbers = np.logical_or.reduce(list(reasons.values()))
-        if not is_bad.any():
+        if not any(map(np.count_nonzero, reasons.values())):
             return None
+        is_bad: Numbers = np.logical_or.reduce(list(reasons.values()))
         for row in np.flatnonzero(is_bad).tolist():
             reason = next(reason for reason, mask in reasons.items() if mask[row])
             self.refuse(f"{reason}: {encode(chosen[row]).decode()}", int(at[row]))

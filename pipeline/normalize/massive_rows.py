@@ -69,7 +69,7 @@ def quotes(events: Sequence[Quote | PastQuote], codes: list[int], ts_recv_ns: Nu
 
 def _side(prices: Numbers, sizes: Numbers) -> tuple[Numbers, Numbers]:
     """A side of a quote, absent where nobody stands."""
-    if prices.all():
+    if np.count_nonzero(prices) == len(prices):
         return prices, sizes
     return np.where(prices, prices, ABSENT), np.where(prices, sizes, ABSENT)
 

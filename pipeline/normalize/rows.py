@@ -5,14 +5,14 @@ numbers; `ranked` makes the batch of it.
 """
 
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
 
 from pipeline.block import Block, Blocks, Numbers, concat
 from pipeline.codes import FeedAction, Kind
-from pipeline.events import LAYOUTS
+from pipeline.events import FIELD_BY_NAME, LAYOUTS
 from pipeline.instruments import Instrument
 from pipeline.units import ABSENT
 
@@ -80,7 +80,7 @@ def _reordered(block: Block, ranks: Numbers) -> Block:
 
 
 def _rises(places: Numbers) -> bool:
-    return len(places) == 1 or bool((places[1:] > places[:-1]).all())
+    return len(places) == 1 or np.count_nonzero(places[1:] > places[:-1]) == len(places) - 1
 
 
 def constant(type_: str, value: float, count: int) -> Numbers:
@@ -101,14 +101,16 @@ def _constant(type_: str, value: float, count: int) -> Numbers:
 
 def block_of_columns(kind: Kind, count: int, columns: dict[str, Numbers | int]) -> Block:
     """A block of fixed columns; a column given as a number, or not given, shares memory with its like."""
-    full: dict[str, Any] = {}
-    for name, type_, default in _fields(kind):
-        given = columns.get(name, default)
-        full[name] = given if isinstance(given, np.ndarray) else constant(type_, given, count)
+    defaults = _defaults(kind, count)
+    full: dict[str, Any] = defaults | columns
+    assert len(full) == len(defaults), f"{kind.name.lower()} has no column {min(full.keys() - defaults.keys())!r}"
+    for name, given in columns.items():
+        if not isinstance(given, np.ndarray):
+            full[name] = constant(FIELD_BY_NAME[kind][name].type, given, count)
     return Block(kind, full)
 
 
-@cache
-def _fields(kind: Kind) -> list[tuple[str, str, Any]]:
-    """Name, type and default of each column: asked for at every block, however few its rows."""
-    return [(field.name, field.type, field.default) for field in LAYOUTS[kind].fields]
+@lru_cache(1_024)
+def _defaults(kind: Kind, count: int) -> dict[str, Numbers]:
+    """The columns that nobody set: asked for at every block, however few its rows."""
+    return {field.name: constant(field.type, field.default, count) for field in LAYOUTS[kind].fields}  # type: ignore[arg-type]  # fixed columns have numbers
