@@ -44,19 +44,22 @@ class Facts:
         self._words = [""]
         self._by_word = {"": 0}
         self._chosen: dict[str, Columns] = {}
+        self._absent = Columns(_COLUMNS)
         self._waiting = np.zeros(0, _WAITING)
+        self._waiting_texts = {"": 0}
         self._news = np.zeros((0, 2), np.int64)
 
-    def fold(self, block: Block) -> None:
-        """Take in rows of kind `reference`; they count from `release` on."""
+    def fold(self, block: Block, held_ns: Numbers | None = None) -> None:
+        """Take in rows of kind `reference`; they count from `release` on, none before its moment in `held_ns`, (n,) int64."""
         rows = np.zeros(len(block), _WAITING)
         known_ns, as_of_ns = block.number("known_at_ns"), block.number("as_of_ns")
         known_ns = np.where(known_ns == ABSENT, block.number("ts_recv_ns"), known_ns)
         as_of_ns = np.where(as_of_ns == ABSENT, known_ns, as_of_ns)
         rows["due_ns"] = np.maximum(known_ns, as_of_ns)  # a split that is announced is not in force yet
-        rows["name"] = [self.word(name) for name in block.text("field")]
-        rows["word"] = [self.word(text) for text in block.text("text")]
-        rows["provider"] = [self.word(name) for name in block.text("provider")]
+        if held_ns is not None:
+            rows["due_ns"] = np.maximum(rows["due_ns"], held_ns)
+        for name, column in (("name", "field"), ("word", "text"), ("provider", "provider")):
+            rows[name] = [self._waiting_texts.setdefault(text, len(self._waiting_texts)) for text in block.text(column)]
         rows["preference"] = [self._preference.get(name, 0) for name in block.text("provider")]
         rows["id"], rows["value"] = block.number("instrument_id"), block.number("value")
         rows["known_ns"], rows["as_of_ns"] = known_ns, as_of_ns
@@ -68,14 +71,18 @@ class Facts:
         if not is_due.any():
             return
         due, self._waiting = self._waiting[is_due], self._waiting[~is_due]
+        texts = list(self._waiting_texts)
+        for column in ("word", "provider"):  # numbered when they come in force: what comes later leaves no trace before
+            numbers = {each: self.word(texts[each]) for each in dict.fromkeys(due[column].tolist())}
+            due[column] = [numbers[each] for each in due[column].tolist()]
         for name in np.unique(due["name"]).tolist():
-            self._choose(self._words[name], due[due["name"] == name], rows)
+            self._choose(texts[name], due[due["name"] == name], rows)
 
     def of(self, name: str, rows: int) -> Columns:
         """Value, word, known_ns, as_of_ns and provider of a fact, (rows,) each; all absent when nobody told it."""
         found = self._chosen.get(name)
         if found is None:
-            return Columns(_COLUMNS, rows)
+            found = self._absent  # nobody writes into it
         found.grow(rows)
         return found
 
@@ -108,12 +115,14 @@ class Facts:
         told = {
             f"{name}.{column}": kept for name in self.names() for column, kept in self._chosen[name].arrays().items()
         }
-        return {"waiting": self._waiting, "news": self._news, "words": self._words, **told}
+        texts = list(self._waiting_texts)
+        return {"waiting": self._waiting, "texts": texts, "news": self._news, "words": self._words, **told}
 
     def put_back(self, arrays: Mapping[str, Any]) -> None:
         """What was kept, in place of what is there."""
         self._words = list(arrays["words"])
         self._by_word = {text: number for number, text in enumerate(self._words)}
+        self._waiting_texts = {text: number for number, text in enumerate(arrays["texts"])}
         self._waiting, self._news = np.array(arrays["waiting"]), np.array(arrays["news"])
         self._chosen = {}
         for name in sorted({key.rpartition(".")[0] for key in arrays} - {""}):

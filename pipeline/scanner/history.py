@@ -5,11 +5,12 @@ from typing import Final
 
 import numpy as np
 
-from pipeline.block import Numbers
+from pipeline.block import Block, Numbers
 from pipeline.hours import Calendar
 from pipeline.scanner.clocks import TradingDays
 from pipeline.scanner.columns import COUNT, FLOAT, MOMENT, Column, Columns
 from pipeline.scanner.facts import Facts, day_of
+from pipeline.units import ABSENT, DAY_NS, HOUR_NS
 
 COLUMNS: Final = {
     "done_day": Column("i8", -1),
@@ -19,6 +20,7 @@ COLUMNS: Final = {
     "atr": FLOAT,
     "adv": FLOAT,
 }
+PREVIOUS_CLOSE: Final = "previous_close"
 ATR_DAYS: Final = 14
 _STALE_DAYS: Final = 5
 """A previous close of shares from further back than a long week-end is none."""
@@ -83,7 +85,7 @@ def previous_close(columns: Columns, facts: Facts, days: TradingDays) -> tuple[N
     """
     rows = columns.rows
     today = days.of("number", columns["calendar"])
-    told = facts.of("previous_close", rows)
+    told = facts.of(PREVIOUS_CLOSE, rows)
     told_day = np.where(day_of(told["as_of_ns"]) < today, day_of(told["as_of_ns"]), -1)
     is_told = np.isfinite(told["value"]) & (told_day >= columns["done_day"]) & (told_day >= 0)
     day = np.where(is_told, told_day, columns["done_day"])
@@ -92,6 +94,17 @@ def previous_close(columns: Columns, facts: Facts, days: TradingDays) -> tuple[N
     is_stale = (columns["calendar"] == Calendar.SHARES) & (day < today - _STALE_DAYS)
     ratio = split_since(facts, rows, day)
     return np.where(is_stale, np.nan, close / ratio), known_ns
+
+
+def held_until(block: Block, calendars: Numbers) -> Numbers:
+    """(n,) int64: until when rows of kind `reference` are held back: a close is no previous one before its day is over.
+
+    New York's days are over at 4:00 or 5:00 UTC, and nothing trades then.
+    """
+    is_close = np.array([name == PREVIOUS_CLOSE for name in block.text("field")], np.bool_)
+    midnight_ns = (day_of(block.number("as_of_ns")) + 1) * DAY_NS
+    over_ns = midnight_ns + np.where(calendars == Calendar.SHARES, 5 * HOUR_NS, 0)
+    return np.where(is_close & (block.number("as_of_ns") != ABSENT), over_ns, ABSENT)
 
 
 def split_since(facts: Facts, rows: int, day: Numbers) -> Numbers:

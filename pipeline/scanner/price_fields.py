@@ -108,7 +108,7 @@ def open_(view: View) -> Valued:
 @field_of("chg_from_open_pct", "%", "last against the open", _TRADES, CLOSING)
 def chg_from_open_pct(view: View) -> Valued:
     """Absent before the open."""
-    return Valued(pct(view["last"], view["rth_open"]), view["ts_last_ns"])
+    return Valued(pct(view["last"], view["rth_open"]), np.maximum(view["ts_last_ns"], view["ts_open_known_ns"]))
 
 
 def window(view: View, length_ns: int) -> "tuple[Numbers, Numbers, Numbers, Numbers] | None":
@@ -166,31 +166,31 @@ def hod(view: View) -> Valued:
 @field_of("lod", "price", "low of the day, premarket and after hours included", _TRADES)
 def lod(view: View) -> Valued:
     """Of prints that may move lows."""
-    return Valued(view["low"], view["ts_last_ns"])
+    return Valued(view["low"], view["ts_range_ns"])
 
 
 @field_of("rth_high", "price", "high of the regular session alone", _TRADES, CLOSING)
 def rth_high(view: View) -> Valued:
     """The other high of the day."""
-    return Valued(view["rth_high"], view["ts_high_ns"])
+    return Valued(view["rth_high"], view["ts_range_ns"])
 
 
 @field_of("rth_low", "price", "low of the regular session alone", _TRADES, CLOSING)
 def rth_low(view: View) -> Valued:
     """The other low of the day."""
-    return Valued(view["rth_low"], view["ts_last_ns"])
+    return Valued(view["rth_low"], view["ts_range_ns"])
 
 
 @field_of("dist_hod_pct", "%", "last against hod: 0 at the high, below it negative", _TRADES)
 def dist_hod_pct(view: View) -> Valued:
     """Of the whole day's high."""
-    return Valued(pct(view["last"], view["high"]), view["ts_last_ns"])
+    return Valued(pct(view["last"], view["high"]), np.maximum(view["ts_last_ns"], view["ts_high_ns"]))
 
 
 @field_of("dist_rth_high_pct", "%", "last against rth_high", _TRADES, CLOSING)
 def dist_rth_high_pct(view: View) -> Valued:
     """Of the regular session's high."""
-    return Valued(pct(view["last"], view["rth_high"]), view["ts_last_ns"])
+    return Valued(pct(view["last"], view["rth_high"]), np.maximum(view["ts_last_ns"], view["ts_range_ns"]))
 
 
 @field_of("new_high", "flag", "1: hod rose since the last evaluation", _TRADES)
@@ -203,19 +203,19 @@ def new_high(view: View) -> Valued:
 @field_of("pm_high", "price", "high from 4:00 to 9:30", _TRADES, SHARES)
 def pm_high(view: View) -> Valued:
     """It stays what it was at 9:30."""
-    return Valued(view["pm_high"], view["ts_volume_ns"])
+    return Valued(view["pm_high"], view["ts_pm_ns"])
 
 
 @field_of("pm_low", "price", "low from 4:00 to 9:30", _TRADES, SHARES)
 def pm_low(view: View) -> Valued:
     """It stays what it was at 9:30."""
-    return Valued(view["pm_low"], view["ts_volume_ns"])
+    return Valued(view["pm_low"], view["ts_pm_ns"])
 
 
 @field_of("dist_pm_high_pct", "%", "last against pm_high", _TRADES, SHARES)
 def dist_pm_high_pct(view: View) -> Valued:
     """Above it positive."""
-    return Valued(pct(view["last"], view["pm_high"]), view["ts_last_ns"])
+    return Valued(pct(view["last"], view["pm_high"]), np.maximum(view["ts_last_ns"], view["ts_pm_ns"]))
 
 
 def _against(price: Valued, before: Valued) -> Valued:

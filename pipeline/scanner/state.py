@@ -13,7 +13,7 @@ from pipeline.scanner.clocks import TradingDays
 from pipeline.scanner.columns import CODE, FLAG, Column, Columns
 from pipeline.scanner.facts import Facts, day_of
 from pipeline.scanner.field import Field, Measures
-from pipeline.scanner.history import History, previous_close
+from pipeline.scanner.history import History, held_until, previous_close
 from pipeline.scanner.kinds import spelled_kind
 from pipeline.scanner.profile import STEP_NS as PROFILE_STEP_NS
 from pipeline.scanner.profile import Profile
@@ -81,7 +81,9 @@ class State:
         if Kind.INSTRUMENT in segment:
             self._define(segment[Kind.INSTRUMENT])
         if Kind.REFERENCE in segment:
-            self.facts.fold(segment[Kind.REFERENCE])
+            told = segment[Kind.REFERENCE]
+            ids = told.number("instrument_id").clip(0, self.columns.rows - 1)
+            self.facts.fold(told, held_until(told, self.columns["calendar"][ids]))
         known = {kind: self._known(block) for kind, block in segment.items()}
         if Kind.STATUS in known:
             quotes.fold_statuses(self.columns, known[Kind.STATUS])

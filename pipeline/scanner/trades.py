@@ -39,6 +39,7 @@ DAILY: Final = {
     "pm_steps": COUNT,
     "pm_trades": COUNT,
     "pm_dollars": Column("f8", 0.0),
+    "ts_pm_ns": MOMENT,
     "rth_open": FLOAT,
     "ts_rth_open_ns": MOMENT,
     "ts_open_known_ns": MOMENT,
@@ -48,6 +49,7 @@ DAILY: Final = {
     "ts_rth_last_ns": MOMENT,
     "ts_rth_known_ns": MOMENT,
     "ts_high_ns": MOMENT,
+    "ts_range_ns": MOMENT,
 }
 """Those that begin anew each trading day."""
 
@@ -203,7 +205,9 @@ def _add(columns: Columns, made: Trades, which: str) -> None:
     np.add.at(columns[f"{which}_steps"], made.id, made.steps)
     np.add.at(columns[f"{which}_trades"], made.id, made.trades)
     np.add.at(columns[f"{which}_dollars"], made.id, made.dollars)
-    if which == "total":
+    if which == "pm":
+        np.maximum.at(columns["ts_pm_ns"], made.id, made.recv_ns)
+    else:
         traded = made.where(made.steps > 0)
         np.maximum.at(columns["ts_trade_ns"], traded.id, traded.end_ns)
         counted = made.where(made.steps != 0)
@@ -214,6 +218,7 @@ def _stretch(columns: Columns, made: Trades, which: str) -> None:
     if which == "":
         above = made.where(~(made.high <= columns["high"][made.id]))
         np.maximum.at(columns["ts_high_ns"], above.id, above.recv_ns)
+        np.maximum.at(columns["ts_range_ns"], made.id, made.recv_ns)
     np.fmax.at(columns[f"{which}high"], made.id, made.high)
     np.fmin.at(columns[f"{which}low"], made.id, made.low)
 

@@ -54,25 +54,25 @@ def vwap(view: View) -> Valued:
 @field_of("pm_volume", "size", "volume from 4:00 to 9:30", _TRADES, SHARES)
 def pm_volume(view: View) -> Valued:
     """Summed here: vendors' daily figures are zero then, or have it mixed with the day's."""
-    return Valued(view["pm_steps"] * view["step_size"], view["ts_volume_ns"])
+    return Valued(view["pm_steps"] * view["step_size"], view["ts_pm_ns"])
 
 
 @field_of("pm_dollar_vol", "money", "price times size from 4:00 to 9:30", _TRADES, SHARES)
 def pm_dollar_vol(view: View) -> Valued:
     """In the quote currency."""
-    return Valued(view["pm_dollars"].copy(), view["ts_volume_ns"])
+    return Valued(view["pm_dollars"].copy(), view["ts_pm_ns"])
 
 
 @field_of("pm_trades", "count", "trades from 4:00 to 9:30", _TRADES, SHARES)
 def pm_trades(view: View) -> Valued:
     """Absent where bars don't count them."""
-    return Valued(_counted(view, view["pm_trades"]), view["ts_volume_ns"])
+    return Valued(_counted(view, view["pm_trades"]), view["ts_pm_ns"])
 
 
 @field_of("pm_vwap", "price", "volume-weighted average price from 4:00 to 9:30", _TRADES, SHARES)
 def pm_vwap(view: View) -> Valued:
     """It stays what it was at 9:30."""
-    return Valued(_average(view, view["pm_dollars"], view["pm_steps"] * view["step_size"]), view["ts_volume_ns"])
+    return Valued(_average(view, view["pm_dollars"], view["pm_steps"] * view["step_size"]), view["ts_pm_ns"])
 
 
 @field_of("adv", "size", "average daily volume", _ADV)
