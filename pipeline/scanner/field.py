@@ -4,7 +4,7 @@ A field is a function of a view. Whoever writes one of his own gets the same vie
 field there is; with `columns` and `fold` it may remember something itself.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
@@ -92,7 +92,7 @@ class View:
             field = self._fields[name]
             found = field.of(self)
             if field.classes:
-                has = np.isin(self["asset_class"], [int(each) for each in field.classes])
+                has = among(self["asset_class"], field.classes)
                 found = Valued(np.where(has, found.value, np.nan), found.known_ns)
             self._found[name] = Valued(found.value, np.where(np.isnan(found.value), ABSENT, found.known_ns))
         return self._found[name]
@@ -128,6 +128,14 @@ class View:
     def known_never(self) -> Numbers:
         """For what needs no event: known at no moment."""
         return np.full(self.rows, ABSENT, np.int64)
+
+
+def among(asset_classes: Numbers, chosen: Iterable[AssetClass]) -> Numbers:
+    """(n,) bool: whether each class is one of these."""
+    is_chosen = np.zeros(len(AssetClass), np.bool_)
+    is_chosen[[int(each) for each in chosen]] = True
+    found: Numbers = is_chosen[asset_classes]
+    return found
 
 
 def field_of(

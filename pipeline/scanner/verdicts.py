@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline.block import Numbers
 from pipeline.scanner.definition import Definition, Filter, NearMiss, RankKey
-from pipeline.scanner.field import View
+from pipeline.scanner.field import View, among
 
 _COMPARE: Final = {
     ">": np.greater,
@@ -72,8 +72,7 @@ def judged(view: View, definition: Definition, *, evaluation: int, seq: int) -> 
         ],
         np.bool_,
     ).reshape(shape)
-    classes = [int(each) for each in definition.asset_classes]
-    is_looked_at = view["is_defined"] & np.isin(view["asset_class"], classes)
+    is_looked_at = view["is_defined"] & among(view["asset_class"], definition.asset_classes)
     still = np.logical_and.accumulate(np.concatenate([is_looked_at[None], passes]), axis=0)
     keys = [(values[place[key.field]], key) for key in definition.rank]
     return Table(

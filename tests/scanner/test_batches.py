@@ -76,7 +76,7 @@ def packed(made):
     return [packed_rows(block) for block in concat(made)]
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(tapes())
 def test_how_inputs_are_batched_changes_nothing(tape):
     (whole, scanner), *others = [scanned(tape, everything(), rows) for rows in (0, 1, 7)]
@@ -86,7 +86,7 @@ def test_how_inputs_are_batched_changes_nothing(tape):
         assert other.get_active_stock_list() == scanner.get_active_stock_list()
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(tapes(), st.integers(1, 100))
 def test_one_that_was_frozen_goes_on_as_if_it_had_not_been(tape, part):
     whole, scanner = scanned(tape, everything())
@@ -106,15 +106,14 @@ def test_a_state_of_another_definition_is_refused():
         scanner_of().thaw(everything().freeze())
 
 
-@pytest.mark.parametrize("path", sorted(PRESETS.glob("*.toml")), ids=lambda path: path.stem)
-def test_a_preset_over_a_generated_day_is_one_in_any_batches(path):
+@pytest.mark.parametrize("name", ["small_cap_hod", "crypto"])
+def test_a_preset_over_a_generated_day_is_one_in_any_batches(name):
     found = []
     for rows in (64, 100_000):
-        scanner: Scanner = load_scanner(path)
+        scanner: Scanner = load_scanner(PRESETS / f"{name}.toml")
         made, seq = [], 0
-        for ranked in merged([GeneratedDay(Day(quotes=1_500, batch_rows=rows))]):
-            batch = [block.with_columns(seq=block.number("seq") + seq) for block in ranked]
+        for batch in merged([GeneratedDay(Day(quotes=500, batch_rows=rows))]):
+            made += scanner.update([block.with_columns(seq=block.number("seq") + seq) for block in batch])
             seq += sum(map(len, batch))
-            made += scanner.update(batch)
         found.append((packed(made), scanner.digest()))
     assert found[0] == found[1]
