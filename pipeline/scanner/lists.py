@@ -2,19 +2,17 @@
 
 from typing import Final
 
-import msgspec
 import numpy as np
 
-from pipeline.block import Blocks, concat
+from pipeline.block import Blocks, Numbers, concat
 from pipeline.codes import Kind, UniverseAction, UniverseReason
 from pipeline.scanner.clocks import trading_day
 from pipeline.scanner.definition import ListDefinition
+from pipeline.scanner.frozen import digest_of, freeze, thaw
 from pipeline.scanner.rows import universe_rows
 from pipeline.scanner.universe import Changes
 
 _NEVER: Final = -1
-_Frozen = tuple[str, tuple[int, int, int], dict[str, list[int]], list[tuple[int, str]]]
-"""The definition's hash; session time, day and its end; ids by symbol; what is listed."""
 
 
 class ListScanner:
@@ -24,7 +22,7 @@ class ListScanner:
         """`scanner_id` is its place in the session's list, from 1."""
         self.definition = definition
         self.scanner_id = scanner_id
-        self._ids: dict[str, list[int]] = {}
+        self._known: dict[int, str] = {}
         self._listed: dict[int, str] = {}
         self._now_ns = 0
         self._day = _NEVER
@@ -34,29 +32,33 @@ class ListScanner:
         """The universe changes that exactly these inputs cause."""
         made: Blocks = []
         for seq, now_ns, defined in self._moments([block for block in blocks if len(block)]):
-            for id_, symbol in defined:
-                self._ids.setdefault(symbol, []).append(id_)
+            self._known.update(defined)
             self._turn(now_ns)
             made += self._settled(seq, now_ns)
         return concat(made)
-
-    def freeze(self) -> bytes:
-        """Everything it remembers, between two batches."""
-        days = (self._now_ns, self._day, self._day_ends_ns)
-        return msgspec.json.encode((self.definition.hash, days, self._ids, sorted(self._listed.items())))
-
-    def thaw(self, content: bytes) -> None:
-        """Remember what a list of the same definition froze, and nothing else. Raises ValueError for another."""
-        hash_, days, ids, listed = msgspec.json.decode(content, type=_Frozen)
-        if hash_ != self.definition.hash:
-            raise ValueError("this is the state of another list")
-        self._now_ns, self._day, self._day_ends_ns = days
-        self._ids, self._listed = ids, dict(listed)
 
     def get_active_stock_list(self) -> list[str]:
         """Symbols in the list, in its order."""
         there = set(self._listed.values())
         return [symbol for symbol in self._symbols() if symbol in there]
+
+    def freeze(self) -> bytes:
+        """Everything it remembers, between two batches."""
+        clock = {"now_ns": self._now_ns, "day": self._day, "day_ends_ns": self._day_ends_ns}
+        lists = {"known": list(self._known.items()), "listed": list(self._listed.items())}
+        return freeze(self.definition.hash, {"clock": clock, "lists": lists}, [])
+
+    def thaw(self, content: bytes) -> None:
+        """Remember what a scanner of the same definition froze, and nothing else. Raises ValueError for another."""
+        parts, _ = thaw(self.definition.hash, content)
+        clock, lists = parts["clock"], parts["lists"]
+        self._now_ns, self._day, self._day_ends_ns = clock["now_ns"], clock["day"], clock["day_ends_ns"]
+        self._known = dict(lists["known"])
+        self._listed = dict(lists["listed"])
+
+    def digest(self) -> bytes:
+        """32 bytes over everything it remembers."""
+        return digest_of(self.freeze())
 
     def _moments(self, batch: Blocks) -> "list[tuple[int, int, list[tuple[int, str]]]]":
         """Inputs that define instruments, or at which a new day has begun: seq, session time, what is defined."""
@@ -73,9 +75,17 @@ class ListScanner:
                 block.number("seq").tolist(), block.number("instrument_id").tolist(), block.text("symbol"), strict=True
             ):
                 defined.setdefault(place, []).append((id_, symbol))
-        first = [place for place in range(len(seq)) if now_ns[place] >= self._day_ends_ns][:1]
-        at = sorted({*np.searchsorted(seq, list(defined)).tolist(), *first})
+        at = sorted({*np.searchsorted(seq, list(defined)).tolist(), *self._day_begins(now_ns)})
         return [(int(seq[place]), int(now_ns[place]), defined.get(int(seq[place]), [])) for place in at]
+
+    def _day_begins(self, now_ns: Numbers) -> list[int]:
+        """The inputs at which a day begins that is another than the one before."""
+        begins: list[int] = []
+        ends_ns = self._day_ends_ns
+        while (place := int(np.searchsorted(now_ns, ends_ns))) < len(now_ns):
+            begins.append(place)
+            ends_ns = trading_day(self.definition.calendar, int(now_ns[place])).ends_ns
+        return begins
 
     def _turn(self, now_ns: int) -> None:
         if now_ns >= self._day_ends_ns:
@@ -87,9 +97,10 @@ class ListScanner:
 
     def _settled(self, seq: int, now_ns: int) -> Blocks:
         rank = {symbol: place for place, symbol in enumerate(self._symbols(), 1)}
-        gone = [id_ for id_, symbol in self._listed.items() if symbol not in rank]
-        come = [id_ for symbol in rank for id_ in self._ids.get(symbol, []) if id_ not in self._listed]
-        symbols = {id_: symbol for symbol, ids in self._ids.items() for id_ in ids}
+        symbols = self._known
+        gone = [id_ for id_, symbol in self._listed.items() if symbols[id_] != symbol or symbol not in rank]
+        come = [id_ for id_, symbol in symbols.items() if symbol in rank and id_ not in self._listed]
+        come.sort(key=lambda id_: (rank[symbols[id_]], id_))
         for id_ in gone:
             del self._listed[id_]
         self._listed.update((id_, symbols[id_]) for id_ in come)

@@ -26,6 +26,9 @@ from pipeline.scanner.keys import ARRAYS, KEYS, REQUIRED, TABLES, WEEKDAYS, Key
 
 _CLOCK: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 _DATED: Final = re.compile(r"(\d{4}-\d{2}-\d{2})\s*,\s*(\S+)")
+ROWS_MAX: Final = 60
+"""Filters, or keys of the rank: their verdicts are remembered as bits."""
+
 _ALWAYS: Final = "24/7"
 _EPOCH: Final = date(1970, 1, 1)
 _DEFAULTS_ALWAYS: Final[Mapping[str, Any]] = {"from": "00:00", "until": "00:00", "days": list(WEEKDAYS)}
@@ -147,6 +150,8 @@ class _Reader:
         given = tables.get(name, [])
         if not isinstance(given, list):
             self._refuse(name, f"accepted are tables: [[{name}]]")
+        if len(given) > ROWS_MAX:
+            self._refuse(name, f"there are {len(given)} of them; accepted are up to {ROWS_MAX}")
         return [(f"{name}[{place}]", row) for place, row in enumerate(given, 1)]
 
     def _filter(self, place: str, row: Any, classes: Sequence[AssetClass]) -> Filter:
