@@ -1,4 +1,4 @@
-"""The rows of logs as relations of DuckDB, in the schema `log`: one for each kind, one for manifests, one for strategies.
+"""The rows of logs as relations of DuckDB, in the schema `log`: one for each kind, for manifests, strategies and scanners.
 
 Each row carries `session` and `run` in front. `run` is null in rows of the recording itself; a run's rows carry the
 session they were derived from, so `seq` always points into that session.
@@ -19,6 +19,7 @@ from pipeline.log.backtests import Results, backtests, table_of
 from pipeline.log.manifest import Manifest, Words
 from pipeline.log.reader import LogReader, read_journal
 from pipeline.log.store import Store
+from warehouse.scanners import settings_of
 
 _TEXT: Final = pa.utf8()
 _PLACE: Final = [("session", _TEXT), ("run", _TEXT)]
@@ -41,6 +42,15 @@ REFERENCE_LOG: Final = "(reference)"
 SCANS_LOG: Final = "(scans)"
 """The same of people's own lists."""
 
+SCANNERS: Final = pa.schema(
+    [
+        *_PLACE,
+        ("scanner_id", pa.int16()),
+        ("scanner", _TEXT),
+        *((name, pa.list_(_TEXT)) for name in ("fields", "units", "filters")),
+    ]
+)
+
 
 def register(
     connection: duckdb.DuckDBPyConnection,
@@ -62,6 +72,8 @@ def register(
             connection.from_arrow(_manifests(readers)).create_view("manifests")
         elif name == "log.strategies":
             connection.from_arrow(_strategies(readers)).create_view("strategies")
+        elif name == "log.scanners":
+            connection.from_arrow(_scanners(readers)).create_view("scanners")
         elif name == "log.cells":
             connection.from_arrow(_cells(store, None if is_whole else readers)).create_view("cells")
         else:
@@ -163,6 +175,17 @@ def _strategies(readers: Iterable[LogReader]) -> pa.Table:
             told = {"strategy_id": place, "strategy": entry.name, "words": _by_code(entry.words)}
             rows.append({"session": session, "run": run, **told})
     return pa.Table.from_pylist(rows, STRATEGIES)
+
+
+def _scanners(readers: Iterable[LogReader]) -> pa.Table:
+    """The scanners that settings name, in the order of their ids, with the names of their fields and filters."""
+    rows = []
+    for reader in readers:
+        session, run = session_and_run(reader.manifest)
+        for place, entry in enumerate(settings_of(reader.manifest), start=1):
+            told = {name: entry[name] for name in ("fields", "units", "filters")}
+            rows.append({"session": session, "run": run, "scanner_id": place, "scanner": entry["name"], **told})
+    return pa.Table.from_pylist(rows, SCANNERS)
 
 
 def _by_code(words: Words) -> dict[str, list[tuple[int, str]]]:

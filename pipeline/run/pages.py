@@ -1,4 +1,4 @@
-"""Pages written from the code, so that they can't lag behind it: the event layouts, the commands, the indicators, the feeds."""
+"""Pages written from the code, so that they can't lag behind it: the event layouts, the commands, the indicators, the feeds, what a scanner may hold."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -11,6 +11,7 @@ from pipeline.indicators.catalog import INDICATORS
 from pipeline.indicators.indicator import Indicator
 from pipeline.provenance import BOTH, ROLE, Mode
 from pipeline.run.feeds_page import feeds_page
+from pipeline.run.scanner_page import scanner_page
 
 _LOOK: Final[dict[str, Any]] = {"terminal_width": 100, "help_option_names": ["-h", "--help"]}
 """Of the help texts, whatever terminal writes them."""
@@ -25,6 +26,7 @@ def pages(root: click.Group) -> dict[str, str]:
         "commands.md": commands_page(root),
         "indicators.md": indicators_page(),
         "feeds.md": _WRITTEN + feeds_page(),
+        "scanner_fields.md": _WRITTEN + scanner_page(),
     }
 
 

@@ -169,8 +169,7 @@ def _keeping(
     with kept(store, run, code) as written:
         decisions = DecisionsHash()
         yield lambda made: _write(written, decisions, made), run.id
-        state = scanner.digest().hex() if isinstance(scanner, FieldScanner) else ""
-        written.hashes = Hashes(state, decisions.digest().hex())
+        written.hashes = Hashes(scanner.digest().hex(), decisions.digest().hex())
 
 
 def setting_of(scanner: AnyScanner) -> dict[str, object]:
@@ -260,7 +259,7 @@ class _Seen:
             symbol=self._scanner.state.symbols[id_],
             verdict=CandidateVerdict(int(table.verdict[id_])).name.lower(),
             rank=int(table.rank[id_]),
-            in_list=table.verdict[id_] == CandidateVerdict.PICKED,
+            in_list=bool(table.verdict[id_] == CandidateVerdict.PICKED),
             filters=filters,
             fields=fields,
             known_at=known,

@@ -1,0 +1,29 @@
+"""The scanners of a log, by what its settings keep of them: names and units of fields, words of filters."""
+
+from typing import Any
+
+from pipeline.errors import ConfigError
+from pipeline.log.manifest import Manifest
+from pipeline.scanner.fields import FIELDS
+from pipeline.scanner.reading import definition_from, is_list
+
+
+def settings_of(manifest: Manifest) -> list[dict[str, Any]]:
+    """Of each scanner, in the order of their ids, `name`, `fields`, `units` and `filters`.
+
+    A scan that was kept has them in its settings; a recording or a replay has the definition's text in its plan.
+    """
+    settings: Any = manifest.settings
+    if "scanners" in settings:
+        return list(settings["scanners"])
+    chosen = (settings.get("plan") or {}).get("scanner")
+    return [_read(chosen["text"], chosen["file"])] if chosen else []
+
+
+def _read(text: str, file: str) -> dict[str, Any]:
+    """What a text defines today; the numbers alone where it defines nothing any more."""
+    nameless = {"name": file.rpartition("/")[2].partition(".")[0], "fields": [], "units": [], "filters": []}
+    try:
+        return nameless if is_list(text, file) else definition_from(text, file, FIELDS).setting(FIELDS)
+    except ConfigError:
+        return nameless
