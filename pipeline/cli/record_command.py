@@ -1,16 +1,14 @@
 """`tape record`: a live session."""
 
-import dataclasses
 import signal
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pipeline.cli.show import as_json_line, counted, json_option
-from pipeline.units import iso_from_ns
 
 if TYPE_CHECKING:
     from pipeline.log.manifest import Manifest
@@ -93,13 +91,19 @@ def command(
     tape record --feed massive --symbols AAPL,NVDA,AMD --scanner scanners/gappers.toml --strategy opening_range
     tape record --feed massive --symbols AAPL --schedule 03:55-20:05 --notify desktop
 
+    The exit code is 1 when it ended because no feed was left, e.g. for a wrong key.
     Keys are read from the environment (MASSIVE_API_KEY ...) or the system's keyring, never from here.
     A session that was interrupted goes on where it stopped when the same is asked again.
     """
+    from pipeline.errors import ConfigError
     from pipeline.log.store import Store
     from pipeline.run.asking import recording_of
+    from pipeline.run.daily import every_day
     from pipeline.run.notifying import notifiers
+    from pipeline.run.schedule import hours_of
 
+    if schedule is not None and until is not None:
+        raise ConfigError("--schedule says until when each day; leave out --until")
     recording = recording_of(
         feeds=feeds,
         symbols=symbols,
@@ -118,20 +122,26 @@ def command(
     ways = notifiers(notify)
     ending = _ending()
     store = Store(Path(home))
-    if schedule is None:
-        manifest = _recorded(store, recording, ending, ways, is_plain=plain or as_json)
+
+    def recorded(what: "Recording", ending: "Ending") -> None:
+        manifest = _recorded(store, what, ending, ways, is_plain=plain or as_json)
         if as_json:
-            as_json_line(
-                {
-                    "session": manifest.id,
-                    "ended": ending.why,
-                    "kinds": manifest.kinds,
-                    "refused": manifest.refused,
-                    "lag_s_max": round(ending.lag_s_max, 6),
-                }
-            )
-        return
-    _every_day(store, recording, ending, ways, schedule, is_plain=plain or as_json)
+            as_json_line(_account(manifest, ending))
+
+    if schedule is None:
+        recorded(recording, ending)
+        sys.exit(1 if ending.is_feedless else 0)
+    every_day(recording, ending, hours_of(schedule), recorded, told=lambda text: click.echo(text, err=True))
+
+
+def _account(manifest: "Manifest", ending: "Ending") -> dict[str, Any]:
+    return {
+        "session": manifest.id,
+        "ended": ending.why,
+        "kinds": manifest.kinds,
+        "refused": manifest.refused,
+        "lag_s_max": round(ending.lag_s_max, 6),
+    }
 
 
 def _recorded(
@@ -164,26 +174,6 @@ def _recorded(
         f"longest wait of a message {ending.lag_s_max * 1e3:,.1f} ms; next: tape verify {manifest.id}", err=is_plain
     )
     return manifest
-
-
-def _every_day(
-    store: "Store", recording: "Recording", ending: "Ending", ways: "list[Notify]", schedule: str, *, is_plain: bool
-) -> None:
-    """Record one trading day after the other, until it is asked to end."""
-    from pipeline.run.live import Ending
-    from pipeline.run.schedule import hours_of, next_stretch
-
-    hours = hours_of(schedule)
-    while not ending.asked.is_set():
-        now_ns = recording.clock.now_ns()
-        stretch = next_stretch(now_ns, hours, recording.vendors[0].calendar)
-        if stretch.from_ns > now_ns:
-            click.echo(f"the next session begins at {iso_from_ns(stretch.from_ns)[:16]}Z", err=True)
-        while recording.clock.now_ns() < stretch.from_ns:
-            if ending.asked.wait(1.0 / recording.clock.rate):
-                return
-        today = Ending(asked=ending.asked)
-        _recorded(store, dataclasses.replace(recording, until_ns=stretch.until_ns), today, ways, is_plain=is_plain)
 
 
 def _ending() -> "Ending":

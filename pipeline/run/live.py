@@ -59,6 +59,8 @@ class Ending:
     why: str = ""
     lag_s_max: float = 0.0
     """The longest that a message waited until it was reduced; seconds."""
+    is_feedless: bool = False
+    """Whether it ended because no feed was left."""
 
 
 def record(
@@ -245,7 +247,7 @@ class _Loop:
         elif until_ns is not None and self._recording.clock.now_ns() >= until_ns:
             ending.why = "its time has come"
         elif self._listening.is_over:
-            ending.why = "no feed is left"
+            ending.why, ending.is_feedless = "no feed is left", True
         elif self._is_disk_full():
             ending.why = f"less than {self._recording.bytes_free_min / 2**30:.1f} GiB free on its disk"
         return bool(ending.why)
