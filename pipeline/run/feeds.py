@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from pipeline.errors import ConfigError
 from pipeline.feeds import alpaca, coinbase_advanced, databento, massive
 from pipeline.feeds.coinbase_token import token_maker
+from pipeline.feeds.sockets import is_loopback
 from pipeline.feeds.vendor import Vendor
 from pipeline.normalize.alpaca_words import WIRE_CHANNELS
 from pipeline.normalize.coinbase_advanced_words import CHANNEL_WORDS
@@ -29,9 +30,29 @@ def feed_named(name: str, url: str | None, channels: Channels | None) -> Vendor:
     """The feed of that name. Raises ConfigError for a name that is none, channels it lacks, and where a key is missing."""
     if name not in FEEDS:
         raise ConfigError(f"--feed {name}: no such feed; there are {', '.join(FEEDS)}")
+    if url is not None:
+        _check(name, url)
     if strange := sorted((channels or frozenset()) - CHANNELS[name]):
         raise ConfigError(f"--channels {','.join(strange)}: {name} has {', '.join(sorted(CHANNELS[name]))}")
     return FEEDS[name](url, channels)
+
+
+def _check(name: str, url: str) -> None:
+    """Raises ConfigError for an address that is none, that would be spoken to in the clear, or that holds a secret: it is kept."""
+    schemes = ("tcp", "ws") if name == "databento" else ("wss", "ws")
+    try:
+        parts = urlsplit(url)
+        is_place = bool((parts.hostname or "").encode("idna")) and (parts.port or 1) > 0
+    except ValueError:  # a port that is no number or too large, a host that is no name
+        is_place = False
+    if not is_place or parts.scheme not in schemes or parts.username or parts.password or parts.query or parts.fragment:
+        raise ConfigError(
+            f"--feed {name}: no address of a feed; accepted is {schemes[0]}://HOST:PORT/PATH, without name, password and query"
+        )
+    if parts.scheme == "ws" and not is_loopback(url):
+        raise ConfigError(f"--feed {name}={url}: plain text is only spoken to this machine; accepted is {schemes[0]}://")
+    if name.startswith("alpaca") and not parts.path.strip("/"):
+        raise ConfigError(f"--feed {name}={url}: the path is missing, as in {url.rstrip('/')}/v2/sip")
 
 
 def normalizers() -> dict[str, Callable[[], Normalizer]]:
