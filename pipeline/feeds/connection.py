@@ -8,6 +8,7 @@ It ends for good, with a fact ENDED, when no new connection would help (a wrong 
 `facts` lists what is told on the way. Of what other threads may call, everything returns at once.
 """
 
+import traceback
 from collections.abc import Callable, Iterable
 
 import anyio
@@ -106,13 +107,18 @@ class Connection:
             return self._lost(End(f"no connection within {line.times.connect_s:g} s"))
         except OSError as error:
             return self._lost(End(f"no connection: {error}"))
+        except Exception as error:  # noqa: BLE001 - see `_fault`
+            return self._lost(_fault(error))
         line.tell(FeedAction.CONNECTED, count=self._connection, text=without_query(line.vendor.url))
         return await self._talk(socket)
 
     async def _talk(self, socket: Socket) -> End:
+        talk = None
         try:
             talk = Talk(self._line, socket, self._connection)
             end = await talk.run()
+        except Exception as error:  # noqa: BLE001 - see `_fault`
+            end = _fault(error)
         finally:
             with anyio.CancelScope(shield=True):
                 await socket.close()
@@ -137,3 +143,12 @@ class Connection:
         with anyio.move_on_after(wait_s):
             while not self._line.ending:
                 await self._line.bell.wait()
+
+
+def _fault(error: Exception) -> End:
+    """What no socket and no vendor raises is our own fault. It costs a connection and is told as such, never the recording."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{place.filename.rpartition('/')[2]}:{place.lineno}"
+    return End(f"a fault of this program: {type(error).__name__} at {where}: {error}")

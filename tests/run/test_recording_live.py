@@ -6,7 +6,7 @@ import time
 
 import pytest
 from live_sessions import FILES, Running, actions, live_store, quotes, recording, rows, rows_of_kind
-from words_vendor import Server, Words, vendor
+from words_vendor import Server, Words, WordsDialogue, vendor
 
 from pipeline.codes import FeedAction, Kind, RequestAction
 from pipeline.errors import ConfigError, OperatorError
@@ -152,6 +152,29 @@ def test_a_wrong_key_ends_the_recording_and_says_why(live_store):
         assert server.connections == 1
     lost = [row for row in rows(live_store, running.manifest, Kind.FEED) if row["action"] == FeedAction.LOST]
     assert [(row["code"], row["text"]) for row in lost] == [(402, "words: the key is wrong")]
+
+
+@pytest.mark.parametrize("where", ["hear", "want", "connected"])
+def test_a_fault_of_ours_in_a_conversation_costs_a_connection_and_not_the_recording(live_store, where):
+    class Faulty(WordsDialogue):
+        made = 0
+
+        def __init__(self):
+            super().__init__()
+            Faulty.made += 1
+            if Faulty.made == 1:
+                setattr(self, where, lambda *_: {}["nothing"])
+
+    async def script(_):
+        yield b"A 1"
+
+    with Server(script) as server:
+        running = Running(live_store, recording(dataclasses.replace(vendor(server.url), dialogue=Faulty)))
+        running.until(quotes(1))
+        manifest = running.end()
+    (lost,) = [row for row in rows(live_store, manifest, Kind.FEED) if row["action"] == FeedAction.LOST]
+    assert lost["text"].startswith("a fault of this program: KeyError at test_recording_live.py:")
+    assert verify(live_store, manifest.id).identical
 
 
 def test_a_second_process_with_the_same_credential_is_refused(live_store):
