@@ -27,7 +27,8 @@ from pipeline.ports import Clock
 class Connection:
     """One feed, connected. `number` is the feed's in the inbox; `draw` gives random numbers from 0 to below 1.
 
-    `missing_since_ns` is up to when a session that goes on had recorded this feed: what came since then is a hole.
+    `missing_since_ns` is up to when a session that goes on had recorded this feed, by our clock: what came since then is a
+    hole. `had` is what it had recorded: a topic is missing from its last event on, by the vendor's clock.
     """
 
     def __init__(
@@ -42,12 +43,14 @@ class Connection:
         draw: Callable[[], float],
         times: Times | None = None,
         missing_since_ns: int | None = None,
+        had: Progress | None = None,
     ) -> None:
         self.number = number
         self._line = Line(vendor, number, inbox, clock, fetch=fetch, draw=draw, times=times or Times())
         self._open_socket = open_socket
         self._connection = 0
         self._missing_since_ns = missing_since_ns
+        self._had = had or Progress()
 
     @property
     def progress(self) -> Progress:
@@ -91,7 +94,8 @@ class Connection:
         if since_ns is not None:
             line.gap_from_ns = line.whole_until_ns = since_ns
             line.tell(FeedAction.GAP_OPENED, from_ns=since_ns)
-            line.holes.open(dict.fromkeys(line.topics(), since_ns))
+            last_ns = self._had.last_event_ns
+            line.holes.open({topic: min(last_ns(topic) or since_ns, since_ns) for topic in line.topics()})
 
     async def _connect(self) -> End:
         """One connection, from its beginning to its end."""

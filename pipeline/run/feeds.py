@@ -50,7 +50,9 @@ def _check(name: str, url: str) -> None:
             f"--feed {name}: no address of a feed; accepted is {schemes[0]}://HOST:PORT/PATH, without name, password and query"
         )
     if parts.scheme == "ws" and not is_loopback(url):
-        raise ConfigError(f"--feed {name}={url}: plain text is only spoken to this machine; accepted is {schemes[0]}://")
+        raise ConfigError(
+            f"--feed {name}={url}: plain text is only spoken to this machine; accepted is {schemes[0]}://"
+        )
     if name.startswith("alpaca") and not parts.path.strip("/"):
         raise ConfigError(f"--feed {name}={url}: the path is missing, as in {url.rstrip('/')}/v2/sip")
 

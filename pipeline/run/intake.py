@@ -35,6 +35,8 @@ class Intake:
     ) -> None:
         self.progress = [Progress() for _ in names]
         """What was made of each feed's messages; a connection that listens has its own put here."""
+        self.recalled = [Progress() for _ in names]
+        """What this session had of each feed before it was interrupted."""
         self._names = names
         self._normalizers = normalizers
         self._keeps_raw = keeps_raw
@@ -51,6 +53,8 @@ class Intake:
     def recall(self, batch: Blocks) -> None:
         """Take in inputs that this session wrote before it was interrupted."""
         self._rows.recall(batch)
+        for number, recalled in enumerate(self.recalled, 1):
+            recalled.add(0, [own for block in batch if len(own := block.take(block.number("source") == number))])
 
     def introduced(
         self,

@@ -3,7 +3,7 @@
 import importlib.util
 import os
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
 from pathlib import Path
@@ -25,12 +25,20 @@ from pipeline.run.beginning import Recording
 class Listening:
     """Connected while its `with` block runs; every method returns at once, and may be called by any thread."""
 
-    def __init__(self, recording: Recording, inbox: Inbox, symbols: frozenset[str], heard_ns: int | None) -> None:
-        """`heard_ns` is up to when a session that goes on had heard its feeds."""
+    def __init__(
+        self,
+        recording: Recording,
+        inbox: Inbox,
+        symbols: frozenset[str],
+        heard_ns: int | None,
+        recalled: Sequence[Progress],
+    ) -> None:
+        """`heard_ns` is up to when a session that goes on had heard its feeds, `recalled` what it had of each."""
         self._recording = recording
         self._inbox = inbox
         self._symbols = symbols
         self._heard_ns = heard_ns
+        self._recalled = recalled
         self._stack = ExitStack()
         self._connections: list[Connection] = []
         self._running: list[Future[None]] = []
@@ -93,6 +101,7 @@ class Listening:
                 draw=random.random,
                 times=self._recording.times,
                 missing_since_ns=self._heard_ns,
+                had=self._recalled[number - 1],
             )
             self._connections.append(connection)
         self.desire(self._symbols)

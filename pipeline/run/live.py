@@ -88,11 +88,10 @@ def record(
     ):
         told(session)
         inbox = Inbox()
+        symbols = recording.desired(session.symbols | session.picked)
         with (
             undisturbed(),
-            Listening(
-                recording, inbox, recording.desired(session.symbols | session.picked), session.heard_ns
-            ) as listening,
+            Listening(recording, inbox, symbols, session.heard_ns, session.intake.recalled) as listening,
         ):
             session.intake.progress = listening.progress
             loop = _Loop(recording, session, inbox, listening, ending, store)

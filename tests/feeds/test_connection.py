@@ -10,8 +10,11 @@ from jumping import run
 from tiny_vendor import TinyDialogue, pages, tiny
 from tiny_world import START_NS, World, accept, always, say_yes, serve
 
+from pipeline.block import Block
 from pipeline.codes import FeedAction as Do
+from pipeline.codes import Kind
 from pipeline.feeds.inbox import Inbox
+from pipeline.feeds.progress import Progress
 from pipeline.ports import Channel, Topic
 from pipeline.units import SECOND_NS
 
@@ -465,6 +468,24 @@ def test_a_session_that_goes_on_fills_what_came_while_it_was_down():
     world = run(main)
     assert world.actions()[0] is Do.GAP_OPENED
     assert world.missing("A", 40, 150) == world.missing("B", 40, 150) == []
+
+
+def test_a_session_that_goes_on_with_a_feed_that_is_behind_fills_from_what_it_had():
+    """A delayed feed, or one whose clock is behind: its last events are older than when they were heard."""
+    had = Progress()
+    last = {"instrument_id": 1, "seq": 1, "ts_event_ns": START_NS + 10 * SECOND_NS}
+    had.add(0, [Block.of(Kind.INSTRUMENT, 1, seq=1, instrument_id=1, symbol=["A"]), Block.of(Kind.QUOTE, 1, **last)])
+
+    async def main():
+        await anyio.sleep(100)
+        world = World(always, missing_since_ns=START_NS + 40 * SECOND_NS, had=had)
+        async with world.running():
+            await anyio.sleep(50)
+        return world
+
+    world = run(main)
+    assert world.missing("A", 11, 150) == world.missing("B", 40, 150) == []
+    assert world.missing("B", 11, 37) != []
 
 
 def test_what_the_core_mistrusts_is_made_anew_once():

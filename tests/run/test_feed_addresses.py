@@ -31,7 +31,9 @@ def test_an_address_that_is_none_is_refused_before_anything_is_recorded(name, ur
     assert "secret" not in str(refused.value)
 
 
-@pytest.mark.parametrize("url", ["tcp://127.0.0.1:99999", "tcp://", "wss://127.0.0.1:1", "tcp://name:secret@127.0.0.1:1"])
+@pytest.mark.parametrize(
+    "url", ["tcp://127.0.0.1:99999", "tcp://", "wss://127.0.0.1:1", "tcp://name:secret@127.0.0.1:1"]
+)
 def test_a_gateway_that_is_none_is_refused_too(url):
     with pytest.raises(ConfigError, match="--feed databento"):
         feed_named("databento", url, None)

@@ -166,6 +166,8 @@ def test_a_session_that_is_resumed_goes_on_as_if_it_had_not_stopped(cut):
     both = [*rows_of(first), *rest]
     assert are_defined_first(both)
     assert without_definitions(both) == without_definitions(whole)
+    topic = Topic(Channel.QUOTES, "S0")
+    assert after.recalled[0].last_event_ns(topic) == before.progress[0].last_event_ns(topic)
 
 
 def test_a_clock_that_is_set_back_does_not_set_the_session_back():

@@ -17,6 +17,7 @@ from pipeline.run.live import bites
 from pipeline.run.renormalizing import renormalize
 from pipeline.run.strategies import plan_of
 from pipeline.run.verifying import verify
+from pipeline.units import SECOND_NS
 
 __all__ = ["live_store"]
 
@@ -223,7 +224,7 @@ def test_it_ends_when_its_time_has_come(live_store):
         yield b"A 1"
 
     with Server(script) as server:
-        what = recording(vendor(server.url), until_ns=time.time_ns() + 1_500_000_000)
+        what = recording(vendor(server.url), until_ns=time.time_ns() + 5 * SECOND_NS)
         running = Running(live_store, what)
         running._thread.join(60)
         assert running.ending.why == "its time has come"
