@@ -41,7 +41,7 @@ def test_a_gateway_that_is_none_is_refused_too(url):
 
 @pytest.mark.parametrize("url", ["ws://127.0.0.1:1", "ws://127.0.0.1:1/"])
 def test_alpacas_address_names_its_feed(url):
-    with pytest.raises(ConfigError, match="ws://127.0.0.1:1/v2/sip"):
+    with pytest.raises(ConfigError, match=r"ws://127\.0\.0\.1:1/v2/sip"):
         feed_named("alpaca", url, None)
 
 
