@@ -119,9 +119,7 @@ def command(
         keeps_raw=raw,
         is_fresh=fresh,
     )
-    ways = notifiers(notify)
-    ending = _ending()
-    store = Store(Path(home))
+    ending, store, ways = _ending(), Store(Path(home)), notifiers(notify)
 
     def recorded(what: "Recording", ending: "Ending") -> None:
         manifest = _recorded(store, what, ending, ways, is_plain=plain or as_json)
