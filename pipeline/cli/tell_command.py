@@ -32,17 +32,20 @@ def command(home: str, session: str, what: str, targets: tuple[str, ...], reason
     tape tell last flatten ABCD --reason "spread of a dollar"
     tape tell last end
     """
+    from pipeline.codes import RequestAction
     from pipeline.errors import ConfigError
     from pipeline.log.store import Store
     from pipeline.run.control import Request, ask
+    from pipeline.run.telling import targets_of
 
     store = Store(Path(home))
     manifest = store.find_one(session)
     if what in _NEED_TARGETS and not targets:
         raise ConfigError(f"tape tell {session} {what}: name one or more, e.g. tape tell last {what} NVDA")
+    meant = targets_of(store, manifest, RequestAction[_ACTIONS[what]], targets)
     answers = {
         target: ask(store.folder(manifest.id), Request(_ACTIONS[what], target=target, text=reason))
-        for target in targets or ("",)
+        for target in meant or ("",)
     }
     if as_json:
         as_json_line({"session": manifest.id, "asked": what, "answers": answers})

@@ -49,12 +49,12 @@ def recording_of(
     ticking = _clock(clock) if clock else SystemClock()
     return Recording(
         vendors=vendors,
-        symbols=_symbols(symbols, names),
+        symbols=symbols_of(symbols, names, "--symbols"),
         plan=plan_of(files, params, settings, scanner),
         strategy_files=files,
         clock=ticking,
         until_ns=_until(until, ticking.now_ns(), vendors) if until else None,
-        watched=_symbols(watch, names),
+        watched=symbols_of(watch, names, "--watch"),
         watch_channels=watched_by,
         keeps_raw=keeps_raw,
         is_fresh=is_fresh,
@@ -74,13 +74,14 @@ def _channels(text: str) -> frozenset[Channel]:
     return frozenset(map(Channel, words))
 
 
-def _symbols(texts: Sequence[str], feeds: Sequence[str]) -> tuple[str, ...]:
-    """Every symbol once, in order, those of one feed with its name in front."""
+def symbols_of(texts: Sequence[str], feeds: Sequence[str], said_by: str) -> tuple[str, ...]:
+    """Every symbol once, in order, those of one feed with its name in front. Raises ConfigError, UnitError, after the words `said_by`."""
     found: dict[str, None] = {}
     for text in texts:
         feed, colon, listed = text.rpartition(":")
+        feed = feed.strip().lower()
         if colon and feed not in feeds:
-            raise ConfigError(f"--symbols {text}: no feed {feed!r} is recorded; there is {', '.join(feeds)}")
+            raise ConfigError(f"{said_by} {text}: no feed {feed!r} is recorded; there is {', '.join(feeds)}")
         for word in listed.split(","):
             found[f"{feed}{colon}{checked_symbol(word)}"] = None
     return tuple(found)
