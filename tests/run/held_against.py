@@ -119,6 +119,8 @@ class Account:
         late = set(self.sent_late())
         order = [(seq, place) for seq, place in sorted(self.matched.items()) if seq not in late]
         gaps = self.gaps()
+        for opened, closed in gaps:
+            self._check_times(opened, closed)
         for row in self.missing():
             before = max((place for seq, place in order if seq < row.seq), default=0)
             behind = min((place for seq, place in order if seq > row.seq), default=2**62)
@@ -129,6 +131,16 @@ class Account:
                 and (closed is None or (before < closed["seq"] and self._is_before(row, closed)))
             ]
             assert inside, f"{row.kind.name} {row.seq} of {row.key[0]} is missing in silence"
+
+    def _check_times(self, opened, closed):
+        """A gap begins with what was heard last in front of it, and ends when it is told to have ended."""
+        heard = [
+            row.row["ts_recv_ns"] for row in self.recorded if row.seq < opened["seq"] and row.origin == Origin.INPUT
+        ]
+        assert max(heard, default=0) <= opened["from_ns"] <= opened["ts_recv_ns"]
+        if closed is not None:
+            assert closed["from_ns"] == opened["from_ns"]
+            assert opened["from_ns"] <= closed["to_ns"] <= closed["ts_recv_ns"]
 
     def _is_before(self, row, closed):
         return row.row["ts_recv_ns"] <= closed["to_ns"]
