@@ -28,7 +28,8 @@ class Connection:
     """One feed, connected. `number` is the feed's in the inbox; `draw` gives random numbers from 0 to below 1.
 
     `missing_since_ns` is up to when a session that goes on had recorded this feed, by our clock: what came since then is a
-    hole. `had` is what it had recorded: a topic is missing from its last event on, by the vendor's clock.
+    hole. `had` is what it had recorded: a topic is missing from its last event on, by the vendor's clock. `unfilled_since_ns`
+    is where the first hole before that begins which history has not filled yet; None: there is none.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Connection:
         times: Times | None = None,
         missing_since_ns: int | None = None,
         had: Progress | None = None,
+        unfilled_since_ns: int | None = None,
     ) -> None:
         self.number = number
         self._line = Line(vendor, number, inbox, clock, fetch=fetch, draw=draw, times=times or Times())
@@ -51,6 +53,7 @@ class Connection:
         self._connection = 0
         self._missing_since_ns = missing_since_ns
         self._had = had or Progress()
+        self._unfilled_since_ns = missing_since_ns if unfilled_since_ns is None else unfilled_since_ns
 
     @property
     def progress(self) -> Progress:
@@ -92,10 +95,10 @@ class Connection:
         """A session goes on: since its last event of this feed there is a hole."""
         line, since_ns = self._line, self._missing_since_ns
         if since_ns is not None:
-            line.gap_from_ns = line.whole_until_ns = since_ns
+            line.gap_from_ns, line.whole_until_ns = since_ns, self._unfilled_since_ns
             line.tell(FeedAction.GAP_OPENED, from_ns=since_ns)
-            last_ns = self._had.last_event_ns
-            line.holes.open({topic: min(last_ns(topic) or since_ns, since_ns) for topic in line.topics()})
+            last_ns, unfilled_ns = self._had.last_event_ns, self._unfilled_since_ns or since_ns
+            line.holes.open({topic: min(last_ns(topic) or since_ns, unfilled_ns) for topic in line.topics()})
 
     async def _connect(self) -> End:
         """One connection, from its beginning to its end."""

@@ -32,6 +32,9 @@ ROUND_AGAIN_MAX_S: Final = 900.0
 FAILURES_MAX: Final = 8
 """So many failures, one behind the other, end a round: the server is not there at all."""
 
+NO_HISTORY: Final = ": no history: "
+"""Between a symbol and why its hole can't be filled."""
+
 PAGES_MAX: Final = 10_000
 """Pages of one hole; a vendor whose next page is always another one is not followed for ever."""
 
@@ -149,7 +152,7 @@ class History:
 
     def _failed(self, hole: Hole, why: str) -> None:
         if self._holes.failed(hole):
-            self._tell(FeedAction.GAP_OPENED, hole, f": no history: {why}")
+            self._tell(FeedAction.GAP_OPENED, hole, f"{NO_HISTORY}{why}")
 
     def _tell(self, action: FeedAction, hole: Hole, why: str) -> None:
         self._put(

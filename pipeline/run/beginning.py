@@ -1,6 +1,6 @@
 """Beginning: what is recorded live, and the session it goes into: a new one, an unfinished one, or one that goes on from another."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,15 +20,17 @@ from pipeline.ports import Channel
 from pipeline.provenance import Mode
 from pipeline.run.clock import ScaledClock, SystemClock
 from pipeline.run.code import Code
-from pipeline.run.continuing import begin, opening_from
+from pipeline.run.continuing import Opening, begin, opening_from
 from pipeline.run.control import Request
 from pipeline.run.environment import machine, packages
 from pipeline.run.fold import FoldPlan, LocalFold
 from pipeline.run.halting import halted
 from pipeline.run.intake import Intake
+from pipeline.run.missing import Since, missing_in
 from pipeline.run.picks import Picks
 from pipeline.run.recording import SHELL_KINDS, Recorder, opened, start_rows
 from pipeline.run.strategies import strategy_entries
+from pipeline.run.verifying import recorded_plan
 from pipeline.units import HOUR_NS, NANO
 
 RESUMED_WITHIN_NS: Final = 12 * HOUR_NS
@@ -95,8 +97,8 @@ class Begun:
     """Those asked for at the start, and those the operator added or dropped since."""
     picked: frozenset[str] = frozenset()
     """Those in the universe, with their feed in front, where it goes on."""
-    heard_ns: int | None = None
-    """When its feeds were heard last, where it goes on: what came since is missing."""
+    missing: Sequence[Since] = ()
+    """Since when each feed is missing, where it goes on."""
     how: str = "new"
     """How it began, in a word or two for people."""
 
@@ -115,7 +117,8 @@ def begun(store: Store, recording: Recording, code: Code, fold: LocalFold) -> It
             _heed_halt(store, recorder)
             yield _resumed(LogReader(store.folder(unfinished.id)), unfinished, recorder, recording, now_ns)
         return
-    opening = opening_from(store, unfinished.id, recording.plan, recording.strategy_files) if unfinished else None
+    opening = _opening(store, unfinished, recording) if unfinished else None
+    missing = _missing(store, unfinished, recording) if unfinished else ()
     settings = recording.settings | ({"continues": opening.setting} if opening else {})
     manifest = _created(store, recording, code, settings, now_ns)
     with opened(store, manifest, fold, commit_interval_ns=COMMIT_INTERVAL_NS) as recorder:
@@ -128,12 +131,20 @@ def begun(store: Store, recording: Recording, code: Code, fold: LocalFold) -> It
         else:
             begin(recorder, start, opening)
         _heed_halt(store, recorder)
-        if opening is None:
-            yield Begun(manifest, recorder, intake, symbols)
-        else:
-            yield Begun(
-                manifest, recorder, intake, symbols, heard_ns=opening.ts_ns, how=f"goes on from {opening.session}"
-            )
+        how = f"goes on from {unfinished.id}" if unfinished else "new"
+        yield Begun(manifest, recorder, intake, symbols, missing=missing, how=how)
+
+
+def _opening(store: Store, unfinished: Manifest, recording: Recording) -> Opening | None:
+    """The state to go on with; None where nothing decided, so there is none."""
+    if not recorded_plan(unfinished).strategies:
+        return None
+    return opening_from(store, unfinished.id, recording.plan, recording.strategy_files)
+
+
+def _missing(store: Store, unfinished: Manifest, recording: Recording) -> Sequence[Since]:
+    log = LogReader(store.folder(unfinished.id))
+    return missing_in(log.batches(kinds=[Kind.FEED]), len(recording.vendors), _last_ns(log))
 
 
 def _heed_halt(store: Store, recorder: Recorder) -> None:
@@ -154,18 +165,23 @@ def _resumed(log: LogReader, manifest: Manifest, recorder: Recorder, recording: 
         for block in batch:
             if block.kind is Kind.REQUEST:
                 _follow(symbols, zip(block.number("action").tolist(), block.text("target"), strict=True))
-    return Begun(
-        manifest, recorder, intake, frozenset(symbols), picks.symbols, heard_ns=recorder.session_ns, how="resumed"
-    )
+    missing = missing_in(log.batches(kinds=[Kind.FEED]), len(recording.vendors), recorder.session_ns)
+    return Begun(manifest, recorder, intake, frozenset(symbols), picks.symbols, missing, how="resumed")
+
+
+def symbol_meant(target: str) -> str:
+    """The symbol that a request adds or drops, as the session asks its feeds for it, whichever way it was written."""
+    feed, colon, name = target.strip().rpartition(":")
+    return f"{feed.lower()}{colon}{name.upper()}"
 
 
 def _follow(symbols: set[str], requests: Iterator[tuple[int, str]]) -> None:
     """Add and drop what the operator added and dropped."""
     for action, target in requests:
         if action == RequestAction.ADD_SYMBOL:
-            symbols.add(target)
+            symbols.add(symbol_meant(target))
         elif action == RequestAction.DROP_SYMBOL:
-            symbols.discard(target)
+            symbols.discard(symbol_meant(target))
 
 
 def _intake(recording: Recording, start_ns: int) -> Intake:

@@ -20,6 +20,7 @@ from pipeline.feeds.opening import open_socket
 from pipeline.feeds.progress import Progress
 from pipeline.kernel.build import CACHE_VARIABLE
 from pipeline.run.beginning import Recording
+from pipeline.run.missing import Since
 
 
 class Listening:
@@ -30,14 +31,14 @@ class Listening:
         recording: Recording,
         inbox: Inbox,
         symbols: frozenset[str],
-        heard_ns: int | None,
+        missing: Sequence[Since],
         recalled: Sequence[Progress],
     ) -> None:
-        """`heard_ns` is up to when a session that goes on had heard its feeds, `recalled` what it had of each."""
+        """`missing` tells since when each feed of a session that goes on is, empty for a new one, `recalled` what it had of each."""
         self._recording = recording
         self._inbox = inbox
         self._symbols = symbols
-        self._heard_ns = heard_ns
+        self._missing = missing
         self._recalled = recalled
         self._stack = ExitStack()
         self._connections: list[Connection] = []
@@ -91,6 +92,7 @@ class Listening:
 
     def _start(self, portal: BlockingPortal, fetch: Any) -> None:
         for number, vendor in enumerate(self._recording.vendors, 1):
+            since = self._missing[number - 1] if self._missing else None
             connection = Connection(
                 vendor,
                 number,
@@ -100,7 +102,8 @@ class Listening:
                 fetch=fetch,
                 draw=random.random,
                 times=self._recording.times,
-                missing_since_ns=self._heard_ns,
+                missing_since_ns=since and since.missing_ns,
+                unfilled_since_ns=since and since.unfilled_ns,
                 had=self._recalled[number - 1],
             )
             self._connections.append(connection)

@@ -23,7 +23,7 @@ from pipeline.log.manifest import Manifest
 from pipeline.log.seal import seal
 from pipeline.log.store import Store
 from pipeline.normalize.reference import SHARES_VENUE
-from pipeline.run.beginning import Begun, Recording, begun
+from pipeline.run.beginning import Begun, Recording, begun, symbol_meant
 from pipeline.run.code import code_of
 from pipeline.run.control import Request
 from pipeline.run.fold import INPUTS_WORTH_COMPILING, LocalFold, Speed
@@ -91,7 +91,7 @@ def record(
         symbols = recording.desired(session.symbols | session.picked)
         with (
             undisturbed(),
-            Listening(recording, inbox, symbols, session.heard_ns, session.intake.recalled) as listening,
+            Listening(recording, inbox, symbols, session.missing, session.intake.recalled) as listening,
         ):
             session.intake.progress = listening.progress
             loop = _Loop(recording, session, inbox, listening, ending, store)
@@ -204,8 +204,7 @@ class _Loop:
 
     def _carry_out(self, request: Request) -> None:
         """What a request asks of the shell; what it asks of the engine is done by reducing it."""
-        feed, colon, name = request.target.strip().rpartition(":")
-        symbol = f"{feed.lower()}{colon}{name.upper()}"
+        symbol = symbol_meant(request.target)
         if request.code is RequestAction.ADD_SYMBOL:
             self._symbols.add(symbol)
         elif request.code is RequestAction.DROP_SYMBOL:

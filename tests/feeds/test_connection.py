@@ -473,7 +473,12 @@ def test_a_session_that_goes_on_fills_what_came_while_it_was_down():
 def test_a_session_that_goes_on_with_a_feed_that_is_behind_fills_from_what_it_had():
     """A delayed feed, or one whose clock is behind: its last events are older than when they were heard."""
     had = Progress()
-    last = {"instrument_id": 1, "seq": 1, "ts_event_ns": START_NS + 10 * SECOND_NS}
+    last = {
+        "instrument_id": 1,
+        "seq": 1,
+        "ts_event_ns": START_NS + 10 * SECOND_NS,
+        "ts_recv_ns": START_NS + 40 * SECOND_NS,
+    }
     had.add(0, [Block.of(Kind.INSTRUMENT, 1, seq=1, instrument_id=1, symbol=["A"]), Block.of(Kind.QUOTE, 1, **last)])
 
     async def main():
@@ -486,6 +491,21 @@ def test_a_session_that_goes_on_with_a_feed_that_is_behind_fills_from_what_it_ha
     world = run(main)
     assert world.missing("A", 11, 150) == world.missing("B", 40, 150) == []
     assert world.missing("B", 11, 37) != []
+
+
+def test_a_hole_from_before_that_was_not_filled_yet_is_filled_too():
+    async def main():
+        await anyio.sleep(100)
+        since = START_NS + 80 * SECOND_NS
+        world = World(always, missing_since_ns=since, unfilled_since_ns=START_NS + 40 * SECOND_NS)
+        async with world.running():
+            await anyio.sleep(50)
+        return world, since
+
+    world, since = run(main)
+    assert world.facts[0].action is Do.GAP_OPENED
+    assert world.facts[0].from_ns == since
+    assert world.missing("A", 40, 150) == world.missing("B", 40, 150) == []
 
 
 def test_what_the_core_mistrusts_is_made_anew_once():

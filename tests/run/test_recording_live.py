@@ -200,7 +200,7 @@ def test_a_session_that_was_interrupted_goes_on_with_its_hole_marked(live_store)
         what = recording(vendor(server.url))
         running = Running(live_store, what)
         running.until(quotes(5))
-        ask(live_store.folder(running.session.manifest.id), Request("ADD_SYMBOL", target="C"))
+        ask(live_store.folder(running.session.manifest.id), Request("ADD_SYMBOL", target="Words:c"))
         running.until(lambda _: "C" in server.wanted)
         running.session.intake.taken = None  # the next turn of its loop fails as a bug would
         with pytest.raises(TypeError):
@@ -216,6 +216,25 @@ def test_a_session_that_was_interrupted_goes_on_with_its_hole_marked(live_store)
     assert told.count(FeedAction.DECLARED) == 1
     assert told[-5:].count(FeedAction.GAP_CLOSED) + told.count(FeedAction.GAP_OPENED) >= 2
     assert len({(row["instrument_id"], row["symbol"]) for row in rows(live_store, manifest, Kind.INSTRUMENT)}) == 2
+    assert verify(live_store, manifest.id).identical
+
+
+def test_a_session_that_nothing_decided_over_gives_way_to_another_that_fills_its_hole(live_store):
+    async def script(_):
+        yield b"A 1"
+
+    with Server(script) as server:
+        running = Running(live_store, recording(vendor(server.url), files=()))
+        running.until(quotes(1))
+        running.session.intake.taken = None
+        with pytest.raises(TypeError):
+            running.end()
+        again = Running(live_store, recording(vendor(server.url)))
+        again.until(quotes(1))
+        manifest = again.end()
+    assert again.session.how == f"goes on from {running.session.manifest.id}"
+    told = actions(live_store, manifest)
+    assert [told.count(each) for each in (FeedAction.GAP_OPENED, FeedAction.GAP_CLOSED)] == [1, 1]
     assert verify(live_store, manifest.id).identical
 
 
