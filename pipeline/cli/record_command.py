@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from pipeline.run.live import Ending
 
 
+_HANG_UP = (signal.SIGHUP,) if hasattr(signal, "SIGHUP") else ()
+"""The terminal was closed; Windows has no word for it."""
+
+
 @click.command("record")
 @click.option(
     "--feed",
@@ -175,7 +179,7 @@ def _recorded(
 
 
 def _ending() -> "Ending":
-    """The first Ctrl-C or SIGTERM ends and seals; a second one stops at once, and nothing recorded is lost."""
+    """The first Ctrl-C, SIGTERM or closed terminal ends and seals; a second one stops at once, and nothing recorded is lost."""
     from pipeline.run.live import Ending
 
     ending = Ending()
@@ -188,4 +192,7 @@ def _ending() -> "Ending":
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
+    for number in _HANG_UP:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup asks for
+            signal.signal(number, end)
     return ending

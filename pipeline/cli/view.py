@@ -4,8 +4,8 @@ import math
 import shutil
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -43,13 +43,22 @@ def _told(glimpse: "Glimpse", _title: str, _folder: Path, is_over: threading.Eve
     told = 0
     while True:
         is_last = is_over.wait(_TOLD_EVERY_S)
-        glimpse.look()
-        fresh = glimpse.happened - told
-        for ts_ns, text in list(glimpse.lines)[-fresh:] if fresh else ():
-            click.echo(f"{iso_from_ns(ts_ns)[:23]}Z  {text}", err=True)
-        told = glimpse.happened
+        told += tell(glimpse, told, lambda line: click.echo(line, err=True))
         if is_last:
             return
+
+
+def tell(glimpse: "Glimpse", told: int, say: Callable[[str], None]) -> int:
+    """Say what happened since `told` happenings, a line each; how many there were."""
+    glimpse.look()
+    fresh = glimpse.happened - told
+    lines = [glimpse.untold.popleft() for _ in range(len(glimpse.untold))]
+    with suppress(OSError):  # nobody reads any more: the recording goes on
+        if fresh > len(lines):
+            say(f"... {fresh - len(lines):,} more")
+        for ts_ns, text in lines:
+            say(f"{iso_from_ns(ts_ns)[:23]}Z  {text}")
+    return fresh
 
 
 def _drawn(glimpse: "Glimpse", title: str, folder: Path, is_over: threading.Event) -> None:
@@ -90,6 +99,8 @@ def _feeds(glimpse: "Glimpse") -> "Table":
 
 def _symbols(glimpse: "Glimpse") -> "Table":
     """Those with a position first, then those in another phase than their first, then by number."""
+    from rich.markup import escape  # only where it is drawn; symbols are strangers' words
+
     has_many = len(glimpse.feeds) > 1
     table = _table("symbol", "bid", "ask", "last", "position", "phases")
     busy = sorted(
@@ -100,7 +111,7 @@ def _symbols(glimpse: "Glimpse") -> "Table":
         phases = " ".join(glimpse.phase(strategy, code) for strategy, code in sorted(seen.phases.items()))
         held = sum(seen.position.values())
         table.add_row(
-            f"{seen.symbol} {seen.feed}" if has_many else seen.symbol,
+            escape(f"{seen.symbol} {seen.feed}" if has_many else seen.symbol),
             _number(seen.bid),
             _number(seen.ask),
             _number(seen.last),

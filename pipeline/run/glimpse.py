@@ -18,6 +18,9 @@ SEEN_MAX: Final = 256
 LINES_MAX: Final = 14
 """The latest happenings that are kept."""
 
+UNTOLD_MAX: Final = 10_000
+"""Happenings that may wait to be told in lines; of more the oldest are only counted."""
+
 _LEVELS: Final = {
     FeedAction.LOST: "lost",
     FeedAction.CONNECTED: "connected",
@@ -61,6 +64,8 @@ class Glimpse:
         self.symbols: dict[int, SymbolGlimpse] = {}
         self.lines: deque[tuple[int, str]] = deque(maxlen=LINES_MAX)
         """Session time and words of the latest happenings."""
+        self.untold: deque[tuple[int, str]] = deque(maxlen=UNTOLD_MAX)
+        """The same, of those that nobody took from here yet; who tells in lines does."""
         self.happened = 0
         """How many happenings there were, those included that are kept no more."""
         self.inputs = 0
@@ -119,7 +124,7 @@ class Glimpse:
             case Kind.INSTRUMENT:
                 step, feed = row["size_step_nano"] / NANO, self._feed(row["source"])
                 name = feed.name if feed is not None else ""
-                self.symbols.setdefault(row["instrument_id"], SymbolGlimpse(row["symbol"], name, step))
+                self.symbols.setdefault(row["instrument_id"], SymbolGlimpse(printable(row["symbol"]), name, step))
             case Kind.FEED:
                 self._feed_row(row)
             case Kind.TRANSITION:
@@ -163,13 +168,24 @@ class Glimpse:
 
     def _say(self, row: Mapping[str, Any], text: str) -> None:
         self.happened += 1
-        self.lines.append((row["ts_recv_ns"], text))
+        line = (row["ts_recv_ns"], printable(text))
+        self.lines.append(line)
+        self.untold.append(line)
 
 
 def glimpse_of(manifest: Manifest, feeds: Sequence[str]) -> Glimpse:
     """An empty picture of a session and its feeds."""
     words = [{code: word for word, code in strategy.words.phases.items()} for strategy in manifest.strategies]
     return Glimpse(feeds, words, [strategy.name for strategy in manifest.strategies])
+
+
+def printable(text: str) -> str:
+    """Strangers' words without what a terminal would obey."""
+    return (
+        text
+        if text.isprintable()
+        else "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
+    )
 
 
 def _price(nano: int) -> float:

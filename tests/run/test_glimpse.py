@@ -4,9 +4,9 @@ import math
 from rich.console import Console
 
 from pipeline.block import Block
-from pipeline.cli.view import picture
+from pipeline.cli.view import picture, tell
 from pipeline.codes import FeedAction, IntentAction, Kind, OrderState, Side
-from pipeline.run.glimpse import LINES_MAX, Glimpse
+from pipeline.run.glimpse import LINES_MAX, UNTOLD_MAX, Glimpse
 from pipeline.units import ABSENT, NANO
 
 START = 1_793_779_200 * NANO
@@ -104,3 +104,44 @@ def test_the_picture_shows_all_of_it(tmp_path):
     text = console.export_text()
     for word in ("s-1", "2026-11-04T08:00:00", "massive", "connected", "ABCD", "GiB free", "massive: connected, here"):
         assert word in text
+
+
+def happenings(seen, count):
+    rows = [{"action": int(FeedAction.LOST), "text": str(n)} for n in range(count)]
+    seen.add([block(Kind.FEED, *rows)], [])
+
+
+def test_every_happening_is_a_line_however_many_come_at_once():
+    seen, said = glimpse(), []
+    happenings(seen, 3 * LINES_MAX)
+    told = tell(seen, 0, said.append)
+    assert [line.rpartition(" ")[2] for line in said] == [str(n) for n in range(3 * LINES_MAX)]
+    assert tell(seen, told, said.append) == 0
+    happenings(seen, UNTOLD_MAX + 5)
+    said.clear()
+    assert tell(seen, told, said.append) == UNTOLD_MAX + 5
+    assert (said[0], len(said)) == ("... 5 more", UNTOLD_MAX + 1)
+
+
+def test_lines_that_nobody_reads_end_nothing():
+    def gone(_line):
+        raise BrokenPipeError
+
+    seen = glimpse()
+    happenings(seen, 2)
+    assert tell(seen, 0, gone) == 2
+
+
+def test_strangers_words_are_shown_and_not_obeyed():
+    seen = glimpse()
+    seen.add([block(Kind.INSTRUMENT, {"symbol": "[/red]", "size_step_nano": NANO, "instrument_id": 2})], [])
+    seen.add([block(Kind.INSTRUMENT, {"symbol": "A\x1b[2J", "size_step_nano": NANO, "instrument_id": 3})], [])
+    seen.add([block(Kind.FEED, {"action": int(FeedAction.LOST), "text": "\x1b]0;mine\x07 [bold]"})], [])
+    seen.look()
+    console = Console(file=io.StringIO(), width=120)
+    console.print(picture(seen, "a session", "/"))
+    drawn = console.file.getvalue()
+    assert "\x1b" not in drawn
+    assert "[/red]" in drawn
+    assert "]0;mine" in seen.lines[-1][1]
+    assert "\x1b" not in seen.lines[-1][1]
