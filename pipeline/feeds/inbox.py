@@ -41,6 +41,11 @@ class Inbox:
         """Whether a socket may be read."""
         return len(self._items) < self._count_max and self._bytes < self._bytes_max
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits. Core thread: what was stamped before this is asked is taken or waits, but for what is being put."""
+        return not self._items
+
     def put(self, items: Sequence[Item], byte_count: int) -> None:
         """Hand over items in their order, with so many bytes of payload; never waits. Socket thread."""
         with self._changed:

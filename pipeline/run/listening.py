@@ -3,9 +3,9 @@
 import importlib.util
 import os
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -18,6 +18,7 @@ from pipeline.feeds.fetching import fetching
 from pipeline.feeds.inbox import Inbox
 from pipeline.feeds.opening import open_socket
 from pipeline.feeds.progress import Progress
+from pipeline.feeds.vendor import Vendor
 from pipeline.kernel.build import CACHE_VARIABLE
 from pipeline.run.beginning import Recording
 from pipeline.run.missing import Since
@@ -72,10 +73,7 @@ class Listening:
             future.result()
 
     def __enter__(self) -> Self:
-        """Raises OperatorError when another process is connected with one of the credentials."""
         with ExitStack() as stack:
-            for vendor in self._recording.vendors:
-                stack.callback(held(_locks(), vendor.name, vendor.url).release)
             options = {"use_uvloop": importlib.util.find_spec("uvloop") is not None}
             portal = stack.enter_context(start_blocking_portal("asyncio", options, name="sockets"))
             fetch = portal.wrap_async_context_manager(fetching())
@@ -110,6 +108,15 @@ class Listening:
         self.desire(self._symbols)
         for connection in self._connections:
             self._running.append(portal.start_task_soon(connection.run))
+
+
+@contextmanager
+def sole(vendors: Iterable[Vendor]) -> Iterator[None]:
+    """Nobody else of this user connects to these feeds while it lasts. Raises OperatorError when somebody does."""
+    with ExitStack() as stack:
+        for vendor in vendors:
+            stack.callback(held(_locks(), vendor.name, vendor.url).release)
+        yield
 
 
 def _locks() -> Path:

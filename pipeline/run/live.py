@@ -28,7 +28,7 @@ from pipeline.run.code import code_of
 from pipeline.run.control import Request
 from pipeline.run.fold import INPUTS_WORTH_COMPILING, LocalFold, Speed
 from pipeline.run.intake import LIVE_TIMER_NS
-from pipeline.run.listening import Listening, symbols_for
+from pipeline.run.listening import Listening, sole, symbols_for
 from pipeline.run.picks import Picks
 from pipeline.run.referencing import facts_of, opening_rows
 from pipeline.units import NANO
@@ -77,6 +77,7 @@ def record(
     """
     code = code_of(recording.strategy_files)
     with (
+        sole(recording.vendors),
         LocalFold(
             recording.plan,
             recording.strategy_files,
@@ -171,7 +172,9 @@ class _Loop:
             for batch in self._intake.taken(bite):
                 self._recorder.take(batch)
             self._tell_lag(bite[0])
-        if ticks := self._intake.ticked(self._recording.clock.now_ns()):
+        now_ns = self._recording.clock.now_ns()
+        # Not while messages wait: they came before now, and bring the timers in front of them themselves.
+        if self._inbox.is_empty and (ticks := self._intake.ticked(now_ns)):
             self._recorder.take(ticks)
         due_ns = self._recorder.due_ns
         if due_ns is not None and (not items or time.monotonic_ns() >= due_ns):
@@ -190,7 +193,9 @@ class _Loop:
         self.lag_s_max = max(self.lag_s_max, lag_s)
         if lag_s >= LAG_S and time.monotonic() - self._told_lag_s >= _LAG_TOLD_EVERY_S:
             self._told_lag_s = time.monotonic()
-            fact = Fact(now_ns, FeedAction.SLOW, count=int(lag_s * 1_000), text=f"behind by {lag_s:,.1f} s")
+            fact = Fact(
+                self._intake.session_ns, FeedAction.SLOW, count=int(lag_s * 1_000), text=f"behind by {lag_s:,.1f} s"
+            )
             for batch in self._intake.taken([(number, fact)]):
                 self._recorder.take(batch)
 

@@ -125,6 +125,25 @@ def test_what_waits_is_taken_in_bites_whatever_its_size():
     assert list(bites([])) == []
 
 
+def test_no_timer_stands_in_front_of_what_came_before_it_however_far_the_loop_is_behind(live_store):
+    async def script(_):
+        for price in range(1, 101):
+            yield f"A {price}".encode()
+            await asyncio.sleep(0.03)
+
+    with Server(script) as server:
+        running = Running(live_store, recording(vendor(server.url), symbols=("A",)))
+        running.until(quotes(1))
+        running.session.recorder.seen.append(lambda *_: time.sleep(0.2))
+        running.until(quotes(100))
+        manifest = running.end()
+    placed = sorted(rows(live_store, manifest, Kind.QUOTE, Kind.TIMER), key=lambda row: row["seq"])
+    times = [row["ts_recv_ns"] for row in placed]
+    assert times == sorted(times)
+    assert manifest.kinds["timer"] >= 3
+    assert verify(live_store, manifest.id).identical
+
+
 def test_two_feeds_stand_in_one_order(live_store):
     async def script(number):
         for price in range(50):
@@ -188,6 +207,7 @@ def test_a_second_process_with_the_same_credential_is_refused(live_store):
         second = Running(live_store, recording(vendor(server.url), is_fresh=True))
         with pytest.raises(OperatorError, match="allows one connection"):
             second.end()
+        assert len(live_store.sessions()) == 1
         running.end()
 
 
