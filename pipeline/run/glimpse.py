@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pipeline.block import Blocks
-from pipeline.codes import FeedAction, IntentAction, Kind, OrderState, Origin, Side
+from pipeline.codes import FeedAction, IntentAction, Kind, OrderState, Origin, SessionAction, Side
 from pipeline.log.manifest import Manifest
 from pipeline.units import ABSENT, NANO
 
@@ -134,6 +134,8 @@ class Glimpse:
             case Kind.POSITION:
                 if seen := self.symbols.get(row["instrument_id"]):
                     seen.position[row["strategy_id"]] = row["quantity_steps"] * seen.size_step
+            case Kind.SESSION if row["action"] == SessionAction.STOPPED:
+                self._say(row, f"strategy {row['key']} stopped: {row['text']}")
             case Kind.INTENT if row["action"] != IntentAction.NONE:
                 self._say(row, f"{self._who(row)} wishes to {IntentAction(row['action']).name.lower()}")
             case Kind.ORDER if row["state"] in (OrderState.REFUSED, OrderState.REJECTED):

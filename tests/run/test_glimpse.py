@@ -5,7 +5,7 @@ from rich.console import Console
 
 from pipeline.block import Block
 from pipeline.cli.view import picture, tell
-from pipeline.codes import FeedAction, IntentAction, Kind, OrderState, Side
+from pipeline.codes import FeedAction, IntentAction, Kind, OrderState, SessionAction, Side
 from pipeline.run.glimpse import LINES_MAX, UNTOLD_MAX, Glimpse
 from pipeline.units import ABSENT, NANO
 
@@ -145,3 +145,10 @@ def test_strangers_words_are_shown_and_not_obeyed():
     assert "[/red]" in drawn
     assert "]0;mine" in seen.lines[-1][1]
     assert "\x1b" not in seen.lines[-1][1]
+
+
+def test_a_strategy_that_stopped_is_told():
+    seen = glimpse()
+    seen.add([], [block(Kind.SESSION, {"action": int(SessionAction.STOPPED), "key": "mine", "text": "KeyError: 7"})])
+    seen.look()
+    assert [text for _, text in seen.lines] == ["strategy mine stopped: KeyError: 7"]
