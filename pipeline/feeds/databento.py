@@ -320,6 +320,7 @@ def vendor(
         calendar=of_dataset.calendar or _ALWAYS_OPEN,
         quiet_s=_QUIET_S if is_shares else {Channel.HEARTBEATS: _QUIET_S[Channel.HEARTBEATS]},
         sentinel=Topic(watched, SENTINEL) if is_shares and watched is not None else None,
+        secrets=(key.encode(),),
         options={"channels": " ".join(sorted(channels)), "dataset": dataset, "quotes": quote_schema, "url": url},
     )
 

@@ -17,13 +17,13 @@ from pipeline.codes import FeedAction
 from pipeline.feeds.bell import Bell
 from pipeline.feeds.dialogue import DialogueError, Replaying
 from pipeline.feeds.facts import about
-from pipeline.feeds.inbox import Item
 from pipeline.feeds.line import Line
 from pipeline.feeds.sockets import Socket, SocketError
 from pipeline.feeds.watch import Watch
 from pipeline.ports import Message, Topic
 
 NOTHING: Final[frozenset[Topic]] = frozenset()
+_HIDDEN: Final = b"*"
 _NAMED_MAX: Final = 5
 """Topics named where one sentence is all there is room for."""
 
@@ -93,17 +93,26 @@ class Talk:
         """Stamp and hand over; then hear what concerns the conversation. Raises DialogueError."""
         line, now_ns = self._line, self._line.clock.now_ns
         number, concerns = line.number, self._dialogue.concerns
-        items: list[Item] = [(number, Message(now_ns(), payload)) for payload in payloads]
-        line.last_ns = items[-1][1].ts_recv_ns
-        line.message_count += len(items)
-        line.inbox.put(items, sum(map(len, payloads)))
-        concerning = [payload for payload in payloads if concerns(payload)]
+        stamped = [Message(now_ns(), payload) for payload in payloads]
+        places = [place for place, payload in enumerate(payloads) if concerns(payload)]
+        concerning = [self._without_secrets(payloads[place]) for place in places]
+        for place, payload in zip(places, concerning, strict=True):
+            stamped[place] = Message(stamped[place].ts_recv_ns, payload)
+        line.last_ns = stamped[-1].ts_recv_ns
+        line.message_count += len(stamped)
+        line.inbox.put([(number, message) for message in stamped], sum(map(len, payloads)))
         try:
             for payload in concerning:
                 self._hear(payload)
         finally:
             if concerning:
                 self._heard()
+
+    def _without_secrets(self, payload: bytes) -> bytes:
+        """A word of the conversation as it may be recorded: there are servers that name the key they refuse."""
+        for secret in self._line.vendor.secrets:
+            payload = payload.replace(secret, _HIDDEN * len(secret))  # as long as it was: packed formats count bytes
+        return payload
 
     def _hear(self, payload: bytes) -> None:
         try:

@@ -46,6 +46,8 @@ class Vendor:
     history: Callable[[Topic, int, int], Questions] | None = None
     options: Mapping[str, str] = field(default_factory=dict)
     """What else was set, as the session's settings keep it: no secrets."""
+    secrets: tuple[bytes, ...] = field(default=(), repr=False)
+    """The keys, so that a vendor that says one again is not recorded saying it."""
 
 
 WATCHED: Final = "~"

@@ -161,6 +161,20 @@ def test_two_feeds_stand_in_one_order(live_store):
     assert verify(live_store, manifest.id).identical
 
 
+def test_a_key_that_the_vendor_says_again_is_not_recorded(live_store):
+    async def script(_):
+        yield b"go away, swordfish is no key"
+
+    with Server(script) as server:
+        what = dataclasses.replace(vendor(server.url), secrets=(b"swordfish",))
+        running = Running(live_store, recording(what, keeps_raw=True))
+        running._thread.join(60)
+    told = rows(live_store, running.manifest, Kind.FEED)
+    raw = rows(live_store, running.manifest, Kind.RAW)
+    assert any(b"go away, ********* is no key" in row["payload"] for row in raw)
+    assert not [row for row in [*told, *raw] if "swordfish" in str(row)]
+
+
 def test_a_wrong_key_ends_the_recording_and_says_why(live_store):
     async def script(_):
         yield b"A 1"
