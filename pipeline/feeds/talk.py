@@ -188,6 +188,7 @@ class Talk:
             self._line.bell.ring()  # what was missed of them can be asked for
         if withdrawn:
             self._tell(FeedAction.UNSUBSCRIBED, withdrawn, " (by the vendor)")
+            self._line.holes.open({topic: self._line.progress.last_event_ns(topic) for topic in withdrawn})
             self._line.subscriptions.withdrawn(now_s, withdrawn)
         self._hear_refused()
         self._line.subscriptions.answered(self.acknowledged | self._refused)

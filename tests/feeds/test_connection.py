@@ -508,6 +508,23 @@ def test_a_hole_from_before_that_was_not_filled_yet_is_filled_too():
     assert world.missing("A", 40, 150) == world.missing("B", 40, 150) == []
 
 
+def test_what_the_vendor_stops_to_send_is_asked_for_again_and_its_hole_filled():
+    sent = set()
+
+    async def withdraw(world):
+        await anyio.sleep(20.3)
+        sent.discard("quotes:A")
+        world.peers[0].say({"bye": ["quotes:A"]})
+        await anyio.sleep(40)
+
+    world = in_world(lambda world, peer, _number: lambda: serve(world, peer, topics=sent), withdraw)
+    assert len(world.connects) == 1
+    (withdrawn,) = world.told(Do.UNSUBSCRIBED)
+    assert withdrawn.text == "A (by the vendor)"
+    assert ("quotes:A", 23) not in world.live
+    assert world.missing("A", 1, 60) == world.missing("B", 1, 60) == []
+
+
 def test_what_the_core_mistrusts_is_made_anew_once():
     async def mistrust(world):
         await anyio.sleep(20)
