@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.codes import Kind
-from pipeline.events import FIELD_BY_NAME, LAYOUTS, Field
+from pipeline.events import FIELD_BY_NAME, Field
 
 Numbers = np.ndarray[Any, np.dtype[Any]]
 Column = Numbers | list[str] | list[bytes]
@@ -122,19 +122,23 @@ def concat(blocks: Iterable[Block]) -> list[Block]:
     by_kind: dict[Kind, list[Block]] = {}
     for block in blocks:
         by_kind.setdefault(block.kind, []).append(block)
-    return [_joined(kind, parts) for kind, parts in sorted(by_kind.items())]
+    return [concatenated(parts) for _, parts in sorted(by_kind.items())]
 
 
-def _joined(kind: Kind, parts: list[Block]) -> Block:
+def concatenated(parts: Sequence[Block]) -> Block:
+    """The rows of blocks of one kind, which may hold fewer columns than the layout. Raises ValueError unless all hold the same."""
+    first = parts[0]
     if len(parts) == 1:
-        return parts[0]
+        return first
+    if any(part.columns.keys() != first.columns.keys() for part in parts):
+        raise ValueError(f"blocks of {first.kind.name} with different columns can't be one")
     columns: dict[str, Column] = {}
-    for field in LAYOUTS[kind].fields:
-        if field.is_fixed:
-            columns[field.name] = np.concatenate([part.number(field.name) for part in parts])
+    for name, column in first.columns.items():
+        if isinstance(column, np.ndarray):
+            columns[name] = np.concatenate([part.number(name) for part in parts])
         else:
-            columns[field.name] = [value for part in parts for value in part.text(field.name)]
-    return Block(kind, columns)
+            columns[name] = [value for part in parts for value in part.text(name)]
+    return Block(first.kind, columns)
 
 
 def cut(batch: Blocks, start: int, stop: int) -> Blocks:

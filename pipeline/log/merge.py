@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from pipeline.block import Block, Blocks, Column
+from pipeline.block import Block, Blocks, concatenated
 from pipeline.codes import Kind
 from pipeline.units import INT64_MAX
 
@@ -58,7 +58,7 @@ def joined(pieces: Sequence[Block]) -> Blocks:
     by_kind: dict[Kind, list[Block]] = {}
     for piece in pieces:
         by_kind.setdefault(piece.kind, []).append(piece)
-    return [_ordered(_concatenated(parts)) if len(parts) > 1 else parts[0] for _, parts in sorted(by_kind.items())]
+    return [_ordered(concatenated(parts)) if len(parts) > 1 else parts[0] for _, parts in sorted(by_kind.items())]
 
 
 class _Head:
@@ -101,17 +101,6 @@ def _from(block: Block, seq: int) -> Block:
     """The rows from that `seq` on."""
     start = int(np.searchsorted(block.number("seq"), seq))
     return block.slice(start, len(block)) if start else block
-
-
-def _concatenated(parts: list[Block]) -> Block:
-    """The rows of all parts, which may hold fewer columns than the layout, if all hold the same."""
-    columns: dict[str, Column] = {}
-    for name, first in parts[0].columns.items():
-        if isinstance(first, np.ndarray):
-            columns[name] = np.concatenate([part.number(name) for part in parts])
-        else:
-            columns[name] = [value for part in parts for value in part.text(name)]
-    return Block(parts[0].kind, columns)
 
 
 def _ordered(block: Block) -> Block:

@@ -7,9 +7,7 @@ many of them came in a batch. So what a segment makes of its rows may depend on 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-import numpy as np
-
-from pipeline.block import Block, Blocks, Column
+from pipeline.block import Block, Blocks, concat
 from pipeline.codes import Kind
 
 USED: Final[Mapping[Kind, tuple[str, ...]]] = {
@@ -44,19 +42,4 @@ def narrowed(batch: Iterable[Block]) -> Blocks:
 
 def segment_of(pieces: Sequence[Block]) -> Segment:
     """The pieces of a segment, in the order in which they came, one block a kind."""
-    by_kind: dict[Kind, list[Block]] = {}
-    for piece in pieces:
-        by_kind.setdefault(piece.kind, []).append(piece)
-    return {kind: _joined(kind, parts) for kind, parts in sorted(by_kind.items())}
-
-
-def _joined(kind: Kind, parts: list[Block]) -> Block:
-    if len(parts) == 1:
-        return parts[0]
-    columns: dict[str, Column] = {}
-    for name, first in parts[0].columns.items():
-        if isinstance(first, np.ndarray):
-            columns[name] = np.concatenate([part.number(name) for part in parts])
-        else:
-            columns[name] = [value for part in parts for value in part.text(name)]
-    return Block(kind, columns)
+    return {block.kind: block for block in concat(pieces)}
