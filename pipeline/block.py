@@ -183,6 +183,14 @@ def without_first(batches: Iterable[Blocks], count: int) -> Iterator[Blocks]:
         count = max(0, count - rows)
 
 
+def session_times(batch: Blocks, since_ns: int) -> tuple[Numbers, Numbers]:
+    """(n,) int64 twice: each row's `seq`, rising, and session time, the running maximum of `ts_recv_ns`, `since_ns` at least."""
+    seq = np.concatenate([block.number("seq") for block in batch])
+    ts_recv_ns = np.concatenate([block.number("ts_recv_ns") for block in batch])
+    order = np.argsort(seq, kind="stable")
+    return seq[order], np.maximum.accumulate(np.maximum(ts_recv_ns[order], since_ns))
+
+
 def row_count(batch: Blocks) -> int:
     """How many rows a batch holds."""
     return sum(map(len, batch))

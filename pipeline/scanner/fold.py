@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from pipeline.block import Block, Blocks, Numbers, concat
+from pipeline.block import Block, Blocks, Numbers, concat, session_times
 from pipeline.codes import Kind, UniverseReason
 from pipeline.scanner import universe
 from pipeline.scanner.definition import Definition
@@ -100,10 +100,7 @@ class FieldScanner:
 
     def _stops(self, batch: Blocks) -> Iterator[_Stop]:
         """The inputs of a batch at which a step is reached or a timer comes first in its slot."""
-        seq = np.concatenate([block.number("seq") for block in batch])
-        ts_ns = np.concatenate([block.number("ts_recv_ns") for block in batch])
-        order = np.argsort(seq)
-        seq, now_ns = seq[order], np.maximum.accumulate(np.maximum(ts_ns[order], self._now_ns))
+        seq, now_ns = session_times(batch, self._now_ns)
         steps = now_ns // STEP_NS
         is_step = np.diff(steps, prepend=self._now_ns // STEP_NS) > 0
         is_timer = self._first_timers(batch, seq, now_ns)

@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from pipeline.block import Blocks, Numbers, concat
+from pipeline.block import Blocks, Numbers, concat, session_times
 from pipeline.codes import Kind, UniverseAction, UniverseReason
 from pipeline.scanner.clocks import trading_day
 from pipeline.scanner.definition import ListDefinition
@@ -64,10 +64,7 @@ class ListScanner:
         """Inputs that define instruments, or at which a new day has begun: seq, session time, what is defined."""
         if not batch:
             return []
-        seq = np.concatenate([block.number("seq") for block in batch])
-        ts_ns = np.concatenate([block.number("ts_recv_ns") for block in batch])
-        order = np.argsort(seq)
-        seq, now_ns = seq[order], np.maximum.accumulate(np.maximum(ts_ns[order], self._now_ns))
+        seq, now_ns = session_times(batch, self._now_ns)
         self._now_ns = int(now_ns[-1])
         defined: dict[int, list[tuple[int, str]]] = {}
         for block in (block for block in batch if block.kind is Kind.INSTRUMENT):

@@ -4,9 +4,7 @@ from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import Final, NamedTuple, Protocol
 
-import numpy as np
-
-from pipeline.block import Block, Blocks, Numbers, between, concat
+from pipeline.block import Block, Blocks, Numbers, between, concat, session_times
 from pipeline.codes import Kind, Origin
 from pipeline.errors import ConfigError
 from pipeline.instruments import EXCHANGE_ZONES
@@ -118,10 +116,7 @@ def _live(block: Block) -> Block:
 
 def _portion(blocks: Blocks, last_ns: int) -> Portion:
     """The rows of these blocks, none due before `last_ns`."""
-    seq = np.concatenate([block.number("seq") for block in blocks])
-    ts_recv_ns = np.concatenate([block.number("ts_recv_ns") for block in blocks])
-    order = np.argsort(seq, kind="stable")
-    return Portion(blocks, seq[order], np.maximum(np.maximum.accumulate(ts_recv_ns[order]), last_ns))
+    return Portion(blocks, *session_times(blocks, last_ns))
 
 
 def _numbered(batches: Iterator[Blocks]) -> Iterator[Blocks]:

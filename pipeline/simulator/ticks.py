@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from pipeline.block import Block, Numbers
+from pipeline.block import Block, Numbers, concatenated
 from pipeline.codes import Kind, Mark, Side
 from pipeline.normalize.conditions import FORM_T, condition_marks, in_regular_hours
 from pipeline.normalize.marks import quote_marks
@@ -214,10 +214,7 @@ def _taken_back(prints: Block, random: np.random.Generator) -> Block:
 
 
 def _in_order(blocks: list[Block]) -> Block:
-    joined = blocks[0]
-    if len(blocks) > 1:
-        columns = {name: np.concatenate([block.number(name) for block in blocks]) for name in joined.columns}
-        joined = Block(joined.kind, dict(columns))
+    joined = concatenated(blocks)
     return joined.take(np.argsort(joined.number("ts_recv_ns"), kind="stable"))
 
 
