@@ -1,6 +1,7 @@
 """The command `tape`: words of the field in, one clear answer out.
 
-Exit codes: 0 fine, 1 found something (a divergence, damage, a failed check), 2 could not run.
+Exit codes: 0 fine, 1 found something (a divergence, damage, a failed check), 2 could not run, 3 (`verify`) identical, but
+stopped before the last inputs were decided.
 Each command lives in a module of its own that is imported only when it is called, so `tape --help` is instant.
 """
 

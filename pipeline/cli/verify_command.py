@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -10,6 +10,9 @@ from pipeline.cli.show import as_json_line, json_option, progress
 
 if TYPE_CHECKING:
     from pipeline.run.comparing import Difference
+
+UNDECIDED: Final = 3
+"""Exit code: what was decided is identical, and the last inputs were not decided upon."""
 
 
 @click.command("verify")
@@ -21,7 +24,8 @@ if TYPE_CHECKING:
 def command(home: str, name: str, rows: int, apart: bool, as_json: bool) -> None:
     """Fold the inputs of a session or run NAME again with the code it keeps, and compare every row.
 
-    Exits with 1 when a row differs; the first difference is shown with what led to it.
+    Exits with 1 when a row differs; the first difference is shown with what led to it. Exits with 3 when all that was
+    decided is identical, and the session, which nobody ended, stopped before its last inputs were decided.
 
     \b
     tape verify last
@@ -35,6 +39,13 @@ def command(home: str, name: str, rows: int, apart: bool, as_json: bool) -> None
         verdict = verify(store, name, rows=rows, always_apart=apart, progress=told)
     if as_json:
         as_json_line(verdict)
+    elif verdict.undecided:
+        first, last = verdict.undecided
+        click.echo(
+            f"{verdict.id}: identical as far as it was decided, {verdict.derived:,} decisions over {first - 1:,} inputs; "
+            f"stopped before inputs {first}..{last} were decided"
+        )
+        click.echo("  whoever goes on with it decides them: the same tape record again")
     elif verdict.identical and not verdict.derived:
         click.echo(
             f"{verdict.id}: identical: {verdict.events:,} inputs, every frame and file proved; nothing was decided"
@@ -51,7 +62,7 @@ def command(home: str, name: str, rows: int, apart: bool, as_json: bool) -> None
     else:
         click.echo(f"{verdict.id}: NOT identical")
         _show(verdict.first_difference)
-    sys.exit(0 if verdict.identical else 1)
+    sys.exit(1 if not verdict.identical else UNDECIDED if verdict.undecided else 0)
 
 
 def _show(difference: "Difference") -> None:

@@ -71,6 +71,19 @@ class LogReader:
         """The same end within its segment, for a scan to go on from; None when all segments are sealed."""
         return self._segments.end if self._segments.numbers else None
 
+    def undecided(self) -> tuple[int, int] | None:
+        """The first and last input of the last commit, when nothing stands behind it: a crash may have come before it was decided.
+
+        A recorder appends what it derived of a commit as one frame, before it appends the next. So no other input can be
+        undecided, and behind a commit of which nothing was derived nothing stands either. None for a closed log.
+        """
+        for _ in range(_OPENINGS_MAX):
+            try:
+                return None if self.manifest.is_closed else _last_inputs(self._segments)
+            except FileNotFoundError as error:
+                self._reopen(error)
+        raise CorruptError(self.folder, 0, f"files kept vanishing while they were read, {_OPENINGS_MAX} times")
+
     @property
     def torn(self) -> str:
         """Why the journal's last bytes are left out (a crash tore them, or they are being written); empty: there are none."""
@@ -222,6 +235,17 @@ def read_journal(folder: Path, disk: Disk | None = None) -> Iterator[Blocks]:
         [_frame_chunks(segments, FrameKind.INPUTS, 1, choice)], 1, segments.last_seq, _CHUNK_ROWS_MAX
     ):
         yield window.blocks
+
+
+def _last_inputs(segments: Segments) -> tuple[int, int] | None:
+    """The inputs of the last frame with rows, None where that holds decisions or there is none."""
+    for number in reversed(segments.numbers):
+        for frame in reversed(segments.frames(number)):
+            if frame.header.kind is FrameKind.DERIVED:
+                return None
+            if frame.header.kind is FrameKind.INPUTS:
+                return frame.header.first_seq, frame.header.last_seq
+    return None
 
 
 class _Choice:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from pipeline.block import Block, Blocks
+from pipeline.block import Block, Blocks, concat
 from pipeline.codes import FeedAction, Kind, RequestAction, SessionAction
 from pipeline.log import manifest as manifests
 from pipeline.log.journal import Journal, Limits
@@ -113,7 +113,11 @@ class Recorder:
         self._act_on(self._sequencer.flush())
 
     def refold(self, log: LogReader) -> None:
-        """Bring the fold to where a resumed log ends, and append the decisions that a crash kept from being written."""
+        """Bring the fold to where a resumed log ends, and append the decisions that a crash kept from being written.
+
+        They are one frame, as if nothing had happened: a crash in between leaves all of them or none.
+        """
+        missing: list[Block] = []
         written = max((_last_place(blocks) for blocks in log.batches(what="derived")), default=(0, 0))
         for inputs in log.batches(what="inputs"):
             self.session_ns = max(self.session_ns, *(int(block.number("ts_recv_ns").max()) for block in inputs))
@@ -121,7 +125,8 @@ class Recorder:
             if self._fold is not None:
                 derived = self._fold.reduce(inputs)
                 self._count(derived)
-                self._sequencer.derived([rest for block in derived if len(rest := _after(block, written))])
+                missing += [rest for block in derived if len(rest := _after(block, written))]
+        self._sequencer.derived(concat(missing))
 
     def _act_on(self, committed: Blocks | None) -> None:
         if committed is None:
@@ -178,12 +183,13 @@ def opened(
         journal = stack.enter_context(_journal(manifest, folder / JOURNAL, limits, is_resumed=is_resumed))
         control = stack.enter_context(ControlSocket(folder))
         sync = stack.enter_context(SyncThread(journal))
-        stack.enter_context(SealingThread(folder, store.disk))
         sequencer = Sequencer(journal, manifest.mode, commit_interval_ns=commit_interval_ns)
         recorder = Recorder(sequencer, fold=fold, sync=sync, control=control, session_ns=0)
         if recorder.last_seq:
             recorder.refold(LogReader(folder))
             recorder.say([{"action": int(SessionAction.RESUMED)}])
+        # Not before: what a crash left undecided is known by its frame.
+        stack.enter_context(SealingThread(folder, store.disk))
         yield recorder
         recorder.say([{"action": int(SessionAction.ENDED)}])
         recorder.flush()

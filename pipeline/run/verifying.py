@@ -26,6 +26,8 @@ LED_TO_ROWS = 6
 class Verdict(msgspec.Struct, frozen=True):
     """What came of it. `decisions_hash` is that of the rows derived now.
 
+    `undecided` are the first and last input that a session which nobody ended stopped before deciding upon; `identical`,
+    `derived` and the hashes then speak of all before them.
     `same_code`: the project's sources are today's; a strategy from elsewhere is known only as it was recorded.
     """
 
@@ -38,6 +40,7 @@ class Verdict(msgspec.Struct, frozen=True):
     first_difference: Difference | None
     same_code: bool
     same_packages: bool
+    undecided: tuple[int, int] | None = None
 
 
 def verify(
@@ -58,18 +61,21 @@ def verify(
         raise ConfigError(f"{manifest.id} was never finished: delete it, and replay its session again")
     folder = store.folder(manifest.id)
     log = LogReader(folder)
+    manifest = log.manifest  # of the same moment: a session may end just now
     inputs = LogReader(store.folder(store.session_of(manifest).id)) if manifest.what == "run" else log
     last_seq = _last_reduced(manifest, inputs)
     plan = recorded_plan(manifest)
     check_code(folder, manifest)
     same_code = _is_todays(folder, manifest, plan)
-    recorded = _Recorded(log)
+    undecided = log.undecided()
+    decided_seq = undecided[0] - 1 if undecided else last_seq
+    recorded = _Recorded(log, None if manifest.is_closed else decided_seq)
     count = 0
     difference = None
     with _fold(folder, manifest, plan, apart=always_apart or not same_code) as fold:
         if begun := kept_in(log):
             fold.reduce(begun)
-        for window in inputs.windows(to_seq=last_seq, what="inputs", rows=rows):
+        for window in inputs.windows(to_seq=decided_seq, what="inputs", rows=rows):
             derived = fold.reduce(window.blocks)
             count += sum(map(len, derived))
             difference = first_difference(recorded.up_to(window.last_seq), derived)
@@ -79,6 +85,8 @@ def verify(
         else:
             difference = first_difference(recorded.up_to(None), [])
         hashes = fold.hashes()
+        if undecided and difference is None and not _decides(fold, inputs.batches(*undecided, rows=rows)):
+            undecided, hashes = None, fold.hashes()
     if difference is not None:
         difference = msgspec.structs.replace(difference, led_to=_led_to(inputs, log, difference))
     return Verdict(
@@ -91,7 +99,14 @@ def verify(
         first_difference=difference,
         same_code=same_code,
         same_packages=manifest.packages == packages(),
+        undecided=undecided if difference is None else None,
     )
+
+
+def _decides(fold: Fold, batches: Iterator[Blocks]) -> bool:
+    """Whether anything is derived from these inputs."""
+    count = sum(len(block) for batch in batches for block in fold.reduce(batch))
+    return count > 0
 
 
 def _are_recorded(hashes: Hashes, manifest: Manifest) -> bool:
@@ -153,10 +168,10 @@ def _last_reduced(manifest: Manifest, inputs: LogReader) -> int:
 
 
 class _Recorded:
-    """The derived rows of a log, handed out up to one seq after the other."""
+    """The derived rows of a log, handed out up to one seq after the other; those behind `to_seq` came while it was read."""
 
-    def __init__(self, log: LogReader) -> None:
-        self._windows: Iterator[Blocks] = log.batches(what="derived")
+    def __init__(self, log: LogReader, to_seq: int | None) -> None:
+        self._windows: Iterator[Blocks] = log.batches(to_seq=to_seq, what="derived")
         self._kept: list[Block] = []
         self._ended = False
 

@@ -103,6 +103,7 @@ def test_a_recording_that_is_killed_goes_on_when_it_is_asked_again(live_store, t
             until(lambda: live_store.sessions() and counted(live_store, Kind.QUOTE) > 100)
             recording.send_signal(signal.SIGKILL)
             recording.wait(30)
+            assert verify(live_store, live_store.sessions()[0].id).identical  # as far as it was decided
             time.sleep(0.5)
             with tape(live_store.home, *asked, stderr=subprocess.PIPE) as again:
                 until(lambda: counted(live_store, Kind.QUOTE, Origin.BACKFILL) > 0)
