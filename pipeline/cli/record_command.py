@@ -2,7 +2,7 @@
 
 import signal
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +56,9 @@ _HANG_UP = (signal.SIGHUP,) if hasattr(signal, "SIGHUP") else ()
 )
 @click.option("--until", metavar="TIME", help="end at this moment, e.g. 16:00 by New York's clocks")
 @click.option(
-    "--clock", metavar="START@RATE", help="for served days: the session's clock, e.g. 2026-11-04T13:30:00Z@60"
+    "--clock",
+    metavar="served|START@RATE",
+    help="for served days: that of the day, asked where it is served, or one of its own, e.g. 2026-11-04T13:30:00Z@60",
 )
 @click.option("--raw", is_flag=True, help="keep every message as received, for tape renormalize")
 @click.option("--schedule", metavar="HH:MM-HH:MM", help="every trading day, by the market's clocks, e.g. 03:55-20:05")
@@ -91,7 +93,7 @@ def command(
     tape record --feed massive --symbols AAPL,NVDA --strategy opening_range --until 16:00
     tape record --feed coinbase --symbols BTC-USD,ETH-USD --strategy ema_cross
     tape record --feed massive --feed coinbase --symbols massive:SPY --symbols coinbase:BTC-USD
-    tape record --feed massive=ws://127.0.0.1:9000/stocks --symbols IQAH,XIMH --clock 2026-11-04T13:30:00Z@60
+    tape record --feed massive=ws://127.0.0.1:9000/stocks --symbols IQAH,XIMH --clock served
     tape record --feed massive --symbols AAPL,NVDA,AMD --scanner scanners/gappers.toml --strategy opening_range
     tape record --feed massive --symbols AAPL --schedule 03:55-20:05 --notify desktop
 
@@ -102,12 +104,15 @@ def command(
     from pipeline.errors import ConfigError
     from pipeline.log.store import Store
     from pipeline.run.asking import recording_of
+    from pipeline.run.clock import ServedClock
     from pipeline.run.daily import every_day
     from pipeline.run.notifying import notifiers
     from pipeline.run.schedule import hours_of
 
     if schedule is not None and until is not None:
         raise ConfigError("--schedule says until when each day; leave out --until")
+    if schedule is not None and clock is not None and clock.startswith("served"):
+        raise ConfigError("--clock served: a served day is one day; leave out --schedule")
     recording = recording_of(
         feeds=feeds,
         symbols=symbols,
@@ -131,7 +136,8 @@ def command(
             as_json_line(_account(manifest, ending))
 
     if schedule is None:
-        recorded(recording, ending)
+        with recording.clock.kept() if isinstance(recording.clock, ServedClock) else nullcontext():
+            recorded(recording, ending)
         sys.exit(1 if ending.is_feedless else 0)
     every_day(recording, ending, hours_of(schedule), recorded, told=lambda text: click.echo(text, err=True))
 

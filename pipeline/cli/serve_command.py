@@ -173,7 +173,8 @@ def _recorded_by(tape: "Tape", addresses: "Sequence[Address]", speed: str) -> st
     coins_first = sorted(addresses, key=lambda address: address.protocol != "coinbase")
     protocol, url = (coins_first if tape.zone == "UTC" else addresses)[0]
     starts = iso_from_ns(tape.starts_ns // SECOND_NS * SECOND_NS).replace(".000000000", "")
-    clock = "" if speed == "max" else f" --clock {starts}@{speed}"
+    own = f"{starts}@{speed.removesuffix('x')}"  # Databento's port tells no time
+    clock = "" if speed == "max" else f" --clock {own if protocol == 'databento' else 'served'}"
     return (
         f"symbols {', '.join(symbols[:_NAMED_MAX])}{more}\n"
         f"in another terminal: tape record --feed {protocol}={url} --symbols {','.join(symbols[:3])}{clock}"

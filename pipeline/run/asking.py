@@ -1,5 +1,6 @@
 """Asking: what a person asks to be recorded, from words to values. Wrong words are one sentence that says which are right."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -11,10 +12,15 @@ from pipeline.feeds.vendor import Vendor, watching
 from pipeline.instruments import EXCHANGE_ZONES, checked_symbol
 from pipeline.ports import Channel
 from pipeline.run.beginning import Recording
-from pipeline.run.clock import ScaledClock, SystemClock
-from pipeline.run.feeds import feed_named
+from pipeline.run.clock import ScaledClock, ServedClock, SystemClock, Ticking
+from pipeline.run.feeds import feed_named, rest_of
 from pipeline.run.strategies import plan_of, strategy_file
 from pipeline.units import DAY_NS
+
+SERVED: Final = "served"
+"""As a clock: that of the day which is served."""
+
+_NUMBER: Final = re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII)
 
 _WATCHED_BY: Final = frozenset((Channel.BARS_1M,))
 """What a whole market is scanned by, unless told otherwise."""
@@ -46,7 +52,7 @@ def recording_of(
     if not symbols and not watch:
         raise ConfigError("--symbols or --watch: name what is to be recorded, e.g. --symbols AAPL,NVDA")
     files = tuple(strategy_file(name) for name in strategies)
-    ticking = _clock(clock) if clock else SystemClock()
+    ticking = SystemClock() if clock is None else _clock(clock, feeds)
     return Recording(
         vendors=vendors,
         symbols=symbols_of(symbols, names, "--symbols"),
@@ -87,12 +93,28 @@ def symbols_of(texts: Sequence[str], feeds: Sequence[str], said_by: str) -> tupl
     return tuple(found)
 
 
-def _clock(text: str) -> ScaledClock:
-    moment, _, rate = text.rpartition("@")
-    try:
-        return ScaledClock(moment_ns(moment, day_ns=0), float(rate))
-    except ValueError:
-        raise ConfigError(f"--clock {text}: write START@RATE, e.g. 2026-11-04T08:00:00Z@60") from None
+def _clock(text: str, feeds: Sequence[str]) -> Ticking:
+    """The clock of a served day, or one that starts now at a moment that is given."""
+    word, _, url = text.partition("=")
+    if word == SERVED:
+        return ServedClock(url or _served_at(feeds))
+    moment, at, rate = text.rpartition("@")
+    if not at or not _NUMBER.fullmatch(rate):
+        raise ConfigError(
+            f"--clock {text}: write served, served=http://HOST:PORT, or START@RATE, e.g. 2026-11-04T08:00:00Z@60"
+        )
+    return ScaledClock(moment_ns(moment, day_ns=0), float(rate))
+
+
+def _served_at(feeds: Sequence[str]) -> str:
+    """The server of the first feed that can be asked what time it is there."""
+    urls = [url for _, _, url in (text.partition("=") for text in feeds) if url.startswith(("ws://", "wss://"))]
+    if not urls:
+        raise ConfigError(
+            "--clock served: no --feed has an address that tells its time (Databento's does not); "
+            "name another port of the day: --clock served=http://127.0.0.1:9000"
+        )
+    return rest_of(urls[0])
 
 
 def _until(text: str, now_ns: int, vendors: Sequence[Vendor]) -> int:

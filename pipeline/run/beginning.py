@@ -18,7 +18,7 @@ from pipeline.log.reader import LogReader
 from pipeline.log.store import Store
 from pipeline.ports import Channel
 from pipeline.provenance import Mode
-from pipeline.run.clock import ScaledClock, SystemClock
+from pipeline.run.clock import Ticking
 from pipeline.run.code import Code
 from pipeline.run.continuing import Opening, begin, opening_from
 from pipeline.run.control import Request
@@ -51,7 +51,7 @@ class Recording:
     symbols: tuple[str, ...]
     plan: FoldPlan
     strategy_files: tuple[Path, ...]
-    clock: SystemClock | ScaledClock
+    clock: Ticking
     until_ns: int | None = None
     watched: tuple[str, ...] = ()
     """Symbols of which only `watch_channels` are subscribed, until the scanner picks one."""

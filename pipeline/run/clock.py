@@ -1,11 +1,24 @@
-"""Clock: what time it is for a recording. The system's, or one that starts at a given moment and runs at a given rate."""
+"""Clock: what time it is for a recording. The system's, one that starts at a given moment and runs at a given rate, or that of a served day."""
 
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
 
 import anyio
+import msgspec
 
 from pipeline.errors import ConfigError
+from pipeline.simulator.pacing import CLOCK_PATH
 from pipeline.units import NANO, iso_from_ns
+
+_ANSWER_S: Final = 5.0
+_ASKED_EVERY_S: Final = 2.0
+_BEGUN_EVERY_S: Final = 0.05
+"""How soon it is known that the day has begun: a day waits for its first client, who is just connecting."""
+
+_LOOKED_EVERY_S: Final = 0.1
 
 
 class SystemClock:
@@ -50,3 +63,79 @@ class ScaledClock:
     def told(self) -> str:
         """As the session's settings keep it."""
         return f"{iso_from_ns(self._starts_ns)}@{self.rate:g}"
+
+
+class ServedClock:
+    """The clock of a day that somebody serves: asked when this is made, and again and again while it is `kept`.
+
+    It stands until the day begins, then runs as fast as the day does. An answer is as old as its way here, so this clock is
+    never ahead of the day; it is never set back either, and when nobody answers any more, it runs on.
+    """
+
+    def __init__(self, url: str) -> None:
+        """`url` is that of the server, without a path. Raises ConfigError when no day is served there, or one without a pace."""
+        self._url = url.rstrip("/") + CLOCK_PATH
+        told = self._ask()
+        if told.speed is None:
+            raise ConfigError(f"--clock served: the day at {url} is served without a pace; leave --clock out")
+        self.rate = told.speed
+        self._mark = told, time.monotonic_ns()
+        """What was told last, and when; replaced as a whole, for other threads ask."""
+
+    def now_ns(self) -> int:
+        """UTC nanoseconds, as far as the day is."""
+        told, at_ns = self._mark
+        elapsed_ns = time.monotonic_ns() - at_ns if told.has_begun else 0
+        return told.session_ns + int(elapsed_ns * self.rate)
+
+    async def sleep_until(self, ts_ns: int) -> None:
+        """Return when `now_ns()` has reached this time."""
+        while (left_ns := ts_ns - self.now_ns()) > 0:  # noqa: ASYNC110 - a clock rings no bell
+            await anyio.sleep(min(left_ns / NANO / self.rate, _LOOKED_EVERY_S))
+
+    def told(self) -> str:
+        """As the session's settings keep it."""
+        return "served"
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Keep to the day while the block runs."""
+        is_over = threading.Event()
+        thread = threading.Thread(target=self._keep, args=(is_over,), name="served clock", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            is_over.set()
+            thread.join()
+
+    def _keep(self, is_over: threading.Event) -> None:
+        while not is_over.wait(_ASKED_EVERY_S if self._mark[0].has_begun else _BEGUN_EVERY_S):
+            try:
+                told = self._ask()
+            except ConfigError:
+                continue  # the day may be over and its server gone
+            if told.session_ns > self.now_ns():
+                self._mark = told, time.monotonic_ns()
+
+    def _ask(self) -> "_Told":
+        import httpx  # noqa: PLC0415  # only where a served day is recorded
+
+        try:
+            answer = httpx.get(self._url, timeout=_ANSWER_S, trust_env=False)
+            answer.raise_for_status()
+            return msgspec.json.decode(answer.content, type=_Told)
+        except (httpx.HTTPError, httpx.InvalidURL, msgspec.MsgspecError) as error:
+            raise ConfigError(f"--clock served: no served day tells its time at {self._url}: {error}") from None
+
+
+class _Told(msgspec.Struct, frozen=True):
+    """What a served day says of itself; `speed` None: as fast as it can."""
+
+    session_ns: int
+    speed: float | None
+    has_begun: bool
+
+
+Ticking = SystemClock | ScaledClock | ServedClock
+"""What a recording may go by."""

@@ -66,7 +66,7 @@ def normalizers() -> dict[str, Callable[[], Normalizer]]:
 def _massive(url: str | None, channels: Channels | None) -> Vendor:
     if url is None:
         return massive.vendor(*_keys("massive"), channels=channels or _STOCKS)
-    return massive.vendor(_ANY_KEY, channels=channels or _STOCKS, url=url, rest_url=_rest(url))
+    return massive.vendor(_ANY_KEY, channels=channels or _STOCKS, url=url, rest_url=rest_of(url))
 
 
 def _alpaca(feed: str) -> Maker:
@@ -79,7 +79,7 @@ def _alpaca(feed: str) -> Maker:
             feed=feed,
             channels=channels or _STOCKS,
             stream_url=url.rpartition("/")[0],
-            rest_url=_rest(url),
+            rest_url=rest_of(url),
         )
 
     return made
@@ -88,7 +88,7 @@ def _alpaca(feed: str) -> Maker:
 def _coinbase(url: str | None, channels: Channels | None) -> Vendor:
     chosen = channels or frozenset((Channel.QUOTES, Channel.PRINTS))
     if url is not None:
-        return coinbase_advanced.vendor(channels=chosen, socket_url=url, rest_url=_rest(url))
+        return coinbase_advanced.vendor(channels=chosen, socket_url=url, rest_url=rest_of(url))
     has_key = is_there(KEYS["coinbase"][0])  # public channels need none
     token = token_maker(*_keys("coinbase")) if has_key else None
     return coinbase_advanced.vendor(channels=chosen, token=token)
@@ -104,7 +104,7 @@ def _keys(feed: str) -> tuple[str, ...]:
     return tuple(map(key_named, KEYS[feed]))
 
 
-def _rest(url: str) -> str:
+def rest_of(url: str) -> str:
     """Where a simulator answers REST: at its socket's own door."""
     parts = urlsplit(url)
     return f"{'https' if parts.scheme == 'wss' else 'http'}://{parts.netloc}"

@@ -16,6 +16,7 @@ from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
 from pipeline.errors import ConfigError
+from pipeline.simulator.pacing import CLOCK_PATH
 from pipeline.simulator.venue import HttpAnswer, Venue
 from pipeline.simulator.wires import LINE_BYTES_MAX, TcpWire, WebSocketWire, Wire
 
@@ -99,9 +100,9 @@ async def _open_tcp(door: Door, host: Host, stack: AsyncExitStack) -> Address:
 
 def _first_answer(door: Door, host: Host, request: Request) -> Response | None:
     """What a request is answered with; None lets a WebSocket begin."""
-    if host.is_out(door):
-        return _response(HttpAnswer(503, b"", {}))
     url = urlsplit(request.path)
+    if host.is_out(door) and url.path != CLOCK_PATH:  # no vendor has that: what goes wrong does not concern it
+        return _response(HttpAnswer(503, b"", {}))
     if request.headers.get("Upgrade", "").lower() == "websocket":
         is_here = url.path.rstrip("/") == door.venue.path.rstrip("/")
         return None if is_here else _response(HttpAnswer(404, f"the stream is at {door.venue.path}\n".encode(), {}))

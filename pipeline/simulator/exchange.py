@@ -24,13 +24,11 @@ from pipeline.simulator.doors import Address, Door, Host, opened
 from pipeline.simulator.faults import SERVER_FAULTS, Fault, FaultKind
 from pipeline.simulator.history import ServedHistory
 from pipeline.simulator.ledger import Ledger, NoLedger
-from pipeline.simulator.pacing import Pace
+from pipeline.simulator.pacing import CLOCK_PATH, Pace
 from pipeline.simulator.plan import Plan
 from pipeline.simulator.served import Portion, Tape
 from pipeline.simulator.venue import HttpAnswer
 from pipeline.simulator.wires import Wire
-
-CLOCK_PATH: Final = "/tape/clock"
 
 _STEP_S: Final = 0.002
 """Rows that are due within this go together."""
@@ -213,8 +211,10 @@ class Exchange:
 
     def _clock(self) -> dict[str, object]:
         speed = None if self._pace.is_unbound else self._rules.speed
+        is_running = self._begun_ns > 0 and not (self.is_over or self._pace.is_unbound)
+        elapsed_ns = time.monotonic_ns() - self._begun_ns
         return {
-            "session_ns": self.session_ns,
+            "session_ns": self._pace.session_ns(elapsed_ns) if is_running else self.session_ns,
             "speed": speed,
             "has_begun": self._begun_ns > 0,
             "is_over": self.is_over,

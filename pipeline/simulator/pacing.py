@@ -13,6 +13,9 @@ from pipeline.units import NANO
 
 SPEED_MAX: Final = 1_000.0
 
+CLOCK_PATH: Final = "/tape/clock"
+"""Where a served day tells how late it is, to whom GETs it at one of its ports."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pace:

@@ -1,10 +1,15 @@
+import json
+import threading
 import time
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import anyio
 import pytest
 
 from pipeline.errors import ConfigError
-from pipeline.run.clock import ScaledClock, SystemClock
+from pipeline.run.asking import recording_of
+from pipeline.run.clock import ScaledClock, ServedClock, SystemClock
 from pipeline.units import NANO
 
 START = 1_793_779_200 * NANO
@@ -34,3 +39,83 @@ def test_a_rate_that_is_none_is_refused(rate):
 def test_settings_name_the_clock():
     assert ScaledClock(START, 60.0).told() == "2026-11-04T08:00:00.000000000Z@60"
     assert SystemClock().told() == "system"
+
+
+@contextmanager
+def day_at(told):
+    """A server that tells of a day what stands in `told` at that moment; its address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            body = json.dumps(told).encode()
+            self.send_response(200 if self.path == "/tape/clock" else 404)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def until(condition):
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_the_clock_of_a_served_day_stands_until_the_day_begins_and_keeps_to_it():
+    told = {"session_ns": START, "speed": 60.0, "has_begun": False, "is_over": False, "last_seq": 0}
+    with day_at(told) as url:
+        clock = ServedClock(url)
+        with clock.kept():
+            time.sleep(0.1)
+            assert clock.now_ns() == START
+            told |= {"session_ns": START + 100 * NANO, "has_begun": True}
+            until(lambda: clock.now_ns() >= START + 100 * NANO)
+            told["session_ns"] = START + 90_000 * NANO  # it has gone on meanwhile, as after a pause of this process
+            until(lambda: clock.now_ns() >= START + 90_000 * NANO)
+            told["session_ns"] = START  # never set back, whatever is told
+            seen = clock.now_ns()
+            time.sleep(0.1)
+            assert clock.now_ns() > seen
+        assert clock.told() == "served"
+    anyio.run(clock.sleep_until, clock.now_ns() + NANO)  # nobody answers any more: it runs on
+
+
+def test_a_day_without_a_pace_or_without_a_clock_is_refused():
+    with day_at({"session_ns": START, "speed": None, "has_begun": True}) as url:
+        with pytest.raises(ConfigError, match="served without a pace; leave --clock out"):
+            ServedClock(url)
+        with pytest.raises(ConfigError, match=r"no served day tells its time at .*404"):
+            ServedClock(f"{url}/elsewhere")
+    with pytest.raises(ConfigError, match="no served day tells its time"):
+        ServedClock(url)
+
+
+def asked(clock, *feeds):
+    words = dict.fromkeys(("scanner", "channels", "watch_channels", "until"))
+    return recording_of(
+        feeds=feeds, symbols=["A"], strategies=[], params=[], settings=[], watch=[], clock=clock,
+        keeps_raw=False, is_fresh=False, **words,
+    )  # fmt: skip
+
+
+def test_the_clock_is_asked_for_where_a_feed_is_served_or_where_it_is_said():
+    with day_at({"session_ns": START, "speed": 1.0, "has_begun": False}) as url:
+        place = url.removeprefix("http://")
+        assert asked("served", "databento=tcp://127.0.0.1:9", f"massive=ws://{place}/stocks").clock.now_ns() == START
+        assert asked(f"served={url}", "databento=tcp://127.0.0.1:9").clock.now_ns() == START
+    with pytest.raises(ConfigError, match="no --feed has an address that tells its time"):
+        asked("served", "databento=tcp://127.0.0.1:9")
+    with pytest.raises(ConfigError, match=r"--clock noon: write served, .* or START@RATE"):
+        asked("noon", "massive=ws://127.0.0.1:9/stocks")

@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 from types import SimpleNamespace
+from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 import pytest
 from held_against import Account
@@ -172,7 +174,7 @@ def test_a_signal_ends_and_seals(number, live_store, tmp_path):
             "--strategy",
             "hold",
         )
-        clock = ("--clock", "2026-11-04T22:00:00Z@60", "--plain")
+        clock = ("--clock", "served", "--plain")
         with tape(live_store.home, *asked, *clock, stderr=subprocess.PIPE) as recording:
             until(lambda: live_store.sessions() and counted(live_store, Kind.QUOTE) > 20)
             recording.send_signal(number)
@@ -181,4 +183,49 @@ def test_a_signal_ends_and_seals(number, live_store, tmp_path):
     (manifest,) = live_store.sessions()
     assert f"ended because of {number.name}; sealed" in said
     assert manifest.state == "sealed"
+    assert verify(live_store, manifest.id).identical
+
+
+def session_times(store):
+    return [row["ts_recv_ns"] for row in rows(live_log(store), Kind.QUOTE, Kind.TIMER, Kind.FEED)]
+
+
+def clock_of(url):
+    return json.loads(urlopen(f"http://{urlsplit(url).netloc}/tape/clock", timeout=30).read())
+
+
+def test_a_recording_of_a_served_day_keeps_to_its_clock_through_a_kill(live_store, tmp_path):
+    """The clock is asked when it begins and when it goes on, so the hole is as long as the day says, and nothing is ahead of it."""
+    options = ("--generate", "premarket", "--minutes", 30, "--symbols", 3, "--speed", 20, "--protocol", "massive")
+    with tape(tmp_path, "serve", *options, "--port", 0, "--stay", stdout=subprocess.PIPE) as serving:
+        url = url_of(serving)
+        assert f"--feed massive={url} " in [serving.stdout.readline() for _ in range(3)][2]
+        starts_ns = clock_of(url)["session_ns"]
+        asked = ("record", "--feed", f"massive={url}", "--symbols", "IQAH,XIMH,MBYH", "--strategy", "hold")
+        asked = (*asked, "--clock", "served", "--plain")
+        with tape(live_store.home, *asked, stderr=subprocess.DEVNULL) as recording:
+            until(lambda: live_store.sessions() and counted(live_store, Kind.QUOTE) > 20)
+            recording.send_signal(signal.SIGKILL)
+            recording.wait(30)
+        stopped_ns = max(session_times(live_store))
+        assert starts_ns <= min(session_times(live_store))
+        assert stopped_ns <= clock_of(url)["session_ns"]
+        until(lambda: clock_of(url)["session_ns"] > stopped_ns + 30 * NANO)
+        again_ns = clock_of(url)["session_ns"]
+        with tape(live_store.home, *asked, stderr=subprocess.PIPE) as again:
+            until(lambda: counted(live_store, Kind.QUOTE, Origin.BACKFILL) > 0)
+            fresh = counted(live_store, Kind.QUOTE)
+            until(lambda: counted(live_store, Kind.QUOTE) > fresh)
+            again.send_signal(signal.SIGTERM)
+            said = again.communicate(timeout=60)[1]
+            assert again.returncode == 0, said
+        ended_ns = clock_of(url)["session_ns"]
+    assert "(resumed)" in said
+    (manifest,) = live_store.sessions()
+    gone_on = [time for time in session_times(live_store) if time > stopped_ns]
+    assert again_ns <= min(gone_on)
+    assert max(gone_on) <= ended_ns
+    told = [row["action"] for row in rows(live_log(live_store), Kind.FEED)]
+    assert FeedAction.GAP_OPENED in told
+    assert FeedAction.BACKFILLED in told
     assert verify(live_store, manifest.id).identical

@@ -157,7 +157,7 @@ def test_the_clock_tells_where_the_day_stands():
                 await events_of(client, 100)
                 now = json.loads((await get(url, "/tape/clock"))[2])
                 assert now["has_begun"]
-                assert START_NS < now["session_ns"] <= exchange.session_ns
+                assert START_NS < now["session_ns"] <= exchange._clock()["session_ns"]
 
     bounded(run)
 
