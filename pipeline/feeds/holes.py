@@ -57,7 +57,8 @@ class Holes:
         for topic in topics:
             self._since_ns.setdefault(topic, to_ns)
             if topic in self._open_ns:
-                self._closed[topic] = Hole(topic, self._open_ns.pop(topic), to_ns + self._margin_ns)
+                begins_ns = self._open_ns.pop(topic)  # a clock that was set back may show less
+                self._closed[topic] = Hole(topic, begins_ns, max(begins_ns, to_ns) + self._margin_ns)
 
     def forget(self, wanted: AbstractSet[Topic]) -> None:
         """Only these are wanted any longer."""

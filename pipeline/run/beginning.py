@@ -34,7 +34,7 @@ from pipeline.run.verifying import recorded_plan
 from pipeline.units import HOUR_NS, NANO
 
 RESUMED_WITHIN_NS: Final = 12 * HOUR_NS
-"""A session that stopped longer ago is another day's, and is left as it is."""
+"""A session that stopped longer ago, or is further ahead of a clock set back, is another day's, and is left as it is."""
 
 COMMIT_INTERVAL_NS: Final = 500_000
 """A live session commits sooner than an import: what waits for a commit is not decided upon."""
@@ -111,11 +111,15 @@ def begun(store: Store, recording: Recording, code: Code, fold: LocalFold) -> It
     one begins with its state. Raises ConfigError as `opening_from` does, LockedError, CorruptError, PoisonedError.
     """
     now_ns = recording.clock.now_ns()
-    unfinished = None if recording.is_fresh else _unfinished(store, recording, now_ns)
+    unfinished, note = (None, "") if recording.is_fresh else _unfinished(store, recording, now_ns)
+    told = f"; {note}" if note else ""
     if unfinished is not None and _is_same(unfinished, recording, code):
-        with opened(store, unfinished, fold, is_resumed=True, commit_interval_ns=COMMIT_INTERVAL_NS) as recorder:
+        with opened(
+            store, unfinished, fold, is_resumed=True, note=note, commit_interval_ns=COMMIT_INTERVAL_NS
+        ) as recorder:
             _heed_halt(store, recorder)
-            yield _resumed(LogReader(store.folder(unfinished.id)), unfinished, recorder, recording, now_ns)
+            log = LogReader(store.folder(unfinished.id))
+            yield _resumed(log, unfinished, recorder, recording, now_ns, how=f"resumed{told}")
         return
     opening = _opening(store, unfinished, recording) if unfinished else None
     missing = _missing(store, unfinished, recording) if unfinished else ()
@@ -123,7 +127,6 @@ def begun(store: Store, recording: Recording, code: Code, fold: LocalFold) -> It
     manifest = _created(store, recording, code, settings, now_ns)
     with opened(store, manifest, fold, commit_interval_ns=COMMIT_INTERVAL_NS) as recorder:
         start = start_rows(settings, code.hashes, seed=0)
-        intake = _intake(recording, now_ns)
         symbols = frozenset(recording.symbols)
         if opening is None:
             recorder.session_ns = now_ns
@@ -131,7 +134,8 @@ def begun(store: Store, recording: Recording, code: Code, fold: LocalFold) -> It
         else:
             begin(recorder, start, opening)
         _heed_halt(store, recorder)
-        how = f"goes on from {unfinished.id}" if unfinished else "new"
+        intake = _intake(recording, max(now_ns, recorder.session_ns))
+        how = f"goes on from {unfinished.id}{told}" if unfinished else f"new{told}"
         yield Begun(manifest, recorder, intake, symbols, missing=missing, how=how)
 
 
@@ -154,7 +158,9 @@ def _heed_halt(store: Store, recorder: Recorder) -> None:
         recorder.request(Request(RequestAction.HALT.name, text=reason))
 
 
-def _resumed(log: LogReader, manifest: Manifest, recorder: Recorder, recording: Recording, now_ns: int) -> Begun:
+def _resumed(
+    log: LogReader, manifest: Manifest, recorder: Recorder, recording: Recording, now_ns: int, how: str
+) -> Begun:
     intake = _intake(recording, max(now_ns, recorder.session_ns))
     symbols, picks = set(recording.symbols), Picks([vendor.name for vendor in recording.vendors])
     for batch in log.batches(what="all", kinds=[Kind.INSTRUMENT, Kind.UNIVERSE]):
@@ -166,7 +172,7 @@ def _resumed(log: LogReader, manifest: Manifest, recorder: Recorder, recording: 
             if block.kind is Kind.REQUEST:
                 _follow(symbols, zip(block.number("action").tolist(), block.text("target"), strict=True))
     missing = missing_in(log.batches(kinds=[Kind.FEED]), len(recording.vendors), recorder.session_ns)
-    return Begun(manifest, recorder, intake, frozenset(symbols), picks.symbols, missing, how="resumed")
+    return Begun(manifest, recorder, intake, frozenset(symbols), picks.symbols, missing, how)
 
 
 def symbol_meant(target: str) -> str:
@@ -208,19 +214,25 @@ def _created(store: Store, recording: Recording, code: Code, settings: Mapping[s
     return store.keep_code(manifest.id, code.texts)
 
 
-def _unfinished(store: Store, recording: Recording, now_ns: int) -> Manifest | None:
-    """The newest live session of these feeds that nobody ended and nobody records, when it stopped not long ago.
+def _unfinished(store: Store, recording: Recording, now_ns: int) -> tuple[Manifest | None, str]:
+    """The newest live session of these feeds that nobody ended and nobody records, when it is this day's; what is to be said of it.
 
-    Raises LockedError when it is being recorded.
+    A clock that was set back since makes no other day of it: session time is the highest there was, and stands until the
+    clock has caught up. Raises LockedError when it is being recorded.
     """
-    names = [vendor.name for vendor in recording.vendors]
+    names, others = [vendor.name for vendor in recording.vendors], ""
     for manifest in reversed(store.sessions()):
         feeds: Any = manifest.settings.get("feeds", [])
-        if manifest.state == "open" and [feed["name"] for feed in feeds] == names:
+        if manifest.state != "open" or [feed["name"] for feed in feeds] != names:
+            continue
+        ago_ns = now_ns - _last_ns(LogReader(store.folder(manifest.id)))
+        if abs(ago_ns) < RESUMED_WITHIN_NS:
             store.lock(manifest.id).release()
-            last_ns = _last_ns(LogReader(store.folder(manifest.id)))
-            return manifest if 0 <= now_ns - last_ns < RESUMED_WITHIN_NS else None
-    return None
+            behind = f"the clock shows {-ago_ns / NANO:,.1f} s before its last input: session time stands until then"
+            return manifest, behind if ago_ns < 0 else ""
+        how = f"{abs(ago_ns) / HOUR_NS:,.0f} h {'ago' if ago_ns > 0 else 'ahead of this clock'}"
+        others = others or f"{manifest.id} stopped {how}: another day's, left open as it is"
+    return None, others
 
 
 def _last_ns(log: LogReader) -> int:

@@ -171,12 +171,13 @@ def opened(
     fold: Fold | None,
     *,
     is_resumed: bool = False,
+    note: str = "",
     limits: Limits = FULL_SEGMENTS,
     commit_interval_ns: int = COMMIT_INTERVAL_NS,
 ) -> Iterator[Recorder]:
     """Record into this open session; leaving in peace ends it, leaving by an error leaves it open, to be resumed.
 
-    Segments are sealed in the background as they are closed. Raises LockedError when somebody else records it, CorruptError, PoisonedError.
+    Segments are sealed in the background as they are closed; `note` stands where it goes on. Raises LockedError when somebody else records it, CorruptError, PoisonedError.
     """
     folder = store.folder(manifest.id)
     with ExitStack() as stack:
@@ -187,7 +188,7 @@ def opened(
         recorder = Recorder(sequencer, fold=fold, sync=sync, control=control, session_ns=0)
         if recorder.last_seq:
             recorder.refold(LogReader(folder))
-            recorder.say([{"action": int(SessionAction.RESUMED)}])
+            recorder.say([{"action": int(SessionAction.RESUMED), "text": note}])
         # Not before: what a crash left undecided is known by its frame.
         stack.enter_context(SealingThread(folder, store.disk))
         yield recorder

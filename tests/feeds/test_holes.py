@@ -93,3 +93,10 @@ def test_what_is_no_longer_wanted_has_no_hole(is_closed):
     holes.forget({B})
     holes.close([A, B], s(200))
     assert [hole.topic for hole in holes.to_fill()] == [B]
+
+
+def test_a_hole_ends_where_it_begins_at_the_earliest_whatever_a_clock_shows_that_was_set_back():
+    holes = Holes(reach_ns={})
+    holes.open({A: s(5_000)})
+    holes.close([A], s(1_400))
+    assert holes.to_fill() == [Hole(A, s(5_000) - MARGIN_NS, s(5_000))]
