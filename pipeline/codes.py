@@ -165,7 +165,7 @@ class StatusReason(IntEnum):
 
 
 class FeedAction(IntEnum):
-    """What happened to a feed."""
+    """What happened to a feed; what each says of a live one stands in `feeds.facts`."""
 
     DECLARED = 0
     """Gives `source` its name (column `text`); the first event of each feed."""
@@ -181,7 +181,7 @@ class FeedAction(IntEnum):
     UNSUBSCRIBED = 9
     BACKFILLED = 10
     SLOW = 11
-    CLOCK_STEP = 12
+    CLOCKS_APART = 12
     ENDED = 13
     """The feed said it is over: end of file, end of day."""
     IGNORED = 14

@@ -167,7 +167,9 @@ class EventLog(Protocol):
 
 
 class Clock(Protocol):
-    """What time it is for a recording."""
+    """What time it is for a recording; `rate` of its seconds pass in one second."""
+
+    rate: float
 
     def now_ns(self) -> int:
         """UTC nanoseconds."""

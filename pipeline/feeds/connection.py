@@ -52,7 +52,8 @@ class Connection:
         self._open_socket = open_socket
         self._connection = 0
         self._missing_since_ns = missing_since_ns
-        self._had = had or Progress()
+        if had is not None:
+            self._line.had = had
         self._unfilled_since_ns = missing_since_ns if unfilled_since_ns is None else unfilled_since_ns
 
     @property
@@ -95,10 +96,12 @@ class Connection:
         """A session goes on: since its last event of this feed there is a hole."""
         line, since_ns = self._line, self._missing_since_ns
         if since_ns is not None:
-            line.gap_from_ns, line.whole_until_ns = since_ns, self._unfilled_since_ns
+            line.gap_from_ns = since_ns
             line.tell(FeedAction.GAP_OPENED, from_ns=since_ns)
-            last_ns, unfilled_ns = self._had.last_event_ns, self._unfilled_since_ns or since_ns
-            line.holes.open({topic: min(last_ns(topic) or since_ns, unfilled_ns) for topic in line.topics()})
+            began_ns, unfilled_ns = line.holes.began_ns(since_ns), self._unfilled_since_ns or since_ns
+            line.whole_until_ns = unfilled_ns = line.holes.began_ns(unfilled_ns)
+            last_ns = line.had.last_event_ns
+            line.holes.open({topic: min(last_ns(topic) or began_ns, unfilled_ns) for topic in line.topics()})
 
     async def _connect(self) -> End:
         """One connection, from its beginning to its end."""

@@ -5,6 +5,7 @@ SUBSCRIBED           `count` topics of `channel` were acknowledged, their symbol
 REJECTED             topics of `channel` the vendor refuses or doesn't answer for: who and why. Worth an alarm
 MUTE, HEARD          `channel` says nothing although its market is open, since `from_ns`; and speaks again
 SLOW                 the socket was not read `count` times, as the core was behind: the vendor may cut us off
+CLOCKS_APART   the vendor's clock is ahead of ours, by `count` milliseconds: told once. Worth an alarm
 LOST                 a connection ended, or none was made (attempt `count`): the socket's or the vendor's `code`, and why
 GAP_OPENED           nothing was recorded from `from_ns` on; with a `channel`: what stands open for good, or until tried again
 GAP_CLOSED           what was asked for flows again: the hole is from `from_ns` to `to_ns`

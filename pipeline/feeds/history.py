@@ -104,7 +104,7 @@ class History:
         """What was put, even when the connection was lost in the middle; of channels that have no history nothing."""
         for channel, count in sorted(self._pages.items()):
             begin_ns = min(hole.from_ns for hole in holes if hole.topic.channel is channel)
-            end_ns = max(hole.to_ns for hole in holes if hole.topic.channel is channel)
+            end_ns = max(self._holes.end_ns(hole) for hole in holes if hole.topic.channel is channel)
             self._put(FeedAction.BACKFILLED, channel=channel.value, from_ns=begin_ns, to_ns=end_ns, count=count)
 
     async def _work(self, holes: Iterator[Hole]) -> None:
@@ -124,7 +124,7 @@ class History:
     async def _fill_one(self, hole: Hole) -> None:
         """Put every page of a hole. Raises HistoryError, and whatever the vendor's reader makes of a bad body."""
         assert self._vendor.history is not None
-        questions = self._vendor.history(hole.topic, hole.from_ns, hole.to_ns)
+        questions = self._vendor.history(hole.topic, hole.from_ns, self._holes.end_ns(hole))
         question = next(questions, None)
         count = 0
         while question is not None:
@@ -159,7 +159,7 @@ class History:
             action,
             channel=hole.topic.channel.value,
             from_ns=hole.from_ns,
-            to_ns=hole.to_ns,
+            to_ns=self._holes.end_ns(hole),
             text=f"{hole.topic.symbol}{why}",
         )
 

@@ -1,14 +1,17 @@
 """Holes: the stretches of each topic in which nothing could be recorded, until history has filled them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Final, NamedTuple
 
 from pipeline.ports import Channel, Topic
-from pipeline.units import MINUTE_NS, SECOND_NS
+from pipeline.units import HOUR_NS, MINUTE_NS, SECOND_NS
 
 MARGIN_NS: Final = 2 * SECOND_NS
-"""What is asked for beyond both ends of a hole: the vendor's clock is not ours."""
+"""What is asked for beyond both ends of a hole, besides what the vendor's clock is known to differ from ours."""
+
+BEHIND_NS_MAX: Final = HOUR_NS
+"""A feed that is delayed tells what was a quarter of an hour ago; what is older than this is old, and tells of no clock."""
 
 REACH_NS: Final[Mapping[Channel, int]] = {
     Channel.PRINTS: MINUTE_NS,
@@ -23,7 +26,10 @@ Trades are to be reported within ten seconds and some come later; Massive revise
 
 
 class Hole(NamedTuple):
-    """A stretch of a topic that is missing, margins included; UTC nanoseconds, the end exclusive."""
+    """A stretch of a topic that is missing, margins included; UTC nanoseconds, the end exclusive.
+
+    It begins by the vendor's clock, and ends by ours: `Holes.end_ns` tells by the vendor's.
+    """
 
     topic: Topic
     from_ns: int
@@ -31,11 +37,20 @@ class Hole(NamedTuple):
 
 
 class Holes:
-    """The holes of one feed. One opens when a connection is lost, and closes when its topic is acknowledged again."""
+    """The holes of one feed. One opens when a connection is lost, and closes when its topic is acknowledged again.
 
-    def __init__(self, margin_ns: int = MARGIN_NS, reach_ns: Mapping[Channel, int] = REACH_NS) -> None:
+    `lead_ns` tells how far the vendor's clock is ahead of ours, below 0 where what comes is old, as far as is known by now.
+    """
+
+    def __init__(
+        self,
+        margin_ns: int = MARGIN_NS,
+        reach_ns: Mapping[Channel, int] = REACH_NS,
+        lead_ns: Callable[[], int] = lambda: 0,
+    ) -> None:
         self._margin_ns = margin_ns
         self._reach_ns = reach_ns
+        self._lead_ns = lead_ns
         self._since_ns: dict[Topic, int] = {}
         """When a topic was first acknowledged: where its first hole begins, if nothing of it was ever heard."""
         self._open_ns: dict[Topic, int] = {}
@@ -45,12 +60,20 @@ class Holes:
     def open(self, last_ns: Mapping[Topic, int | None]) -> None:
         """Topics are missing from their last event on. One that is not filled yet goes on from where it began."""
         for topic, event_ns in last_ns.items():
-            begins_ns = self._since_ns[topic] if event_ns is None else event_ns
+            begins_ns = self.began_ns(self._since_ns[topic]) if event_ns is None else event_ns
             begins_ns -= self._margin_ns + self._reach_ns.get(topic.channel, 0)
             known = self._closed.pop(topic, None)
             if known is not None:
                 begins_ns = min(begins_ns, known.from_ns)
             self._open_ns[topic] = min(begins_ns, self._open_ns.get(topic, begins_ns))
+
+    def began_ns(self, our_ns: int) -> int:
+        """A moment of our clock where a hole begins, by the vendor's: earlier, where what comes is old."""
+        return our_ns + max(-BEHIND_NS_MAX, min(0, self._lead_ns()))
+
+    def end_ns(self, hole: Hole) -> int:
+        """Where a hole ends by the vendor's clock: later than by ours, where that is ahead."""
+        return hole.to_ns + max(0, self._lead_ns())
 
     def close(self, topics: Iterable[Topic], to_ns: int) -> None:
         """These flow, or flow again."""

@@ -58,11 +58,13 @@ class Line:
         self.clock = clock
         self.times = times
         self.progress = Progress()
+        self.had = Progress()
+        """What the session had of this feed before it was interrupted."""
         self.bell = Bell()
         self.backoff = Backoff(draw, times.waits)
         self.silence = Silence(vendor.quiet_s, times.patience_s)
         self.subscriptions = Subscriptions(times.answer_s)
-        self.holes = Holes()
+        self.holes = Holes(lead_ns=self.lead_ns)
         self.history = History(vendor, number, self.holes, inbox, clock, fetch, settle_s=times.settle_s)
         self.message_count = 0
         """Messages put into the inbox."""
@@ -74,6 +76,8 @@ class Line:
         """Up to when nothing is missing, by the clock of a vendor that sends again what was missed (`dialogue.Replaying`)."""
         self.ending = ""
         """Why the feed is to end; '' while it isn't."""
+        self.is_apart_told = False
+        """Whether it was told that the vendor's clock is not ours."""
         self._symbols: frozenset[str] = frozenset()
         self._topics: tuple[frozenset[str] | None, frozenset[Topic]] = (None, frozenset())
         """What is to be subscribed, beside the symbols it was made for."""
@@ -103,6 +107,11 @@ class Line:
             self._topics = (symbols, topics)
             self.holes.forget(topics)
         return topics
+
+    def lead_ns(self) -> int:
+        """How far the vendor's clock is ahead of ours, as far as events have told; below 0 where what comes is old."""
+        known = (self.progress.lead_ns, self.had.lead_ns)
+        return next((lead_ns for lead_ns in known if lead_ns is not None), 0)
 
     def mistrust(self, connection: int) -> str:
         """Why a connection is to be made anew, as the core sees it; '' when it isn't."""

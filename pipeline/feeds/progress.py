@@ -14,6 +14,9 @@ from pipeline.ports import Channel, Topic
 from pipeline.units import DAY_NS, MINUTE_NS, SECOND_NS
 
 _CHANNEL_BY_KIND: Final = {Kind.QUOTE: Channel.QUOTES, Kind.PRINT: Channel.PRINTS, Kind.STATUS: Channel.STATUSES}
+LEAD_NS_MAX: Final = DAY_NS
+"""Further ahead of us no clock is: there the event's time is wrong."""
+
 _CHANNEL_BY_LENGTH: Final = {
     SECOND_NS: Channel.BARS_1S,
     MINUTE_NS: Channel.BARS_1M,
@@ -38,6 +41,11 @@ class Progress:
         """Messages, or events of them, that were refused."""
         self.count_by_channel = dict.fromkeys(Channel, 0)
         """How many batches held something of a channel."""
+        self.lead_ns: int | None = None
+        """How far ahead of our clock an event was when it came, of all the one that was furthest; below 0 where clocks agree.
+
+        None before the first. Bars don't count: they are dated by their beginning.
+        """
         self._ids: dict[str, int] = {}
         self._last_ns: dict[Channel, Numbers] = {}
 
@@ -61,11 +69,23 @@ class Progress:
         self.good_count += len(block)
         ids = block.number("instrument_id")
         # One that claims to be of a time to come would begin a hole behind its end.
-        times = np.minimum(block.number("ts_event_ns"), block.number("ts_recv_ns"))
+        event_ns, recv_ns = block.number("ts_event_ns"), block.number("ts_recv_ns")
+        times = np.minimum(event_ns, recv_ns)
         if block.kind is Kind.BAR:
             self._add_bars(block, ids, times)
         elif block.kind in _CHANNEL_BY_KIND:
+            self._lead(event_ns - recv_ns)
             self._heard(_CHANNEL_BY_KIND[block.kind], ids, times)
+
+    def _lead(self, leads_ns: Numbers) -> None:
+        furthest_ns = int(leads_ns.max())
+        if furthest_ns > LEAD_NS_MAX:
+            leads_ns = leads_ns[leads_ns <= LEAD_NS_MAX]
+            if not len(leads_ns):
+                return
+            furthest_ns = int(leads_ns.max())
+        if self.lead_ns is None or furthest_ns > self.lead_ns:
+            self.lead_ns = furthest_ns
 
     def _add_bars(self, block: Block, ids: Numbers, times: Numbers) -> None:
         lengths = np.where(block.number("bar_unit") == BarUnit.TIME, block.number("bar_length"), 0)

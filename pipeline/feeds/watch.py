@@ -10,7 +10,10 @@ from pipeline.codes import FeedAction
 from pipeline.feeds.line import Line
 from pipeline.feeds.silence import Change, Nonsense, is_market_open
 from pipeline.ports import Channel
-from pipeline.units import SECOND_NS
+from pipeline.units import NANO, SECOND_NS
+
+APART_S: Final = 1.0
+"""A vendor's clock that is ahead of ours by this is told of: ours is wrong then, and tokens that are dated by it may be refused."""
 
 SLOW_AGAIN_S: Final = 10.0
 """How often it is told that a socket was not read."""
@@ -63,6 +66,7 @@ class Watch:
         if line.progress.message_count < mark.message_count:
             return ""
         self._mark = _Mark(now_s, line.message_count)
+        self._tell_apart()
         good_count, bad_count, heard = self._news(mark)
         if good_count:
             line.backoff.data(mark.at_s)
@@ -73,6 +77,15 @@ class Watch:
             return "messages flow, but none of them could be read"
         hopeless = line.silence.is_hopeless(mark.at_s)
         return "" if hopeless is None else f"mute: nothing on {hopeless}"
+
+    def _tell_apart(self) -> None:
+        """Tell once that the clocks are apart."""
+        line = self._line
+        lead_s = line.lead_ns() / NANO / line.clock.rate
+        if lead_s >= APART_S and not line.is_apart_told:
+            line.is_apart_told = True
+            text = f"the vendor's clock is ahead of ours by {lead_s:,.1f} s: set ours right"
+            line.tell(FeedAction.CLOCKS_APART, count=int(lead_s * 1_000), text=text)
 
     def _news(self, mark: _Mark) -> tuple[int, int, frozenset[Channel]]:
         """Good and refused events since the last time, and the channels they came on."""

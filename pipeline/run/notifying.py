@@ -29,7 +29,9 @@ WEBHOOK_VARIABLE: Final = "TAPE_WEBHOOK"
 
 WAITING_MAX: Final = 100
 _TIMEOUT_S: Final = 10.0
-_FEED: Final = frozenset((FeedAction.LOST, FeedAction.MUTE, FeedAction.GAP_OPENED, FeedAction.ENDED))
+_FEED: Final = frozenset(
+    (FeedAction.LOST, FeedAction.MUTE, FeedAction.GAP_OPENED, FeedAction.CLOCKS_APART, FeedAction.ENDED)
+)
 _STATUS: Final = frozenset((TradingStatus.HALTED, TradingStatus.PAUSED, TradingStatus.SUSPENDED))
 
 

@@ -36,6 +36,8 @@ def run(request):
 class StepClock:
     """Each reading is a nanosecond later, so that the order of stamps can be looked at."""
 
+    rate = 1.0
+
     def __init__(self):
         self._ns = 0
 

@@ -34,6 +34,27 @@ def test_it_reaches_back_for_trades_that_were_reported_in_it_and_the_bars_they_r
     }
 
 
+@pytest.mark.parametrize(("lead", "ends"), [(30, 230), (0, 200), (-900, 200)])
+def test_it_ends_later_by_a_clock_that_is_ahead_of_ours(lead, ends):
+    lead_ns = s(0)
+    holes = Holes(margin_ns=0, reach_ns={}, lead_ns=lambda: lead_ns)
+    holes.open({A: s(100)})
+    holes.close([A], s(200))
+    (hole,) = holes.to_fill()
+    assert holes.end_ns(hole) == s(200)
+    lead_ns = s(lead)  # what the next connection told
+    assert holes.end_ns(hole) == s(ends)
+
+
+@pytest.mark.parametrize(("lead", "begins"), [(30, 5_000), (-900, 4_100), (-90_000, 1_400)])
+def test_where_what_comes_is_old_one_that_was_never_heard_begins_earlier(lead, begins):
+    holes = Holes(margin_ns=0, reach_ns={}, lead_ns=lambda: s(lead))
+    holes.close([A], s(5_000))
+    holes.open({A: None})
+    holes.close([A], s(6_000))
+    assert [hole.from_ns for hole in holes.to_fill()] == [s(begins)]
+
+
 def test_a_topic_that_was_never_heard_is_missing_since_its_first_acknowledgement():
     holes = Holes(margin_ns=0, reach_ns={})
     holes.close([A], s(10))

@@ -4,7 +4,7 @@ from tiny_vendor import TinyNormalizer, bytes_of
 
 from pipeline.block import Block
 from pipeline.codes import BarUnit, Kind
-from pipeline.feeds.progress import Progress
+from pipeline.feeds.progress import LEAD_NS_MAX, Progress
 from pipeline.ports import Channel, Message, Topic
 from pipeline.units import DAY_NS, MINUTE_NS, SECOND_NS
 
@@ -45,6 +45,24 @@ def test_a_late_report_sets_the_last_event_back_and_never_beyond_what_came():
 def test_an_event_of_a_time_to_come_counts_as_of_when_it_came():
     progress = added(event("quotes:A", 5), event("quotes:A", 10**18), ts_recv_ns=9)
     assert progress.last_event_ns(Topic(Channel.QUOTES, "A")) == 9
+
+
+def test_how_far_a_clock_is_ahead_is_told_by_the_event_that_was_furthest():
+    progress = added(event("quotes:A", 5), event("prints:A", 12), event("quotes:B", 7), ts_recv_ns=9)
+    assert progress.lead_ns == 3
+    assert added(event("quotes:A", 5), event("quotes:A", 7), ts_recv_ns=9).lead_ns == -2
+    assert added().lead_ns is None
+
+
+def test_an_event_of_another_day_tells_nothing_of_clocks():
+    assert added(event("quotes:A", LEAD_NS_MAX + 10), ts_recv_ns=9).lead_ns is None
+    assert added(event("quotes:A", LEAD_NS_MAX + 10), event("quotes:A", 11), ts_recv_ns=9).lead_ns == 2
+
+
+def test_a_bar_is_dated_by_its_beginning_and_tells_nothing_of_clocks():
+    progress = Progress()
+    progress.add(1, [Block.of(Kind.BAR, 1, seq=1, instrument_id=1, ts_event_ns=1, ts_recv_ns=MINUTE_NS)])
+    assert progress.lead_ns is None
 
 
 def test_of_many_rows_of_an_instrument_the_last_one_stays():

@@ -30,10 +30,12 @@ class Row(NamedTuple):
 class Account:
     """What one feed of a session recorded, and what its clients were sent.
 
-    `source` is the number of the feed, `others` are clients that are none of its.
+    `source` is the number of the feed, `others` are clients that are none of its; `behind_ns` is how far the recording's
+    clock was behind the exchange's.
     """
 
-    def __init__(self, store, manifest, served, feed, source=1, why="", others=()):
+    def __init__(self, store, manifest, served, feed, source=1, why="", others=(), behind_ns=0):
+        self._behind_ns = behind_ns
         self.loop, self.protocol, self.why, self._served = LOOPS[feed], feed, why, served
         log = LogReader(store.folder(manifest.id))
         symbols = _symbols(log)
@@ -143,7 +145,7 @@ class Account:
             assert opened["from_ns"] <= closed["to_ns"] <= closed["ts_recv_ns"]
 
     def _is_before(self, row, closed):
-        return row.row["ts_recv_ns"] <= closed["to_ns"]
+        return row.row["ts_recv_ns"] <= closed["to_ns"] + self._behind_ns
 
     def _check_filled(self, kind):
         """Live and fetched rows are those served, each once."""

@@ -59,15 +59,15 @@ class Served:
 
 
 class DayClock:
-    """The clock of a day that is served: it stands until the day begins, then runs as it does."""
+    """The clock of a day that is served: it stands until the day begins, then runs as it does, behind it by so much."""
 
-    def __init__(self, served):
-        self.rate, self._served = served.speed, served
+    def __init__(self, served, behind_ns=0):
+        self.rate, self._served, self._behind_ns = served.speed, served, behind_ns
 
     def now_ns(self):
         exchange = self._served.exchange
         elapsed_ns = time.monotonic_ns() - exchange._begun_ns if exchange._begun_ns else 0
-        return self._served.tape.starts_ns + int(elapsed_ns * self.rate)
+        return self._served.tape.starts_ns + int(elapsed_ns * self.rate) - self._behind_ns
 
     async def sleep_until(self, ts_ns):
         while (left_ns := ts_ns - self.now_ns()) > 0:  # noqa: ASYNC110 - a clock rings no bell

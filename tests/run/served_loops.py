@@ -79,9 +79,9 @@ def vendor_of(feed, served, **changes):
     return dataclasses.replace(feed_named(feed, served.urls[feed], LOOPS[feed].channels), **changes)
 
 
-def options(served):
-    """How a recording of a served day is made: by its clock, with little patience."""
-    return {"symbols": tuple(served.tape.symbols.values()), "clock": DayClock(served), "times": TIMES}
+def options(served, behind_ns=0):
+    """How a recording of a served day is made: by its clock, or one that is behind it, with little patience."""
+    return {"symbols": tuple(served.tape.symbols.values()), "clock": DayClock(served, behind_ns), "times": TIMES}
 
 
 def settled(running, served):

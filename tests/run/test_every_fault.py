@@ -37,14 +37,14 @@ def soaked(*feeds):
     )
 
 
-def recorded(store, feed, *faults, vendor=None, tape=None, venue=None, **changes):
+def recorded(store, feed, *faults, vendor=None, tape=None, venue=None, behind_ns=0, **changes):
     """A day served with these faults, recorded, sealed, verified, and held against what was sent."""
     with serving(feed, faults=faults, tape=tape, venue=venue) as served:
-        what = recording(vendor_of(feed, served, **(vendor or {})), **{**options(served), **changes})
+        what = recording(vendor_of(feed, served, **(vendor or {})), **{**options(served, behind_ns), **changes})
         running = Running(store, what)
         settled(running, served)
         manifest = running.end()
-    account = Account(store, manifest, served, feed, why=running.ending.why)
+    account = Account(store, manifest, served, feed, why=running.ending.why, behind_ns=behind_ns)
     account.check()
     assert manifest.state == "sealed"
     assert verify(store, manifest.id).identical
@@ -86,6 +86,16 @@ def test_a_connection_that_ends_is_made_again_and_its_hole_is_marked_and_filled(
     assert len(account.gaps()) == 1
     assert account.missing()
     assert account.filling()
+
+
+@soaked("alpaca")
+def test_a_hole_is_filled_whole_where_our_clock_is_behind_and_that_is_told_once(feed, live_store):
+    behind_ns = int(1.5 * SECOND_NS * LOOPS[feed].speed)
+    account = recorded(live_store, feed, Fault(FaultKind.RST, events=AT), behind_ns=behind_ns)
+    assert account.missing()
+    assert account.filling()
+    (told,) = account.told(FeedAction.CLOCKS_APART)
+    assert 1_000 <= told["count"] <= 2_000
 
 
 @EVERY_FEED
