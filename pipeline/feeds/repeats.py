@@ -4,17 +4,22 @@ An import looks back 65,536 rows of a kind and pays for sorting them with every 
 session takes a few rows at a time and must not: it looks up trades one by one, and keeps the last million identities in a
 ring that is searched only when a hole is filled with fetched rows. A trade's number counts within its venue
 (Massive and Alpaca number by exchange).
+
+Databento gives trades no number, only that of the venue's message, and one message may hold two equal trades. So a trade
+is the n-th of its sort in a run of trades of one message: equal ones that come together are two, one that comes again
+behind trades of other messages was there before. Only the latest trade of a venue, sent twice with no other between, is taken
+for two.
 """
 
-from collections import deque
-from collections.abc import Mapping
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from typing import Any, Final
 
 import numpy as np
 
 from pipeline.block import Block, Numbers
-from pipeline.codes import Kind, Origin
+from pipeline.codes import FeedAction, Kind, Origin
 from pipeline.normalize.marks import Seen, hashes
 from pipeline.units import ABSENT, DAY_NS
 
@@ -41,6 +46,9 @@ LIVE_WINDOW_ROWS: Final = 1 << 20
 
 _LATER_ROWS: Final = 4_096
 
+_RUN_SORTS_MAX: Final = 4_096
+"""Sorts of trades counted in one run; more are no message of a venue, and the run begins anew."""
+
 
 class Shown:
     """What the sources of an import have shown."""
@@ -48,6 +56,9 @@ class Shown:
     def __init__(self, source_count: int) -> None:
         self._source_count = source_count
         self._seen = {kind: Seen() for kind in _IDENTITY}
+
+    def meet(self, batch: Sequence[Block]) -> None:
+        """Files know of no connections."""
 
     def repeated(self, block: Block) -> Numbers | None:
         """Which rows were there before; None when nothing can be: one source, and no ids of trades."""
@@ -68,7 +79,12 @@ class Heard:
         self._trades: set[int] = set()
         self._oldest: deque[int] = deque()
         """The same trades, in the order they came."""
+        self._runs = _Runs()
         self._rings = {kind: _Ring(kind, window_rows) for kind in _IDENTITY}
+
+    def meet(self, batch: Sequence[Block]) -> None:
+        """The rows come next that are in this batch: where in it connections begin."""
+        self._runs.meet(batch)
 
     def repeated(self, block: Block) -> Numbers | None:
         """Which rows were there before; None when none were."""
@@ -81,13 +97,25 @@ class Heard:
             return None
         is_unique = _has_id(block.columns, len(block))
         identities = _identities(block.kind, block.columns, is_unique, of_days=True)
-        found = self._known_trades(identities, is_unique) if block.kind is Kind.PRINT else None
+        found = None
+        if block.kind is Kind.PRINT:
+            trades, identities, is_named = self._named(block, identities, is_unique)
+            found = self._known_trades(trades, is_named)
         if has_fetched:
             is_fetched = block.number("origin") == int(Origin.BACKFILL)
             again = is_fetched & (ring.holds(identities) | _second(identities))
             found = again if found is None else found | again
         ring.add(identities)
         return found
+
+    def _named(self, block: Block, identities: Numbers, is_unique: Numbers) -> tuple[Numbers, Numbers, Numbers]:
+        """What names each trade as it was sent, what names it in any form, and which of the former are names at all."""
+        if is_unique.all():
+            return identities, identities, is_unique
+        nth = self._runs.nth(block, identities, is_unique)
+        identities = np.where(nth > 0, hashes([identities, nth]), identities)
+        exact = np.where(is_unique, identities, hashes([identities, block.number("ts_event_ns")]))
+        return exact, identities, is_unique | (block.number("vendor_seq") != ABSENT)
 
     def _known_trades(self, identities: Numbers, is_unique: Numbers) -> Numbers | None:
         trades, oldest = self._trades, self._oldest
@@ -105,6 +133,46 @@ class Heard:
             return None
         found = np.zeros(len(identities), np.bool_)
         found[known] = True
+        return found
+
+
+class _Runs:
+    """Trades without a number of their own, by venue: the run of one message that stands last, and what it had so far."""
+
+    def __init__(self) -> None:
+        self._runs: dict[tuple[int, int, int], tuple[tuple[int, int, int], Counter[int]]] = {}
+        self._connections: Counter[int] = Counter()
+        """By source, how many began before this batch."""
+        self._begins: list[tuple[int, int]] = []
+        """Source and place of those that begin in it."""
+
+    def meet(self, batch: Sequence[Block]) -> None:
+        """A run doesn't go on over another connection: that may begin with what was heard already."""
+        self._connections.update(source for source, _ in self._begins)
+        self._begins = []
+        for block in batch:
+            if block.kind is Kind.FEED:
+                is_new = block.number("action") == FeedAction.CONNECTED
+                rows = block.number("source")[is_new], block.number("seq")[is_new]
+                self._begins += zip(*(column.tolist() for column in rows), strict=True)
+
+    def nth(self, block: Block, identities: Numbers, is_unique: Numbers) -> Numbers:
+        """(n,) int64: how many equal trades stand in front of each in its run; 0 for those with numbers of their own."""
+        found = np.zeros(len(block), np.int64)
+        rows = np.flatnonzero(~is_unique)
+        names = ("source", "venue", "origin", "ts_event_ns", "vendor_seq", "seq")
+        columns = [block.number(name)[rows].tolist() for name in names]
+        for row, identity, source, venue, origin, *run, place in zip(
+            rows.tolist(), identities[rows].tolist(), *columns, strict=True
+        ):
+            begun = sum(each == source and at < place for each, at in self._begins)
+            key = (self._connections[source] + begun, *run)
+            known, counts = self._runs.get((source, venue, origin), (None, Counter[int]()))
+            if known != key or len(counts) > _RUN_SORTS_MAX:
+                counts = Counter()
+                self._runs[source, venue, origin] = key, counts
+            found[row] = counts[identity]
+            counts[identity] += 1
         return found
 
 

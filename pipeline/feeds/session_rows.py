@@ -25,6 +25,10 @@ _INSTRUMENT_FIELDS = tuple(Instrument.__dataclass_fields__)
 class Repeats(Protocol):
     """Remembers rows, so that a second showing is known: `feeds.repeats` has one for imports, one for live sessions."""
 
+    def meet(self, batch: Sequence[Block]) -> None:
+        """The rows that come next are those of this batch, in which connections may begin."""
+        ...
+
     def repeated(self, block: Block) -> Numbers | None:
         """(n,) bool: which rows were there before; None when none can have been. These are remembered."""
         ...
@@ -81,6 +85,7 @@ class SessionRows:
 
     def recall(self, batch: Blocks) -> None:
         """Take in rows of this session that were written before: what a session that is resumed goes on from."""
+        self._repeats.meet(batch)
         for block in batch:
             self.session_ns = max(self.session_ns, int(block.number("ts_recv_ns").max()))
             if block.kind is Kind.INSTRUMENT:
@@ -95,6 +100,7 @@ class SessionRows:
 
     def _completed(self, stretch: Stretch) -> Stretch:
         stretch = self._numbered(stretch)
+        self._repeats.meet(stretch.blocks)
         gone: list[Numbers] = []
         blocks = [self._marked(block, stretch, gone) for block in stretch.blocks]
         whole = Stretch(blocks, stretch.session_ns, stretch.sources)

@@ -18,7 +18,8 @@ of them. Which of the two it is shows in the instrument's first record that is n
 and stands in for it where there is none (mark UNDEFINED_TS; a sampled quote is dated by the end of its interval), as in
 `normalize.databento`. It decides too what is history: what was captured before the gateway's first mapping or acknowledgement
 of the session, all by its own clock, was replayed, and is of origin BACKFILL. What of that was seen already is known by its
-identity further on, and dropped there; that is why a `sequence` of 0, which names nothing, is no `vendor_seq`.
+identity further on, and dropped there; that is why a `sequence` of 0, which names nothing, is no `vendor_seq`. A trade that is
+sent again is known there too (`feeds.repeats`), and marked.
 
 A number means what it was mapped to on this connection. A record whose number was never mapped is refused.
 Heartbeats and ends of intervals are no events. What maps to no event is counted, and told as IGNORED.

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from pipeline.block import Block
-from pipeline.codes import Kind, Origin
+from pipeline.codes import FeedAction, Kind, Origin
 from pipeline.feeds.repeats import Heard, Shown
+from pipeline.units import ABSENT
 
 START = 1_793_779_200_000_000_000
 
@@ -84,3 +85,84 @@ def test_fetched_rows_that_the_vendor_numbers_are_known_though_their_time_is_tol
     assert repeated(heard, live) == []
     again = quotes([1_234_567, 2_345_678, 2_345_678], origin=Origin.BACKFILL)
     assert repeated(heard, again.with_columns(vendor_seq=np.array([11, 12, 13]))) == [0, 1]
+
+
+def numbered(*numbers, origin=Origin.INPUT, source=1, venue=4, instrument=1, first=1):
+    """Trades without ids, by the number of the venue's message; the price is always the same."""
+    count = len(numbers)
+    return Block.of(
+        Kind.PRINT,
+        count,
+        seq=np.arange(first, first + count),
+        ts_event_ns=[START + number for number in numbers],
+        instrument_id=instrument,
+        source=source,
+        venue=venue,
+        price_nano=7,
+        size_steps=100,
+        vendor_seq=list(numbers),
+        origin=int(origin),
+    )
+
+
+def connected(source=1, seq=1):
+    return Block.of(Kind.FEED, 1, seq=seq, source=source, action=int(FeedAction.CONNECTED))
+
+
+def test_equal_trades_of_one_message_are_two_and_known_when_it_is_sent_again_later():
+    heard = Heard()
+    assert repeated(heard, numbered(5, 5, 6)) == []
+    assert repeated(heard, numbered(5, 5, 5, 6, 7)) == [0, 1, 3]
+    assert repeated(heard, numbered(7)) == [], "nothing came between: they are two"
+
+
+@pytest.mark.parametrize("cut", range(1, 5))
+def test_a_message_that_was_cut_in_its_middle_is_whole_once_it_is_replayed(cut):
+    heard, sent = Heard(), [4, 5, 5, 5, 6]
+    repeated(heard, numbered(*sent[:cut]))
+    heard.meet([connected()])
+    assert repeated(heard, numbered(*sent, origin=Origin.BACKFILL, first=2)) == list(range(cut))
+    heard.meet([connected()])
+    assert repeated(heard, numbered(*sent, origin=Origin.BACKFILL, first=2)) == list(range(5)), "replayed twice"
+
+
+def test_a_replay_may_begin_with_what_the_one_before_ended_with():
+    heard = Heard()
+    for _ in range(3):
+        heard.meet([connected()])
+        first = repeated(heard, numbered(5, origin=Origin.BACKFILL, first=2))
+    assert first == [0]
+
+
+def test_a_connection_may_begin_in_the_middle_of_a_batch():
+    heard = Heard()
+    heard.meet([connected(seq=3), connected(source=2, seq=5)])
+    assert repeated(heard, numbered(5, 5, 5, 5).with_columns(seq=np.array([1, 2, 4, 6]))) == [2, 3]
+    heard.meet([])
+    assert repeated(heard, numbered(5, 5, 5)) == [], "the run goes on"
+
+
+def test_runs_are_of_a_venue_and_of_a_source():
+    heard = Heard()
+    assert repeated(heard, numbered(5)) == []
+    assert repeated(heard, numbered(6, venue=9)) == []
+    assert repeated(heard, numbered(5)) == [], "another venue's message is no end of it"
+    assert repeated(heard, numbered(6, instrument=2)) == []
+    assert repeated(heard, numbered(5)) == [0]
+
+
+def test_a_session_that_goes_on_knows_what_it_had():
+    heard, sent = Heard(), [5, 5, 6]
+    rows = numbered(*sent, first=2)
+    heard.meet([connected(), rows])
+    repeated(heard, rows)
+    heard.meet([connected()])
+    assert repeated(heard, numbered(*sent, origin=Origin.BACKFILL, first=2)) == [0, 1, 2]
+
+
+def test_trades_that_nothing_names_are_all_events_unless_fetched():
+    heard = Heard()
+    nameless = numbered(5, 6).with_columns(vendor_seq=np.full(2, ABSENT))
+    assert repeated(heard, nameless) == repeated(heard, nameless) == []
+    fetched = nameless.with_columns(origin=np.full(2, int(Origin.BACKFILL), np.int8))
+    assert repeated(heard, fetched) == [0, 1]

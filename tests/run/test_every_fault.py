@@ -148,7 +148,7 @@ def test_acknowledgements_slower_than_patience_are_asked_for_again_and_then_gone
     assert account.told(FeedAction.SUBSCRIBED)
 
 
-@EVERY_FEED
+@pytest.mark.parametrize("feed", LOOPS)
 def test_duplicates_are_marked_or_known_by_all_they_say(feed, live_store):
     account = recorded(live_store, feed, Fault(FaultKind.DUPLICATE, events=AT, count=40))
     assert not [row["text"] for row in account.told(FeedAction.LOST)]
@@ -232,6 +232,33 @@ class WithLateReports:
             times = block.number("ts_event_ns")
             is_late = (times >= from_ns) & (times < to_ns) & (block.kind is Kind.PRINT)
             rows.append(block.with_columns(ts_recv_ns=np.where(is_late, told_ns, block.number("ts_recv_ns"))))
+        yield from in_receive_order(rows, 8_192)
+
+
+def test_equal_trades_of_one_message_are_both_there_however_often_it_is_sent(live_store):
+    tape = GeneratedTape(WithTwins(LOOPS["databento"].day))
+    faults = Fault(FaultKind.RST, events=AT), Fault(FaultKind.DUPLICATE, events=2 * AT, count=40)
+    account = recorded(live_store, "databento", *faults, tape=tape)
+    assert [row for row in account.filling() if row.kind is Kind.PRINT]
+    again = [account.served[seq] for seq in account.sent_again()]
+    prints = sum(row.kind is Kind.PRINT for row in again)
+    assert prints > 3
+    assert sum(row.kind is Kind.PRINT and Mark.DUPLICATE in row.marks for row in account.recorded) == prints
+
+
+class WithTwins:
+    """A day on which every print is there twice, with all it says."""
+
+    def __init__(self, day):
+        self.name, self._day = "twins", day
+
+    def events(self):
+        first, *batches = GeneratedMarket(self._day, is_whole=True).events()
+        yield first
+        rows = []
+        for block in concat(block for batch in batches for block in batch):
+            times = 2 if block.kind is Kind.PRINT else 1
+            rows.append(block.take(np.repeat(np.arange(len(block)), times)))
         yield from in_receive_order(rows, 8_192)
 
 
