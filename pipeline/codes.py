@@ -234,35 +234,6 @@ class RequestAction(IntEnum):
     END = 8
 
 
-class CandidateVerdict(IntEnum):
-    """What a scanner made of an instrument: NOT_RANKED passed and is not in the list; COUNTED is of none, what a filter left."""
-
-    DROPPED = 0
-    PICKED = 1
-    NEAR_MISS = 2
-    NOT_RANKED = 3
-    COUNTED = 4
-
-
-class UniverseAction(IntEnum):
-    """A change of what is traded."""
-
-    ADDED = 0
-    DROPPED = 1
-
-
-class UniverseReason(IntEnum):
-    """Why a scanner added or dropped an instrument; from FILTER on, less FILTER, the number of the filter that failed it."""
-
-    RANKED = 1
-    LISTED = 2
-    UNLISTED = 3
-    OUTRANKED = 4
-    WINDOW_ENDED = 5
-    DAY_ENDED = 6
-    FILTER = 100
-
-
 class IntentAction(IntEnum):
     """What a strategy wishes."""
 

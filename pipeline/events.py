@@ -8,7 +8,7 @@ Columns are never null: an absent integer is `ABSENT` where the field says so, a
 from collections.abc import Mapping
 from typing import Final
 
-from pipeline import codes
+from pipeline import codes, scanner_codes
 from pipeline.codes import Kind
 from pipeline.errors import SchemaError
 from pipeline.layout import HEADER, MARKS, STRATEGY, Field, Layout, code, layout, price, size, time
@@ -148,7 +148,7 @@ _LAYOUTS: Final = (
         "one row per field or filter of an instrument in one evaluation of a scanner; of instrument 0: how many a filter left",
         Field("scanner_id", "i2", "position of the scanner in the run's list, from 1"),
         Field("evaluation", "i8", "number of the evaluation, from 1"),
-        code("verdict", codes.CandidateVerdict, "what became of the instrument"),
+        code("verdict", scanner_codes.CandidateVerdict, "what became of the instrument"),
         Field("rank", "i4", "place in the ranking, from 1; 0: none"),
         Field("field_id", "i2", "number of the field in the scanner's definition"),
         Field("value", "f8", "value of the field", float("nan")),
@@ -160,9 +160,9 @@ _LAYOUTS: Final = (
     layout(
         Kind.UNIVERSE,
         "one row per instrument added to or dropped from what is traded",
-        code("action", codes.UniverseAction, "added or dropped"),
+        code("action", scanner_codes.UniverseAction, "added or dropped"),
         Field("scanner_id", "i2", "position of the scanner in the run's list; 0: the operator"),
-        Field("reason", "i2", "why: codes.UniverseReason, 100 and the number of the filter that failed it"),
+        Field("reason", "i2", "why: scanner_codes.UniverseReason, 100 and the number of the filter that failed it"),
         Field("rank", "i4", "place in the ranking, from 1; 0: none"),
     ),
     layout(

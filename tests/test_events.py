@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipeline import codes
+from pipeline import codes, scanner_codes
 from pipeline.block import Block, concat
 from pipeline.codes import Kind
 from pipeline.errors import SchemaError
@@ -41,8 +41,9 @@ def test_every_layout_is_pinned(request):
 def test_every_code_is_pinned(request):
     found = {
         name: {member.name: int(member) for member in members.__members__.values()}
-        for name, members in inspect.getmembers(codes, inspect.isclass)
-        if issubclass(members, (IntEnum, IntFlag)) and members.__module__ == codes.__name__
+        for module in (codes, scanner_codes)
+        for name, members in inspect.getmembers(module, inspect.isclass)
+        if issubclass(members, (IntEnum, IntFlag)) and members.__module__ == module.__name__
     }
     assert found == pinned("codes.json", found, request)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import duckdb
 
-from pipeline import codes
+from pipeline import codes, scanner_codes
 from pipeline.log.manifest import Manifest
 from pipeline.log.reader import LogReader
 from pipeline.log.store import Store
@@ -63,8 +63,9 @@ def _code_macros() -> list[str]:
     """One macro a closed set, `side_name(code)`: the code's name in lower case; for flags a list of names."""
     sets: list[tuple[str, Any]] = [
         (name, members)
-        for name, members in getmembers(codes, isclass)
-        if issubclass(members, (IntEnum, IntFlag)) and members.__module__ == codes.__name__
+        for module in (codes, scanner_codes)
+        for name, members in getmembers(module, isclass)
+        if issubclass(members, (IntEnum, IntFlag)) and members.__module__ == module.__name__
     ]
     return [
         f"create macro {_snake(name)}_name(code) as {_flags(members) if issubclass(members, IntFlag) else _cases(members)}"

@@ -7,11 +7,11 @@ the same input.
 import numpy as np
 
 from pipeline.block import Blocks
-from pipeline.codes import UniverseAction
 from pipeline.core.instrument import IN_UNIVERSE, LEAVING, OUT_OF_UNIVERSE
 from pipeline.core.operator import flatten
 from pipeline.core.tape import Place
 from pipeline.core.world import World, is_defined, position_of
+from pipeline.scanner_codes import UniverseAction
 
 ALL, FLATTENED, KEPT = range(3)
 """The setting `universe`."""

@@ -5,7 +5,7 @@ from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.codes import Kind, UniverseAction
+from pipeline.codes import Kind
 from pipeline.errors import ConfigError
 from pipeline.feeds.reference_tables import read_picks
 from pipeline.log.manifest import Manifest
@@ -15,6 +15,7 @@ from pipeline.normalize.picks import PICKED
 from pipeline.normalize.reference import Fact
 from pipeline.run.referencing import ImportedFacts, append, read_facts
 from pipeline.run.trading_days import SHARES, day_of
+from pipeline.scanner_codes import UniverseAction
 
 Days = dict[date, list[str]]
 """Symbols by day, both in the order in which they come: days from the first on, symbols by the moment they were picked."""

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from pipeline.block import Block, Blocks
-from pipeline.codes import Kind, UniverseAction
+from pipeline.codes import Kind
+from pipeline.scanner_codes import UniverseAction
 
 
 class Picks:

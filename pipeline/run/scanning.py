@@ -8,7 +8,6 @@ import msgspec
 import numpy as np
 
 from pipeline.block import Blocks, row_count
-from pipeline.codes import CandidateVerdict
 from pipeline.core.hashing import DecisionsHash
 from pipeline.errors import ConfigError, NotFoundError
 from pipeline.log import hot
@@ -26,6 +25,7 @@ from pipeline.scanner.fold import FieldScanner
 from pipeline.scanner.lists import ListScanner
 from pipeline.scanner.segment import COLUMNS
 from pipeline.scanner.verdicts import Table, nearest
+from pipeline.scanner_codes import CandidateVerdict
 from pipeline.units import iso_from_ns
 
 _ROWS: Final = 1 << 18

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from pipeline.block import Block, Blocks, Numbers, concat, session_times
-from pipeline.codes import Kind, UniverseReason
+from pipeline.codes import Kind
 from pipeline.scanner import universe
 from pipeline.scanner.definition import Definition
 from pipeline.scanner.field import Fields, View
@@ -21,6 +21,7 @@ from pipeline.scanner.segment import narrowed, segment_of
 from pipeline.scanner.state import STEP_NS, State
 from pipeline.scanner.verdicts import Table, judged
 from pipeline.scanner.volume_fields import NEEDS_PROFILE
+from pipeline.scanner_codes import UniverseReason
 from pipeline.units import NANO
 
 _NEVER: Final = -1

@@ -5,12 +5,13 @@ from typing import Final
 import numpy as np
 
 from pipeline.block import Blocks, Numbers, concat, session_times
-from pipeline.codes import Kind, UniverseAction, UniverseReason
+from pipeline.codes import Kind
 from pipeline.scanner.clocks import trading_day
 from pipeline.scanner.definition import ListDefinition
 from pipeline.scanner.frozen import digest_of, freeze, thaw
 from pipeline.scanner.rows import universe_rows
 from pipeline.scanner.universe import Changes
+from pipeline.scanner_codes import UniverseAction, UniverseReason
 
 _NEVER: Final = -1
 

@@ -3,10 +3,11 @@
 import numpy as np
 
 from pipeline.block import Block, Blocks, Numbers
-from pipeline.codes import CandidateVerdict, Kind, Origin
+from pipeline.codes import Kind, Origin
 from pipeline.scanner.definition import Definition
 from pipeline.scanner.universe import Changes
 from pipeline.scanner.verdicts import Table
+from pipeline.scanner_codes import CandidateVerdict
 
 
 def candidate_rows(table: Table, definition: Definition, scanner_id: int, *, is_full: bool) -> Block:

@@ -5,10 +5,10 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from pipeline.block import Numbers
-from pipeline.codes import CandidateVerdict, UniverseAction, UniverseReason
 from pipeline.scanner.columns import FLAG, MOMENT, Column, Columns
 from pipeline.scanner.definition import Definition
 from pipeline.scanner.verdicts import Table, nearest
+from pipeline.scanner_codes import CandidateVerdict, UniverseAction, UniverseReason
 from pipeline.units import ABSENT, NANO
 
 COLUMNS: Final = {

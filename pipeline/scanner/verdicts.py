@@ -30,7 +30,7 @@ class Table:
     rank                (n,) int32, place among those that pass every filter, from 1; 0: it does not
     left                (filters + 1,) how many were looked at, then how many each filter left
     distance            (n,) float64, of near misses how far in all, as parts of the thresholds; inf for all others
-    verdict             (n,) int8, codes.CandidateVerdict, set by the universe
+    verdict             (n,) int8, scanner_codes.CandidateVerdict, set by the universe
     is_new              (n,) bool: the verdict, or a filter's, is another than at the evaluation before
     """
 

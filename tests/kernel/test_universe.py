@@ -8,11 +8,12 @@ import pytest
 from two_speeds import Derived, packed, plans, stream
 
 from pipeline.block import Block, between
-from pipeline.codes import Kind, RiskRule, UniverseAction
+from pipeline.codes import Kind, RiskRule
 from pipeline.core.engine import Engine, Plan
 from pipeline.core.settings import EngineSettings
 from pipeline.core.verbs import say
 from pipeline.kernel.engine import CompiledEngine
+from pipeline.scanner_codes import UniverseAction
 from pipeline.units import NANO
 
 ADDED, DROPPED = int(UniverseAction.ADDED), int(UniverseAction.DROPPED)

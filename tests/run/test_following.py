@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.codes import Kind, UniverseAction
+from pipeline.codes import Kind
 from pipeline.errors import ConfigError
 from pipeline.log.reader import LogReader
 from pipeline.log.store import Store
@@ -13,6 +13,7 @@ from pipeline.run.generating import record_generated
 from pipeline.run.replaying import replay
 from pipeline.run.strategies import plan_of, strategy_file
 from pipeline.run.verifying import verify
+from pipeline.scanner_codes import UniverseAction
 from pipeline.simulator.generate import Day
 
 FILES = [strategy_file("ema_cross")]

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from pipeline.block import Block
 from pipeline.cli import main
-from pipeline.codes import AssetClass, Kind, Origin, UniverseAction
+from pipeline.codes import AssetClass, Kind, Origin
 from pipeline.errors import ConfigError
 from pipeline.instruments import WHOLE_STEP_NANO, Instrument
 from pipeline.log import manifest as manifests
@@ -24,6 +24,7 @@ from pipeline.run.picking import days_of, import_picks, picked
 from pipeline.run.scanners import load_scanner
 from pipeline.run.scanning import scan
 from pipeline.run.strategies import plan_of
+from pipeline.scanner_codes import UniverseAction
 from pipeline.simulator.generate import Day
 from warehouse import connect
 

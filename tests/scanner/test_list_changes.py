@@ -3,7 +3,8 @@
 import pytest
 from scan_tape import EQUITY, Tape, at, rows_of, scanned, scanner_of, universe_of, value_of, wants
 
-from pipeline.codes import CandidateVerdict, Kind, UniverseAction, UniverseReason
+from pipeline.codes import Kind
+from pipeline.scanner_codes import CandidateVerdict, UniverseAction, UniverseReason
 from pipeline.units import SECOND_NS
 
 T = at("08:00:00")

@@ -2,10 +2,10 @@
 
 from scan_tape import Tape, at, in_batches, universe_of
 
-from pipeline.codes import UniverseReason
 from pipeline.ports import Scanner
 from pipeline.scanner.lists import ListScanner
 from pipeline.scanner.reading import list_from
+from pipeline.scanner_codes import UniverseReason
 from pipeline.units import SECOND_NS
 
 LISTED, UNLISTED = UniverseReason.LISTED, UniverseReason.UNLISTED
