@@ -4,13 +4,14 @@ from enum import IntEnum
 
 
 class CandidateVerdict(IntEnum):
-    """What a scanner made of an instrument: NOT_RANKED passed and is not in the list; COUNTED is of none, what a filter left."""
+    """What a scanner made of an instrument: NOT_RANKED passed and is not in the list; COUNTED and FAILED are of none: what a filter left, a field of one's own that failed."""
 
     DROPPED = 0
     PICKED = 1
     NEAR_MISS = 2
     NOT_RANKED = 3
     COUNTED = 4
+    FAILED = 5
 
 
 class UniverseAction(IntEnum):

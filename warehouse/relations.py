@@ -24,6 +24,7 @@ from warehouse.scanners import settings_of
 _TEXT: Final = pa.utf8()
 _PLACE: Final = [("session", _TEXT), ("run", _TEXT)]
 _WORDS: Final = pa.struct([(field.name, pa.map_(pa.int16(), _TEXT)) for field in msgspec.structs.fields(Words)])
+_SCANNER_WORDS: Final = ("fields", "units", "sources", "filters")
 _MANIFEST_COUNTS: Final = ("inputs", "derived", "first_ts_ns", "last_ts_ns")
 
 MANIFESTS: Final = pa.schema(
@@ -47,7 +48,7 @@ SCANNERS: Final = pa.schema(
         *_PLACE,
         ("scanner_id", pa.int16()),
         ("scanner", _TEXT),
-        *((name, pa.list_(_TEXT)) for name in ("fields", "units", "filters")),
+        *((name, pa.list_(_TEXT)) for name in _SCANNER_WORDS),
     ]
 )
 
@@ -183,7 +184,7 @@ def _scanners(readers: Iterable[LogReader]) -> pa.Table:
     for reader in readers:
         session, run = session_and_run(reader.manifest)
         for place, entry in enumerate(settings_of(reader.manifest), start=1):
-            told = {name: entry[name] for name in ("fields", "units", "filters")}
+            told = {name: entry.get(name, []) for name in _SCANNER_WORDS}
             rows.append({"session": session, "run": run, "scanner_id": place, "scanner": entry["name"], **told})
     return pa.Table.from_pylist(rows, SCANNERS)
 

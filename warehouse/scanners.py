@@ -2,14 +2,17 @@
 
 from typing import Any
 
+import msgspec
+
 from pipeline.errors import ConfigError
 from pipeline.log.manifest import Manifest
+from pipeline.scanner.field import Fields, FieldWords
 from pipeline.scanner.fields import FIELDS
 from pipeline.scanner.reading import definition_from, is_list
 
 
 def settings_of(manifest: Manifest) -> list[dict[str, Any]]:
-    """Of each scanner, in the order of their ids, `name`, `fields`, `units` and `filters`.
+    """Of each scanner, in the order of their ids, `name`, `fields`, `units`, `sources` and `filters`.
 
     A scan that was kept has them in its settings; a recording or a replay has the definition's text in its plan.
     """
@@ -17,13 +20,17 @@ def settings_of(manifest: Manifest) -> list[dict[str, Any]]:
     if "scanners" in settings:
         return list(settings["scanners"])
     chosen = (settings.get("plan") or {}).get("scanner")
-    return [_read(chosen["text"], chosen["file"])] if chosen else []
+    if not chosen:
+        return []
+    own = [msgspec.convert(each, FieldWords).unfounded for each in chosen.get("fields_words", ())]
+    return [_read(chosen["text"], chosen["file"], {**FIELDS, **{each.name: each for each in own}})]
 
 
-def _read(text: str, file: str) -> dict[str, Any]:
+def _read(text: str, file: str, fields: Fields) -> dict[str, Any]:
     """What a text defines today; the numbers alone where it defines nothing any more."""
-    nameless = {"name": file.rpartition("/")[2].partition(".")[0], "fields": [], "units": [], "filters": []}
+    name = file.rpartition("/")[2].partition(".")[0]
+    nameless = {"name": name, "fields": [], "units": [], "sources": [], "filters": []}
     try:
-        return nameless if is_list(text, file) else definition_from(text, file, FIELDS).setting(FIELDS)
+        return nameless if is_list(text, file) else definition_from(text, file, fields).setting(fields)
     except ConfigError:
         return nameless

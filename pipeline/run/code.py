@@ -86,21 +86,31 @@ def place_of(strategy_file: Path) -> str:
 
 def _check_is_one_file(path: Path) -> None:
     """A strategy imports ours, the standard library and installed packages: a module beside it would not be kept."""
-    installed = {Path(sysconfig.get_path(name)).resolve() for name in ("purelib", "platlib")}
+    for line, module in imports_of(path):
+        if module.partition(".")[0] not in PACKAGES and not is_installed(module):
+            raise ConfigError(
+                f"{path}: line {line}: a strategy is one file; {module!r} beside it would not be kept with the log"
+            )
+
+
+def imports_of(path: Path) -> Iterator[tuple[int, str]]:
+    """What a file imports, with the line: `a.b` of `import a.b`, `a` of `from a import b`, '.' of what stands beside it."""
     for node in _imports(_tree(path, path.read_bytes())):
-        modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        if isinstance(node, ast.ImportFrom):
-            modules = ["." if node.level else node.module or "."]
-        for module in modules:
-            top = module.partition(".")[0]
-            if top in PACKAGES or top in sys.stdlib_module_names:
-                continue
-            spec = importlib.util.find_spec(top) if top else None
-            origin = Path(spec.origin).resolve() if spec and spec.origin else None
-            if spec is None or origin is None or not any(origin.is_relative_to(folder) for folder in installed):
-                raise ConfigError(
-                    f"{path}: line {node.lineno}: a strategy is one file; {module!r} beside it would not be kept with the log"
-                )
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        else:
+            yield node.lineno, "." if node.level else node.module or "."
+
+
+def is_installed(module: str) -> bool:
+    """Whether a module is of the standard library or of a package that is installed."""
+    top = module.partition(".")[0]
+    if top in sys.stdlib_module_names:
+        return True
+    spec = importlib.util.find_spec(top) if top else None
+    origin = Path(spec.origin).resolve() if spec and spec.origin else None
+    installed = (Path(sysconfig.get_path(name)).resolve() for name in ("purelib", "platlib"))
+    return origin is not None and any(origin.is_relative_to(folder) for folder in installed)
 
 
 def _tree(path: Path, source: bytes) -> ast.Module:

@@ -1,6 +1,8 @@
 """Following: strategies that hear what a scanner picks. Both are folds over the same inputs; the scanner's come first at each of them."""
 
 import struct
+from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -11,10 +13,12 @@ from pipeline.block import Blocks, between, concat, row_count
 from pipeline.core.chunk import first_seq
 from pipeline.core.engine import Engine
 from pipeline.errors import ConfigError
-from pipeline.scanner.fields import FIELDS
+from pipeline.run.loading import module_of
+from pipeline.scanner.field import Field, FieldWords
+from pipeline.scanner.fields import FIELDS, with_own
 from pipeline.scanner.fold import FieldScanner
 from pipeline.scanner.lists import ListScanner
-from pipeline.scanner.reading import definition_from, is_list, list_from, tables_of
+from pipeline.scanner.reading import definition_from, is_list, list_from
 
 if TYPE_CHECKING:
     from pipeline.kernel.engine import CompiledEngine
@@ -23,22 +27,37 @@ _LENGTH: Final = struct.Struct("<Q")
 
 
 class ScannerPlan(msgspec.Struct, frozen=True):
-    """A scanner to run: its definition, and the list that stands beside it, as texts."""
+    """A scanner to run: its definition, the list that stands beside it, the code of its own fields, all as texts.
+
+    So a log that keeps the plan keeps whatever decides what the scanner finds, but for the code of Tapeworks.
+    """
 
     file: str
     text: str
     list_text: str = ""
+    fields_file: str = ""
+    fields_text: str = ""
+    fields_words: tuple[FieldWords, ...] = ()
+    """Of the fields in that text, for readers that run nobody's code."""
 
 
-def scanner_of(plan: ScannerPlan) -> FieldScanner | ListScanner:
-    """The scanner. Raises ConfigError naming file, key and what is accepted."""
+def scanner_of(plan: ScannerPlan, scanner_id: int = 1) -> FieldScanner | ListScanner:
+    """The scanner. Raises ConfigError naming file, key and what is accepted, StrategyError for a line of its own fields that fails."""
     if is_list(plan.text, plan.file):
-        return ListScanner(list_from(plan.text, plan.file, plan.list_text))
-    if tables_of(plan.text, plan.file).get("own_fields"):
-        raise ConfigError(
-            f"{plan.file}: own_fields: a scanner of a session has none yet, for its log keeps the text alone; tape scan takes them"
-        )
-    return FieldScanner(definition_from(plan.text, plan.file, FIELDS))
+        return ListScanner(list_from(plan.text, plan.file, plan.list_text), scanner_id)
+    fields = FIELDS
+    if plan.fields_file:
+        fields = with_own(fields_in(module_of(Path(plan.fields_file), plan.fields_text.encode())), plan.fields_file)
+    definition = definition_from(plan.text, plan.file, fields, own_text=plan.fields_text)
+    return FieldScanner(definition, fields, scanner_id)
+
+
+def fields_in(module: ModuleType) -> tuple[Field, ...]:
+    """The `FIELDS` of a module. Raises ConfigError when it has none."""
+    found = getattr(module, "FIELDS", None)
+    if not isinstance(found, tuple) or not all(isinstance(each, Field) for each in found) or not found:
+        raise ConfigError(f"{module.__file__}: a file of fields ends in `FIELDS = (my_field,)`; this one has none")
+    return found
 
 
 class Following:

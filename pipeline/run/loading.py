@@ -26,12 +26,15 @@ def load_module(path: Path) -> ModuleType:
     """What a strategy's file defines. Raises StrategyError naming the file, and the line where there is one."""
     if not path.is_file():
         raise StrategyError(f"{path}: no such strategy file")
-    return _loaded(path, path.read_bytes())
+    return module_of(path, path.read_bytes())
 
 
 @lru_cache(maxsize=64)
-def _loaded(path: Path, source: bytes) -> ModuleType:
-    """A file that did not change is one module and one strategy, compiled and translated once however many cells run it."""
+def module_of(path: Path, source: bytes) -> ModuleType:
+    """What a source defines that stood in this file. Raises StrategyError as `load_module` does.
+
+    A file that did not change is one module and one strategy, compiled and translated once however many cells run it.
+    """
     module = ModuleType(f"tape_strategy_{path.stem}")
     module.__file__ = str(path)
     sys.modules[module.__name__] = module  # the class machinery looks its module up by name

@@ -1,38 +1,34 @@
 """Scanners by their files: a definition in TOML, with the fields of its own or the list of symbols that stand beside it."""
 
 from pathlib import Path
+from typing import Final
 
-from pipeline.errors import ConfigError, NotFoundError
+import msgspec
+
+from pipeline.errors import ConfigError, NotFoundError, StrategyError
+from pipeline.kernel.determinism import breaches_of
+from pipeline.run.code import imports_of, is_installed
+from pipeline.run.following import ScannerPlan, fields_in, scanner_of
 from pipeline.run.loading import load_module
-from pipeline.scanner.field import Field
-from pipeline.scanner.fields import FIELDS, with_own
+from pipeline.scanner.field import Field, words_of
 from pipeline.scanner.fold import FieldScanner
 from pipeline.scanner.lists import ListScanner
-from pipeline.scanner.reading import definition_from, is_list, list_from, tables_of
+from pipeline.scanner.reading import is_list, tables_of
+
+_KEPT: Final = ("block", "codes", "errors", "hours", "scanner", "units")
+"""What fields of one's own may import of `pipeline`: it is pure, and kept with every log that has a scanner."""
 
 
 def load_scanner(path: Path, scanner_id: int = 1) -> FieldScanner | ListScanner:
     """The scanner that a file defines. Raises NotFoundError, ConfigError, and StrategyError for what is wrong in its own fields."""
-    text = text_of(path)
-    if is_list(text, str(path)):
-        beside = tables_of(text, str(path)).get("symbols_file")
-        listed = text_of(path.parent / beside) if isinstance(beside, str) and beside else ""
-        return ListScanner(list_from(text, str(path), listed), scanner_id)
-    own = tables_of(text, str(path)).get("own_fields")
-    if not isinstance(own, str) or not own:
-        return FieldScanner(definition_from(text, str(path), FIELDS), FIELDS, scanner_id)
-    beside = path.parent / own
-    fields = with_own(own_fields(beside), str(beside))
-    return FieldScanner(definition_from(text, str(path), fields, own_text=text_of(beside)), fields, scanner_id)
+    return scanner_of(_read(path), scanner_id)
 
 
-def own_fields(path: Path) -> tuple[Field, ...]:
-    """The `FIELDS` of a Python file. Raises ConfigError when it has none, StrategyError naming the line that fails."""
-    text_of(path)
-    found = getattr(load_module(path), "FIELDS", None)
-    if not isinstance(found, tuple) or not all(isinstance(each, Field) for each in found) or not found:
-        raise ConfigError(f"{path}: a file of fields ends in `FIELDS = (my_field,)`; this one has none")
-    return found
+def scanner_plan(path: Path) -> ScannerPlan:
+    """A scanner as a session keeps it: texts, and names without folders. Raises as `load_scanner` does."""
+    plan = _read(path)
+    scanner_of(plan)
+    return msgspec.structs.replace(plan, file=path.name, fields_file=Path(plan.fields_file).name)
 
 
 def text_of(path: Path) -> str:
@@ -43,3 +39,38 @@ def text_of(path: Path) -> str:
         raise NotFoundError(f"{path}: no such file") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: byte {error.start}: not UTF-8") from None
+
+
+def _read(path: Path) -> ScannerPlan:
+    text = text_of(path)
+    tables = tables_of(text, str(path))
+    listed, own = (path.parent / name if isinstance(name, str) and name else None for name in map(tables.get, _BESIDE))
+    if is_list(text, str(path)):
+        return ScannerPlan(str(path), text, text_of(listed) if listed else "")
+    if own is None:
+        return ScannerPlan(str(path), text)
+    fields_text = text_of(own)
+    words = tuple(map(words_of, _checked_fields(own)))
+    return ScannerPlan(str(path), text, fields_file=str(own), fields_text=fields_text, fields_words=words)
+
+
+_BESIDE: Final = ("symbols_file", "own_fields")
+
+
+def _checked_fields(path: Path) -> tuple[Field, ...]:
+    """The fields of a file; one is refused that would find something else the second time, by the rules that strategies are held to.
+
+    Raises StrategyError naming file, line, rule and what is accepted, ConfigError for imports that no log would keep.
+    """
+    module = load_module(path)
+    fields = fields_in(module)
+    if breaches := breaches_of(path, vars(module)):
+        raise StrategyError(str(breaches[0]))
+    for line, name in imports_of(path):
+        top, _, rest = name.partition(".")
+        if not (rest.partition(".")[0] in _KEPT if top == "pipeline" else is_installed(name)):
+            raise ConfigError(
+                f"{path}: line {line}: fields of your own are one file, and {name!r} would not be kept with the log; accepted are "
+                f"installed packages, what only computes of the standard library, and of pipeline {', '.join(_KEPT)}"
+            )
+    return fields

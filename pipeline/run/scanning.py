@@ -183,6 +183,7 @@ def setting_of(scanner: AnyScanner) -> dict[str, object]:
         "text": definition.text,
         "fields": [],
         "units": [],
+        "sources": [],
         "filters": [],
     }
 

@@ -13,10 +13,8 @@ from pipeline.kernel.determinism import breaches_of
 from pipeline.log.manifest import StrategyEntry, Words
 from pipeline.run.code import ROOT, Code, place_of
 from pipeline.run.fold import FoldPlan, StrategyPlan
-from pipeline.run.following import ScannerPlan, scanner_of
 from pipeline.run.loading import load_module, load_strategy, strategy_in
-from pipeline.run.scanners import text_of
-from pipeline.scanner.reading import tables_of
+from pipeline.run.scanners import scanner_plan
 
 _FLATTENED: Final = 1
 """Of the setting `universe`: who is dropped is flattened."""
@@ -80,16 +78,6 @@ def plan_of(
     chosen = scanner_plan(scanner)
     settings_ = engine.as_dict()
     return FoldPlan(tuple(entries), {**settings_, "universe": settings_["universe"] or _FLATTENED}, chosen)
-
-
-def scanner_plan(path: Path) -> ScannerPlan:
-    """A scanner as a session keeps it. Raises NotFoundError, ConfigError naming file, key and what is accepted."""
-    text = text_of(path)
-    beside = tables_of(text, str(path)).get("symbols_file")
-    listed = text_of(path.parent / beside) if isinstance(beside, str) and beside else ""
-    plan = ScannerPlan(path.name, text, listed)
-    scanner_of(plan)
-    return plan
 
 
 def is_for(name: str, strategy: str) -> bool:

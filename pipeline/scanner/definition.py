@@ -107,6 +107,7 @@ class Definition(msgspec.Struct, frozen=True):
             "own_text": self.own_text,
             "fields": list(self.fields),
             "units": [fields[name].unit for name in self.fields],
+            "sources": [fields[name].source for name in self.fields],
             "filters": [f"{each.field} {each.operator} {shown(each)}" for each in self.filters],
         }
 

@@ -70,6 +70,29 @@ class Field(NamedTuple):
 Fields = Mapping[str, Field]
 
 
+class FieldWords(msgspec.Struct, frozen=True):
+    """What there is to read of a field."""
+
+    name: str
+    unit: str
+    source: str
+    is_text: bool
+
+    @property
+    def unfounded(self) -> Field:
+        """A field of these words that is absent for everybody."""
+        return Field(self.name, self.unit, "", self.source, _absent, is_text=self.is_text)
+
+
+def words_of(field: Field) -> FieldWords:
+    """Its words."""
+    return FieldWords(field.name, field.unit, field.source, field.is_text)
+
+
+def _absent(view: "View") -> Valued:
+    return Valued(np.full(view.rows, np.nan), view.known_never)
+
+
 class View:
     """What is known of all instruments at one moment; (n,) arrays, row i is of `instrument_id` i."""
 
@@ -83,19 +106,32 @@ class View:
         self._days: dict[str, Numbers] = {}
 
     def __getitem__(self, column: str) -> Numbers:
-        """A column of the state."""
-        return self.state.columns[column]
+        """A column of the state; it can't be written to: what a field remembers is kept by its `fold` alone."""
+        found = self.state.columns[column].view()
+        found.flags.writeable = False
+        return found
 
     def of(self, name: str) -> Valued:
         """A field; absent where an instrument's class has none."""
         if name not in self._found:
             field = self._fields[name]
-            found = field.of(self)
+            found = self._own(field) if name in self.state.own else field.of(self)
             if field.classes:
                 has = among(self["asset_class"], field.classes)
                 found = Valued(np.where(has, found.value, np.nan), found.known_ns)
             self._found[name] = Valued(found.value, np.where(np.isnan(found.value), ABSENT, found.known_ns))
         return self._found[name]
+
+    def _own(self, field: Field) -> Valued:
+        """A field that is not ours: absent from the moment on at which it fails."""
+        if field.name in self.state.failed:
+            return _absent(self)
+        try:
+            value, known_ns = field.of(self)
+            return Valued(_column(value, np.float64, self.rows), _column(known_ns, np.int64, self.rows))
+        except Exception:  # noqa: BLE001 - the session goes on without it, and the tape says so
+            self.state.failed[field.name] = self.now_ns
+            return _absent(self)
 
     def fact(self, name: str) -> Columns:
         """A fact of the reference data as it is known now."""
@@ -128,6 +164,14 @@ class View:
     def known_never(self) -> Numbers:
         """For what needs no event: known at no moment."""
         return np.full(self.rows, ABSENT, np.int64)
+
+
+def _column(values: Any, type_: Any, rows: int) -> Numbers:
+    """(rows,) of that type. Raises ValueError for another shape."""
+    column: Numbers = np.asarray(values).astype(type_)
+    if column.shape != (rows,):
+        raise ValueError(f"shape {column.shape}, expected ({rows},)")
+    return column
 
 
 def among(asset_classes: Numbers, chosen: Iterable[AssetClass]) -> Numbers:

@@ -54,6 +54,7 @@ class FieldScanner:
         self._full_slot = _NEVER
         self._evaluation = 0
         self._day = _NEVER
+        self._failed = 0
 
     def update(self, blocks: Blocks) -> Blocks:
         """The candidates and universe changes that exactly these inputs cause, a block a kind, in (seq, ord) order."""
@@ -79,7 +80,13 @@ class FieldScanner:
 
     def freeze(self) -> bytes:
         """Everything it remembers, between two batches."""
-        counts = {"slot": self._slot, "full_slot": self._full_slot, "evaluation": self._evaluation, "day": self._day}
+        counts = {
+            "slot": self._slot,
+            "full_slot": self._full_slot,
+            "evaluation": self._evaluation,
+            "day": self._day,
+            "failed": self._failed,
+        }
         parts = {"scanner": {**counts, "now_ns": self._now_ns}, **self.state.parts()}
         return freeze(self.definition.hash, parts, list(segment_of(self._pending).values()))
 
@@ -89,6 +96,7 @@ class FieldScanner:
         counts = parts["scanner"]
         self._slot, self._full_slot = counts["slot"], counts["full_slot"]
         self._evaluation, self._day, self._now_ns = counts["evaluation"], counts["day"], counts["now_ns"]
+        self._failed = counts["failed"]
         self.state.put_back(parts)
         self.table = None
 
@@ -160,8 +168,16 @@ class FieldScanner:
         changes = universe.settle(table, self.state.columns, definition)
         columns = self.state.columns
         columns["high_looked"] = columns["high"].copy()
+        table.failed = self._newly_failed()
         self.table = table
         return rows_of(table, changes, definition, self.scanner_id, is_full=self._is_full(stop.now_ns))
+
+    def _newly_failed(self) -> tuple[int, ...]:
+        """Places of fields that failed since it looked before."""
+        names = list(self.state.failed)[self._failed :]
+        self._failed += len(names)
+        place = {name: number for number, name in enumerate(self.definition.fields, 1)}
+        return tuple(place.get(name, 0) for name in names)
 
     def _is_full(self, now_ns: int) -> bool:
         every_ns = self.definition.full_table_every_s * NANO

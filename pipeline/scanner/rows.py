@@ -11,7 +11,7 @@ from pipeline.scanner_codes import CandidateVerdict
 
 
 def candidate_rows(table: Table, definition: Definition, scanner_id: int, *, is_full: bool) -> Block:
-    """The funnel, then each instrument that is written, by id: a row for each filter, one for each field without one.
+    """The funnel, then fields that failed, then each instrument that is written, by id: a row for each filter, one for each field without one.
 
     Written are picks, near misses and what changed; all that was looked at when the table is to be full.
     """
@@ -28,22 +28,24 @@ def candidate_rows(table: Table, definition: Definition, scanner_id: int, *, is_
     threshold[: len(filters)] = table.thresholds[:, ids]
     is_passed = np.full((size, count), -1, np.int8)
     is_passed[: len(filters)] = table.passes[:, ids]
-    left = len(filters) + 1
+    left, failed = len(filters) + 1, table.failed
+    first = left + len(failed)
+    of_none = [int(CandidateVerdict.COUNTED)] * left + [int(CandidateVerdict.FAILED)] * len(failed)
     return _block(
         Kind.CANDIDATE,
         table,
-        left + count * size,
-        instrument_id=_behind(np.zeros(left), np.repeat(ids, size)),
+        first + count * size,
+        instrument_id=_behind(np.zeros(first), np.repeat(ids, size)),
         scanner_id=scanner_id,
         evaluation=table.evaluation,
-        verdict=_behind(np.full(left, CandidateVerdict.COUNTED), np.repeat(table.verdict[ids], size)),
-        rank=_behind(np.zeros(left), np.repeat(table.rank[ids], size)),
-        field_id=_behind([0, *(each + 1 for each in filtered)], np.tile(place + 1, count)),
-        filter_id=_behind(np.arange(left), np.tile(number, count)),
-        value=np.concatenate([table.left, value.T.ravel()]),
-        threshold=np.concatenate([np.full(left, np.nan), threshold.T.ravel()]),
-        is_passed=_behind(np.full(left, -1), is_passed.T.ravel()),
-        known_at_ns=_behind(np.full(left, table.now_ns), known_ns.T.ravel()),
+        verdict=_behind(of_none, np.repeat(table.verdict[ids], size)),
+        rank=_behind(np.zeros(first), np.repeat(table.rank[ids], size)),
+        field_id=_behind([0, *(each + 1 for each in filtered), *failed], np.tile(place + 1, count)),
+        filter_id=_behind([*range(left), *[0] * len(failed)], np.tile(number, count)),
+        value=np.concatenate([table.left, np.full(len(failed), np.nan), value.T.ravel()]),
+        threshold=np.concatenate([np.full(first, np.nan), threshold.T.ravel()]),
+        is_passed=_behind(np.full(first, -1), is_passed.T.ravel()),
+        known_at_ns=_behind(np.full(first, table.now_ns), known_ns.T.ravel()),
     )
 
 

@@ -60,6 +60,9 @@ class State:
 
     def __init__(self, measures: Measures, own: Mapping[str, Field], *, has_profile: bool) -> None:
         """`own` are fields that remember something themselves."""
+        self.own = frozenset(own)
+        self.failed: dict[str, int] = {}
+        """Fields of one's own that raised an exception, and at which session time: absent from then on."""
         self._own = [each for each in own.values() if each.columns]
         mine = {name: column for each in self._own for name, column in each.columns.items()}
         self.columns = Columns({**COLUMNS, **mine})
@@ -94,8 +97,11 @@ class State:
         if Kind.QUOTE in known:
             quotes.fold_quotes(self.columns, known[Kind.QUOTE])
         for each in self._own:
-            if each.fold is not None:
-                each.fold(self, known)
+            if each.fold is not None and each.name not in self.failed:
+                try:
+                    each.fold(self, known)
+                except Exception:  # noqa: BLE001 - not our code: it stops, the session goes on, and the tape says so
+                    self.failed[each.name] = self.now_ns
 
     def pass_to(self, now_ns: int) -> None:
         """Go on to a moment at or behind a step of session time: what was before it is remembered, days that are over turn."""
@@ -208,7 +214,12 @@ class State:
         """All that is remembered, part by part, to be kept."""
         days_ns = [day.starts_ns for day in self.days.by_calendar]
         return {
-            "clock": {"now_ns": self.now_ns, "days_ns": days_ns, "symbols": list(self.symbols.items())},
+            "clock": {
+                "now_ns": self.now_ns,
+                "days_ns": days_ns,
+                "symbols": list(self.symbols.items()),
+                "failed": self.failed,
+            },
             "columns": self.columns.arrays(),
             "facts": self.facts.arrays(),
             "history": self.history.arrays(),
@@ -219,7 +230,7 @@ class State:
     def put_back(self, parts: Mapping[str, Mapping[str, Any]]) -> None:
         """What was kept, in place of what is there."""
         clock = parts["clock"]
-        self.now_ns = clock["now_ns"]
+        self.now_ns, self.failed = clock["now_ns"], dict(clock["failed"])
         self.symbols = {int(id_): symbol for id_, symbol in clock["symbols"]}
         for calendar, starts_ns in enumerate(clock["days_ns"]):
             self.days.turn(calendar, starts_ns)

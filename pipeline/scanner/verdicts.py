@@ -32,6 +32,7 @@ class Table:
     distance            (n,) float64, of near misses how far in all, as parts of the thresholds; inf for all others
     verdict             (n,) int8, scanner_codes.CandidateVerdict, set by the universe
     is_new              (n,) bool: the verdict, or a filter's, is another than at the evaluation before
+    failed              places of fields that failed since the evaluation before, from 1; 0: one that is not shown
     """
 
     evaluation: int
@@ -47,6 +48,7 @@ class Table:
     distance: Numbers
     verdict: Numbers
     is_new: Numbers
+    failed: tuple[int, ...] = ()
 
     @property
     def fails(self) -> Numbers:

@@ -1,11 +1,12 @@
 """Strategies that hear what a scanner picks: over a generated day, at both speeds, verified, and by code kept with the log."""
 
+import math
 from pathlib import Path
 
 import pytest
 
 from pipeline.codes import Kind
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, StrategyError
 from pipeline.log.reader import LogReader
 from pipeline.log.store import Store
 from pipeline.run.fold import Speed
@@ -13,9 +14,11 @@ from pipeline.run.generating import record_generated
 from pipeline.run.replaying import replay
 from pipeline.run.strategies import plan_of, strategy_file
 from pipeline.run.verifying import verify
-from pipeline.scanner_codes import UniverseAction
+from pipeline.scanner_codes import CandidateVerdict, UniverseAction
 from pipeline.simulator.generate import Day
+from warehouse import connect
 
+DAY = Day(seed=3, quotes=1_500)
 FILES = [strategy_file("ema_cross")]
 PARAMS = ["fast=5", "slow=20", "notional=1000"]
 
@@ -51,7 +54,7 @@ def busy(tmp_path_factory):
 def recorded(tmp_path_factory, busy):
     store = Store(tmp_path_factory.mktemp("picking"))
     plan = plan_of(FILES, PARAMS, [], busy)
-    return store, record_generated(store, Day(seed=3, quotes=1_500), plan, FILES, created_ns=1)
+    return store, record_generated(store, DAY, plan, FILES, created_ns=1)
 
 
 def rows(store, id_, kind, what="all"):
@@ -121,3 +124,104 @@ def test_a_scanner_that_is_none_is_refused_by_name_and_key(tmp_path):
     with pytest.raises(ConfigError, match=r"limits.*limit"):
         plan_of(FILES, PARAMS, [], path)
     assert isinstance(path, Path)
+
+
+OWN = """
+import numpy as np
+from pipeline.codes import Kind
+from pipeline.scanner.columns import COUNT
+from pipeline.scanner.field import Valued, field_of
+
+def _count(state, segment):
+    if Kind.PRINT in segment:
+        np.add.at(state.columns["prints"], segment[Kind.PRINT].number("instrument_id"), 1)
+
+@field_of("prints_today", "count", "prints of today", "prints", columns={"prints": COUNT}, daily=("prints",), fold=_count)
+def prints_today(view):
+    return Valued(view["prints"] * 1.0, view["ts_volume_ns"])
+
+FIELDS = (prints_today,)
+"""
+
+
+def own_scanner(folder, code=OWN):
+    (folder / "mine.py").write_text(code)
+    (folder / "own.toml").write_text(
+        'own_fields = "mine.py"\n' + BUSY.replace("trades_per_s", "prints_today").replace("0.02", "3")
+    )
+    return folder / "own.toml"
+
+
+@pytest.fixture(scope="module")
+def recorded_own(tmp_path_factory):
+    """A session whose scanner had a field of its own, and the scanner's file."""
+    store, path = Store(tmp_path_factory.mktemp("own")), own_scanner(tmp_path_factory.mktemp("scanner"))
+    return store, record_generated(store, DAY, plan_of(FILES, PARAMS, [], path), FILES, created_ns=1), path
+
+
+def test_a_session_keeps_the_code_of_its_scanners_own_fields_and_is_verified_with_it(recorded_own):
+    store, manifest, path = recorded_own
+    assert manifest.settings["plan"]["scanner"]["fields_text"] == OWN
+    assert manifest.kinds["universe"] > 2
+    path.with_name("mine.py").write_text(OWN.replace("* 1.0", "* 0.0"))
+    assert verify(store, manifest.id).identical
+    assert verify(store, manifest.id, always_apart=True).identical
+    changed = replay(store, manifest.id, plan_of(FILES, PARAMS, [], path), FILES, created_ns=2)
+    assert changed.decisions_hash != manifest.decisions_hash, "a replay runs the fields as they are now"
+    path.with_name("mine.py").unlink()
+    assert verify(store, manifest.id).identical
+
+
+@pytest.mark.parametrize("speed", [Speed.INTERPRETED, Speed.COMPILED])
+def test_own_fields_replay_to_the_same_bytes_at_both_speeds(recorded_own, tmp_path, speed):
+    store, manifest, _ = recorded_own
+    done = replay(
+        store, manifest.id, plan_of(FILES, PARAMS, [], own_scanner(tmp_path)), FILES, created_ns=3, speed=speed
+    )
+    assert (done.decisions_hash, done.state_hash) == (manifest.decisions_hash, manifest.state_hash)
+    assert verify(store, done.run).identical
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("import time", r"mine\.py: line 1: import of time \(clock\)"),
+        ("import random", r"mine\.py: line 1: import of random \(chance\)"),
+        ("from os import getpid", r"mine\.py: line 1: import of os.getpid \(outside\)"),
+        ("from pipeline.run import clock", r"mine\.py: line 1: .*'pipeline\.run' would not be kept.*accepted are"),
+        ("import beside", r"mine\.py: line 1: .*beside"),
+    ],
+)
+def test_fields_that_could_not_be_replayed_are_refused_with_their_line(tmp_path, monkeypatch, line, told):
+    (tmp_path / "beside.py").write_text("x = 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises((ConfigError, StrategyError), match=told):
+        plan_of(FILES, PARAMS, [], own_scanner(tmp_path, f"{line}{OWN}"))
+
+
+BROKEN = """
+@field_of("fails", "count", "fails once there are prints", "prints")
+def fails(view):
+    view["prints"][:] = 0  # which only its `fold` may do
+    return Valued(view["prints"] * 1.0, view["ts_volume_ns"])
+
+FIELDS = (prints_today, fails)
+"""
+
+
+def test_a_field_of_ones_own_that_fails_is_absent_from_then_on_and_the_tape_says_so(tmp_path):
+    path = own_scanner(tmp_path, OWN.partition("FIELDS")[0] + BROKEN)
+    path.write_text(path.read_text().replace('show = ["last"]', 'show = ["last", "fails"]'))
+    store = Store(tmp_path)
+    manifest = record_generated(store, DAY, plan_of(FILES, PARAMS, [], path), FILES, created_ns=1)
+    told = rows(store, manifest.id, Kind.CANDIDATE)
+    (failed,) = [row for row in told if row["verdict"] == CandidateVerdict.FAILED]
+    assert (failed["instrument_id"], failed["field_id"], failed["evaluation"]) == (0, 2, 1)
+    assert {math.isnan(row["value"]) for row in told if row["field_id"] == 2 and row["instrument_id"]} == {True}
+    assert manifest.kinds["universe"] > 2, "the others go on"
+    query = "select field, unit, source, verdict from candidates where verdict = 'failed' or field = 'prints_today' group by all"
+    assert sorted(connect(store.home).sql(query).fetchall()) == [
+        ("fails", "count", "prints", "failed"),
+        *(("prints_today", "count", "prints", verdict) for verdict in ("dropped", "not_ranked", "picked")),
+    ]
+    assert verify(store, manifest.id, always_apart=True).identical

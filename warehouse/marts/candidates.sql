@@ -1,6 +1,7 @@
 -- grain: one row per field or filter of an instrument in one evaluation of a scanner that wrote it
 -- value, threshold: in the field's unit; of a field of text the number of its word
 -- is_passed: null for a field that is shown only; known_at: when the value became known, UTC
+-- source: what the field is computed from; verdict failed, of no instrument: a field of one's own that is absent from here on
 with events as (
     select * from with_symbol('staging.stg_candidates')
 ),
@@ -20,6 +21,7 @@ named as (
         events.rank,
         scanners.fields[events.field_id] as field,
         scanners.units[events.field_id] as unit,
+        scanners.sources[events.field_id] as source,
         scanners.filters[events.filter_id] as filter,
         events.value,
         events.threshold,
