@@ -87,7 +87,7 @@ and `indicators.series` runs one over a whole series. Averages: `indicators.sma`
 `indicators.imbalance`, `indicators.tick_rate`.
 
 **Which symbols.** A `scanner.fold` is a reducer, too: inputs gather into a `scanner.segment` and are folded into the `scanner.state`, `scanner.columns`
-over instruments: quotes and halts by `scanner.quotes`, prints and bars by `scanner.trades`, what is told by `scanner.facts`, days by
+over instruments: quotes and halts by `scanner.quotes`, prints and bars by `scanner.trades`, what is told by `scanner.facts` with `scanner.splits`, days by
 `scanner.clocks` that leave a `scanner.history` and a `scanner.profile`, `scanner.rings` of a moment ago, `scanner.kinds` of securities.
 A `scanner.field` is what can be asked of them; all are in `scanner.fields`, out of `scanner.price_fields`, `scanner.volume_fields`,
 `scanner.company_fields` and `scanner.status_fields`. A `scanner.definition`, read by `scanner.reading` with the `scanner.keys` there are, becomes

@@ -164,17 +164,15 @@ def opening_facts(
 ) -> list[Fact]:
     """What a session that begins at a moment is told of one instrument: by field, what each provider says last.
 
-    What counts stands behind what others say. Values are as of their own moment, for whoever reads them takes in the latest
-    split; where several came since they are restated at the last but one, and `text` says so. Splits that are known and not
-    yet in force are told too.
+    What counts stands behind what others say. Values are as of their own moment, for whoever reads them takes in the splits
+    since, all of which are told, and those that are known and not yet in force.
     """
     splits = list(_splits(facts, at_ns, prefer))
     told: list[Fact] = []
     for field, choice in sorted(chosen(facts, at_ns, prefer=prefer, closed_ns=closed_ns).items()):
-        said = [] if field == SPLIT_RATIO else [*reversed(choice.others), choice.fact]
-        told += [_restated(fact, splits) for fact in said]
+        told += [] if field == SPLIT_RATIO else [*reversed(choice.others), choice.fact]
     coming = [split for split in _splits(facts, at_ns, prefer, until_ns=INT64_MAX) if split.as_of_ns > at_ns]
-    return [*told, *splits[-1:], *coming]
+    return [*told, *splits, *coming]
 
 
 def latest_by_provider(facts: Iterable[Fact], at_ns: int) -> dict[str, dict[str, Fact]]:
@@ -293,15 +291,6 @@ def _after(fact: Fact, splits: Sequence[Fact]) -> tuple[float, str]:
         value = value * split.value if per_split is PerSplit.SHARES else value / split.value
     told = ", ".join(f"{ratio_text(split.value)} on {_day_text(split.as_of_ns)}" for split in since)
     return value, f"{number_text(fact.value)} before the split {told}"
-
-
-def _restated(fact: Fact, splits: Sequence[Fact]) -> Fact:
-    """The fact as of the last split but one, where several came since."""
-    since = [split for split in splits if split.as_of_ns > fact.as_of_ns]
-    if len(since) < 2 or _per_split(fact) is PerSplit.UNTOUCHED:
-        return fact
-    value, note = _after(fact, since[:-1])
-    return fact._replace(value=value, text=note, as_of_ns=since[-2].as_of_ns)
 
 
 def _per_split(fact: Fact) -> PerSplit:

@@ -4,17 +4,19 @@ from typing import Final
 
 import numpy as np
 
+from pipeline.block import Numbers
 from pipeline.scanner.clocks import offset_ns
 from pipeline.scanner.facts import NEWS, day_of
 from pipeline.scanner.field import COMPANIES, SHARES, Field, Valued, View, field_of
-from pipeline.scanner.history import split_since
 from pipeline.units import DAY_NS, NANO
 
 
 def _told(name: str, unit: str, fact: str, words: str) -> Field:
-    """A field that is a fact and nothing else."""
+    """A field that is a fact and nothing else; shares as today's count has them."""
 
     def of(view: View) -> Valued:
+        if unit == "shares":
+            return _shares(view, fact)
         told = view.fact(fact)
         return Valued(told["value"].copy(), told["known_ns"])
 
@@ -32,9 +34,9 @@ def _text(name: str, fact: str, words: str) -> Field:
 
 
 def _shares(view: View, fact: str) -> Valued:
-    """Shares as today's count has them: a split since then is taken in."""
+    """Shares as today's count has them: splits since then are taken in."""
     told = view.fact(fact)
-    return Valued(told["value"] * split_since(view.facts, view.rows, day_of(told["as_of_ns"])), told["known_ns"])
+    return Valued(told["value"] * view.shares_since(day_of(told["as_of_ns"])), told["known_ns"])
 
 
 @field_of("float", "shares", "shares that trade freely", "reference float_shares, split_ratio", COMPANIES)
@@ -124,11 +126,10 @@ def days_since_split(view: View) -> Valued:
     return _days_since(view, "split_ratio")
 
 
-@field_of("days_since_rsplit", "days", "the same, of a reverse split", "reference split_ratio", COMPANIES)
+@field_of("days_since_rsplit", "days", "the same, of the latest reverse split", "reference split_ratio", COMPANIES)
 def days_since_rsplit(view: View) -> Valued:
-    """When the latest split was one."""
-    since = view.of("days_since_split")
-    return Valued(np.where(view.fact("split_ratio")["value"] < 1.0, since.value, np.nan), since.known_ns)
+    """The latest of them, whatever other splits came since."""
+    return _days_after(view, *view.facts.splits.latest_reverse(view.rows))
 
 
 @field_of("days_since_ipo", "days", "since the first day it traded", "reference ipo", COMPANIES)
@@ -139,12 +140,12 @@ def days_since_ipo(view: View) -> Valued:
 
 @field_of("atr14", "price", "average true range of 14 days", "reference atr14; daily bars; the session's own days")
 def atr14(view: View) -> Valued:
-    """Wilder's; over fewer days a plain average, absent without any."""
+    """Wilder's; over fewer days a plain average, absent without any. As today's shares have it."""
     told = view.fact("atr14")
     is_told = np.isfinite(told["value"])
-    return Valued(
-        np.where(is_told, told["value"], view["atr"]), np.where(is_told, told["known_ns"], view["ts_done_ns"])
-    )
+    day = np.where(is_told, day_of(told["as_of_ns"]), view["done_day"])
+    value = np.where(is_told, told["value"], view["atr"]) / view.shares_since(day)
+    return Valued(value, np.where(is_told, told["known_ns"], view["ts_done_ns"]))
 
 
 @field_of(
@@ -160,9 +161,12 @@ def atr_pct(view: View) -> Valued:
 
 def _days_since(view: View, fact: str) -> Valued:
     told = view.fact(fact)
+    return _days_after(view, day_of(told["as_of_ns"]), told["known_ns"])
+
+
+def _days_after(view: View, day: Numbers, known_ns: Numbers) -> Valued:
     local = np.array([(view.now_ns + offset_ns(calendar, view.now_ns)) // DAY_NS for calendar in range(3)])
-    day = day_of(told["as_of_ns"])
-    return Valued(np.where(day >= 0, local[view["calendar"]] - day, np.nan), told["known_ns"])
+    return Valued(np.where(day >= 0, local[view["calendar"]] - day, np.nan), known_ns)
 
 
 FIELDS: Final = (

@@ -12,6 +12,7 @@ import numpy as np
 
 from pipeline.block import Block, Numbers
 from pipeline.scanner.columns import FLOAT, MOMENT, Column, Columns
+from pipeline.scanner.splits import SPLIT_RATIO, Splits
 from pipeline.units import ABSENT, DAY_NS
 
 NEWS: Final = "news"
@@ -48,6 +49,7 @@ class Facts:
         self._waiting = np.zeros(0, _WAITING)
         self._waiting_texts = {"": 0}
         self._news = np.zeros((0, 2), np.int64)
+        self.splits = Splits()
 
     def fold(self, block: Block, held_ns: Numbers | None = None) -> None:
         """Take in rows of kind `reference`; they count from `release` on, none before its moment in `held_ns`, (n,) int64."""
@@ -116,7 +118,8 @@ class Facts:
             f"{name}.{column}": kept for name in self.names() for column, kept in self._chosen[name].arrays().items()
         }
         texts = list(self._waiting_texts)
-        return {"waiting": self._waiting, "texts": texts, "news": self._news, "words": self._words, **told}
+        kept = {"waiting": self._waiting, "texts": texts, "news": self._news, "splits": self.splits.kept}
+        return {**kept, "words": self._words, **told}
 
     def put_back(self, arrays: Mapping[str, Any]) -> None:
         """What was kept, in place of what is there."""
@@ -124,6 +127,7 @@ class Facts:
         self._by_word = {text: number for number, text in enumerate(self._words)}
         self._waiting_texts = {text: number for number, text in enumerate(arrays["texts"])}
         self._waiting, self._news = np.array(arrays["waiting"]), np.array(arrays["news"])
+        self.splits.kept = np.array(arrays["splits"])
         self._chosen = {}
         for name in sorted({key.rpartition(".")[0] for key in arrays} - {""}):
             self._chosen[name] = Columns(_COLUMNS)
@@ -132,6 +136,8 @@ class Facts:
     def _choose(self, name: str, due: Numbers, rows: int) -> None:
         if name == NEWS:
             self._news = np.concatenate([self._news, np.stack([due["id"], due["known_ns"]], axis=1)])
+        if name == SPLIT_RATIO:
+            self._split(due)
         chosen = self._chosen.setdefault(name, Columns(_COLUMNS, rows))
         chosen.grow(rows)
         due = due[np.lexsort((np.arange(len(due)), due["known_ns"], due["as_of_ns"], due["preference"], due["id"]))]
@@ -140,6 +146,12 @@ class Facts:
         last = last[_is_better(last, chosen, ids)]
         for column in _COLUMNS:
             chosen[column][last["id"]] = last[column]
+
+    def _split(self, due: Numbers) -> None:
+        days = day_of(due["as_of_ns"]).tolist()
+        told = (due[name].tolist() for name in ("value", "known_ns", "preference", "provider"))
+        for id_, day, *rest in zip(due["id"].tolist(), days, *told, strict=True):
+            self.splits.add(id_, day, *rest)
 
 
 def _is_better(rows: Numbers, chosen: Columns, ids: Numbers) -> Numbers:

@@ -142,6 +142,10 @@ class View:
         """All of them."""
         return self.state.facts
 
+    def shares_since(self, day: Numbers) -> Numbers:
+        """(n,) float64: shares today for one that was held at the end of a day, (n,) in days since 1970, by the splits since."""
+        return self.state.facts.splits.ratio(self.rows, day)
+
     def day(self, member: str) -> Numbers:
         """A member of the trading day that each instrument is in, see `clocks.TradingDay`."""
         if member not in self._days:

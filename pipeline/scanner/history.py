@@ -33,7 +33,13 @@ class History:
         self._volumes = np.full((days, 1), np.nan)
 
     def complete(
-        self, columns: Columns, rows: Numbers, day: Numbers, bars: Mapping[str, Numbers], known_ns: Numbers
+        self,
+        columns: Columns,
+        rows: Numbers,
+        day: Numbers,
+        bars: Mapping[str, Numbers],
+        known_ns: Numbers,
+        ratio: Numbers,
     ) -> None:
         """Days that are over, at most one of each instrument; those not later than what is there change nothing.
 
@@ -41,12 +47,16 @@ class History:
         day        (k,) int64, days since 1970
         bars       high, low, close (k,) float64 and volume in shares, contracts or coins
         known_ns   (k,) int64, when the close became known
+        ratio      (k,) float64, shares at the end of that day for one of the day before: splits between
         """
         is_new = (day > columns["done_day"][rows]) & np.isfinite(bars["close"])
-        rows, day, known_ns = rows[is_new], day[is_new], known_ns[is_new]
+        rows, day, known_ns, ratio = rows[is_new], day[is_new], known_ns[is_new], ratio[is_new]
         high, low, close, volume = (bars[name][is_new] for name in ("high", "low", "close", "volume"))
         self._grow(columns.rows)
         count = columns["done_days"][rows]
+        columns["done_close"][rows] /= ratio
+        columns["atr"][rows] /= ratio
+        self._volumes[:, rows] *= ratio
         self._range(columns, rows, count, high, low)
         self._volumes[count % len(self._volumes), rows] = volume
         kept = self._volumes[:, rows]
@@ -80,8 +90,8 @@ class History:
 def previous_close(columns: Columns, facts: Facts, days: TradingDays) -> tuple[Numbers, Numbers]:
     """The close before today, as today's shares count it, and when it was known.
 
-    Told by a provider or seen in the session, whichever describes the later day before today; divided by the ratio of a
-    split that came in force since. Absent for shares when that day lies further back than a long week-end.
+    Told by a provider or seen in the session, whichever describes the later day before today; divided by the ratios of the
+    splits that came in force since. Absent for shares when that day lies further back than a long week-end.
     """
     rows = columns.rows
     today = days.of("number", columns["calendar"])
@@ -92,8 +102,7 @@ def previous_close(columns: Columns, facts: Facts, days: TradingDays) -> tuple[N
     close = np.where(is_told, told["value"], columns["done_close"])
     known_ns = np.where(is_told, told["known_ns"], columns["ts_done_ns"])
     is_stale = (columns["calendar"] == Calendar.SHARES) & (day < today - _STALE_DAYS)
-    ratio = split_since(facts, rows, day)
-    return np.where(is_stale, np.nan, close / ratio), known_ns
+    return np.where(is_stale, np.nan, close / facts.splits.ratio(rows, day)), known_ns
 
 
 def held_until(block: Block, calendars: Numbers) -> Numbers:
@@ -105,10 +114,3 @@ def held_until(block: Block, calendars: Numbers) -> Numbers:
     midnight_ns = (day_of(block.number("as_of_ns")) + 1) * DAY_NS
     over_ns = midnight_ns + np.where(calendars == Calendar.SHARES, 5 * HOUR_NS, 0)
     return np.where(is_close & (block.number("as_of_ns") != ABSENT), over_ns, ABSENT)
-
-
-def split_since(facts: Facts, rows: int, day: Numbers) -> Numbers:
-    """(rows,) float64: new shares for one that was held at the end of a day, by the latest split in force; 1 without."""
-    split = facts.of("split_ratio", rows)
-    is_after = (split["value"] > 0) & (day_of(split["as_of_ns"]) > day)
-    return np.where(is_after, split["value"], 1.0)

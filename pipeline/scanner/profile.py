@@ -24,6 +24,8 @@ class Profile:
         self._done: dict[int, list[Numbers]] = {calendar: [] for calendar in Calendar}
         self._filled = [0] * len(Calendar)
         self._mean = np.full((STEPS, 1), np.nan)
+        self.last_day = np.full(len(Calendar), -1)
+        """Of each calendar the day that was over last: all volumes are in shares as of then."""
 
     def advance(self, days: TradingDays, calendars: Numbers, volume: Numbers, ts_ns: int) -> None:
         """Remember today's volume, (n,), at every step of the day up to a moment."""
@@ -35,9 +37,15 @@ class Profile:
                 self._today[self._filled[calendar] + 1 : step + 1, mine] = volume[mine]
                 self._filled[calendar] = step
 
-    def turn(self, calendar: int, calendars: Numbers, volume: Numbers) -> None:
-        """The day of a calendar is over: it joins those that the mean is of. A day without volume is none."""
+    def turn(self, calendar: int, calendars: Numbers, volume: Numbers, day: int, ratio: Numbers) -> None:
+        """The day of a calendar is over: it joins those that the mean is of. A day without volume is none.
+
+        ratio    (n,) float64, shares at its end for one at the end of `last_day`: splits between
+        """
         self._grow(len(volume))
+        self.last_day[calendar] = day
+        if (ratio != 1.0).any():
+            self._done[calendar] = [_widened(each, len(volume)) * ratio for each in self._done[calendar]]
         mine = calendars == calendar
         self._today[self._filled[calendar] + 1 :, mine] = volume[mine]
         done = np.where(mine & (volume > 0), self._today, np.nan)
@@ -70,12 +78,18 @@ class Profile:
             for calendar in self._done
             for place, each in enumerate(self._done[calendar])
         }
-        return {"today": self._today, "mean": self._mean, "filled": np.array(self._filled, np.int64), **done}
+        return {
+            "today": self._today,
+            "mean": self._mean,
+            "filled": np.array(self._filled, np.int64),
+            "last_day": self.last_day,
+            **done,
+        }
 
     def put_back(self, arrays: Mapping[str, Numbers]) -> None:
         """What was kept, in place of what is there."""
         self._today, self._mean = np.array(arrays["today"]), np.array(arrays["mean"])
-        self._filled = arrays["filled"].tolist()
+        self._filled, self.last_day = arrays["filled"].tolist(), np.array(arrays["last_day"])
         self._done = {calendar: [] for calendar in Calendar}
         for name in sorted(
             (name for name in arrays if name.startswith("done.")), key=lambda name: int(name.split(".")[2])

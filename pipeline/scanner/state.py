@@ -140,7 +140,8 @@ class State:
         columns["is_short_restricted"][mine] = -1
         volume = self._volume()
         if self.profile is not None:
-            self.profile.turn(calendar, columns["calendar"], volume)
+            ratio = self._split_between(np.full(columns.rows, self.profile.last_day[calendar]), day.number)
+            self.profile.turn(calendar, columns["calendar"], volume, day.number, ratio)
         self._finish(np.flatnonzero(mine & (volume > 0)), day.number, volume)
         for total, base in (
             ("total_steps", "base_steps"),
@@ -162,11 +163,19 @@ class State:
             "volume": volume[rows],
         }
         known_ns = np.where(has, columns["ts_rth_known_ns"][rows], columns["ts_last_ns"][rows])
-        self.history.complete(columns, rows, np.full(len(rows), day), bars, known_ns)
+        ratio = self._split_between(columns["done_day"], day)[rows]
+        self.history.complete(columns, rows, np.full(len(rows), day), bars, known_ns, ratio)
+
+    def _split_between(self, after: Numbers, until: int) -> Numbers:
+        """(n,) float64: shares at the end of a day for one at the end of another, (n,)."""
+        rows = self.columns.rows
+        return self.facts.splits.ratio(rows, after, np.full(rows, until))
 
     def _fold_bars(self, block: Block) -> None:
         trades.fold_bars(self.columns, self.days, block)
         daily = trades.daily_bars(block)
+        if len(daily):  # splits between them
+            self.facts.release(int(block.number("ts_recv_ns").max()), self.columns.rows)
         dates = day_of(daily.number("ts_event_ns"))
         for day in np.unique(dates).tolist():
             bars = daily.take(dates == day)
@@ -178,9 +187,9 @@ class State:
         ids = bars.number("instrument_id")
         values = {name: bars.number(f"{name}_nano") / NANO for name in ("high", "low", "close")}
         volume = bars.number("volume_steps") * self.columns["step_size"][ids]
-        self.history.complete(
-            self.columns, ids, np.full(len(ids), day), {**values, "volume": volume}, bars.number("ts_recv_ns")
-        )
+        ratio = self._split_between(self.columns["done_day"], day)[ids]
+        bars_ = {**values, "volume": volume}
+        self.history.complete(self.columns, ids, np.full(len(ids), day), bars_, bars.number("ts_recv_ns"), ratio)
 
     def _define(self, block: Block) -> None:
         ids = block.number("instrument_id")

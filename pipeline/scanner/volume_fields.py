@@ -13,7 +13,6 @@ import numpy as np
 from pipeline.block import Numbers
 from pipeline.scanner.facts import day_of
 from pipeline.scanner.field import SHARES, Field, Valued, View, field_of
-from pipeline.scanner.history import split_since
 from pipeline.scanner.price_fields import window
 from pipeline.units import ABSENT, MINUTE_NS, NANO
 
@@ -77,14 +76,13 @@ def pm_vwap(view: View) -> Valued:
 
 @field_of("adv", "size", "average daily volume", _ADV)
 def adv(view: View) -> Valued:
-    """As today's shares count it: a split since is taken in."""
+    """As today's shares count it: splits since are taken in."""
     told = view.fact("average_daily_volume")
     is_told = np.isfinite(told["value"])
     day = np.where(is_told, day_of(told["as_of_ns"]), view["done_day"])
     value = np.where(is_told, told["value"], view["adv"])
-    return Valued(
-        value * split_since(view.facts, view.rows, day), np.where(is_told, told["known_ns"], view["ts_done_ns"])
-    )
+    known_ns = np.where(is_told, told["known_ns"], view["ts_done_ns"])
+    return Valued(value * view.shares_since(day), known_ns)
 
 
 @field_of("vol_pct_adv", "%", "today's volume of the average daily volume", f"{_TRADES}; {_ADV}")
@@ -193,7 +191,10 @@ def _relative(view: View, size: Numbers, usual: Numbers, share: float) -> Number
 def _usual(view: View, ts_ns: int) -> tuple[Numbers, Numbers]:
     """(n,) usual volume by a moment of today, from the session's own days, else as told; and when that was known."""
     profile = view.state.profile
-    own = np.full(view.rows, np.nan) if profile is None else profile.at(view.state.days, view["calendar"], ts_ns)
+    own = np.full(view.rows, np.nan)
+    if profile is not None:
+        own = profile.at(view.state.days, view["calendar"], ts_ns)
+        own = own * view.shares_since(profile.last_day[view["calendar"]])
     told, known_ns = _told(view, ts_ns)
     is_own = np.isfinite(own)
     return np.where(is_own, own, told), np.where(is_own, view["ts_done_ns"], known_ns)
@@ -211,7 +212,8 @@ def _told(view: View, ts_ns: int) -> tuple[Numbers, Numbers]:
     for (low, first), (high, second) in pairwise(times):
         here, there = view.fact(first), view.fact(second)
         inside = (minute >= low) & (minute < high)
-        between = here["value"] + (there["value"] - here["value"]) * ((minute - low) / (high - low))
+        before, behind = (each["value"] * view.shares_since(day_of(each["as_of_ns"])) for each in (here, there))
+        between = before + (behind - before) * ((minute - low) / (high - low))
         usual = np.where(inside, between, usual)
         known_ns = np.where(inside, np.maximum(here["known_ns"], there["known_ns"]), known_ns)
     return usual, known_ns

@@ -132,6 +132,70 @@ def test_a_reverse_split_this_morning_makes_no_gap():
     assert [value_of(scanner, name) for name in shown] == [10, pytest.approx(5), 5e5, 1e5, 0, 0]
 
 
+def split_tape(*splits, closed=CLOSED):
+    """What was said at a close, then splits as (ratio, day)."""
+    tape = Tape().instrument(T, 1, "A")
+    told = {
+        "previous_close": 12.0,
+        "float_shares": 6e6,
+        "average_daily_volume": 3e6,
+        "atr14": 1.2,
+        "short_interest": 6e5,
+    }
+    for name, value in told.items():
+        tape.fact(T, 1, name, value, as_of_ns=closed)
+    for ratio, day, *provider in splits:
+        named = {"provider": provider[0]} if provider else {}
+        tape.fact(T, 1, "split_ratio", ratio, known_ns=closed - DAY_NS, as_of_ns=at("00:00:00", day), **named)
+    return tape.timer(T + SECOND_NS)
+
+
+SPLIT = ("prev_close", "float", "adv", "atr14", "short_interest", "days_since_split", "days_since_rsplit")
+
+
+@pytest.mark.parametrize(
+    ("splits", "expected"),
+    [
+        pytest.param([(0.1, "2026-11-04"), (0.5, "2026-11-02")], [240, 3e5, 1.5e5, 24, 3e4, 0, 0], id="two since"),
+        pytest.param(
+            [(2, "2026-11-04"), (0.1, "2026-11-01")], [60, 1.2e6, 6e5, 6, 1.2e5, 0, 3], id="forward, then reverse"
+        ),
+        pytest.param([(0.5, "2026-11-03"), (0.1, "2026-10-20")], [24, 3e6, 1.5e6, 2.4, 3e5, 1, 1], id="one before"),
+        pytest.param(
+            [(0.1, "2026-11-02", "b"), (0.1, "2026-11-03", "c")], [120, 6e5, 3e5, 12, 6e4, 1, 1], id="two tell one"
+        ),
+        pytest.param([(0.1, "2026-11-02"), (0.1, "2026-11-03")], [1200, 6e4, 3e4, 120, 6e3, 1, 1], id="one tells two"),
+    ],
+)
+def test_all_splits_since_count(splits, expected):
+    _, scanner = scanned(split_tape(*splits, closed=at("16:00:00", "2026-10-31")), scanner_of(show=SPLIT))
+    assert [value_of(scanner, name) for name in SPLIT] == pytest.approx(expected)
+
+
+def test_a_split_counts_from_its_day_on_not_from_when_it_is_announced_or_tells_of_the_next():
+    tape = split_tape((0.5, "2026-11-03"), (0.1, "2026-11-05"), closed=at("16:00:00", "2026-11-02"))
+    assert value_of(scanned(tape, scanner_of(show=SPLIT))[1], "prev_close") == 24
+    tape.timer(at("08:00:00", "2026-11-05"))
+    assert value_of(scanned(tape, scanner_of(show=SPLIT))[1], "prev_close") == 240
+
+
+@pytest.mark.parametrize("rows", [0, 1, 7])
+def test_days_that_the_session_saw_are_counted_in_todays_shares(rows):
+    """Four daily bars with splits between them: as if all of them had been traded in the last day's shares."""
+    plain, split = (Tape().instrument(T, 1, "A") for _ in range(2))
+    days = ("2026-10-28", "2026-10-29", "2026-10-30", "2026-11-03")
+    split.fact(T, 1, "split_ratio", 0.1, as_of_ns=at("00:00:00", "2026-10-29"))
+    split.fact(T, 1, "split_ratio", 2.0, as_of_ns=at("00:00:00", "2026-11-03"))
+    for place, (day, before) in enumerate(zip(days, (0.2, 2.0, 2.0, 1.0), strict=True)):
+        prices, volume = [20.0 + place, 22.0 + place, 19.0 + place, 21.0 + place], 10_000 * (place + 1)
+        plain.bar(at("00:00:00", day), 1, prices, volume, length=DAY_NS, recv_ns=T + 1)
+        then = [price * before for price in prices]
+        split.bar(at("00:00:00", day), 1, then, round(volume / before), length=DAY_NS, recv_ns=T + 1)
+    names = ("prev_close", "adv", "atr14")
+    found = [scanned(tape.timer(T + SECOND_NS), scanner_of(show=names), rows)[1] for tape in (plain, split)]
+    assert [value_of(found[1], name) for name in names] == pytest.approx([value_of(found[0], name) for name in names])
+
+
 def test_a_split_that_is_announced_is_not_in_force():
     tape = Tape().instrument(T, 1, "A").fact(T, 1, "previous_close", 1.0, as_of_ns=CLOSED)
     tape.fact(T, 1, "split_ratio", 0.1, as_of_ns=at("00:00:00", "2026-11-05")).timer(T + SECOND_NS)
