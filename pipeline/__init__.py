@@ -102,12 +102,12 @@ remembered at waypoints. A run is written by `log.whole`, to be there at once or
 
 **The shell.** `config` reads what people write. `run.recording` records with `run.control` listening and `run.sealing` behind it, `run.importing`
 (reading `run.ahead` of the writing) and `run.generating` feed it, with `run.continuing` for a session that can't go on as it was, `run.replaying`, writing `run.behind` the reducing, and
-`run.verifying` fold again through `run.fold`, a scanner beside it by `run.following`, over what `run.loading` made of files, in another process over the `run.wire`, with `run.code` that was
+`run.verifying` fold again through `run.fold`, scanners beside it by `run.following`, over what `run.loading` made of files, in another process over the `run.wire`, with `run.code` that was
 kept, `run.strategies` that were named, perhaps by `run.trying` before, and the `run.environment` they ran in; `run.comparing` finds the first
 difference, `run.diffing` where two runs part. `run.keeping` leaves waypoints while a run is made; from them `run.traveling` reaches any
 input, `run.moments` and `run.moves` read what is found there by its `run.outline`, and `run.looking` answers with it. `run.notes` are
 remarks. `run.backtesting` runs a grid that `run.sweeping` reads over many sessions: a `run.cell` is a function, a
-`run.worker` the process it runs in, `run.crew` hands them out, `run.tally` counts what they come to, `run.overnight` carries positions from one to the next. `run.scanners` come from files,
+`run.worker` the process it runs in, `run.crew` hands them out, `run.tally` counts what they come to, `run.overnight` carries positions from one to the next. `run.scanners` come from files, `run.attaching` says who stands behind them,
 and `run.scanning` is one over a session. `run.pages`, `run.feeds_page` and `run.scanner_page` write
 what the code says of itself. A live session (`run.live`) is what was asked for (`run.asking`) of which `run.feeds`; `run.beginning` finds the one that goes on, of which `run.missing` tells since when, `run.listening` holds
 the sockets, `run.intake` makes inputs of what came, `run.picks` are what a scanner picked of it, kept as it came by `run.rawness` for `run.renormalizing`; `run.glimpse` is what is seen of it.

@@ -19,15 +19,14 @@ def settings_of(manifest: Manifest) -> list[dict[str, Any]]:
     settings: Any = manifest.settings
     if "scanners" in settings:
         return list(settings["scanners"])
-    chosen = (settings.get("plan") or {}).get("scanner")
-    if not chosen:
-        return []
+    return [_read(chosen) for chosen in (settings.get("plan") or {}).get("scanners", ())]
+
+
+def _read(chosen: dict[str, Any]) -> dict[str, Any]:
+    """What a scanner's text defines today; the numbers alone where it defines nothing any more."""
+    text, file = chosen["text"], chosen["file"]
     own = [msgspec.convert(each, FieldWords).unfounded for each in chosen.get("fields_words", ())]
-    return [_read(chosen["text"], chosen["file"], {**FIELDS, **{each.name: each for each in own}})]
-
-
-def _read(text: str, file: str, fields: Fields) -> dict[str, Any]:
-    """What a text defines today; the numbers alone where it defines nothing any more."""
+    fields: Fields = {**FIELDS, **{each.name: each for each in own}}
     name = file.rpartition("/")[2].partition(".")[0]
     nameless = {"name": name, "fields": [], "units": [], "sources": [], "filters": []}
     try:

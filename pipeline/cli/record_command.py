@@ -42,8 +42,10 @@ _HANG_UP = (signal.SIGHUP,) if hasattr(signal, "SIGHUP") else ()
 @click.option("--strategy", "strategies", multiple=True, help="name, or path of a .py file; may be repeated")
 @click.option(
     "--scanner",
-    type=click.Path(path_type=Path),
-    help="strategies hear what it picks; a TOML file, see docs/scanners.md",
+    "scanners",
+    multiple=True,
+    metavar="FILE[=STRATEGY,...]",
+    help="strategies hear what it picks, of several each its own; TOML, see docs/scanners.md",
 )
 @click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="of the strategy, or STRATEGY.NAME=VALUE")
 @click.option(
@@ -74,7 +76,7 @@ def command(
     watch: tuple[str, ...],
     watch_channels: str | None,
     strategies: tuple[str, ...],
-    scanner: Path | None,
+    scanners: tuple[str, ...],
     params: tuple[str, ...],
     settings: tuple[str, ...],
     channels: str | None,
@@ -117,7 +119,7 @@ def command(
         feeds=feeds,
         symbols=symbols,
         strategies=strategies,
-        scanner=scanner,
+        scanners=scanners,
         params=params,
         settings=settings,
         channels=channels,

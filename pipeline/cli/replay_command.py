@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 @click.command("replay")
 @click.argument("sessions", nargs=-1, required=True)
-@click.option(
-    "--strategy", "strategies", multiple=True, required=True, help="name, or path of a .py file; may be repeated"
-)
+@click.option("--strategy", "strategies", multiple=True, help="name, or path of a .py file; may be repeated")
 @click.option(
     "--scanner",
-    type=click.Path(path_type=Path),
-    help="strategies hear what it picks; a TOML file, see docs/scanners.md",
+    "scanners",
+    multiple=True,
+    metavar="FILE[=STRATEGY,...]",
+    help="strategies hear what it picks, of several each its own; TOML, see docs/scanners.md",
 )
 @click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="of the strategy, or STRATEGY.NAME=VALUE")
 @click.option(
@@ -36,7 +36,7 @@ def command(
     home: str,
     sessions: tuple[str, ...],
     strategies: tuple[str, ...],
-    scanner: Path | None,
+    scanners: tuple[str, ...],
     params: tuple[str, ...],
     settings: tuple[str, ...],
     until: str | None,
@@ -55,14 +55,18 @@ def command(
     the same to the byte.
     """
     from pipeline.config import moment_ns
+    from pipeline.errors import ConfigError
     from pipeline.log.store import Store
+    from pipeline.run.attaching import attached
     from pipeline.run.replaying import replay
-    from pipeline.run.strategies import plan_of, strategy_file
+    from pipeline.run.strategies import plan_of
 
     speed = speed_asked(is_compiled=is_compiled, is_interpreted=is_interpreted)
     store = Store(Path(home))
-    files = [strategy_file(name) for name in strategies]
-    plan = plan_of(files, params, settings, scanner)
+    files, scanned_by, behind = attached(scanners, strategies)
+    if not files:
+        raise ConfigError("--strategy: name what is to run, e.g. --strategy ema_cross, or --scanner FILE=ema_cross")
+    plan = plan_of(files, params, settings, scanned_by, behind)
     runs = []
     for session in [found for name in sessions for found in store.find(name)]:
         click.echo(

@@ -16,12 +16,11 @@ import numpy as np
 from pipeline.block import Block
 from pipeline.codes import SessionAction
 from pipeline.core.context import OUTPUT, Context, Output, check_ranges
-from pipeline.core.instrument import OUT_OF_UNIVERSE
 from pipeline.core.operator import flatten
 from pipeline.core.record import Record
 from pipeline.core.strategy import HANDLERS, Plan, Strategy
 from pipeline.core.tape import Place, new_row, put
-from pipeline.core.world import World, index_of
+from pipeline.core.world import World, hears, index_of
 
 _ADDRESS: Final = re.compile(r"0x[0-9a-fA-F]+")
 _FOLDERS: Final = re.compile(r"(?:[A-Za-z]:)?[\\/](?:[^\s'\"\\/:]+[\\/])+")
@@ -195,7 +194,7 @@ def _hears(world: World, cell: Cell, name: str) -> bool:
     """Whether the strategy runs, and the instrument is in the universe; of its own orders it hears in any case."""
     if world.runs[cell.running.strategy_id].is_stopped:
         return False
-    return name in OF_ORDERS or world.instruments[cell.context.instrument_id].standing != OUT_OF_UNIVERSE
+    return name in OF_ORDERS or hears(world, cell.running.strategy_id, cell.context.instrument_id)
 
 
 def _call(world: World, cell: Cell, handler: Callable[..., None], event: Any) -> None:

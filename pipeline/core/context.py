@@ -103,14 +103,20 @@ class ClockRow:
     is_live: bool = True
 
 
+IN_UNIVERSE, LEAVING, OUT_OF_UNIVERSE = range(3)
+"""Where a strategy stands in an instrument: it hears it; it hears it and may only reduce; it doesn't."""
+
+
 @state
 class CellRow:
     """A strategy in an instrument: the gate that refuses now, and how many outputs it made in input `outputs_seq`.
 
-    It `is_started` once its `on_start` was due, here or in the session whose state it goes on with.
+    It `is_started` once its `on_start` was due, here or in the session whose state it goes on with. `standing` says
+    whether the instrument is in its universe.
     """
 
     is_started: bool
+    standing: int
     gate: int
     outputs: int
     outputs_seq: int

@@ -15,7 +15,7 @@ from pipeline.core.portfolio import start_day
 from pipeline.core.risk import Case, Verdict, admit
 from pipeline.core.sizing import Draft, drafted, leg, no_draft
 from pipeline.core.tape import Place, new_row, put
-from pipeline.core.world import ON_ORDER, World, free_slot, new_fact, order_at, position_of
+from pipeline.core.world import ON_ORDER, World, free_slot, index_of, new_fact, order_at, position_of
 from pipeline.units import ABSENT
 
 
@@ -144,6 +144,7 @@ def send(world: World, strategy_id: int, instrument_id: int, draft: Draft, cause
             world.settings,
             world.clock.now_ns,
             world.clock.is_live,
+            world.cells[index_of(world, strategy_id, instrument_id)].standing,
             reduces,
         )
     )

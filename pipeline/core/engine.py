@@ -15,8 +15,9 @@ from pipeline.core import chunk, step, universe
 from pipeline.core.carrying import take_over
 from pipeline.core.cells import Cells, deliver_to_one
 from pipeline.core.closing import bar_row, set_lengths
+from pipeline.core.context import IN_UNIVERSE
 from pipeline.core.hashing import DecisionsHash
-from pipeline.core.instrument import IN_UNIVERSE, fold_definition, introduced, known
+from pipeline.core.instrument import fold_definition, introduced, known
 from pipeline.core.market import AccountStatement, Definition, Instrument, Request, SessionNotice
 from pipeline.core.operator import fold_account, obey
 from pipeline.core.settings import SETTINGS, EngineSettings, checked, row_of
@@ -58,6 +59,7 @@ class Engine:
         self._size_step_nano = np.zeros(64, np.int64)
         self._hash = DecisionsHash()
         _start_runs(self.world, strategies, self._timeframes)
+        universe.follow(self.world, strategies)
         self.world.counts.timeframes = len(self._timeframes)
         self.world.counts.print_timeframes = sum(basis == BarBasis.PRINTS for _, basis in self._timeframes)
 
@@ -94,10 +96,11 @@ class Engine:
         clock.round += 1
         for row in (row for block in placed if block.kind == Kind.UNIVERSE for row in block.rows()):
             assert row["seq"] == clock.seq
-            cause = Place(row["seq"], row["ord"])
-            if universe.change(world, row["instrument_id"], row["action"], cause):
-                clock.cause_seq, clock.cause_ord = cause
-                self._start(row["instrument_id"], known(world.instruments[row["instrument_id"]], clock.now_ns))
+            cause, instrument_id = Place(row["seq"], row["ord"]), row["instrument_id"]
+            universe.change(world, row["scanner_id"], instrument_id, row["action"], cause)
+            clock.cause_seq, clock.cause_ord = cause
+            if instrument_id in self.symbols:
+                self._start(instrument_id, known(world.instruments[instrument_id], clock.now_ns))
         universe.let_go(world)
         step.finish(world, self.cells)
         return concat([*placed, *self._drained()])
@@ -170,13 +173,11 @@ class Engine:
         step.finish(world, self.cells)
 
     def _start(self, instrument_id: int, instrument: Instrument) -> None:
-        """Introduce the instrument to each strategy that does not know it yet, once it is in the universe."""
+        """Introduce the instrument to each strategy that does not know it yet, once it is in its universe."""
         world = self.world
-        if world.instruments[instrument_id].standing != IN_UNIVERSE:
-            return
         for strategy_id in range(1, world.counts.strategies + 1):
             cell = world.cells[index_of(world, strategy_id, instrument_id)]
-            if not cell.is_started:
+            if cell.standing == IN_UNIVERSE and not cell.is_started:
                 cell.is_started = True
                 deliver_to_one(world, self.cells, "on_start", strategy_id, instrument_id, instrument)
 
@@ -209,7 +210,7 @@ class Engine:
         world.positions.grow(counts.instruments * counts.strategies + 1)
         world.cells.grow(counts.instruments * counts.strategies + 1)
         world.bars.grow(counts.instruments * counts.timeframes + 1)
-        world.instruments[instrument_id].standing = universe.first_standing(world)
+        universe.admit(world, instrument_id)
         for strategy_id in range(1, counts.strategies + 1):
             position = position_of(world, strategy_id, instrument_id)
             position.strategy_id = strategy_id

@@ -22,17 +22,13 @@ _DUPLICATE: Final = Mark.DUPLICATE.value
 _OUT_OF_ORDER: Final = Mark.OUT_OF_ORDER.value
 
 
-IN_UNIVERSE, LEAVING, OUT_OF_UNIVERSE = range(3)
-"""Where an instrument stands: strategies hear it; they hear it and may only reduce; they don't."""
-
-
 @state
 class InstrumentRow:
     """One row an instrument. `*_left_steps` is displayed size that none of our fills has used up yet.
 
     `ts_quote_ns` is when we got the quote in force, `ts_quote_event_ns` the venue's time of it.
     `bar_unit` and `bar_length` (0: none yet) are of the bars that orders fill against while there are no quotes: those of
-    the first bar. `calendar` says whose hours it keeps (hours.Calendar), `standing` whether it is in the universe.
+    the first bar. `calendar` says whose hours it keeps (hours.Calendar).
     """
 
     instrument_id: int
@@ -53,7 +49,6 @@ class InstrumentRow:
     bar_unit: int
     bar_length: int
     calendar: int
-    standing: int
     is_halted: bool
     open_orders: int
 

@@ -8,8 +8,9 @@ import math
 from typing import NamedTuple
 
 from pipeline.codes import OrderType, RiskRule, Side
+from pipeline.core.context import IN_UNIVERSE
 from pipeline.core.dialect import INF, NAN, price_of, size_of
-from pipeline.core.instrument import IN_UNIVERSE, InstrumentRow, far_side_nano, unit_value
+from pipeline.core.instrument import InstrumentRow, far_side_nano, unit_value
 from pipeline.core.portfolio import AccountRow, PositionRow
 from pipeline.core.settings import SettingsRow
 from pipeline.core.sizing import Draft
@@ -34,7 +35,7 @@ class Check(NamedTuple):
 
 
 class Case(NamedTuple):
-    """All a rule may look at. `is_live` is false for decisions made on warm-up or backfilled inputs."""
+    """All a rule may look at. `is_live` is false for decisions made on warm-up or backfilled inputs, `standing` the strategy's in the instrument."""
 
     draft: Draft
     instrument: InstrumentRow
@@ -43,6 +44,7 @@ class Case(NamedTuple):
     settings: SettingsRow
     now_ns: int
     is_live: bool
+    standing: int
     reduces: bool
 
 
@@ -84,8 +86,8 @@ def from_the_past(case: Case) -> Check:
 
 
 def leaving(case: Case) -> Check:
-    """1 when the instrument is no longer in the universe."""
-    return Check(RiskRule.ALLOW_LIST, (0.0 if case.instrument.standing == IN_UNIVERSE else 1.0), 0.0)
+    """1 when the instrument is no longer in the strategy's universe."""
+    return Check(RiskRule.ALLOW_LIST, (0.0 if case.standing == IN_UNIVERSE else 1.0), 0.0)
 
 
 def kill_switch(case: Case) -> Check:

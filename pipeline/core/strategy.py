@@ -144,7 +144,13 @@ class Strategy:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A strategy with its parameters set; its place in the run's list, from 1, is its `strategy_id`."""
+    """A strategy with its parameters set; its place in the run's list, from 1, is its `strategy_id`.
+
+    It hears what the scanner of that number picks. `universe` is what becomes of it where that drops an instrument
+    (`core.universe`); 0: what the setting of that name says.
+    """
 
     strategy: Strategy
     params: Any
+    scanner_id: int = 0
+    universe: int = 0

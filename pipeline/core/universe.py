@@ -1,23 +1,23 @@
 """Universe: which instruments strategies hear, as changes of it come in. Who leaves is flattened, or stays until it is flat.
 
-The changes are made by a scanner, behind an input: they are derived rows of it, and what follows of them is derived from
-the same input.
+The changes are made by scanners, behind an input: they are derived rows of it, and what follows of them is derived from
+the same input. Each scanner moves the strategies that stand behind it, and no others.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 
 from pipeline.block import Blocks
-from pipeline.core.instrument import IN_UNIVERSE, LEAVING, OUT_OF_UNIVERSE
+from pipeline.core.context import IN_UNIVERSE, LEAVING, OUT_OF_UNIVERSE
 from pipeline.core.operator import flatten
+from pipeline.core.strategy import Plan
 from pipeline.core.tape import Place
-from pipeline.core.world import World, is_defined, position_of
+from pipeline.core.world import World, index_of, is_defined, position_of
 from pipeline.scanner_codes import UniverseAction
 
 ALL, FLATTENED, KEPT = range(3)
-"""The setting `universe`."""
-
-_EVERY = 0
-"""As a strategy: all of them."""
+"""The setting `universe`, and what a strategy's own may be."""
 
 
 def placed(made: Blocks, ord_: int) -> Blocks:
@@ -25,37 +25,57 @@ def placed(made: Blocks, ord_: int) -> Blocks:
     return [block.with_columns(ord=(block.number("ord") + ord_).astype(np.int32)) for block in made if len(block)]
 
 
-def first_standing(world: World) -> int:
-    """Where an instrument stands that was just defined."""
-    return IN_UNIVERSE if world.settings.universe == ALL else OUT_OF_UNIVERSE
+def follow(world: World, plans: Sequence[Plan]) -> None:
+    """Say behind which scanner each strategy stands, and how it leaves."""
+    for run, plan in zip(world.runs[1:], plans, strict=True):
+        run.scanner_id = plan.scanner_id
+        run.universe = (plan.universe or world.settings.universe) if world.settings.universe != ALL else ALL
 
 
-def change(world: World, instrument_id: int, action: int, cause: Place) -> bool:
-    """An instrument enters or leaves the universe; whether it entered. Nothing else moves it, and nothing at all without one."""
-    if world.settings.universe == ALL or not is_defined(world, instrument_id):
-        return False
-    instrument = world.instruments[instrument_id]
+def admit(world: World, instrument_id: int) -> None:
+    """An instrument that nobody knew is there: in the universe of those that hear all, and of no other."""
+    for strategy_id in range(1, world.counts.strategies + 1):
+        is_in = world.runs[strategy_id].universe == ALL
+        cell = world.cells[index_of(world, strategy_id, instrument_id)]
+        cell.standing = IN_UNIVERSE if is_in else OUT_OF_UNIVERSE
+
+
+def change(world: World, scanner_id: int, instrument_id: int, action: int, cause: Place) -> None:
+    """A scanner adds an instrument or drops it. Nothing else moves its strategies, and nothing at all those that hear all."""
+    if not is_defined(world, instrument_id):
+        return
+    for strategy_id in range(1, world.counts.strategies + 1):
+        run = world.runs[strategy_id]
+        if run.universe != ALL and run.scanner_id == scanner_id:
+            _move(world, strategy_id, instrument_id, action, cause)
+
+
+def _move(world: World, strategy_id: int, instrument_id: int, action: int, cause: Place) -> None:
+    cell = world.cells[index_of(world, strategy_id, instrument_id)]
     if action == UniverseAction.ADDED:
-        instrument.standing = IN_UNIVERSE
-        return True
-    if instrument.standing == IN_UNIVERSE:
-        instrument.standing = LEAVING if world.settings.universe == KEPT else OUT_OF_UNIVERSE
-        if instrument.standing == OUT_OF_UNIVERSE:
-            flatten(world, _EVERY, instrument_id, cause)
-    return False
+        cell.standing = IN_UNIVERSE
+    elif cell.standing == IN_UNIVERSE:
+        cell.standing = LEAVING if world.runs[strategy_id].universe == KEPT else OUT_OF_UNIVERSE
+        if cell.standing == OUT_OF_UNIVERSE:
+            flatten(world, strategy_id, instrument_id, cause)
+
+
+def is_kept(world: World) -> bool:
+    """Whether any strategy stays in what it leaves until it is flat."""
+    return any(run.universe == KEPT for run in world.runs[1:])
 
 
 def let_go(world: World) -> None:
     """Whoever stayed only until it was flat leaves, once it is."""
+    if not is_kept(world):
+        return
     for instrument_id in range(1, world.counts.instruments + 1):
-        instrument = world.instruments[instrument_id]
-        if instrument.standing == LEAVING and _is_flat(world, instrument_id):
-            instrument.standing = OUT_OF_UNIVERSE
+        for strategy_id in range(1, world.counts.strategies + 1):
+            cell = world.cells[index_of(world, strategy_id, instrument_id)]
+            if cell.standing == LEAVING and _is_flat(world, strategy_id, instrument_id):
+                cell.standing = OUT_OF_UNIVERSE
 
 
-def _is_flat(world: World, instrument_id: int) -> bool:
-    for strategy_id in range(1, world.counts.strategies + 1):
-        position = position_of(world, strategy_id, instrument_id)
-        if position.quantity_steps != 0 or position.open_orders > 0:
-            return False
-    return True
+def _is_flat(world: World, strategy_id: int, instrument_id: int) -> bool:
+    position = position_of(world, strategy_id, instrument_id)
+    return position.quantity_steps == 0 and position.open_orders == 0

@@ -8,7 +8,7 @@ order first. `outputs`, `facts` and `bar_facts` are empty between two inputs, `t
 from typing import Any, Final, NamedTuple
 
 from pipeline.core.bars import BAR, BarRow
-from pipeline.core.context import OUTPUT, CellRow, ClockRow, Output
+from pipeline.core.context import OUT_OF_UNIVERSE, OUTPUT, CellRow, ClockRow, Output
 from pipeline.core.instrument import InstrumentRow
 from pipeline.core.market import Bar
 from pipeline.core.orders import OrderRow
@@ -68,12 +68,14 @@ class SlotRow:
 class RunRow:
     """A strategy as it runs: whether it was stopped, and the timeframes it asked for (bit k: timeframe k).
 
-    It `takes_state` where the session before was left by the same strategy with the same parameters. `bars` are the
+    It hears what the scanner of `scanner_id` picks, and leaves by the policy `universe` (core.universe). It `takes_state` where the session before was left by the same strategy with the same parameters. `bars` are the
     timeframes by part of the day, `revised_bars` those of which it wants revisions, too.
     """
 
     is_stopped: bool
     takes_state: bool
+    scanner_id: int
+    universe: int
     bars: IntArray = array(int, DAY_PARTS)
     revised_bars: int
 
@@ -190,6 +192,11 @@ def index_of(world: World, strategy_id: int, instrument_id: int) -> int:
 def position_of(world: World, strategy_id: int, instrument_id: int) -> PositionRow:
     """The position of a pair."""
     return world.positions[index_of(world, strategy_id, instrument_id)]
+
+
+def hears(world: World, strategy_id: int, instrument_id: int) -> bool:
+    """Whether a strategy is given what happens in an instrument; of its own orders it hears in any case."""
+    return world.cells[index_of(world, strategy_id, instrument_id)].standing != OUT_OF_UNIVERSE
 
 
 def is_defined(world: World, instrument_id: int) -> bool:

@@ -15,10 +15,9 @@ from pipeline.core.closing import add_middle, add_print, close_due, see_vendor_b
 from pipeline.core.context import Context, check_ranges
 from pipeline.core.desk import settle
 from pipeline.core.dialect import price_of, size_of
-from pipeline.core.instrument import OUT_OF_UNIVERSE
 from pipeline.core.strategy import HANDLERS, Strategy
 from pipeline.core.venue import arrive, match_quote
-from pipeline.core.world import index_of, is_defined
+from pipeline.core.world import hears, index_of, is_defined
 from pipeline.kernel.groups import COLUMNS, OTHERS, STEPS, columns_of
 from pipeline.kernel.translate import Translator
 
@@ -126,7 +125,7 @@ def _kernel(strategies: tuple[Strategy, ...]) -> tuple[Translator, str]:
         for name in HANDLERS
         if isinstance(handler := getattr(strategy, name), FunctionType)
     }
-    calls = [_call(number, name, handler) for (number, name), handler in handlers.items()]
+    calls = [_call(number, name, handler, names) for (number, name), handler in handlers.items()]
     deliveries = [_deliver(name, handlers, names) for name in HANDLERS if name not in _FACTS]
     deliveries += [_deliver_to_one(name, handlers) for name in _FACTS]
     steps = {kind: translator.add(function) for kind, function in STEPS.items()}
@@ -139,7 +138,7 @@ def _kernel(strategies: tuple[Strategy, ...]) -> tuple[Translator, str]:
 
 def _names(translator: Translator) -> dict[str, str]:
     """The core's functions that the lines written here call."""
-    called: tuple[Any, ...] = (is_defined, index_of, check_ranges, price_of, size_of)
+    called: tuple[Any, ...] = (is_defined, hears, index_of, check_ranges, price_of, size_of)
     return {function.__name__: translator.add(function) for function in called}
 
 
@@ -180,8 +179,8 @@ def _check_new(names: dict[str, str]) -> str:
     )
 
 
-def _call(number: int, name: str, handler: str) -> str:
-    is_out = "" if name in OF_ORDERS else f" or world.instruments[instrument_id].standing == {OUT_OF_UNIVERSE}"
+def _call(number: int, name: str, handler: str, names: dict[str, str]) -> str:
+    is_out = "" if name in OF_ORDERS else f" or not {names['hears']}(world, {number}, instrument_id)"
     return (
         f"def call_{number}_{name}(world, cells, instrument_id, event):\n"
         f"    if world.runs[{number}].is_stopped{is_out}:\n"

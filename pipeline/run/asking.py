@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -11,10 +10,11 @@ from pipeline.errors import ConfigError
 from pipeline.feeds.vendor import Vendor, watching
 from pipeline.instruments import EXCHANGE_ZONES, checked_symbol
 from pipeline.ports import Channel
+from pipeline.run.attaching import attached
 from pipeline.run.beginning import Recording
 from pipeline.run.clock import ScaledClock, ServedClock, SystemClock, Ticking
 from pipeline.run.feeds import feed_named, rest_of
-from pipeline.run.strategies import plan_of, strategy_file
+from pipeline.run.strategies import plan_of
 from pipeline.units import DAY_NS
 
 SERVED: Final = "served"
@@ -31,7 +31,7 @@ def recording_of(
     feeds: Sequence[str],
     symbols: Sequence[str],
     strategies: Sequence[str],
-    scanner: Path | None,
+    scanners: Sequence[str],
     params: Sequence[str],
     settings: Sequence[str],
     channels: str | None,
@@ -51,12 +51,12 @@ def recording_of(
         raise ConfigError(f"--feed {' '.join(names)}: each vendor allows one connection, name it once")
     if not symbols and not watch:
         raise ConfigError("--symbols or --watch: name what is to be recorded, e.g. --symbols AAPL,NVDA")
-    files = tuple(strategy_file(name) for name in strategies)
+    files, scanned_by, behind = attached(scanners, strategies)
     ticking = SystemClock() if clock is None else _clock(clock, feeds)
     return Recording(
         vendors=vendors,
         symbols=symbols_of(symbols, names, "--symbols"),
-        plan=plan_of(files, params, settings, scanner),
+        plan=plan_of(files, params, settings, scanned_by, behind),
         strategy_files=files,
         clock=ticking,
         until_ns=_until(until, ticking.now_ns(), vendors) if until else None,

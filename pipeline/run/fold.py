@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol, Self
 import msgspec
 
 from pipeline.block import Blocks
-from pipeline.core import chunk
+from pipeline.core import chunk, universe
 from pipeline.core.carrying import carried
 from pipeline.core.engine import Engine
 from pipeline.core.frozen import freeze, thaw
@@ -34,6 +34,8 @@ from pipeline.run.following import Following, ScannerPlan, scanner_of
 from pipeline.run.loading import load_strategy
 from pipeline.run.outline import Outline, outline_of
 from pipeline.scanner import segment
+from pipeline.scanner.fold import FieldScanner
+from pipeline.scanner.lists import ListScanner
 
 if TYPE_CHECKING:
     from pipeline.kernel.engine import CompiledEngine
@@ -42,29 +44,31 @@ if TYPE_CHECKING:
 class StrategyPlan(msgspec.Struct, frozen=True):
     """One strategy to run: its name, its file as recorded (`strategies/hold.py`), all its parameters.
 
-    `bars` are the sizes of bars it is given instead of those it asks for.
+    `bars` are the sizes of bars it is given instead of those it asks for, `scanner` is the place of the one behind which
+    it stands, from 1; 0: it hears every instrument.
     """
 
     name: str
     file: str
     params: dict[str, bool | int | float | str] = {}
     bars: tuple[str, ...] = ()
+    scanner: int = 0
 
 
 class FoldPlan(msgspec.Struct, frozen=True):
     """Everything that decides what an engine does with its inputs, but for the code.
 
-    With a `scanner` strategies hear what it picks.
+    With `scanners` strategies hear what theirs picks.
     """
 
     strategies: tuple[StrategyPlan, ...]
     settings: dict[str, Any]
-    scanner: ScannerPlan | None = None
+    scanners: tuple[ScannerPlan, ...] = ()
 
 
 def columns_of(plan: FoldPlan) -> tuple[str, ...]:
     """The columns of inputs that a fold of this plan looks into."""
-    return chunk.COLUMNS if plan.scanner is None else tuple(dict.fromkeys([*chunk.COLUMNS, *segment.COLUMNS]))
+    return tuple(dict.fromkeys([*chunk.COLUMNS, *segment.COLUMNS])) if plan.scanners else chunk.COLUMNS
 
 
 Carried = list[tuple[str, str]]
@@ -130,6 +134,9 @@ INPUTS_WORTH_LOADING: Final = 20_000
 FOR_LONG: Final = INPUTS_WORTH_LOADING
 """As `inputs`, for a session that is recorded: what was compiled before is loaded, but nobody waits for compiling."""
 
+_LEAVES: Final = {"": universe.ALL, "flatten": universe.FLATTENED, "keep": universe.KEPT}
+"""What a scanner's `when_dropped` means; nothing: what the setting says."""
+
 INPUTS_WORTH_COMPILING: Final = 1_000_000
 """So many inputs are reduced interpreted in the time it takes to compile a strategy."""
 
@@ -155,8 +162,9 @@ class LocalFold:
 
         Raises StrategyError when COMPILED was asked for and can't be.
         """
+        scanners = [scanner_of(each, number) for number, each in enumerate(plan.scanners, 1)]
         self._plans = plans = [
-            _engine_plan(strategy, path) for strategy, path in zip(plan.strategies, paths, strict=True)
+            _engine_plan(strategy, path, scanners) for strategy, path in zip(plan.strategies, paths, strict=True)
         ]
         self.why = ""
         self.compile_s = 0.0
@@ -173,7 +181,7 @@ class LocalFold:
                 if speed is Speed.COMPILED:
                     raise
                 self.why = str(error)
-        self._following = Following(self._engine, scanner_of(plan.scanner)) if plan.scanner else None
+        self._following = Following(self._engine, scanners) if scanners else None
 
     @property
     def speed(self) -> Speed:
@@ -246,11 +254,12 @@ def recorded_paths(plan: FoldPlan, code: Path) -> list[Path]:
     return [code / strategy.file for strategy in plan.strategies]
 
 
-def _engine_plan(plan: StrategyPlan, path: Path) -> Plan:
+def _engine_plan(plan: StrategyPlan, path: Path, scanners: Sequence[FieldScanner | ListScanner]) -> Plan:
     strategy = load_strategy(path)
     if plan.bars:
         strategy = strategy.with_bars(plan.bars)
-    return Plan(strategy, strategy.Params.from_dict(plan.params))
+    leaves = _LEAVES[scanners[plan.scanner - 1].definition.when_dropped] if plan.scanner else universe.ALL
+    return Plan(strategy, strategy.Params.from_dict(plan.params), plan.scanner, leaves)
 
 
 class NoFold:
@@ -280,8 +289,8 @@ class NoFold:
 class RecordedFold:
     """The recorded engine, in a process that sees only the recorded sources."""
 
-    def __init__(self, plan: FoldPlan, code: Path) -> None:
-        """`code` is a log's `code/` folder."""
+    def __init__(self, plan: object, code: Path) -> None:
+        """`plan` is as the log keeps it, for its code may know another FoldPlan; `code` is the log's `code/` folder."""
         boot = (
             f"import sys; sys.path.insert(0, {str(code)!r}); from pipeline.run.fold import serve; serve({str(code)!r})"
         )

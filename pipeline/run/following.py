@@ -1,6 +1,7 @@
-"""Following: strategies that hear what a scanner picks. Both are folds over the same inputs; the scanner's come first at each of them."""
+"""Following: strategies that hear what scanners pick. All are folds over the same inputs; the scanners' come first at each of them."""
 
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Final
@@ -42,7 +43,7 @@ class ScannerPlan(msgspec.Struct, frozen=True):
 
 
 def scanner_of(plan: ScannerPlan, scanner_id: int = 1) -> FieldScanner | ListScanner:
-    """The scanner. Raises ConfigError naming file, key and what is accepted, StrategyError for a line of its own fields that fails."""
+    """The scanner, by its place in the plan's list, from 1. Raises ConfigError naming file, key and what is accepted, StrategyError for a line of its own fields that fails."""
     if is_list(plan.text, plan.file):
         return ListScanner(list_from(plan.text, plan.file, plan.list_text), scanner_id)
     fields = FIELDS
@@ -61,40 +62,62 @@ def fields_in(module: ModuleType) -> tuple[Field, ...]:
 
 
 class Following:
-    """An engine, or what is as good, behind a scanner."""
+    """An engine, or what is as good, behind scanners."""
 
-    def __init__(self, engine: "Engine | CompiledEngine", scanner: FieldScanner | ListScanner) -> None:
+    def __init__(self, engine: "Engine | CompiledEngine", scanners: Sequence[FieldScanner | ListScanner]) -> None:
         self.engine = engine
-        self.scanner = scanner
+        self.scanners = scanners
 
     def reduce(self, batch: Blocks) -> Blocks:
-        """The derived rows of exactly these inputs: behind each input at which the scanner spoke, what it said and what follows."""
+        """The derived rows of exactly these inputs: behind each input at which scanners spoke, what they said and what follows."""
         batch = [block for block in batch if len(block)]
         if not batch:
             return []
         start = first_seq(batch)
         end = start + row_count(batch)
-        made = self.scanner.update(batch)
+        made = [said for scanner in self.scanners if (said := scanner.update(batch))]
         derived: Blocks = []
-        for seq in sorted({seq for block in made for seq in np.unique(block.number("seq")).tolist()}):
+        for seq in sorted({seq for said in made for block in said for seq in np.unique(block.number("seq")).tolist()}):
             derived += self.engine.reduce(between(batch, start, seq + 1))
-            derived += self.engine.decide(between(made, seq, seq + 1))
+            derived += self.engine.decide(_one_after_another([between(said, seq, seq + 1) for said in made]))
             start = seq + 1
         if start < end:
             derived += self.engine.reduce(between(batch, start, end))
         return concat(derived)
 
     def state_hash(self) -> bytes:
-        """32 bytes over what both remember."""
-        return bytes(blake3(self.engine.state_hash() + blake3(self.scanner.freeze()).digest()).digest())
+        """32 bytes over what all of them remember."""
+        digests = [blake3(scanner.freeze()).digest() for scanner in self.scanners]
+        return bytes(blake3(b"".join([self.engine.state_hash(), *digests])).digest())
 
     def freeze(self, engine: bytes) -> bytes:
-        """The engine's bytes with the scanner's behind them."""
-        return _LENGTH.pack(len(engine)) + engine + self.scanner.freeze()
+        """The engine's bytes with the scanners' behind them."""
+        parts = [engine, *(scanner.freeze() for scanner in self.scanners)]
+        return b"".join(_LENGTH.pack(len(part)) + part for part in parts)
 
     def thaw(self, state: bytes) -> bytes:
-        """Remember what the scanner remembered; the engine's bytes. Raises ValueError for those of another scanner."""
-        (length,) = _LENGTH.unpack_from(state)
-        end = _LENGTH.size + length
-        self.scanner.thaw(state[end:])
-        return state[_LENGTH.size : end]
+        """Remember what the scanners remembered; the engine's bytes. Raises ValueError for those of other scanners."""
+        engine, *rest = _parts(state)
+        for scanner, part in zip(self.scanners, rest, strict=True):
+            scanner.thaw(part)
+        return engine
+
+
+def _one_after_another(said: Sequence[Blocks]) -> Blocks:
+    """What several scanners said at one input, numbered on from one to the next."""
+    made: Blocks = []
+    behind = 0
+    for blocks in said:
+        made += [block.with_columns(ord=(block.number("ord") + behind).astype(np.int32)) for block in blocks]
+        behind += row_count(blocks)
+    return concat(made) if len(said) > 1 else made
+
+
+def _parts(state: bytes) -> list[bytes]:
+    """The pieces of `freeze`."""
+    parts, at = [], 0
+    while at < len(state):
+        (length,) = _LENGTH.unpack_from(state, at)
+        at += _LENGTH.size + length
+        parts.append(state[at - length : at])
+    return parts

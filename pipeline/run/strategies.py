@@ -46,11 +46,16 @@ def strategy_file(name_or_path: str) -> Path:
 
 
 def plan_of(
-    files: Sequence[Path], params: Sequence[str], settings: Sequence[str], scanner: Path | None = None
+    files: Sequence[Path],
+    params: Sequence[str],
+    settings: Sequence[str],
+    scanners: Sequence[Path] = (),
+    behind: Sequence[int] = (),
 ) -> FoldPlan:
     """The plan of these strategies, with parameters and engine settings as `name=value` texts.
 
-    With the file of a `scanner` they hear what it picks, and the setting `universe` is 1 unless told otherwise.
+    With the files of `scanners` they hear what these pick: `behind` has for each strategy the place of its own, from 1;
+    when it is empty they all stand behind the only one. The setting `universe` is 1 then unless told otherwise.
 
     A parameter may carry its strategy's name in front (`ema_cross.fast=12`); without it, it is meant for every
     strategy. `bars=5m,500t` gives a strategy other bars than it asks for. Raises ConfigError or StrategyError naming the
@@ -68,15 +73,17 @@ def plan_of(
         if "." in name and owner not in names:
             raise ConfigError(f"parameter {name!r}: no strategy {owner!r} in this run; there is {', '.join(names)}")
     entries = []
-    for path, strategy in zip(files, loaded, strict=True):
+    numbers = behind or (min(len(scanners), 1),) * len(files)
+    for path, strategy, number in zip(files, loaded, numbers, strict=True):
         own = {name.removeprefix(f"{strategy.name}."): value for name, value in given if is_for(name, strategy.name)}
         bars = bars_of(strategy, own.pop(BARS).split(",")) if BARS in own and takes_bars(strategy) else ()
-        entries.append(StrategyPlan(strategy.name, place_of(path), strategy.Params.from_text(own).as_dict(), bars))
+        given_ = strategy.Params.from_text(own).as_dict()
+        entries.append(StrategyPlan(strategy.name, place_of(path), given_, bars, number))
     engine = EngineSettings.from_dict({name: _number(name, value) for name, value in map(_split, settings)})
-    if scanner is None:
-        return FoldPlan(tuple(entries), engine.as_dict())
-    chosen = scanner_plan(scanner)
     settings_ = engine.as_dict()
+    if not scanners:
+        return FoldPlan(tuple(entries), settings_)
+    chosen = tuple(map(scanner_plan, scanners))
     return FoldPlan(tuple(entries), {**settings_, "universe": settings_["universe"] or _FLATTENED}, chosen)
 
 

@@ -86,7 +86,7 @@ def _is_same(name: str, other: str) -> bool:
 def _plans(base: FoldPlan, axes: Mapping[str, Sequence[Value]]) -> Iterator[FoldPlan]:
     for values in itertools.product(*axes.values()):
         chosen = dict(zip(axes, values, strict=True))
-        yield FoldPlan(tuple(_swept(strategy, chosen) for strategy in base.strategies), base.settings, base.scanner)
+        yield FoldPlan(tuple(_swept(strategy, chosen) for strategy in base.strategies), base.settings, base.scanners)
 
 
 def _swept(strategy: StrategyPlan, chosen: Mapping[str, Value]) -> StrategyPlan:

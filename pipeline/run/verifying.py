@@ -156,7 +156,7 @@ def _fold(folder: Path, manifest: Manifest, plan: FoldPlan, *, apart: bool) -> F
     if not manifest.code:
         return NoFold()
     if apart:
-        return RecordedFold(plan, folder / "code")
+        return RecordedFold(manifest.settings["plan"], folder / "code")
     return LocalFold(plan, recorded_paths(plan, folder / "code"), speed=Speed.AUTO, inputs=manifest.inputs)
 
 

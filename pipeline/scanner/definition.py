@@ -80,6 +80,8 @@ class Definition(msgspec.Struct, frozen=True):
     measures: Measures
     text: str
     """The TOML it was read from."""
+    when_dropped: str = ""
+    """What becomes of strategies in what it drops: flatten, keep; nothing: what the engine's setting says."""
     own_text: str = ""
     """The Python that its own fields come from."""
 
@@ -121,6 +123,8 @@ class ListDefinition(msgspec.Struct, frozen=True):
     calendar: Calendar
     text: str
     list_text: str = ""
+    when_dropped: str = ""
+    """As a `Definition` has it."""
 
     @property
     def hash(self) -> str:

@@ -50,9 +50,19 @@ _TOP: Final = (
         "subscriptions_max", "integer", 100, "how many are in the list at most, those that only stay included", 1, 5_000
     ),
     Key("full_table_every_s", "integer", 900, "how often every instrument is written; 0: never", 0, DAY_S),
+    Key(
+        "when_dropped",
+        "choice",
+        "",
+        "its strategies flatten what it drops, or keep it until they are flat; the setting `universe` unless told",
+        choices=("flatten", "keep"),
+    ),
     Key("own_fields", "text", "", "a Python file beside this one with fields of your own"),
     Key(
-        "symbols", "texts", [], "a fixed list in place of a search: nothing else but `name` and `calendar` goes with it"
+        "symbols",
+        "texts",
+        [],
+        "a fixed list in place of a search: only `name`, `calendar` and `when_dropped` go with it",
     ),
     Key(
         "symbols_file",

@@ -51,15 +51,19 @@ def definition_from(text: str, file: str, fields: Fields, *, own_text: str = "")
 def list_from(text: str, file: str, list_text: str = "") -> ListDefinition:
     """The list of symbols that a TOML text defines, `list_text` being that of its `symbols_file`. Raises ConfigError."""
     tables = tables_of(text, file)
-    extra = sorted(tables.keys() - {"name", "symbols", "symbols_file", "calendar"})
+    extra = sorted(tables.keys() - {"name", "symbols", "symbols_file", "calendar", "when_dropped"})
     if extra:
-        raise ConfigError(f"{file}: {extra[0]}: a list of symbols has name, symbols or symbols_file, and calendar only")
+        raise ConfigError(
+            f"{file}: {extra[0]}: a list of symbols has name, symbols or symbols_file, calendar and when_dropped only"
+        )
     top = _Reader(file, {}).table("", tables)
     named, by_day = _listed(list_text, f"{file}: {top['symbols_file']}")
     symbols = tuple(dict.fromkeys([*top["symbols"], *named]))
     if not symbols and not by_day:
         raise ConfigError(f"{file}: symbols: the list is empty")
-    return ListDefinition(top["name"], symbols, by_day, CALENDARS[top["calendar"]], text, list_text)
+    return ListDefinition(
+        top["name"], symbols, by_day, CALENDARS[top["calendar"]], text, list_text, top["when_dropped"]
+    )
 
 
 def is_list(text: str, file: str) -> bool:
@@ -118,6 +122,7 @@ class _Reader:
             near_miss=NearMiss(**self.table("near_miss", tables.get("near_miss", {}))),
             measures=self._measures(tables.get("measures", {})),
             text=text,
+            when_dropped=top["when_dropped"],
             own_text=own_text,
         )
 

@@ -4,6 +4,7 @@ import pytest
 from core_day import nano
 
 from pipeline.codes import IntentOutcome, OrderType, RiskRule, Side, TimeInForce
+from pipeline.core.context import IN_UNIVERSE, LEAVING
 from pipeline.core.dialect import price_of
 from pipeline.core.risk import Case, admit
 from pipeline.core.settings import EngineSettings
@@ -45,7 +46,8 @@ def case(*, bid=10.0, ask=10.1, age_ns=0, held=0, steps=100, limit=None, reduces
         ABSENT,
         0,
     )
-    return Case(draft, instrument, position, account, LIMITS, NOW_NS, is_live, reduces)
+    standing = rows.get("standing", IN_UNIVERSE)
+    return Case(draft, instrument, position, account, LIMITS, NOW_NS, is_live, standing, reduces)
 
 
 @pytest.mark.parametrize(
@@ -56,6 +58,7 @@ def case(*, bid=10.0, ask=10.1, age_ns=0, held=0, steps=100, limit=None, reduces
         ({"order_type": OrderType.STOP}, RiskRule.NOT_FINITE, 100.0, 1.0),
         ({"is_live": False}, RiskRule.BACKFILLED, 1.0, 0.0),
         ({"is_killed": True}, RiskRule.KILL_SWITCH, 1.0, 0.0),
+        ({"standing": LEAVING}, RiskRule.ALLOW_LIST, 1.0, 0.0),
         ({"is_halted": True}, RiskRule.HALTED_INSTRUMENT, 1.0, 0.0),
         ({"ask": math.nan}, RiskRule.NO_REFERENCE_PRICE, 1.0, 0.0),
         ({"has_quotes": False}, RiskRule.NO_REFERENCE_PRICE, 1.0, 0.0),

@@ -9,9 +9,12 @@ from two_speeds import Derived, packed, plans, stream
 
 from pipeline.block import Block, between
 from pipeline.codes import Kind, RiskRule
+from pipeline.core.context import LEAVING, OUT_OF_UNIVERSE
 from pipeline.core.engine import Engine, Plan
 from pipeline.core.settings import EngineSettings
+from pipeline.core.universe import KEPT
 from pipeline.core.verbs import say
+from pipeline.core.world import index_of, position_of
 from pipeline.kernel.engine import CompiledEngine
 from pipeline.scanner_codes import UniverseAction
 from pipeline.units import NANO
@@ -35,7 +38,7 @@ def settings(universe):
 
 
 def universe_rows(seq, *changes):
-    """A scanner's rows behind an input: changes of the universe, and a candidate in front of each."""
+    """Scanners' rows behind an input: changes of the universe (instrument, action, scanner), and a candidate in front of each."""
     count = len(changes)
     candidates = Block.of(
         Kind.CANDIDATE, count, seq=seq, ord=np.arange(1, 2 * count, 2), origin=3, cause_seq=seq, evaluation=seq
@@ -43,8 +46,16 @@ def universe_rows(seq, *changes):
     if not changes:
         return [candidates]
     rows = [
-        {"seq": seq, "ord": 2 * place, "origin": 3, "cause_seq": seq, "instrument_id": instrument, "action": action}
-        for place, (instrument, action) in enumerate(changes, 1)
+        {
+            "seq": seq,
+            "ord": 2 * place,
+            "origin": 3,
+            "cause_seq": seq,
+            "instrument_id": instrument,
+            "action": action,
+            "scanner_id": scanner[0] if scanner else 0,
+        }
+        for place, (instrument, action, *scanner) in enumerate(changes, 1)
     ]
     return [candidates, Block.from_rows(Kind.UNIVERSE, rows)]
 
@@ -58,9 +69,11 @@ CHANGES = {
 }
 """By the input behind which they are made."""
 
+ALONE = (Plan(TRADER, FIRST.params),)
 
-def run(engine_class, universe, *, size, changes=CHANGES):
-    engine, derived = engine_class([Plan(TRADER, FIRST.params)], settings(universe)), Derived()
+
+def run(engine_class, universe, *, size, changes=CHANGES, behind=ALONE):
+    engine, derived = engine_class(behind, settings(universe)), Derived()
     hashes = []
     for batch in stream(count=800).batches(size):
         first = min(int(block.number("seq")[0]) for block in batch)
@@ -146,3 +159,52 @@ def test_without_a_universe_changes_of_it_move_nothing():
     expected = packed(plain)
     del told[Kind.CHECKPOINT], expected[Kind.CHECKPOINT]  # rounds are counted
     assert told == expected
+
+
+TWO = (
+    Plan(TRADER, FIRST.params, 1),
+    Plan(dataclasses.replace(TRADER, name="second"), FIRST.params, 2),
+    Plan(dataclasses.replace(TRADER, name="third"), FIRST.params, 2, KEPT),
+)
+"""One strategy behind a scanner, two behind another, of which one stays until it is flat."""
+
+PICKED_BY_TWO = {
+    60: [(1, ADDED, 1)],
+    200: [(1, ADDED, 2), (2, ADDED, 2)],
+    420: [(1, DROPPED, 1)],
+    640: [(1, DROPPED, 2), (3, ADDED, 1)],
+}
+
+
+@pytest.mark.parametrize("universe", [1, 2])
+def test_two_scanners_move_each_its_own_strategies_at_both_speeds(universe):
+    engine, derived, hashes = run(Engine, universe, size=None, changes=PICKED_BY_TWO, behind=TWO)
+    for engine_class, size in ((Engine, 7), (CompiledEngine, None), (CompiledEngine, 1)):
+        other, rows, others = run(engine_class, universe, size=size, changes=PICKED_BY_TWO, behind=TWO)
+        assert packed(rows) == packed(derived)
+        assert others == hashes
+        assert (other.state_hash(), other.decisions_hash()) == (engine.state_hash(), engine.decisions_hash())
+
+
+def test_what_two_scanners_picked_has_the_strategies_of_both():
+    engine, derived, _ = run(Engine, 1, size=None, changes=PICKED_BY_TWO, behind=TWO)
+    hello = [
+        (row["seq"], row["strategy_id"], row["a"])
+        for row in rows_of(derived, Kind.MESSAGE)
+        if row["code"] == HELLO and row["c"] != row["c"]
+    ]
+    assert hello == [(60, 1, 1.0), (200, 2, 1.0), (200, 3, 1.0), (200, 2, 2.0), (200, 3, 2.0), (640, 1, 3.0)]
+    of_first = [row["seq"] for row in rows_of(derived, Kind.INDICATOR) if row["instrument_id"] == 1]
+    by_strategy = {
+        number: [
+            row["seq"]
+            for row in rows_of(derived, Kind.INDICATOR)
+            if (row["strategy_id"], row["instrument_id"]) == (number, 1)
+        ]
+        for number in (1, 2, 3)
+    }
+    assert of_first
+    assert 60 < min(by_strategy[1]) < max(by_strategy[1]) <= 420 < max(by_strategy[2]) <= 640
+    stands = {number: engine.world.cells[index_of(engine.world, number, 1)].standing for number in (1, 2, 3)}
+    assert stands[1] == stands[2] == OUT_OF_UNIVERSE
+    assert (stands[3] == LEAVING) == (position_of(engine.world, 3, 1).quantity_steps != 0)

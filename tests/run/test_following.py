@@ -53,7 +53,7 @@ def busy(tmp_path_factory):
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory, busy):
     store = Store(tmp_path_factory.mktemp("picking"))
-    plan = plan_of(FILES, PARAMS, [], busy)
+    plan = plan_of(FILES, PARAMS, [], [busy])
     return store, record_generated(store, DAY, plan, FILES, created_ns=1)
 
 
@@ -87,7 +87,7 @@ def test_no_strategy_decides_in_what_the_scanner_did_not_pick(recorded):
 @pytest.mark.parametrize("batch_rows", [1_000, 65_536])
 def test_both_speeds_replay_it_to_the_same_bytes(recorded, busy, batch_rows):
     store, manifest = recorded
-    plan = plan_of(FILES, PARAMS, [], busy)
+    plan = plan_of(FILES, PARAMS, [], [busy])
     done = [
         replay(store, manifest.id, plan, FILES, created_ns=2, speed=speed, rows=batch_rows)
         for speed in (Speed.INTERPRETED, Speed.COMPILED)
@@ -102,7 +102,7 @@ def test_a_list_is_a_scanner_too(recorded, tmp_path):
     store, manifest = recorded
     path = tmp_path / "mine.toml"
     path.write_text('name = "mine"\nsymbols = ["ABCD", "CRVQ"]\n')
-    run = replay(store, manifest.id, plan_of(FILES, PARAMS, [], path), FILES, created_ns=3)
+    run = replay(store, manifest.id, plan_of(FILES, PARAMS, [], [path]), FILES, created_ns=3)
     symbols = {row["instrument_id"]: row["symbol"] for row in rows(store, manifest.id, Kind.INSTRUMENT)}
     assert {symbols[row["instrument_id"]] for row in rows(store, run.run, Kind.UNIVERSE, "derived")} == {"ABCD", "CRVQ"}
     assert {symbols[row["instrument_id"]] for row in rows(store, run.run, Kind.FILL, "derived")} <= {"ABCD", "CRVQ"}
@@ -112,17 +112,40 @@ def test_a_list_is_a_scanner_too(recorded, tmp_path):
 def test_what_leaves_is_flat_soon_or_stays_until_it_is(recorded, busy):
     store, manifest = recorded
     for policy in (1, 2):
-        plan = plan_of(FILES, PARAMS, [f"universe={policy}"], busy)
+        plan = plan_of(FILES, PARAMS, [f"universe={policy}"], [busy])
         run = replay(store, manifest.id, plan, FILES, created_ns=3 + policy)
         assert verify(store, run.run).identical
         assert run.fills > 0
+
+
+def test_two_scanners_have_each_its_own_strategies_and_verify(recorded, busy, tmp_path):
+    store, manifest = recorded
+    listed = tmp_path / "mine.toml"
+    listed.write_text('name = "mine"\nsymbols = ["ABCD", "CRVQ"]\nwhen_dropped = "keep"\n')
+    files = [*FILES, strategy_file("hold")]
+    plan = plan_of(files, [f"ema_cross.{each}" for each in PARAMS], [], [busy, listed], [1, 2])
+    run = replay(store, manifest.id, plan, files, created_ns=20, speed=Speed.INTERPRETED)
+    assert verify(store, run.run).identical
+    assert verify(store, run.run, always_apart=True).identical
+    picked = {}
+    for row in rows(store, run.run, Kind.UNIVERSE, "derived"):
+        picked.setdefault(row["scanner_id"], set()).add(row["instrument_id"])
+    fills = {}
+    for row in rows(store, run.run, Kind.FILL, "derived"):
+        fills.setdefault(row["strategy_id"], set()).add(row["instrument_id"])
+    assert picked[1] & picked[2]
+    assert picked[1] - picked[2]
+    assert fills[1] <= picked[1]
+    assert fills[2] <= picked[2]
+    alone, beside = rows(store, manifest.id, Kind.CANDIDATE), rows(store, run.run, Kind.CANDIDATE, "derived")
+    assert [(row["seq"], row["rank"]) for row in beside] == [(row["seq"], row["rank"]) for row in alone]
 
 
 def test_a_scanner_that_is_none_is_refused_by_name_and_key(tmp_path):
     path = tmp_path / "bad.toml"
     path.write_text(BUSY.replace("limit = 2", "limits = 2"))
     with pytest.raises(ConfigError, match=r"limits.*limit"):
-        plan_of(FILES, PARAMS, [], path)
+        plan_of(FILES, PARAMS, [], [path])
     assert isinstance(path, Path)
 
 
@@ -156,17 +179,17 @@ def own_scanner(folder, code=OWN):
 def recorded_own(tmp_path_factory):
     """A session whose scanner had a field of its own, and the scanner's file."""
     store, path = Store(tmp_path_factory.mktemp("own")), own_scanner(tmp_path_factory.mktemp("scanner"))
-    return store, record_generated(store, DAY, plan_of(FILES, PARAMS, [], path), FILES, created_ns=1), path
+    return store, record_generated(store, DAY, plan_of(FILES, PARAMS, [], [path]), FILES, created_ns=1), path
 
 
 def test_a_session_keeps_the_code_of_its_scanners_own_fields_and_is_verified_with_it(recorded_own):
     store, manifest, path = recorded_own
-    assert manifest.settings["plan"]["scanner"]["fields_text"] == OWN
+    assert manifest.settings["plan"]["scanners"][0]["fields_text"] == OWN
     assert manifest.kinds["universe"] > 2
     path.with_name("mine.py").write_text(OWN.replace("* 1.0", "* 0.0"))
     assert verify(store, manifest.id).identical
     assert verify(store, manifest.id, always_apart=True).identical
-    changed = replay(store, manifest.id, plan_of(FILES, PARAMS, [], path), FILES, created_ns=2)
+    changed = replay(store, manifest.id, plan_of(FILES, PARAMS, [], [path]), FILES, created_ns=2)
     assert changed.decisions_hash != manifest.decisions_hash, "a replay runs the fields as they are now"
     path.with_name("mine.py").unlink()
     assert verify(store, manifest.id).identical
@@ -176,7 +199,7 @@ def test_a_session_keeps_the_code_of_its_scanners_own_fields_and_is_verified_wit
 def test_own_fields_replay_to_the_same_bytes_at_both_speeds(recorded_own, tmp_path, speed):
     store, manifest, _ = recorded_own
     done = replay(
-        store, manifest.id, plan_of(FILES, PARAMS, [], own_scanner(tmp_path)), FILES, created_ns=3, speed=speed
+        store, manifest.id, plan_of(FILES, PARAMS, [], [own_scanner(tmp_path)]), FILES, created_ns=3, speed=speed
     )
     assert (done.decisions_hash, done.state_hash) == (manifest.decisions_hash, manifest.state_hash)
     assert verify(store, done.run).identical
@@ -196,7 +219,7 @@ def test_fields_that_could_not_be_replayed_are_refused_with_their_line(tmp_path,
     (tmp_path / "beside.py").write_text("x = 1\n")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises((ConfigError, StrategyError), match=told):
-        plan_of(FILES, PARAMS, [], own_scanner(tmp_path, f"{line}{OWN}"))
+        plan_of(FILES, PARAMS, [], [own_scanner(tmp_path, f"{line}{OWN}")])
 
 
 BROKEN = """
@@ -213,7 +236,7 @@ def test_a_field_of_ones_own_that_fails_is_absent_from_then_on_and_the_tape_says
     path = own_scanner(tmp_path, OWN.partition("FIELDS")[0] + BROKEN)
     path.write_text(path.read_text().replace('show = ["last"]', 'show = ["last", "fails"]'))
     store = Store(tmp_path)
-    manifest = record_generated(store, DAY, plan_of(FILES, PARAMS, [], path), FILES, created_ns=1)
+    manifest = record_generated(store, DAY, plan_of(FILES, PARAMS, [], [path]), FILES, created_ns=1)
     told = rows(store, manifest.id, Kind.CANDIDATE)
     (failed,) = [row for row in told if row["verdict"] == CandidateVerdict.FAILED]
     assert (failed["instrument_id"], failed["field_id"], failed["evaluation"]) == (0, 2, 1)

@@ -361,7 +361,7 @@ def test_what_the_scanner_picks_is_subscribed_whole_and_what_it_watches_in_part(
     with Server(script) as server:
         what = dataclasses.replace(
             recording(watching(vendor(server.url), {Channel.QUOTES}), symbols=(), files=FILES),
-            plan=plan_of(FILES, [], [], path),
+            plan=plan_of(FILES, [], [], [path]),
             watched=("A", "B"),
             watch_channels=frozenset((Channel.QUOTES,)),
         )

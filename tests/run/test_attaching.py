@@ -1,0 +1,46 @@
+"""Which strategies stand behind which scanner, as it is written."""
+
+import pytest
+
+from pipeline.errors import ConfigError
+from pipeline.run.attaching import attached
+from pipeline.run.strategies import strategy_file
+
+
+def files(*names):
+    return tuple(map(strategy_file, names))
+
+
+def test_without_a_scanner_strategies_hear_everything():
+    assert attached([], ["hold", "ema_cross"]) == (files("hold", "ema_cross"), (), (0, 0))
+
+
+def test_one_scanner_has_all_strategies_however_it_is_written(tmp_path):
+    file = tmp_path / "a=b.toml"
+    file.write_text("")
+    assert attached([str(file)], ["hold"]) == (files("hold"), (file,), (1,))
+    assert attached([f"{file}=hold"], []) == (files("hold"), (file,), (1,))
+
+
+def test_several_scanners_have_each_its_own():
+    found = attached(["one.toml=hold", "two.toml= ema_cross, opening_range"], [])
+    assert found.files == files("hold", "ema_cross", "opening_range")
+    assert [path.name for path in found.scanners] == ["one.toml", "two.toml"]
+    assert found.behind == (1, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("scanners", "strategies", "why"),
+    [
+        (["one.toml", "two.toml"], ["hold"], "--strategy hold: scanners name their own"),
+        (["one.toml=hold", "two.toml"], [], "--scanner two.toml: of several each names"),
+        (["one.toml=hold"], ["ema_cross"], "--strategy ema_cross: scanners name their own"),
+        (["one.toml=hold", "two.toml=hold"], [], "hold is named twice"),
+        (["one.toml="], [], "write FILE, or FILE=STRATEGY"),
+        (["=hold"], [], "write FILE, or FILE=STRATEGY"),
+        (["one.toml=hold,"], [], "write FILE, or FILE=STRATEGY"),
+    ],
+)
+def test_what_could_mean_two_things_is_refused(scanners, strategies, why):
+    with pytest.raises(ConfigError, match=why):
+        attached(scanners, strategies)
