@@ -74,10 +74,17 @@ class SessionRows:
         self.session_ns = int(stretch.session_ns[-1])
 
     def ticked(self, now_ns: int) -> Blocks:
-        """The timers due by now while nothing came."""
+        """The timers due by now while nothing came.
+
+        They are those of `quiet_ns` at most. When more has passed since the last one, the machine slept or its clock was set:
+        nobody ticked meanwhile, and the grid goes on with the one that is due now.
+        """
         assert self._timer_interval_ns is not None
+        last = now_ns // self._timer_interval_ns
         first = self.session_ns // self._timer_interval_ns + 1
-        times = np.arange(first, now_ns // self._timer_interval_ns + 1) * self._timer_interval_ns
+        if now_ns - self.session_ns > self._quiet_ns:
+            first = last
+        times = np.arange(first, last + 1) * self._timer_interval_ns
         if not len(times):
             return []
         self.session_ns = int(times[-1])

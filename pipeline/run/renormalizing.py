@@ -16,12 +16,14 @@ from pipeline.log.manifest import Manifest
 from pipeline.log.reader import LogReader
 from pipeline.log.seal import seal
 from pipeline.log.store import Store
+from pipeline.normalize.grid import QUIET_NS
 from pipeline.ports import Normalizer
 from pipeline.provenance import Mode
 from pipeline.run import rawness
 from pipeline.run.environment import machine, packages
-from pipeline.run.intake import Intake
+from pipeline.run.intake import LIVE_TIMER_NS, Intake
 from pipeline.run.recording import opened, start_rows
+from pipeline.units import INT64_MAX
 
 Row = tuple[int, Kind, dict[str, Any]]
 """`seq`, kind and columns of an input."""
@@ -87,25 +89,35 @@ def _rows(log: LogReader) -> Iterator[Row]:
 def _batches(rows: Iterator[Row], intake: Intake, feeds: Sequence[str]) -> Iterator[Blocks]:
     """Inputs of the new session. Messages stand behind the timers that fell due among them, so timers wait for these."""
     numbers = {feed: number for number, feed in enumerate(feeds, 1)}
-    ticked_ns = 0
+    ticked: list[int] = []
     for kind, run in groupby(rows, key=lambda row: row[1]):
         same = [row for _, _, row in run]
         if kind is Kind.TIMER:
-            ticked_ns = same[-1]["ts_recv_ns"]
+            ticked = [row["ts_recv_ns"] for row in same]
             continue
         first_ns = min(row["ts_recv_ns"] for row in same)
         if kind is not Kind.RAW:
-            yield from _ticks(intake, ticked_ns)
+            yield from _ticks(intake, ticked)
             yield [Block.from_rows(kind, [{**row, "seq": rank} for rank, row in enumerate(same, 1)])]
             continue
-        yield from _ticks(intake, min(ticked_ns, first_ns))
+        yield from _ticks(intake, _ticked_before(first_ns, ticked))
         yield from intake.taken(_items(same, numbers))
-    yield from _ticks(intake, ticked_ns)
+    yield from _ticks(intake, ticked)
 
 
-def _ticks(intake: Intake, until_ns: int) -> Iterator[Blocks]:
-    if batch := intake.ticked(until_ns):
-        yield batch
+def _ticked_before(first_ns: int, times_ns: Sequence[int]) -> Sequence[int]:
+    """The timers in front of messages that these did not bring: where the grid paused, those in front of the pause were theirs."""
+    times_ns = [ts_ns for ts_ns in times_ns if ts_ns <= first_ns]
+    is_paused = bool(times_ns) and first_ns - times_ns[-1] >= LIVE_TIMER_NS
+    return [ts_ns for ts_ns in times_ns if ts_ns <= times_ns[-1] - QUIET_NS] if is_paused else times_ns
+
+
+def _ticks(intake: Intake, times_ns: Sequence[int]) -> Iterator[Blocks]:
+    """The timers of these times, in as few batches as they come in without a pause that was none."""
+    for place, ts_ns in enumerate(times_ns, 1):
+        next_ns = times_ns[place] if place < len(times_ns) else INT64_MAX
+        if next_ns - intake.session_ns > QUIET_NS and (batch := intake.ticked(ts_ns)):
+            yield batch
 
 
 def _items(rows: Sequence[dict[str, Any]], numbers: Mapping[str, int]) -> list[Item]:

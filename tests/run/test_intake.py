@@ -108,6 +108,27 @@ def test_timers_stand_on_the_grid_while_rows_come_and_while_none_do():
     assert session.session_ns == START + 4 * SECOND_NS
 
 
+@pytest.mark.parametrize("asleep_s", [901, 86_400, 3e9])
+def test_a_machine_that_slept_has_no_timers_of_that_time_but_the_one_that_is_due(asleep_s):
+    session = intake()
+    list(session.taken([message(900, "A 1")]))
+    awake_ns = session.session_ns + int(asleep_s * SECOND_NS)
+    (due,) = rows_of([session.ticked(awake_ns)])
+    assert due[1]["ts_recv_ns"] == awake_ns // SECOND_NS * SECOND_NS
+    assert len(rows_of([session.ticked(awake_ns + 3 * SECOND_NS)])) == 3
+
+
+def test_a_silence_of_hours_has_all_its_timers():
+    session = intake()
+    list(session.taken([message(0, "A 1")]))
+    times = [
+        row["ts_recv_ns"]
+        for at in range(900, 4 * 3_600 + 1, 900)
+        for _, row in rows_of([session.ticked(START + at * SECOND_NS)])
+    ]
+    assert times == [START + at * SECOND_NS for at in range(1, 4 * 3_600 + 1)]
+
+
 def test_there_is_no_grid_before_the_first_row():
     assert intake().ticked(START + 100 * SECOND_NS) == []
 

@@ -12,12 +12,13 @@ from pipeline.codes import FeedAction, Kind, RequestAction
 from pipeline.errors import ConfigError, OperatorError
 from pipeline.feeds.vendor import watching
 from pipeline.ports import Channel, Message
+from pipeline.run.clock import SystemClock
 from pipeline.run.control import Request, ask
 from pipeline.run.live import bites
 from pipeline.run.renormalizing import renormalize
 from pipeline.run.strategies import plan_of
 from pipeline.run.verifying import verify
-from pipeline.units import SECOND_NS
+from pipeline.units import DAY_NS, SECOND_NS
 
 __all__ = ["live_store"]
 
@@ -315,6 +316,40 @@ def test_a_session_made_again_from_its_messages_is_the_same_and_a_mended_normali
     assert manifest.refused >= 1
     with pytest.raises(ConfigError, match="known are others"):
         renormalize(live_store, manifest.id, {"others": Words}, created_ns=3)
+
+
+class SleepyClock(SystemClock):
+    """A machine's clock, which may have been asleep."""
+
+    asleep_ns = 0
+
+    def now_ns(self):
+        return super().now_ns() + self.asleep_ns
+
+
+def test_a_session_of_a_machine_that_slept_for_days_has_few_timers_and_is_made_again_the_same(live_store):
+    async def script(_):
+        for price in range(1, 10_000):
+            yield f"{'AB'[price % 2]} {price}".encode()
+            await asyncio.sleep(0.3)
+
+    clock = SleepyClock()
+
+    def timers(count):
+        running.until(lambda recorder: recorder.kinds.get(Kind.TIMER, 0) >= count)
+        return running.session.recorder.kinds[Kind.TIMER]
+
+    with Server(script) as server:
+        running = Running(live_store, recording(vendor(server.url), keeps_raw=True, clock=clock))
+        before = timers(2)
+        clock.asleep_ns = 300 * DAY_NS
+        timers(before + 3)
+        manifest = running.end()
+    assert manifest.kinds["timer"] < before + 2_000
+    again = renormalize(live_store, manifest.id, {"words": Words}, created_ns=1)
+    kinds = [Kind.INSTRUMENT, Kind.QUOTE, Kind.FEED, Kind.TIMER]
+    told = [{**row, "seq": 0} for row in rows(live_store, manifest, *kinds)]
+    assert [{**row, "seq": 0} for row in rows(live_store, again, *kinds)] == told
 
 
 def test_a_session_without_its_messages_can_not_be_made_again(live_store):
