@@ -3,6 +3,7 @@
 import math
 from datetime import datetime
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 
 from pipeline.block import Block
 from pipeline.cli import main
-from pipeline.codes import Kind, Origin, Side
+from pipeline.codes import FeedAction, Kind, Origin, Side
+from pipeline.feeds.facts import Fact, feed_block
 from pipeline.log import manifest as manifests
 from pipeline.log.frames import FrameKind
 from pipeline.log.journal import Journal
@@ -203,6 +205,53 @@ def test_nan_is_null(tmp_path):
         None,
     )
     assert math.isclose(connection.sql("select dollars(61837630000000)").fetchall()[0][0], 61837.63)
+
+
+def gaps_of(home, *facts):
+    """The view `gaps` over a session with these facts: symbol, channel, begin, end and pages of history of each."""
+    manifest = Store(home).create_session("s", mode=Mode.PAPER, created_ns=1)
+    declared = Fact(TS, FeedAction.DECLARED, text="massive")
+    block = feed_block([declared, *facts])
+    with Journal.create(Store(home).folder(manifest.id) / JOURNAL, log_id=bytes.fromhex(manifest.log_id)) as journal:
+        journal.append(FrameKind.INPUTS, [block.with_columns(source=np.ones(len(block), np.int16))])
+    names = "symbol, channel, from_ns, to_ns, history_pages"
+    return connect(home).sql(f"select {names} from gaps order by from_ns, symbol nulls first").fetchall()
+
+
+def gap(action, from_ns, to_ns=ABSENT, channel="", text="", count=ABSENT):
+    return Fact(TS + 99, action, channel, TS + from_ns, to_ns if to_ns == ABSENT else TS + to_ns, count, text=text)
+
+
+def test_what_a_vendor_stopped_to_send_is_a_gap_of_each_symbol(tmp_path):
+    found = gaps_of(
+        tmp_path,
+        gap(FeedAction.GAP_OPENED, 10, channel="prints", text="A BACpB: no longer sent by the vendor"),
+        gap(FeedAction.GAP_OPENED, 10, channel="quotes", text="A: no longer sent by the vendor"),
+        gap(FeedAction.GAP_CLOSED, 10, 40, channel="prints", text="BACpB"),
+        gap(FeedAction.BACKFILLED, 8, 42, channel="prints", count=3),
+    )
+    assert found == [
+        ("A", "prints", TS + 10, None, 0),
+        ("A", "quotes", TS + 10, None, 0),
+        ("BACpB", "prints", TS + 10, TS + 40, 3),
+    ]
+
+
+def test_a_gap_is_of_the_whole_feed_or_of_what_its_words_name(tmp_path):
+    found = gaps_of(
+        tmp_path,
+        gap(FeedAction.GAP_OPENED, 10),
+        gap(FeedAction.GAP_CLOSED, 10, 40),
+        gap(FeedAction.BACKFILLED, 8, 42, channel="prints", count=3),
+        gap(FeedAction.BACKFILLED, 8, 42, channel="quotes", count=4),
+        gap(FeedAction.GAP_OPENED, 50, channel="prints", text="A: no history: HTTP status 500: see: there"),
+        gap(FeedAction.GAP_OPENED, 60, channel="l2_data", text="a number is missing: 5 behind 3"),
+    )
+    assert found == [
+        (None, None, TS + 10, TS + 40, 7),
+        ("A", "prints", TS + 50, None, 0),
+        (None, "l2_data", TS + 60, None, 0),
+    ]
 
 
 def test_remarks_in_the_stores_own_log_join_their_session(tmp_path):

@@ -1,16 +1,17 @@
 """Facts: what happens to a feed, on its way from the connection to the tape as a `feed` row.
 
-CONNECTED            a socket is open; `count` is the connection's number, `text` where to. What is read from here on is new
-SUBSCRIBED           `count` topics of `channel` were acknowledged, their symbols in `text`; UNSUBSCRIBED: given back
-REJECTED             topics of `channel` the vendor refuses or doesn't answer for: who and why. Worth an alarm
-MUTE, HEARD          `channel` says nothing although its market is open, since `from_ns`; and speaks again
-SLOW                 the socket was not read `count` times, as the core was behind: the vendor may cut us off
+CONNECTED      a socket is open; `count` is the connection's number, `text` where to. What is read from here on is new
+SUBSCRIBED     `count` topics of `channel` were acknowledged, their symbols in `text`; UNSUBSCRIBED: given back, by us or the vendor
+REJECTED       topics of `channel` the vendor refuses or doesn't answer for: who and why. Worth an alarm
+MUTE, HEARD    `channel` says nothing although its market is open, since `from_ns`; and speaks again
+SLOW           the socket was not read `count` times, as the core was behind: the vendor may cut us off
 CLOCKS_APART   the vendor's clock is ahead of ours, by `count` milliseconds: told once. Worth an alarm
-LOST                 a connection ended, or none was made (attempt `count`): the socket's or the vendor's `code`, and why
-GAP_OPENED           nothing was recorded from `from_ns` on; with a `channel`: what stands open for good, or until tried again
-GAP_CLOSED           what was asked for flows again: the hole is from `from_ns` to `to_ns`
-BACKFILLED           `count` pages of history of `channel` were fetched for it; a channel of which none are told keeps its hole
-ENDED                there will be no more of this feed, and why
+LOST           a connection ended, or none was made (attempt `count`): the socket's or the vendor's `code`, and why
+GAP_OPENED     nothing was recorded from `from_ns` on; with a `channel`: of the symbols in front of the colon, as the vendor
+               sends them no longer, or has no history of them
+GAP_CLOSED     what was asked for flows again: the hole is from `from_ns` to `to_ns`; with a `channel`: of the symbols in `text`
+BACKFILLED     `count` pages of history of `channel` were fetched for it; a channel of which none are told keeps its hole
+ENDED          there will be no more of this feed, and why
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,6 +25,12 @@ from pipeline.codes import FeedAction, Kind
 from pipeline.normalize.rows import TEXT_LENGTH_MAX
 from pipeline.ports import Topic
 from pipeline.units import ABSENT
+
+NO_HISTORY: Final = ": no history: "
+"""Between a symbol and why its hole can't be filled."""
+
+WITHDRAWN: Final = ": no longer sent by the vendor"
+"""Behind the symbols of a hole that the vendor opened on a connection that goes on."""
 
 NO_CODE: Final = ABSENT // 2**32
 _CODE_MAX: Final = 2**31 - 1

@@ -13,7 +13,7 @@ import msgspec
 
 from pipeline.codes import FeedAction
 from pipeline.errors import TheirsError
-from pipeline.feeds.facts import Fact
+from pipeline.feeds.facts import NO_HISTORY, Fact
 from pipeline.feeds.holes import Hole, Holes
 from pipeline.feeds.inbox import Inbox
 from pipeline.feeds.vendor import Question, Vendor
@@ -31,9 +31,6 @@ ROUND_AGAIN_S: Final = 60.0
 ROUND_AGAIN_MAX_S: Final = 900.0
 FAILURES_MAX: Final = 8
 """So many failures, one behind the other, end a round: the server is not there at all."""
-
-NO_HISTORY: Final = ": no history: "
-"""Between a symbol and why its hole can't be filled."""
 
 PAGES_MAX: Final = 10_000
 """Pages of one hole; a vendor whose next page is always another one is not followed for ever."""

@@ -72,6 +72,8 @@ class Line:
         """When the last message came."""
         self.gap_from_ns: int | None = None
         """Where the hole begins in which we are; None while what is wanted is recorded."""
+        self.withdrawn_ns: dict[Topic, int] = {}
+        """Since when the vendor sends a topic no longer, of those that it acknowledged and that are wanted."""
         self.whole_until_ns: int | None = None
         """Up to when nothing is missing, by the clock of a vendor that sends again what was missed (`dialogue.Replaying`)."""
         self.ending = ""

@@ -16,7 +16,7 @@ from anyio.abc import TaskGroup
 from pipeline.codes import FeedAction
 from pipeline.feeds.bell import Bell
 from pipeline.feeds.dialogue import DialogueError, Replaying
-from pipeline.feeds.facts import about
+from pipeline.feeds.facts import WITHDRAWN, about
 from pipeline.feeds.line import Line
 from pipeline.feeds.sockets import Socket, SocketError
 from pipeline.feeds.watch import Watch
@@ -53,6 +53,9 @@ class Talk:
         self._watch = Watch(line, connection, self._opened_s)
         self._wanted: frozenset[Topic] | None = None
         self._refused = NOTHING
+        self._untold = NOTHING
+        """What was acknowledged and is not told yet, since `_untold_since_s`."""
+        self._untold_since_s = self._opened_s
         self._outbox: deque[bytes] = deque()
         self._outbox_bell = Bell()
         self._is_complete = False
@@ -68,6 +71,7 @@ class Talk:
             tasks.start_soon(self._look, tasks)
             end = await self._listen()
             tasks.cancel_scope.cancel()
+        self._tell_gained()
         self._watch.tell_slow(float("inf"))
         if isinstance(self._dialogue, Replaying):
             self._line.whole_until_ns = self._dialogue.whole_until_ns
@@ -152,6 +156,8 @@ class Talk:
     def _trouble(self, now_s: float) -> str:
         """Why the connection is to be ended, '' when it isn't."""
         line = self._line
+        if now_s - self._untold_since_s >= line.times.tick_s:
+            self._tell_gained()
         if why := line.ending or line.mistrust(self._connection):
             return why
         if not self._dialogue.is_ready:
@@ -165,7 +171,9 @@ class Talk:
         topics = self._line.topics()
         if topics == self._wanted:
             return
+        self._tell_gained()
         self._tell(FeedAction.UNSUBSCRIBED, self.acknowledged - topics)
+        self._tell_back(self._line.withdrawn_ns.keys() - topics)
         self._wanted = topics
         self.acknowledged &= topics
         self._say(self._dialogue.want(topics))
@@ -183,16 +191,42 @@ class Talk:
         gained, withdrawn = acknowledged - self.acknowledged, self.acknowledged - acknowledged
         self.acknowledged = acknowledged
         if gained:
-            self._tell(FeedAction.SUBSCRIBED, gained)
+            self._untold_since_s = self._untold_since_s if self._untold else now_s
+            self._untold |= gained
             self._line.holes.close(gained, self._line.clock.now_ns())
             self._line.bell.ring()  # what was missed of them can be asked for
-        if withdrawn:
-            self._tell(FeedAction.UNSUBSCRIBED, withdrawn, " (by the vendor)")
-            self._line.holes.open({topic: self._line.progress.last_event_ns(topic) for topic in withdrawn})
-            self._line.subscriptions.withdrawn(now_s, withdrawn)
+        if withdrawn := withdrawn - self._dialogue.refused.keys():
+            self._withdrawn(now_s, withdrawn)
         self._hear_refused()
         self._line.subscriptions.answered(self.acknowledged | self._refused)
+        if self._line.subscriptions.is_complete:
+            self._tell_gained()
         self._completed()
+
+    def _withdrawn(self, now_s: float, topics: frozenset[Topic]) -> None:
+        """What the vendor stopped to send is a hole, though the connection goes on."""
+        line = self._line
+        self._tell_gained()
+        self._tell(FeedAction.UNSUBSCRIBED, topics, " (by the vendor)")
+        assert line.last_ns is not None  # a message told it
+        line.tell_all(about(topics, FeedAction.GAP_OPENED, line.clock.now_ns(), why=WITHDRAWN, from_ns=line.last_ns))
+        line.withdrawn_ns |= dict.fromkeys(sorted(topics), line.last_ns)
+        line.holes.open({topic: line.progress.last_event_ns(topic) for topic in topics})
+        line.subscriptions.withdrawn(now_s, topics)
+
+    def _tell_gained(self) -> None:
+        """Tell what was acknowledged: when all is that was asked for, and meanwhile once a tick: some vendors answer one by one."""
+        gained, self._untold = self._untold, NOTHING
+        self._tell(FeedAction.SUBSCRIBED, gained)
+        self._tell_back(gained)
+
+    def _tell_back(self, topics: AbstractSet[Topic]) -> None:
+        """Of what the vendor had stopped to send these flow again, or are not wanted any more."""
+        line, now_ns = self._line, self._line.clock.now_ns()
+        since_ns = {topic: line.withdrawn_ns.pop(topic) for topic in line.withdrawn_ns.keys() & topics}
+        for from_ns in sorted(set(since_ns.values())):
+            back = {topic for topic in since_ns if since_ns[topic] == from_ns}
+            line.tell_all(about(back, FeedAction.GAP_CLOSED, now_ns, from_ns=from_ns, to_ns=now_ns))
 
     def _hear_refused(self) -> None:
         refused = self._dialogue.refused

@@ -6,8 +6,10 @@
     status                                               a status
     definition                                           an instrument, when it says more than the one before it
     symbol mapping                                       an instrument, when the symbol is new
-    system                                               SLOW, SUBSCRIBED, UNSUBSCRIBED; the end of a replay BACKFILLED
+    system                                               SLOW, UNSUBSCRIBED; the end of a replay BACKFILLED
     error                                                REJECTED; 7, records left out for a slow reader, GAP_OPENED
+
+What was acknowledged, and which symbols are unknown, is told by the connection, for every vendor in the same words.
 
 A record makes rows of its own channel only: the trades that mbp-1 and tbbo contain come a second time by `trades`, which
 is what prints are asked for by. So no print is there twice, and none is missing that was asked for. A trade's record in
@@ -59,7 +61,6 @@ _QUOTE_RTYPES: Final = frozenset((1, 177, 192, 193, 194, 195, 196))
 _WITH_TRADES: Final = frozenset((1, 177))
 _SILENT: Final = frozenset((words.HEARTBEAT, words.END_OF_INTERVAL))
 _TOLD: Final = {
-    words.SUBSCRIPTION_ACK: FeedAction.SUBSCRIBED,
     words.SLOW_READER: FeedAction.SLOW,
     words.REPLAY_COMPLETED: FeedAction.BACKFILLED,
     words.UNSUBSCRIBE_ACK: FeedAction.UNSUBSCRIBED,
@@ -152,15 +153,17 @@ class DatabentoRecords:
         """What the gateway says of the session. Raises ValueError."""
         rtype, code, ts_ns, text = words.control_of(payload)
         said = f"the gateway says: {text}"
+        if rtype == words.ERROR and code == words.UNRESOLVED:
+            return
         if rtype == words.ERROR:
             is_gap = code == words.SKIPPED
             if is_gap:
                 self.trouble = "records were left out, as we read too slowly"
             reading.feed(action=FeedAction.GAP_OPENED if is_gap else FeedAction.REJECTED, code=code, text=said)
         elif code in _TOLD:
-            if code == words.SUBSCRIPTION_ACK:
-                self._spoken_at(ts_ns)
             reading.feed(action=_TOLD[code], code=code, text=said)
+        elif code == words.SUBSCRIPTION_ACK:
+            self._spoken_at(ts_ns)
         elif code not in _SILENT:
             self._ignored.note(f"system record {code}")
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from pipeline.block import Blocks
 from pipeline.codes import FeedAction, Kind
-from pipeline.feeds.history import NO_HISTORY
+from pipeline.feeds.facts import NO_HISTORY, WITHDRAWN
 from pipeline.units import ABSENT
 
 
@@ -37,19 +37,20 @@ class _Feed:
         self._is_closed = False
         """Whether it was recorded again since."""
         self._topics: dict[tuple[str, str], int] = {}
-        """Where those begin that history could not fill, by channel and symbol."""
+        """Where those begin that history could not fill, or that the vendor opened, by channel and symbol."""
 
     def add(self, action: int, channel: str, from_ns: int, text: str) -> None:
         """One row of what happened to the feed."""
-        symbol, without, _ = text.partition(NO_HISTORY)
         match action:
-            case FeedAction.GAP_OPENED if channel and without:
-                self._topics[channel, symbol] = from_ns
+            case FeedAction.GAP_OPENED if channel and (NO_HISTORY in text or text.endswith(WITHDRAWN)):
+                for symbol in text.partition(":")[0].split(" "):
+                    self._topics[channel, symbol] = min(from_ns, self._topics.get((channel, symbol), from_ns))
             case FeedAction.GAP_OPENED if not channel and from_ns != ABSENT:
                 self._gap_ns = from_ns if self._gap_ns is None else min(from_ns, self._gap_ns)
                 self._is_closed = False
             case FeedAction.GAP_CLOSED if channel:
-                self._topics.pop((channel, text), None)
+                for symbol in text.split(" "):
+                    self._topics.pop((channel, symbol), None)
             case FeedAction.GAP_CLOSED:
                 self._is_closed = True
             case FeedAction.BACKFILLED if self._is_closed:

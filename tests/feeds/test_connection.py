@@ -14,6 +14,7 @@ from pipeline.block import Block
 from pipeline.codes import FeedAction as Do
 from pipeline.codes import Kind
 from pipeline.feeds.inbox import Inbox
+from pipeline.feeds.line import Times
 from pipeline.feeds.progress import Progress
 from pipeline.ports import Channel, Topic
 from pipeline.units import SECOND_NS
@@ -550,6 +551,10 @@ def test_what_the_vendor_stops_to_send_is_asked_for_again_and_its_hole_filled():
     assert len(world.connects) == 1
     (withdrawn,) = world.told(Do.UNSUBSCRIBED)
     assert withdrawn.text == "A (by the vendor)"
+    (opened,), (closed,) = world.told(Do.GAP_OPENED), world.told(Do.GAP_CLOSED)
+    assert (opened.channel, opened.text) == ("quotes", "A: no longer sent by the vendor")
+    assert (closed.channel, closed.text, closed.from_ns) == ("quotes", "A", opened.from_ns)
+    assert opened.from_ns == START_NS + 20 * SECOND_NS + 300_000_000 < closed.to_ns == closed.ts_recv_ns
     assert ("quotes:A", 23) not in world.live
     assert world.missing("A", 1, 60) == world.missing("B", 1, 60) == []
 
@@ -652,3 +657,69 @@ def test_of_a_session_that_goes_on_a_vendor_that_sends_again_is_told_its_last_mo
     since_ns = START_NS + 40 * SECOND_NS
     in_world(always, resting(5), vendor=tiny(dialogue=Again, history=None), missing_since_ns=since_ns)
     assert Again.told == [since_ns]
+
+
+@pytest.mark.parametrize("asked_again", [False, True])
+def test_the_hole_of_what_the_vendor_stopped_to_send_lasts_over_connections_and_until_nobody_wants_it(asked_again):
+    async def withdraw(world):
+        await anyio.sleep(20.3)
+        world.peers[0].say({"bye": ["quotes:A"]})
+        world.peers[0].end(1006)
+        await anyio.sleep(20)
+        if not asked_again:
+            world.connection.desire(["B"])
+        await anyio.sleep(20)
+
+    def script(world, peer, number):
+        forgets = number > 1 and not asked_again
+        topics = set()
+        answer = (lambda said: say_yes(peer, topics, {"sub": ["quotes:B"]})) if forgets else None
+        return lambda: serve(world, peer, topics=topics, answer=answer)
+
+    world = in_world(script, withdraw, times=Times(answer_s=1_000.0))
+    opened, closed = (
+        [fact for fact in world.told(action) if fact.channel] for action in (Do.GAP_OPENED, Do.GAP_CLOSED)
+    )
+    assert [fact.text for fact in opened] == ["A: no longer sent by the vendor"]
+    assert [fact.text for fact in closed] == ["A"]
+    assert (second(closed[0]) > 40) == (not asked_again)
+
+
+def test_acknowledgements_that_come_one_by_one_are_told_together():
+    symbols = [f"S{number}" for number in range(30)]
+
+    def script(world, peer, _number):
+        topics = set()
+
+        def answer(said):
+            for place, text in enumerate(said.get("sub", [])):
+                world._tasks.start_soon(late, place, text)
+
+        async def late(place, text):
+            await anyio.sleep(0.05 * place)
+            say_yes(peer, topics, {"sub": [text]})
+
+        return lambda: serve(world, peer, answer=answer, topics=topics)
+
+    world = in_world(script, resting(10), symbols=symbols)
+    told = world.told(Do.SUBSCRIBED)
+    assert len(told) <= 3
+    assert sorted(" ".join(fact.text for fact in told).split()) == sorted(symbols)
+
+
+def test_a_symbol_that_is_refused_after_all_is_refused_and_no_hole():
+    async def refuse(world):
+        await anyio.sleep(20.3)
+        world.peers[0].say({"bye": ["quotes:A"], "no": {"quotes:A": "no such symbol"}})
+        await anyio.sleep(10)
+
+    class Refusing(TinyDialogue):
+        def hear(self, payload):
+            said = json.loads(payload)
+            if "no" in said:
+                super().hear(json.dumps({"no": said["no"]}))
+            return super().hear(payload)
+
+    world = in_world(always, refuse, vendor=tiny(dialogue=Refusing))
+    assert [fact.text for fact in world.told(Do.REJECTED)] == ["A: no such symbol"]
+    assert not world.told(Do.GAP_OPENED, Do.UNSUBSCRIBED)

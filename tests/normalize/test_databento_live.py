@@ -28,9 +28,8 @@ from pipeline.units import ABSENT, MINUTE_NS, NANO, SECOND_NS
 
 def test_a_session_begins_with_its_instruments():
     found = rows(DatabentoRecords().read(messages(b"cram=abc\n", *opening("SPY", "AAPL"))))
-    assert [row["kind"] for row in found] == [Kind.FEED, Kind.INSTRUMENT, Kind.INSTRUMENT]
-    assert found[0]["action"] == FeedAction.SUBSCRIBED
-    assert [(row["instrument_id"], row["symbol"], row["venue"], row["vendor_id"]) for row in found[1:]] == [
+    assert [row["kind"] for row in found] == [Kind.INSTRUMENT, Kind.INSTRUMENT]
+    assert [(row["instrument_id"], row["symbol"], row["venue"], row["vendor_id"]) for row in found] == [
         (1, "SPY", DATASET, 1),
         (2, "AAPL", DATASET, 2),
     ]
@@ -190,7 +189,7 @@ def test_a_definition_is_told_when_it_says_more():
         (words.system_record(words.SLOW_READER, "slow", START_NS), FeedAction.SLOW, 2),
         (words.system_record(words.REPLAY_COMPLETED, "done", START_NS), FeedAction.BACKFILLED, 3),
         (words.system_record(words.UNSUBSCRIBE_ACK, "gone", START_NS), FeedAction.UNSUBSCRIBED, 5),
-        (words.error_record(words.UNRESOLVED, "no NOPE", START_NS), FeedAction.REJECTED, 4),
+        (words.error_record(6, "a fault of theirs", START_NS), FeedAction.REJECTED, 6),
         (words.error_record(words.SKIPPED, "skipped", START_NS), FeedAction.GAP_OPENED, 7),
     ],
 )
@@ -201,6 +200,12 @@ def test_what_the_gateway_says_is_told(record, action, code):
     assert bool(normalizer.trouble) == (code == words.SKIPPED)
     normalizer.connected()
     assert normalizer.trouble == ""
+
+
+def test_what_the_connection_tells_of_is_not_told_twice():
+    ack = words.system_record(words.SUBSCRIPTION_ACK, "Subscription request 1001 succeeded", START_NS)
+    unknown = words.error_record(words.UNRESOLVED, "no NOPE", START_NS)
+    assert opened("SPY").read(messages(ack, unknown)) == []
 
 
 def test_heartbeats_and_ends_of_intervals_are_no_events():

@@ -43,6 +43,9 @@ def since(*facts, source=1):
             LAST,
             LAST,
         ),
+        ([opened(700, "prints", "A B: no longer sent by the vendor")], LAST, 700),
+        ([opened(700, "prints", "A B: no longer sent by the vendor"), closed("prints", "B")], LAST, 700),
+        ([opened(700, "prints", "A B: no longer sent by the vendor"), closed("prints", "A B")], LAST, LAST),
         ([opened(400, "level2", "a number is missing")], LAST, LAST),  # a book's own hole, mended on its connection
     ],
 )
