@@ -15,6 +15,7 @@ from pipeline.core.chunk import first_seq
 from pipeline.core.engine import Engine
 from pipeline.errors import ConfigError
 from pipeline.run.loading import module_of
+from pipeline.scanner.clocks import EVERY_WEEKDAY, SpecialDays
 from pipeline.scanner.field import Field, FieldWords
 from pipeline.scanner.fields import FIELDS, with_own
 from pipeline.scanner.fold import FieldScanner
@@ -30,7 +31,7 @@ _LENGTH: Final = struct.Struct("<Q")
 class ScannerPlan(msgspec.Struct, frozen=True):
     """A scanner to run: its definition, the list that stands beside it, the code of its own fields, all as texts.
 
-    So a log that keeps the plan keeps whatever decides what the scanner finds, but for the code of Tapeworks.
+    With the days that are not like others. So a log that keeps the plan keeps whatever decides what the scanner finds, but for the code of Tapeworks.
     """
 
     file: str
@@ -40,6 +41,8 @@ class ScannerPlan(msgspec.Struct, frozen=True):
     fields_text: str = ""
     fields_words: tuple[FieldWords, ...] = ()
     """Of the fields in that text, for readers that run nobody's code."""
+    days: SpecialDays = EVERY_WEEKDAY
+    """When American shares don't trade, or close early, as it was known when the session was begun."""
 
 
 def scanner_of(plan: ScannerPlan, scanner_id: int = 1) -> FieldScanner | ListScanner:
@@ -50,7 +53,7 @@ def scanner_of(plan: ScannerPlan, scanner_id: int = 1) -> FieldScanner | ListSca
     if plan.fields_file:
         fields = with_own(fields_in(module_of(Path(plan.fields_file), plan.fields_text.encode())), plan.fields_file)
     definition = definition_from(plan.text, plan.file, fields, own_text=plan.fields_text)
-    return FieldScanner(definition, fields, scanner_id)
+    return FieldScanner(definition, fields, scanner_id, plan.days)
 
 
 def fields_in(module: ModuleType) -> tuple[Field, ...]:

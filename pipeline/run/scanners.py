@@ -47,11 +47,15 @@ def _read(path: Path) -> ScannerPlan:
     listed, own = (path.parent / name if isinstance(name, str) and name else None for name in map(tables.get, _BESIDE))
     if is_list(text, str(path)):
         return ScannerPlan(str(path), text, text_of(listed) if listed else "")
+    from pipeline.run.trading_days import special_days  # noqa: PLC0415  # its library takes 0.3 s to load
+
     if own is None:
-        return ScannerPlan(str(path), text)
+        return ScannerPlan(str(path), text, days=special_days())
     fields_text = text_of(own)
     words = tuple(map(words_of, _checked_fields(own)))
-    return ScannerPlan(str(path), text, fields_file=str(own), fields_text=fields_text, fields_words=words)
+    return ScannerPlan(
+        str(path), text, fields_file=str(own), fields_text=fields_text, fields_words=words, days=special_days()
+    )
 
 
 _BESIDE: Final = ("symbols_file", "own_fields")

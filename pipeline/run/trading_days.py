@@ -2,7 +2,7 @@
 
 Days and early closes of American shares are those of the library `holidays` for the New York exchange; of futures all
 weekdays, their holidays are not known here; what never closes trades every day of UTC. This is what the shell goes by:
-reducers have `pipeline.hours`, which knows no holiday and no early close.
+reducers have `pipeline.hours`, which knows no holiday and no early close; scanners are told of both by `special_days`.
 """
 
 import re
@@ -18,6 +18,7 @@ from holidays.financial.ny_stock_exchange import NewYorkStockExchange
 from pipeline.errors import ConfigError
 from pipeline.hours import AFTER_HOURS_END_MINUTE, CLOSE_MINUTE, OPEN_MINUTE, PREMARKET_MINUTE, DayPart
 from pipeline.instruments import EXCHANGE_ZONES
+from pipeline.scanner.clocks import SpecialDays
 from pipeline.units import NANO
 
 SHARES: Final = "XNYS"
@@ -27,6 +28,9 @@ ALWAYS: Final = "24/7"
 _SATURDAY: Final = 5
 _LATE_TRADING_MINUTES: Final = 240
 """After hours end four hours after the close: at 20:00, and at 17:00 where the market closes at 13:00 (NYSE's calendar)."""
+
+_YEARS_TOLD: Final = range(2000, 2036)
+"""Not by today's date: what a scanner is told is part of what it decides by, and the same plan is the same tomorrow."""
 
 _DAYS_BACK_MAX: Final = 14
 """No exchange is closed for longer; a calendar that says so is not believed."""
@@ -66,6 +70,14 @@ def trading_days(first: date, last: date, calendar: str) -> Iterator[date]:
         day = first + timedelta(days=ahead)
         if is_trading_day(day, calendar):
             yield day
+
+
+@cache
+def special_days() -> SpecialDays:
+    """The weekdays of American shares that are not like others, as a scanner is told of them: always the same for one version of the library."""
+    closed = sorted(day for year in _YEARS_TOLD for day in _holidays(year) if day.weekday() < _SATURDAY)
+    early = sorted(day for year in _YEARS_TOLD for day in _early_closes(year))
+    return SpecialDays(tuple(closed), {day: _close_minute(day) for day in early})
 
 
 def zone_of(calendar: str) -> ZoneInfo:

@@ -1,11 +1,26 @@
-"""Clocks: where a moment lies in the trading day of each calendar, and whether a scanner is open then."""
+"""Clocks: where a moment lies in the trading day of each calendar, and whether a scanner is open then.
 
+Which days American shares don't trade, and on which they close early, is told by whoever starts a scanner, and kept with it.
+"""
+
+from bisect import bisect_left
+from datetime import date, timedelta
 from typing import Final, NamedTuple
 
+import msgspec
 import numpy as np
 
 from pipeline.block import Numbers
-from pipeline.hours import Calendar, DayPart, Stretch, days_at, new_york_offset_ns, part_at
+from pipeline.hours import (
+    AFTER_HOURS_END_MINUTE,
+    CLOSE_MINUTE,
+    Calendar,
+    DayPart,
+    Stretch,
+    days_at,
+    new_york_offset_ns,
+    part_at,
+)
 from pipeline.units import DAY_NS, HOUR_NS, MINUTE_NS
 
 CALENDARS: Final = {"XNYS": Calendar.SHARES, "CMES": Calendar.FUTURES, "24/7": Calendar.ALWAYS}
@@ -16,8 +31,40 @@ _THURSDAY: Final = 3
 """1970-01-01, Monday being 0."""
 
 
+_SATURDAY: Final = 5
+_EPOCH: Final = date(1970, 1, 1)
+_DAY_MINUTES: Final = 24 * 60
+
+
+class SpecialDays(msgspec.Struct, frozen=True):
+    """Weekdays on which American shares don't trade, the first of them first, and the minutes at which they close early, by date.
+
+    Without any of them every weekday is like another.
+    """
+
+    closed: tuple[date, ...] = ()
+    early: dict[date, int] = {}
+
+    def is_closed(self, day: int) -> bool:
+        """Whether shares don't trade at all on a day, in days since 1970."""
+        if _weekday(day) >= _SATURDAY:
+            return True
+        place = bisect_left(self.closed, _date(day))
+        return place < len(self.closed) and self.closed[place] == _date(day)
+
+    def close_minute(self, day: int) -> int:
+        """When regular trading ends, by New York's clocks."""
+        return self.early.get(_date(day), CLOSE_MINUTE)
+
+
+EVERY_WEEKDAY: Final = SpecialDays()
+
+
 class TradingDay(NamedTuple):
-    """A trading day of one calendar; UTC nanoseconds, `number` in days since 1970. Where it has no premarket, that is empty."""
+    """A trading day of one calendar; UTC nanoseconds, `number` in days since 1970. Where it has no premarket, that is empty.
+
+    On a day on which shares don't trade all parts lie behind its end.
+    """
 
     number: int
     starts_ns: int
@@ -26,8 +73,13 @@ class TradingDay(NamedTuple):
     closes_ns: int
     ends_ns: int
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing trades on it."""
+        return self.opens_ns >= self.ends_ns
 
-def trading_day(calendar: int, ts_ns: int) -> TradingDay:
+
+def trading_day(calendar: int, ts_ns: int, special: SpecialDays = EVERY_WEEKDAY) -> TradingDay:
     """The trading day a moment belongs to."""
     whole = days_at(calendar, ts_ns, 1)
     found: dict[int, Stretch] = {}
@@ -39,14 +91,20 @@ def trading_day(calendar: int, ts_ns: int) -> TradingDay:
     regular = found[DayPart.REGULAR]
     premarket = found.get(DayPart.PREMARKET, regular._replace(until_ns=regular.from_ns))
     number = (whole.until_ns - DAY_NS // 2) // DAY_NS  # named after the day it ends on, wherever that midnight is
-    return TradingDay(number, whole.from_ns, premarket.from_ns, regular.from_ns, regular.until_ns, whole.until_ns)
+    day = TradingDay(number, whole.from_ns, premarket.from_ns, regular.from_ns, regular.until_ns, whole.until_ns)
+    if calendar != Calendar.SHARES:
+        return day
+    if special.is_closed(number):
+        return day._replace(premarket_ns=day.ends_ns, opens_ns=day.ends_ns, closes_ns=day.ends_ns)
+    return day._replace(closes_ns=day.closes_ns - (CLOSE_MINUTE - special.close_minute(number)) * MINUTE_NS)
 
 
 class TradingDays:
     """The trading day of each calendar, as of a moment; `of` spreads one member of it over instruments."""
 
-    def __init__(self, ts_ns: int) -> None:
-        self.by_calendar = [trading_day(calendar, ts_ns) for calendar in Calendar]
+    def __init__(self, ts_ns: int, special: SpecialDays = EVERY_WEEKDAY) -> None:
+        self._special = special
+        self.by_calendar = [trading_day(calendar, ts_ns, special) for calendar in Calendar]
 
     def over_at(self, ts_ns: int) -> list[int]:
         """The calendars whose day is over at a moment."""
@@ -54,7 +112,7 @@ class TradingDays:
 
     def turn(self, calendar: int, ts_ns: int) -> None:
         """The day of this calendar that a moment belongs to takes the place of the one before."""
-        self.by_calendar[calendar] = trading_day(calendar, ts_ns)
+        self.by_calendar[calendar] = trading_day(calendar, ts_ns, self._special)
 
     def of(self, name: str, calendars: Numbers) -> Numbers:
         """(n,) int64: that member of the trading day of each of these calendars, (n,) int."""
@@ -64,7 +122,8 @@ class TradingDays:
 class Window(NamedTuple):
     """When a scanner looks: minutes of the day and days of the week, 0 is Monday, by a calendar's own clocks.
 
-    A window that ends before it begins goes on past midnight, and belongs to the day it began on.
+    A window that ends before it begins goes on past midnight, and belongs to the day it began on. Of shares it is shut on days on
+    which they don't trade; where they close early, what lies behind the close comes earlier by as much, and what lay between is left out.
     """
 
     calendar: int
@@ -72,13 +131,39 @@ class Window(NamedTuple):
     until_minute: int
     days: tuple[int, ...]
 
-    def is_open(self, ts_ns: int) -> bool:
+    def is_open(self, ts_ns: int, special: SpecialDays = EVERY_WEEKDAY) -> bool:
         """Whether a moment lies in it."""
         local_ns = ts_ns + offset_ns(self.calendar, ts_ns)
-        length = (self.until_minute - self.from_minute) % (24 * 60) or 24 * 60
-        since_ns = local_ns - self.from_minute * MINUTE_NS
-        weekday = (since_ns // DAY_NS + _THURSDAY) % 7
-        return weekday in self.days and since_ns % DAY_NS < length * MINUTE_NS
+        today = local_ns // DAY_NS
+        return any(self._is_open_on(day, local_ns - day * DAY_NS, special) for day in (today, today - 1))
+
+    def _is_open_on(self, day: int, since_ns: int, special: SpecialDays) -> bool:
+        """Whether that of a day is open so long after the day's midnight."""
+        if _weekday(day) not in self.days:
+            return False
+        from_minute, until_minute = self.from_minute, self.until_minute
+        until_minute += _DAY_MINUTES * (until_minute <= from_minute)
+        if self.calendar == Calendar.SHARES:
+            if special.is_closed(day) and _weekday(day) < _SATURDAY:
+                return False
+            close = special.close_minute(day)
+            from_minute, until_minute = _on_a_short_day(from_minute, close), _on_a_short_day(until_minute, close)
+        return from_minute * MINUTE_NS <= since_ns < until_minute * MINUTE_NS
+
+
+def _on_a_short_day(minute: int, close: int) -> int:
+    """A minute of other days where shares close at another one."""
+    if minute > AFTER_HOURS_END_MINUTE:
+        return minute
+    return max(min(minute, close), minute - (CLOSE_MINUTE - close)) if minute > close else minute
+
+
+def _weekday(day: int) -> int:
+    return (day + _THURSDAY) % 7
+
+
+def _date(day: int) -> date:
+    return _EPOCH + timedelta(days=day)
 
 
 def offset_ns(calendar: int, ts_ns: int) -> int:

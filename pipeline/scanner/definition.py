@@ -96,10 +96,6 @@ class Definition(msgspec.Struct, frozen=True):
         """Of everything that decides what it finds, but for the code of Tapeworks."""
         return blake3(f"{self.text}\0{self.own_text}".encode()).hexdigest()
 
-    def is_open(self, ts_ns: int) -> bool:
-        """Whether it looks at this moment."""
-        return self.schedule.window.is_open(ts_ns)
-
     def setting(self, fields: Fields) -> dict[str, object]:
         """What the settings of a session keep of it."""
         return {

@@ -12,6 +12,7 @@ import numpy as np
 from pipeline.block import Block, Blocks, Numbers, concat, session_times
 from pipeline.codes import Kind
 from pipeline.scanner import universe
+from pipeline.scanner.clocks import EVERY_WEEKDAY, SpecialDays
 from pipeline.scanner.definition import Definition
 from pipeline.scanner.field import Fields, View
 from pipeline.scanner.fields import FIELDS
@@ -39,8 +40,14 @@ class _Stop(NamedTuple):
 class FieldScanner:
     """A scanner by its definition; see `ports.Scanner`."""
 
-    def __init__(self, definition: Definition, fields: Fields = FIELDS, scanner_id: int = 1) -> None:
-        """`scanner_id` is its place in the session's list, from 1."""
+    def __init__(
+        self,
+        definition: Definition,
+        fields: Fields = FIELDS,
+        scanner_id: int = 1,
+        special: SpecialDays = EVERY_WEEKDAY,
+    ) -> None:
+        """`scanner_id` is its place in the session's list, from 1; `special` are days that are not like others."""
         self.definition = definition
         self.scanner_id = scanner_id
         self.table: Table | None = None
@@ -48,7 +55,8 @@ class FieldScanner:
         self.fields = fields
         own = {name: fields[name] for name in definition.fields if name not in FIELDS}
         needs_profile = not NEEDS_PROFILE.isdisjoint(definition.fields) or bool(own)
-        self.state = State(definition.measures, own, has_profile=needs_profile)
+        self.state = State(definition.measures, own, has_profile=needs_profile, special=special)
+        self._special = special
         self._pending: Blocks = []
         self._slot = _NEVER
         self._full_slot = _NEVER
@@ -138,7 +146,7 @@ class FieldScanner:
     def _timer(self, stop: _Stop) -> Blocks:
         made = self._new_day(stop)
         behind = sum(map(len, made))
-        if not self.definition.is_open(stop.now_ns):
+        if not self._is_open(stop.now_ns):
             if self.definition.schedule.drops_at_end:
                 made += self._emptied(stop, UniverseReason.WINDOW_ENDED, behind)
             return made
@@ -146,10 +154,13 @@ class FieldScanner:
         evaluated = self._evaluated(stop)
         return made + [block.with_columns(ord=block.number("ord") + behind) for block in evaluated]
 
+    def _is_open(self, ts_ns: int) -> bool:
+        return self.definition.schedule.window.is_open(ts_ns, self._special)
+
     def _new_day(self, stop: _Stop) -> Blocks:
         """The list of a day that is over is dropped, once the window of another opens."""
         day = self.state.days.by_calendar[self.definition.schedule.calendar].number
-        if day == self._day or not self.definition.is_open(stop.now_ns):
+        if day == self._day or not self._is_open(stop.now_ns):
             return []
         is_first, self._day = self._day == _NEVER, day
         return [] if is_first else self._emptied(stop, UniverseReason.DAY_ENDED, 0)

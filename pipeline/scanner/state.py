@@ -9,7 +9,7 @@ from pipeline.block import Block, Numbers
 from pipeline.codes import AssetClass, Kind
 from pipeline.hours import Calendar, calendar_of
 from pipeline.scanner import history, quotes, trades, universe
-from pipeline.scanner.clocks import TradingDays
+from pipeline.scanner.clocks import EVERY_WEEKDAY, SpecialDays, TradingDays
 from pipeline.scanner.columns import CODE, FLAG, Column, Columns
 from pipeline.scanner.facts import Facts, day_of
 from pipeline.scanner.field import Field, Measures
@@ -58,8 +58,15 @@ _SSR_FALL: Final = 0.9
 class State:
     """What is known at `now_ns`, session time: the running maximum of `ts_recv_ns`."""
 
-    def __init__(self, measures: Measures, own: Mapping[str, Field], *, has_profile: bool) -> None:
-        """`own` are fields that remember something themselves."""
+    def __init__(
+        self,
+        measures: Measures,
+        own: Mapping[str, Field],
+        *,
+        has_profile: bool,
+        special: SpecialDays = EVERY_WEEKDAY,
+    ) -> None:
+        """`own` are fields that are not ours."""
         self.own = frozenset(own)
         self.failed: dict[str, int] = {}
         """Fields of one's own that raised an exception, and at which session time: absent from then on."""
@@ -69,7 +76,8 @@ class State:
         self._daily = (*DAILY, *(name for each in self._own for name in each.daily))
         self.symbols: dict[int, str] = {}
         self.now_ns = 0
-        self.days = TradingDays(0)
+        self._special = special
+        self.days = TradingDays(0, special)
         self.facts = Facts(measures.providers)
         self.history = History(measures.adv_days)
         self.profile = Profile(measures.rvol_days) if has_profile else None
@@ -107,7 +115,7 @@ class State:
         """Go on to a moment at or behind a step of session time: what was before it is remembered, days that are over turn."""
         columns = self.columns
         if self.now_ns == 0:
-            self.days = TradingDays(now_ns)
+            self.days = TradingDays(now_ns, self._special)
         step_ns = now_ns - now_ns % STEP_NS
         if self.profile is not None:
             self.profile.advance(self.days, columns["calendar"], self._volume(), step_ns - step_ns % PROFILE_STEP_NS)
@@ -135,9 +143,10 @@ class State:
         columns, day = self.columns, self.days.by_calendar[calendar]
         self.facts.release(day.ends_ns - 1, columns.rows)
         mine = columns["calendar"] == calendar
-        fell = columns["rth_low"] <= previous_close(columns, self.facts, self.days)[0] * _SSR_FALL
-        columns["is_short_carried"][mine] = fell[mine]
-        columns["is_short_restricted"][mine] = -1
+        if not day.is_closed:  # the next day that it holds for is one on which they trade
+            fell = columns["rth_low"] <= previous_close(columns, self.facts, self.days)[0] * _SSR_FALL
+            columns["is_short_carried"][mine] = fell[mine]
+            columns["is_short_restricted"][mine] = -1
         volume = self._volume()
         if self.profile is not None:
             ratio = self._split_between(np.full(columns.rows, self.profile.last_day[calendar]), day.number)

@@ -1,7 +1,9 @@
 """Days on which a market trades, early closes, and clocks that change."""
 
+import json
 from datetime import UTC, date, datetime, timedelta
 
+import msgspec
 import pytest
 
 from pipeline.errors import ConfigError
@@ -15,8 +17,10 @@ from pipeline.run.trading_days import (
     is_trading_day,
     parts_of_day,
     previous_trading_day,
+    special_days,
     trading_days,
 )
+from pipeline.scanner.clocks import SpecialDays
 from pipeline.units import HOUR_NS, NANO
 
 
@@ -118,3 +122,26 @@ def test_what_never_closes_has_one_part_a_day_of_utc():
     )
     (part,) = parts_of_day(date(2026, 11, 2), "CMES")
     assert told(part.from_ns) == "2026-11-02 06:00"
+
+
+def test_what_a_scanner_is_told_is_what_leans_market_hours_have(shared_data):
+    """QuantConnect's database of hours: holidays and early closes of American shares, in the years that it has whole."""
+    hours = json.loads((shared_data / "equities" / "lean" / "market-hours" / "market-hours-database.json").read_text())
+    usa = hours["entries"]["Equity-usa-[*]"]
+    read = lambda text: datetime.strptime(text, "%m/%d/%Y").date()  # noqa: E731, DTZ007 - a date alone
+    years, told = range(2000, 2027), special_days()
+    holidays = {day for text in usa["holidays"] if (day := read(text)).year in years and day.weekday() < 5}
+    assert {day for day in told.closed if day.year in years} == holidays
+    early = {read(text): clock for text, clock in usa["earlyCloses"].items()}
+    assert {day: f"{minute // 60}:00:00" for day, minute in told.early.items() if day.year in years} == {
+        day: clock
+        for day, clock in early.items()
+        if day.year in years and day.weekday() < 5  # it has a Sunday
+    }
+
+
+def test_a_scanner_is_told_the_same_whatever_the_day_and_a_log_keeps_it():
+    told = special_days()
+    assert list(told.closed) == sorted(told.closed)
+    assert msgspec.convert(json.loads(msgspec.json.encode(told)), SpecialDays) == told
+    assert told.closed[-1].year == 2035
