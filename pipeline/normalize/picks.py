@@ -67,4 +67,5 @@ def _picked_ns(day: date, text: str) -> int:
         raise UnitError(f"time: {text[:40]!r} is no time like 08:12 and no moment like 2026-11-20T13:12:00Z") from None
     if moment.tzinfo is not None:
         return moment_of(moment.isoformat())
-    return new_york_ns(moment.date(), moment.hour * 3_600 + moment.minute * 60 + moment.second)
+    second = moment.hour * 3_600 + moment.minute * 60 + moment.second
+    return new_york_ns(moment.date(), second) + moment.microsecond * 1_000

@@ -145,7 +145,7 @@ def moment_of(text: str) -> int:
         raise UnitError(f"{text[:40]!r} is no date like 2026-11-20 and no moment like 2026-11-20T13:00:00Z") from None
     if moment.tzinfo is None:
         raise UnitError(f"{text[:40]!r}: write the offset of a moment, e.g. 2026-11-20T13:00:00Z")
-    return checked_ts(int(moment.timestamp()) * NANO)
+    return checked_ts(int(moment.replace(microsecond=0).timestamp()) * NANO + moment.microsecond * 1_000)
 
 
 def _moment_ns(text: str, otherwise_ns: int) -> int:

@@ -27,6 +27,12 @@ def test_when_a_pick_was_made(day, time, expected):
     assert (pick.symbol, pick.text) == ("ABCD", day)
 
 
+@pytest.mark.parametrize("time", ["08:12:30.75", "2026-11-20T13:12:30.75Z"])
+def test_a_pick_is_no_earlier_than_its_list_says(time):
+    pick = pick_of_row({"day": "2026-11-20", "symbol": "A", "time": time}, provider="mine")
+    assert iso_from_ns(pick.known_at_ns) == "2026-11-20T13:12:30.750000000Z"
+
+
 def test_a_score_may_be_there():
     assert pick_of_row({"day": "2026-11-20", "symbol": "A", "score": "7.5"}, provider="mine").value == 7.5
     assert math.isnan(pick_of_row({"day": "2026-11-20", "symbol": "A", "score": ""}, provider="mine").value)
