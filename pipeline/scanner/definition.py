@@ -1,5 +1,7 @@
 """Definition: what a scanner looks for, as a value. Its text and the text of its own fields make its hash."""
 
+from typing import NamedTuple
+
 import msgspec
 from blake3 import blake3
 
@@ -110,6 +112,14 @@ class Definition(msgspec.Struct, frozen=True):
         }
 
 
+class Stay(NamedTuple):
+    """A symbol that is in a list from a moment until another, exclusive; UTC nanoseconds."""
+
+    symbol: str
+    from_ns: int
+    until_ns: int
+
+
 class ListDefinition(msgspec.Struct, frozen=True):
     """A list of symbols in place of a search; `by_day` has the lists of dated days, by number of days since 1970."""
 
@@ -121,6 +131,8 @@ class ListDefinition(msgspec.Struct, frozen=True):
     list_text: str = ""
     when_dropped: str = ""
     """As a `Definition` has it."""
+    stays: tuple[Stay, ...] = ()
+    """Symbols that come in and go at moments; of one symbol they may overlap."""
 
     @property
     def hash(self) -> str:

@@ -5,7 +5,6 @@ import math
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from datetime import date
 from typing import Any, Final, NoReturn
 
 from pipeline.codes import AssetClass
@@ -23,14 +22,13 @@ from pipeline.scanner.definition import (
 )
 from pipeline.scanner.field import Fields, Measures
 from pipeline.scanner.keys import ARRAYS, KEYS, REQUIRED, TABLES, WEEKDAYS, Key
+from pipeline.scanner.list_lines import lines_from
 
 _CLOCK: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
-_DATED: Final = re.compile(r"(\d{4}-\d{2}-\d{2})\s*,\s*(\S+)")
 ROWS_MAX: Final = 60
 """Filters, or keys of the rank: their verdicts are remembered as bits."""
 
 _ALWAYS: Final = "24/7"
-_EPOCH: Final = date(1970, 1, 1)
 _DEFAULTS_ALWAYS: Final[Mapping[str, Any]] = {"from": "00:00", "until": "00:00", "days": list(WEEKDAYS)}
 """Of a schedule by UTC."""
 
@@ -57,41 +55,19 @@ def list_from(text: str, file: str, list_text: str = "") -> ListDefinition:
             f"{file}: {extra[0]}: a list of symbols has name, symbols or symbols_file, calendar and when_dropped only"
         )
     top = _Reader(file, {}).table("", tables)
-    named, by_day = _listed(list_text, f"{file}: {top['symbols_file']}")
-    symbols = tuple(dict.fromkeys([*top["symbols"], *named]))
-    if not symbols and not by_day:
+    calendar = CALENDARS[top["calendar"]]
+    lines = lines_from(list_text, f"{file}: {top['symbols_file']}", calendar)
+    symbols = tuple(dict.fromkeys([*top["symbols"], *lines.always]))
+    if not symbols and not lines.by_day and not lines.stays:
         raise ConfigError(f"{file}: symbols: the list is empty")
     return ListDefinition(
-        top["name"], symbols, by_day, CALENDARS[top["calendar"]], text, list_text, top["when_dropped"]
+        top["name"], symbols, lines.by_day, calendar, text, list_text, top["when_dropped"], lines.stays
     )
 
 
 def is_list(text: str, file: str) -> bool:
     """Whether a definition is one of a list of symbols."""
     return not {"symbols", "symbols_file"}.isdisjoint(tables_of(text, file))
-
-
-def _listed(text: str, place: str) -> tuple[list[str], dict[int, tuple[str, ...]]]:
-    """Symbols of every day, and those of dated days: a line each, `#` begins a remark."""
-    always: list[str] = []
-    dated: dict[int, list[str]] = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        said = line.partition("#")[0].strip()
-        match = _DATED.fullmatch(said)
-        if match:
-            dated.setdefault(_day(match[1], f"{place}: line {number}"), []).append(match[2].upper())
-        elif said and not re.search(r"[\s,]", said):
-            always.append(said.upper())
-        elif said:
-            raise ConfigError(f"{place}: line {number}: {said[:40]!r}: write SYMBOL, or 2026-11-04,SYMBOL")
-    return always, {day: tuple(dict.fromkeys(symbols)) for day, symbols in dated.items()}
-
-
-def _day(text: str, place: str) -> int:
-    try:
-        return (date.fromisoformat(text) - _EPOCH).days
-    except ValueError as error:
-        raise ConfigError(f"{place}: {error}") from None
 
 
 class _Reader:

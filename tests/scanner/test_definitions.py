@@ -120,7 +120,11 @@ def test_a_preset_can_be_read_and_is_named_after_its_file(path):
     [
         ('name = "x"\nsymbols = ["A"]\nlimit = 3', "", "limit: a list of symbols has name, symbols or symbols_file"),
         ('name = "x"\nsymbols_file = "s"', "# nothing", "symbols: the list is empty"),
-        ('name = "x"\nsymbols_file = "s"', "A\nB C", "s: line 2: 'B C': write SYMBOL, or 2026-11-04,SYMBOL"),
+        (
+            'name = "x"\nsymbols_file = "s"',
+            "A\nB C",
+            "s: line 2: 'B C': write SYMBOL, 2026-11-04,SYMBOL or 2026-11-04T13:12:00Z,SYMBOL",
+        ),
         ('name = "x"\nsymbols_file = "s"', "2026-13-04,A", "s: line 1: month must be in 1..12"),
     ],
 )
