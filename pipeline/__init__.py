@@ -91,7 +91,7 @@ over instruments: quotes and halts by `scanner.quotes`, prints and bars by `scan
 `scanner.clocks` that leave a `scanner.history` and a `scanner.profile`, `scanner.rings` of a moment ago, `scanner.kinds` of securities.
 A `scanner.field` is what can be asked of them; all are in `scanner.fields`, out of `scanner.price_fields`, `scanner.volume_fields`,
 `scanner.company_fields` and `scanner.status_fields`. A `scanner.definition`, read by `scanner.reading` with the `scanner.keys` there are, becomes
-`scanner.verdicts`, these change the `scanner.universe`, both leave as `scanner.rows`; a fixed list is one of `scanner.lists`. All that is remembered is kept as `scanner.frozen`.
+`scanner.verdicts`, these change the `scanner.universe`, both leave as `scanner.rows`; a list of symbols, perhaps of days or moments (`scanner.list_lines`), is one of `scanner.lists`. All that is remembered is kept as `scanner.frozen`.
 
 **At rest.** `log.seal` turns segments into `log.parts` of `log.parquet`, written as `log.encoding` chooses; `log.manifest` says what a log is, `log.store` where logs lie
 and what they are called, `log.export` makes a copy that stands alone. `log.reader` gives rows back in order, over
@@ -106,7 +106,7 @@ remembered at waypoints. A run is written by `log.whole`, to be there at once or
 kept, `run.strategies` that were named, perhaps by `run.trying` before, and the `run.environment` they ran in; `run.comparing` finds the first
 difference, `run.diffing` where two runs part. `run.keeping` leaves waypoints while a run is made; from them `run.traveling` reaches any
 input, `run.moments` and `run.moves` read what is found there by its `run.outline`, and `run.looking` answers with it. `run.notes` are
-remarks. `run.backtesting` runs a grid that `run.sweeping` reads over many sessions: a `run.cell` is a function, a
+remarks. `run.backtesting` runs a grid that `run.sweeping` reads over many sessions, or over what was picked of them by `run.scanned`: a `run.cell` is a function, a
 `run.worker` the process it runs in, `run.crew` hands them out, `run.tally` counts what they come to, `run.overnight` carries positions from one to the next. `run.scanners` come from files, `run.attaching` says who stands behind them,
 and `run.scanning` is one over a session. `run.pages`, `run.feeds_page` and `run.scanner_page` write
 what the code says of itself. A live session (`run.live`) is what was asked for (`run.asking`) of which `run.feeds`; `run.beginning` finds the one that goes on, of which `run.missing` tells since when, `run.listening` holds

@@ -3,8 +3,12 @@
 import os
 import sys
 import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -15,10 +19,23 @@ if TYPE_CHECKING:
     from pipeline.run.backtesting import Outcome
 
 
+_TOLD_MAX: Final = 20
+_REASONS_SHOWN: Final = 3
+
+
 @click.command("backtest")
-@click.argument("sessions", nargs=-1, required=True)
+@click.argument("sessions", nargs=-1)
 @click.option(
     "--strategy", "strategies", multiple=True, required=True, help="name, or path of a .py file; may be repeated"
+)
+@click.option(
+    "--scanned", metavar="DAY[..DAY]", help="trade what was picked on these days, each from its pick's moment on"
+)
+@click.option("--picks", "names", multiple=True, metavar="NAME", help="of this list or scanner alone; may be repeated")
+@click.option(
+    "--scanner",
+    type=click.Path(path_type=Path),
+    help="strategies hear what it picks of SESSIONS; a TOML file, see docs/scanners.md",
 )
 @click.option("--sweep", "sweeps", multiple=True, metavar="NAME=VALUES", help="from:to:step or a,b,c; may be repeated")
 @click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="of the strategy, or STRATEGY.NAME=VALUE")
@@ -43,6 +60,9 @@ def command(
     home: str,
     sessions: tuple[str, ...],
     strategies: tuple[str, ...],
+    scanned: str | None,
+    names: tuple[str, ...],
+    scanner: Path | None,
     sweeps: tuple[str, ...],
     params: tuple[str, ...],
     settings: tuple[str, ...],
@@ -61,7 +81,11 @@ def command(
 
     \b
     tape backtest 'last 60' --strategy ema_cross --sweep fast=5:50:5 --sweep slow=60,120,200 --workers 2
+    tape backtest --strategy ema_cross --scanned 2026-10-01..2026-11-20
     tape sql "select params['fast'], sum(net_profit) from cells group by 1 order by 2 desc"
+
+    With --scanned strategies trade what lists (tape import --as candidates) and scanners picked on these days, in SESSIONS or all that
+    hold it; with --scanner what that scanner picks, evaluated on the way.
 
     Each session begins with the cash of the settings, and what is open at its end is valued and counted; with --overnight
     carry it begins with the account, positions and memory that the session before left. The same command
@@ -70,38 +94,62 @@ def command(
     from pipeline.log.store import Store
     from pipeline.run.backtesting import Overnight, backtest
     from pipeline.run.overnight import split_of
+    from pipeline.run.scanned import listed_days
     from pipeline.run.strategies import strategy_file
     from pipeline.run.sweeping import grid_of
 
     speed = speed_asked(is_compiled=is_compiled, is_interpreted=is_interpreted)
+    _check_words(sessions, scanned, names, scanner)
     store = Store(Path(home))
     files = [strategy_file(name) for name in strategies]
-    grid = grid_of(files, params, settings, sweeps)
+    grid = grid_of(files, params, settings, sweeps, scanner)
     chosen = store.select(sessions, now_ns=time.time_ns())
+    days = listed_days(store, scanned, chosen if sessions else None, names=names) if scanned else None
+    _tell(days.told if days else [])
+    with _telling_interrupts(), progress("cells", len(days.days if days else chosen) * len(grid.plans)) as done:
+        outcome = backtest(
+            store,
+            chosen,
+            grid,
+            files,
+            created_ns=time.time_ns(),
+            listed=days.days if days else (),
+            overnight=Overnight(overnight),
+            splits=[split_of(text) for text in splits],
+            workers=workers or os.cpu_count() or 1,
+            speed=speed,
+            keep_runs=keep_runs,
+            progress=done,
+            told=partial(click.echo, err=True),
+        )
+    as_json_line(outcome) if as_json else _show(outcome, shown)
+    sys.exit(1 if outcome.failed or any(row.stopped for row in outcome.rows) else 0)
+
+
+@contextmanager
+def _telling_interrupts() -> Iterator[None]:
     try:
-        with progress("cells", len(chosen) * len(grid.plans)) as done:
-            outcome = backtest(
-                store,
-                chosen,
-                grid,
-                files,
-                created_ns=time.time_ns(),
-                overnight=Overnight(overnight),
-                splits=[split_of(text) for text in splits],
-                workers=workers or os.cpu_count() or 1,
-                speed=speed,
-                keep_runs=keep_runs,
-                progress=done,
-                told=lambda text: click.echo(text, err=True),
-            )
+        yield
     except KeyboardInterrupt:
         click.echo("interrupted: the cells done so far are kept, and the same command goes on behind them", err=True)
         sys.exit(INTERRUPTED)
-    if as_json:
-        as_json_line(outcome)
-    else:
-        _show(outcome, shown)
-    sys.exit(1 if outcome.failed or any(row.stopped for row in outcome.rows) else 0)
+
+
+def _check_words(sessions: tuple[str, ...], scanned: str | None, names: tuple[str, ...], scanner: Path | None) -> None:
+    if not sessions and not scanned:
+        raise click.UsageError("say which SESSIONS, or --scanned DAY..DAY")
+    if scanned and scanner:
+        raise click.UsageError("--scanned trades what was picked already, --scanner picks anew: say one of them")
+    if names and not scanned:
+        raise click.UsageError("--picks goes with --scanned")
+
+
+def _tell(lines: list[str]) -> None:
+    """What is not traded and why, a line each, the first of them."""
+    for line in lines[:_TOLD_MAX]:
+        click.echo(f"  {line}", err=True)
+    if len(lines) > _TOLD_MAX:
+        click.echo(f"  and {len(lines) - _TOLD_MAX:,} more lines like these", err=True)
 
 
 def _show(outcome: "Outcome", shown: int) -> None:
@@ -128,19 +176,32 @@ def show_cells(rows: "list[CellRow]", shown: int) -> None:
     columns = [(name, max(len(name), 8)) for name in varying]
     head = "".join(f"{name:>{width + 2}}" for name, width in columns)
     if cells:
-        click.echo(f"{head}{'trades':>10}{'fills':>10}{'net profit':>16}{'fees':>12}{'worst fall':>14}{'open':>6}")
+        click.echo(
+            f"{head}{'trades':>10}{'fills':>10}{'net profit':>16}{'fees':>12}{'worst fall':>14}{'open':>6}  no order for"
+        )
     ranked = sorted(cells.values(), key=lambda each: (-sum(row.net_profit_nano for row in each), each[0].cell))
     for each in ranked[:shown]:
         values = "".join(f"{_value(each[0].params[name]):>{width + 2}}" for name, width in columns)
         click.echo(
             f"{values}{_sum(each, 'trades'):>10,}{_sum(each, 'fills'):>10,}{_sum(each, 'net_profit_nano') / 1e9:>16,.2f}"
             f"{_sum(each, 'fees_nano') / 1e9:>12,.2f}{max(row.max_drawdown for row in each):>14,.2f}"
-            f"{_sum(each, 'open_positions'):>6,}"
+            f"{_sum(each, 'open_positions'):>6,}  {_no_order_for(each)}"
         )
     if len(ranked) > shown:
         click.echo(f"  and {len(ranked) - shown:,} more, in the view cells and with --json")
     for text in dict.fromkeys(text for row in rows for text in row.stopped):
         click.echo(f"  STOPPED {text}")
+
+
+def _no_order_for(rows: "list[CellRow]") -> str:
+    """What kept wishes from becoming orders: the risk gate's rules, what was wrong with them; most frequent first."""
+    counts: Counter[str] = Counter()
+    for row in rows:
+        counts.update(row.refused_by)
+        counts.update(row.invalid_by)
+    named = [f"{count:,} {name}" for name, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
+    more = [f"{len(named) - _REASONS_SHOWN} more reasons"] if len(named) > _REASONS_SHOWN else []
+    return ", ".join(named[:_REASONS_SHOWN] + more) or "-"
 
 
 def _sum(rows: "list[CellRow]", name: str) -> int:

@@ -59,6 +59,7 @@ def show(home: str, name: str, shown: int, as_json: bool) -> None:
             ("params", " ".join(f"{name}={value}" for name, value in asked.params.items())),
             ("settings", " ".join(f"{name}={value}" for name, value in asked.settings.items())),
             ("sessions", ", ".join(asked.sessions)),
+            ("scanner", asked.scanner),
             ("overnight", asked.overnight),
             ("code", asked.code_hash),
         ]

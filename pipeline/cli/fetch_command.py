@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 @click.option("--dataset", default="EQUS.MINI", show_default=True, help="of Databento, e.g. XNAS.ITCH or GLBX.MDP3")
 @click.option("--schema", "schemas", multiple=True, required=True, help="e.g. tbbo, mbp-1, ohlcv-1s; may be repeated")
 @click.option("--from-scan", "days", metavar="DAY[..DAY]", help="what was picked on these days")
+@click.option("--picks", "names", multiple=True, metavar="NAME", help="of this list or scanner alone; may be repeated")
 @click.option("--symbols", help="or these, with commas between them")
 @click.option("--start", help="first day, or a moment like 2026-11-20T13:00:00Z")
 @click.option("--end", help="last day, included; or a moment, excluded  [default: the first day]")
@@ -30,6 +31,7 @@ def command(
     dataset: str,
     schemas: tuple[str, ...],
     days: str | None,
+    names: tuple[str, ...],
     symbols: str | None,
     start: str | None,
     end: str | None,
@@ -58,7 +60,7 @@ def command(
     if yes and budget_nano is None:
         raise click.UsageError("--yes needs a --budget: nothing is spent without a limit")
     store = Store(Path(home))
-    wanted = _wanted(store, dataset, days, symbols, start, end)
+    wanted = _wanted(store, dataset, days, names, symbols, start, end)
     vendor = DatabentoHistory("simulated" if url else key_named("DATABENTO_API_KEY"), url=url)
     ledger = Ledger(store)
     plan = plan_of(ledger, vendor, dataset, chosen, wanted)
@@ -95,7 +97,13 @@ def _budget_nano(budget: str | None) -> int | None:
 
 
 def _wanted(
-    store: Any, dataset: str, days: str | None, symbols: str | None, start: str | None, end: str | None
+    store: Any,
+    dataset: str,
+    days: str | None,
+    names: tuple[str, ...],
+    symbols: str | None,
+    start: str | None,
+    end: str | None,
 ) -> list[Any]:
     from pipeline.run.wanting import wanted_of_scans, wanted_of_symbols
 
@@ -104,7 +112,9 @@ def _wanted(
     if days is not None:
         if start or end:
             raise click.UsageError("--start and --end go with --symbols; --from-scan has its own days")
-        return wanted_of_scans(store, days, dataset)
+        return wanted_of_scans(store, days, dataset, names)
+    if names:
+        raise click.UsageError("--picks goes with --from-scan")
     if not start:
         raise click.UsageError("--symbols needs --start")
     assert symbols is not None

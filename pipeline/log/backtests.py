@@ -6,8 +6,8 @@
 
 The id is made of what was asked, by content: the same sessions, code, parameters and settings are the same backtest, so
 asking again goes on where it was interrupted. Rows are added by publishing one more file. When all are there they are
-written as one, in order, and the others are dropped; a crash in between leaves rows twice, which count once, by session
-and place in the sweep. Two sessions of one content have rows of one key, and each has its own.
+written as one, in order, and the others are dropped; a crash in between leaves rows twice, which count once, by session,
+day and place in the sweep. Two sessions of one content have rows of one key, and each has its own.
 """
 
 import shutil
@@ -32,6 +32,9 @@ ASKED: Final = "backtest.json"
 PART: Final = "cells-*.parquet"
 _HASH_CHARS: Final = 32
 
+Place = tuple[str, str, int]
+"""Of a cell: its session, the day of its picks, the place of its parameters in the sweep."""
+
 Value = bool | int | float | str
 """Of a parameter; the sizes of bars are a text."""
 
@@ -53,6 +56,23 @@ class Backtest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How many there are when all is done."""
     packages: dict[str, str]
     platform: str
+    scanner: str = ""
+    """What chose the symbols: the days of picks (`picks of 2026-10-01..2026-11-20`), or a scanner's name; '' for all there are."""
+
+
+class SymbolRow(msgspec.Struct, frozen=True):
+    """What one strategy came to in one symbol of a cell; money in 1e-9 of the quote currency. They add up to their cell's."""
+
+    strategy: str
+    symbol: str
+    intents: int
+    refused: int
+    fills: int
+    trades: int
+    open_positions: int
+    net_profit_nano: int
+    open_profit_nano: int
+    fees_nano: int
 
 
 class CellRow(msgspec.Struct, frozen=True):
@@ -88,17 +108,28 @@ class CellRow(msgspec.Struct, frozen=True):
     run: str
     """The whole log, when it was kept."""
     seconds: float
+    day: str = ""
+    """On which day's picks it traded, `2026-11-20`; '' for all that the session holds."""
+    symbols: tuple[SymbolRow, ...] = ()
+    """By strategy and instrument: where there was a wish, a position or a trade, and all that was picked."""
 
     @property
-    def place(self) -> tuple[str, int]:
+    def place(self) -> "Place":
         """What tells it from the other rows of its backtest."""
-        return self.session, self.cell
+        return self.session, self.day, self.cell
 
 
 _MONEY: Final = pa.decimal128(38, 0)
 _COUNTS: Final = ("cell", "events", "intents", "refused", "invalid", "fills", "trades", "open_positions")
 _COUNTED: Final = ("refused_by", "invalid_by")
-_TEXTS: Final = ("key", "session", "decisions_hash", "state_hash", "run", "params_json")
+_TEXTS: Final = ("key", "session", "day", "decisions_hash", "state_hash", "run", "params_json")
+_SYMBOL: Final = pa.struct(
+    [
+        *((name, pa.utf8()) for name in ("strategy", "symbol")),
+        *((name, pa.int64()) for name in ("intents", "refused", "fills", "trades", "open_positions")),
+        *((name, _MONEY) for name in ("net_profit_nano", "open_profit_nano", "fees_nano")),
+    ]
+)
 SCHEMA: Final = pa.schema(
     [
         *((name, pa.utf8()) for name in _TEXTS),
@@ -109,6 +140,7 @@ SCHEMA: Final = pa.schema(
         ("max_drawdown", pa.float64()),
         ("stopped", pa.list_(pa.utf8())),
         ("seconds", pa.float64()),
+        ("symbols", pa.list_(_SYMBOL)),
     ]
 )
 """Columns of a part. `params` are the numbers, to ask about; `params_json` is exact, and has the texts."""
@@ -141,7 +173,7 @@ class Results:
         places = {session: place for place, session in enumerate(self.asked().sessions)}
         read = [row for table in self.tables() for row in _rows(table)]
         found = {row.place: row for row in sorted(read, key=lambda row: bool(row.run))}  # one that kept its run is more
-        return sorted(found.values(), key=lambda row: (places[row.session], row.cell))
+        return sorted(found.values(), key=lambda row: (places[row.session], row.day, row.cell))
 
     def tables(self) -> list[pa.Table]:
         """The parts, each proved. Raises CorruptError."""
@@ -243,9 +275,15 @@ def _record(row: CellRow) -> dict[str, Any]:
     record = msgspec.structs.asdict(row)
     record |= {field.name: Decimal(record[field.name]) for field in SCHEMA if field.type == _MONEY}
     return record | {
+        "symbols": [_exact(each, Decimal) for each in map(msgspec.structs.asdict, row.symbols)],
         "params": [(name, float(value)) for name, value in row.params.items() if not isinstance(value, str)],
         "params_json": msgspec.json.encode(row.params).decode(),
     }
+
+
+def _exact(record: dict[str, Any], kind: type[Any]) -> dict[str, Any]:
+    """A record of a symbol with its money in numbers of this kind."""
+    return record | {field.name: kind(record[field.name]) for field in _SYMBOL if field.type == _MONEY}
 
 
 def _rows(table: pa.Table) -> list[CellRow]:
@@ -253,7 +291,8 @@ def _rows(table: pa.Table) -> list[CellRow]:
         msgspec.convert(
             {name: int(value) if isinstance(value, Decimal) else value for name, value in record.items()}
             | {"params": msgspec.json.decode(record["params_json"])}
-            | {name: dict(record[name]) for name in _COUNTED},
+            | {name: dict(record[name]) for name in _COUNTED}
+            | {"symbols": [_exact(each, int) for each in record.get("symbols", ())]},
             CellRow,
         )
         for record in table.to_pylist()

@@ -13,14 +13,14 @@ from enum import StrEnum
 from itertools import chain, groupby
 from pathlib import Path
 from threading import Event
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from blake3 import blake3
 
 from pipeline.errors import ConfigError, LogError, NotFoundError
 from pipeline.log import cache, hot
-from pipeline.log.backtests import Backtest, CellRow, Results, backtests
+from pipeline.log.backtests import Backtest, CellRow, Place, Results, backtests
 from pipeline.log.manifest import Manifest
 from pipeline.log.store import Store, slug
 from pipeline.run.ahead import ahead
@@ -28,8 +28,11 @@ from pipeline.run.cell import Cell, Code, Job, key_of
 from pipeline.run.code import code_of
 from pipeline.run.crew import Crew, named
 from pipeline.run.environment import machine, packages
-from pipeline.run.fold import Speed
+from pipeline.run.fold import FoldPlan, Speed
+from pipeline.run.following import ScannerPlan, scanner_of
 from pipeline.run.overnight import Split
+from pipeline.run.scanned import Listed
+from pipeline.run.strategies import hearing
 from pipeline.run.sweeping import Grid
 from pipeline.run.worker import Setup
 
@@ -51,6 +54,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
     backtest: str
     sessions: int
+    """Those gone over; one that has picks on two days counts for each."""
     cells: int
     """Sets of parameters: so many cells in each session."""
     rows: list[CellRow]
@@ -74,6 +78,7 @@ def backtest(
     *,
     created_ns: int,
     workers: int,
+    listed: Sequence[Listed] = (),
     overnight: Overnight = Overnight.FLAT,
     splits: Sequence[Split] = (),
     speed: Speed = Speed.AUTO,
@@ -83,18 +88,20 @@ def backtest(
 ) -> Outcome:
     """Run every cell of the grid over every session, and keep its row. Sessions are in order of time.
 
+    Where days are `listed` (see `run.scanned`), these are gone over instead of whole `sessions`.
+
     `progress` is given how many rows there are, `told` what a person should know meanwhile. Raises ConfigError for a
     session that is not sealed, LockedError when the same backtest is being run, StrategyError, CorruptError.
     """
     started = time.perf_counter()
-    _check_sealed(sessions)
-    if splits and overnight is Overnight.FLAT:
-        raise ConfigError("--split with --overnight flat: nothing is carried over a split")
+    over = [_Over(day.session, day.day, day.scanner) for day in listed] or [_Over(session) for session in sessions]
+    sessions = list({each.session.id: each.session for each in over}.values())
+    _check(grid, over, overnight, splits)
     sources = code_of(files)
-    jobs = list(_jobs(sessions, grid, sources.hash, overnight, tuple(splits), keep_runs=keep_runs))
+    jobs = list(_jobs(over, grid, sources.hash, overnight, tuple(splits), keep_runs=keep_runs))
     cells = sorted((cell for job in jobs for cell in job.cells), key=lambda cell: cell.place)
     results = Results(store, _id_of(grid, cells))
-    asked = _asked(results.folder.name, sessions, grid, sources.hash, overnight, created_ns)
+    asked = _asked(results.folder.name, over, grid, sources.hash, overnight, created_ns)
     results.begin(asked)
     held = results.hold()
     half_made = store.half_made_runs()
@@ -123,7 +130,7 @@ def backtest(
         held.release()
     return Outcome(
         backtest=asked.id,
-        sessions=len(sessions),
+        sessions=len(over),
         cells=len(grid.plans),
         rows=rows,
         done_before=len(done),
@@ -135,13 +142,31 @@ def backtest(
     )
 
 
-def _check_sealed(sessions: Sequence[Manifest]) -> None:
-    if open_ := [session.id for session in sessions if not cache.is_cacheable(session)]:
+class _Over(NamedTuple):
+    """A session to go over; on one day, with what was picked on it."""
+
+    session: Manifest
+    day: str = ""
+    scanner: ScannerPlan | None = None
+
+    def plan(self, plan: FoldPlan) -> FoldPlan:
+        """The plan as it is for this session."""
+        return hearing(plan, self.scanner) if self.scanner else plan
+
+
+def _check(grid: Grid, over: Sequence[_Over], overnight: Overnight, splits: Sequence[Split]) -> None:
+    if open_ := [each.session.id for each in over if not cache.is_cacheable(each.session)]:
         raise ConfigError(f"{', '.join(open_)}: not sealed, or empty; `tape sessions seal` one that has ended")
+    if splits and overnight is Overnight.FLAT:
+        raise ConfigError("--split with --overnight flat: nothing is carried over a split")
+    if overnight is Overnight.CARRY and any(each.plan(grid.plans[0]).scanners for each in over):
+        raise ConfigError(
+            "--overnight carry goes with no scanner and no picks: what is in a list is decided anew each day"
+        )
 
 
 def _jobs(
-    sessions: Sequence[Manifest],
+    over: Sequence[_Over],
     grid: Grid,
     code_hash: str,
     overnight: Overnight,
@@ -150,15 +175,24 @@ def _jobs(
     keep_runs: bool,
 ) -> Iterator[Job]:
     """Every cell, session by session; carried ones of one plan in one job."""
-    chains = [[session] for session in sessions] if overnight is Overnight.FLAT else [list(sessions)]
+    chains = [[each] for each in over] if overnight is Overnight.FLAT else [list(over)]
     for linked in chains:
+        sessions = [each.session for each in linked]
         for number, plan in enumerate(grid.plans, 1):
             params = grid.params_of(plan)
-            keys = [key_of(linked[: i + 1], plan, code_hash, splits) for i in range(len(linked))]
+            plans = [each.plan(plan) for each in linked]
             yield Job(
                 tuple(
-                    Cell(key, session.id, number, plan, params, keep_runs)
-                    for key, session in zip(keys, linked, strict=True)
+                    Cell(
+                        key_of(sessions[: i + 1], own, code_hash, splits),
+                        each.session.id,
+                        number,
+                        own,
+                        params,
+                        keep_runs,
+                        each.day,
+                    )
+                    for i, (each, own) in enumerate(zip(linked, plans, strict=True))
                 ),
                 splits,
             )
@@ -166,35 +200,43 @@ def _jobs(
 
 def _id_of(grid: Grid, cells: Sequence[Cell]) -> str:
     """An id of what is asked: the same cells have the same one."""
-    digest = blake3("\n".join(f"{cell.session} {cell.key}" for cell in cells).encode()).hexdigest()[:8]
+    digest = blake3("\n".join(f"{cell.session} {cell.day} {cell.key}" for cell in cells).encode()).hexdigest()[:8]
     return f"{PREFIX}{slug('-'.join(strategy.name for strategy in grid.plans[0].strategies))}-{digest}"
 
 
 def _asked(
-    id_: str, sessions: Sequence[Manifest], grid: Grid, code_hash: str, overnight: Overnight, created_ns: int
+    id_: str, over: Sequence[_Over], grid: Grid, code_hash: str, overnight: Overnight, created_ns: int
 ) -> Backtest:
-    plan = grid.plans[0]
+    plan = over[0].plan(grid.plans[0]) if over else grid.plans[0]
     return Backtest(
         id=id_,
         created_ns=created_ns,
         strategies=tuple(strategy.name for strategy in plan.strategies),
         params={name: value for name, value in grid.params_of(plan).items() if not _is_swept(name, grid.sweeps)},
         sweeps=dict(grid.sweeps),
-        sessions=tuple(session.id for session in sessions),
+        sessions=tuple(dict.fromkeys(each.session.id for each in over)),
         settings=plan.settings,
         overnight=overnight,
         code_hash=code_hash,
-        rows=len(sessions) * len(grid.plans),
+        rows=len(over) * len(grid.plans),
         packages=packages(),
         platform=machine(),
+        scanner=_chosen_by(over, plan),
     )
+
+
+def _chosen_by(over: Sequence[_Over], plan: FoldPlan) -> str:
+    days = sorted(each.day for each in over if each.day)
+    if days:
+        return f"picks of {days[0]}..{days[-1]}"
+    return ", ".join(scanner_of(each).definition.name for each in plan.scanners)
 
 
 def _is_swept(name: str, sweeps: Mapping[str, Any]) -> bool:
     return name in sweeps or name.rpartition(".")[2] in sweeps
 
 
-def _left(job: Job, done: Collection[tuple[str, int]]) -> Job:
+def _left(job: Job, done: Collection[Place]) -> Job:
     """The job, where cells that are done are only gone through for what they leave to the next: their runs are there."""
     cells = (msgspec.structs.replace(cell, is_kept=cell.is_kept and cell.place not in done) for cell in job.cells)
     return msgspec.structs.replace(job, cells=tuple(cells))
@@ -212,7 +254,7 @@ def _once(jobs: Sequence[Job]) -> tuple[list[Job], list[tuple[Job, Job]]]:
     return list(firsts.values()), twins
 
 
-def _done(store: Store, results: Results, cells: Sequence[Cell]) -> set[tuple[str, int]]:
+def _done(store: Store, results: Results, cells: Sequence[Cell]) -> set[Place]:
     """Places of the cells that have a row; rows of the same cell elsewhere are taken over."""
     wanted = {cell.place: cell for cell in cells}
     own = results.rows()
@@ -242,7 +284,7 @@ def _will_do(store: Store, cell: Cell, row: CellRow) -> bool:
 
 def _taken(row: CellRow, cell: Cell) -> CellRow:
     run = row.run if row.session == cell.session else ""
-    return msgspec.structs.replace(row, session=cell.session, cell=cell.number, run=run)
+    return msgspec.structs.replace(row, session=cell.session, day=cell.day, cell=cell.number, run=run)
 
 
 def _run(

@@ -16,23 +16,24 @@ from typing import Any, Final
 import msgspec
 from blake3 import blake3
 
+from pipeline.block import Numbers
 from pipeline.codes import Kind
 from pipeline.errors import TapeError
 from pipeline.log import cache, hot
-from pipeline.log.backtests import CellRow, Value
+from pipeline.log.backtests import CellRow, Place, SymbolRow, Value
 from pipeline.log.manifest import Manifest
 from pipeline.log.reader import LogReader
 from pipeline.log.store import Store
 from pipeline.run.code import code_of
 from pipeline.run.fold import FoldPlan, LocalFold, Speed, columns_of
 from pipeline.run.overnight import NOTHING, Evening, Split, as_kept, morning
-from pipeline.run.replaying import both, instruments_of, kept, new_run, reduce_all
-from pipeline.run.tally import Tally, units_of
+from pipeline.run.replaying import Instruments, both, instruments_of, kept, new_run, reduce_all
+from pipeline.run.tally import NO_SHARE, Tally, units_of
 
 ROWS = 1 << 18
 """Inputs in a batch: few enough that memory stays small without the hot cache, so many that a batch costs nothing."""
 
-_ROWS: Final = 2
+_ROWS: Final = 3
 """Version of what a row holds: one of another version is not taken over."""
 
 
@@ -48,11 +49,13 @@ class Cell(msgspec.Struct, frozen=True):
     """As result rows show them."""
     is_kept: bool
     """Whether its decisions are written as a run."""
+    day: str = ""
+    """Whose picks the plan's scanner names."""
 
     @property
-    def place(self) -> tuple[str, int]:
+    def place(self) -> Place:
         """As that of its row."""
-        return self.session, self.number
+        return self.session, self.day, self.number
 
 
 class Code(msgspec.Struct, frozen=True):
@@ -144,12 +147,25 @@ def _run_cell(
         stopped=tuple(tally.stopped),
         run=run.id if run else "",
         seconds=round(time.perf_counter() - started, 4),
+        day=cell.day,
+        symbols=_symbols(cell.plan, tally, tables["instruments"], instruments),
         **msgspec.structs.asdict(tally.money(tables["instruments"])),
     )
     if is_last:
         return row, None
     now_ns = int(tables["clock"]["now_ns"][0])
     return row, Evening(session.id, now_ns, fold.carried(), instruments, tally.holdings(tables["instruments"]))
+
+
+def _symbols(plan: FoldPlan, tally: Tally, rows: Numbers, instruments: Instruments) -> tuple[SymbolRow, ...]:
+    """What each strategy came to in each symbol, and nothing in what was picked and left alone."""
+    names = {int(row["instrument_id"]): str(row["symbol"]) for row in instruments}
+    strategies = range(1, len(plan.strategies) + 1)
+    shares = {(strategy, id_): NO_SHARE for strategy in strategies for id_ in tally.added} | tally.shares(rows)
+    return tuple(
+        SymbolRow(plan.strategies[strategy - 1].name, names[id_], *share)
+        for (strategy, id_), share in sorted(shares.items())
+    )
 
 
 def _dropped(_: Any) -> None:

@@ -188,7 +188,9 @@ class _Worker:
 
 
 def named(job: Job) -> str:
-    """A job as a person would call it: its session, or the first and the last, and the parameters."""
+    """A job as a person would call it: its session, or the first and the last, the day of its picks, the parameters."""
     first, last = job.cells[0], job.cells[-1]
     sessions = first.session if first is last else f"{first.session}..{last.session}"
-    return " ".join([sessions, *(f"{name}={value}" for name, value in first.params.items())])
+    return " ".join(
+        [sessions, *([first.day] if first.day else []), *(f"{name}={value}" for name, value in first.params.items())]
+    )

@@ -1,33 +1,51 @@
-"""Picking: which symbols were picked on which day, by a person's own lists or by a scanner."""
+"""Picking: which symbols were picked when and until when, by a person's own lists or by a scanner."""
 
-from collections.abc import Iterator
-from datetime import date
+from collections.abc import Collection, Iterator, Mapping
+from datetime import date, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
 from pipeline.codes import Kind
 from pipeline.errors import ConfigError
 from pipeline.feeds.reference_tables import read_picks
+from pipeline.hours import Calendar, calendar_of
 from pipeline.log.manifest import Manifest
 from pipeline.log.reader import LogReader, read_journal
 from pipeline.log.store import Store, checked_id
 from pipeline.normalize.picks import PICKED
-from pipeline.normalize.reference import Fact
+from pipeline.normalize.reference import new_york_ns
 from pipeline.run.referencing import ImportedFacts, append, read_facts
-from pipeline.run.trading_days import SHARES, day_of
+from pipeline.scanner.clocks import trading_day
+from pipeline.scanner.reading import tables_of
 from pipeline.scanner_codes import UniverseAction
+from pipeline.units import DAY_NS, HOUR_NS
 
 Days = dict[date, list[str]]
 """Symbols by day, both in the order in which they come: days from the first on, symbols by the moment they were picked."""
 
+_EPOCH: Final = date(1970, 1, 1)
+_EITHER_SIDE_NS: Final = 2 * DAY_NS
+"""A day of any clock lies within so much of that day of UTC."""
 
-class _Pick(NamedTuple):
-    """One symbol at one moment."""
 
-    ts_ns: int
+class Pick(NamedTuple):
+    """A symbol that came into a list on a day, and stayed from a moment until another, exclusive; UTC nanoseconds."""
+
+    day: date
+    from_ns: int
     rank: int
     """What was written first comes first within a moment."""
     symbol: str
+    until_ns: int
+    """When it was dropped; the end of the trading day in which the list ends that never dropped it."""
+    day_ends_ns: int
+
+
+class _Row(NamedTuple):
+    """Of an instrument."""
+
+    symbol: str
+    calendar: int
 
 
 def import_picks(store: Store, path: Path, *, list_name: str, mapping: str = "", now_ns: int) -> ImportedFacts:
@@ -41,24 +59,37 @@ def import_picks(store: Store, path: Path, *, list_name: str, mapping: str = "",
     return ImportedFacts(kept.written, kept.known, symbols, table.columns, table.ignored, table.refused)
 
 
-def picked(store: Store, from_day: date, to_day: date, *, lists: frozenset[str] | None = None) -> Days:
-    """What was picked on each day from the first to the last, both included; days without a pick are left out.
+def picks(store: Store, from_day: date, to_day: date, *, names: Collection[str] = ()) -> dict[date, list[Pick]]:
+    """What was picked on each day from the first to the last, both included, by the moment; days without a pick are left out.
 
-    lists    of these lists alone; None: of all, and of what scanners added to the universe of sessions, while they were recorded or in a scan that was kept
+    Picked is what people's lists name, and what scanners added to the universe of sessions, while they were recorded or
+    in a scan that was kept. With `names` only lists and scanners of these names count. Raises ConfigError for a name that
+    nothing has.
     """
     if to_day < from_day:
         raise ConfigError(f"{from_day}..{to_day}: the last day is before the first")
-    picks: dict[date, list[_Pick]] = {}
-    for rank, fact in enumerate(_listed(store)):
-        day = date.fromisoformat(fact.text)
-        if from_day <= day <= to_day and (lists is None or fact.provider in lists):
-            picks.setdefault(day, []).append(_Pick(fact.known_at_ns, rank, fact.symbol))
-    if lists is None:
-        for pick in _scanned(store):
-            day = day_of(pick.ts_ns, SHARES)
-            if from_day <= day <= to_day:
-                picks.setdefault(day, []).append(pick)
-    return {day: list(dict.fromkeys(pick.symbol for pick in sorted(of_day))) for day, of_day in sorted(picks.items())}
+    strange = set(names)
+    found: dict[date, list[Pick]] = {}
+    for name, pick in _listed(store):
+        strange.discard(name)
+        if from_day <= pick.day <= to_day and (not names or name in names):
+            found.setdefault(pick.day, []).append(pick)
+    for manifest, scanners in _scans(store):
+        strange -= set(scanners)
+        wanted = {number for number, name in enumerate(scanners, 1) if name in names}
+        if (wanted or not names) and _may_hold(manifest, from_day, to_day):
+            for number, pick in _stays(store, manifest):
+                if (number in wanted or not names) and from_day <= pick.day <= to_day:
+                    found.setdefault(pick.day, []).append(pick)
+    if strange:
+        raise ConfigError(f"{min(strange)!r}: no list and no scanner of that name picked anything in this store")
+    return {day: sorted(of_day) for day, of_day in sorted(found.items())}
+
+
+def picked(store: Store, from_day: date, to_day: date, *, names: Collection[str] = ()) -> Days:
+    """The symbols picked on each day, each once; as `picks`."""
+    found = picks(store, from_day, to_day, names=names)
+    return {day: list(dict.fromkeys(pick.symbol for pick in of_day)) for day, of_day in found.items()}
 
 
 def days_of(text: str) -> tuple[date, date]:
@@ -74,27 +105,64 @@ def days_of(text: str) -> tuple[date, date]:
         raise ConfigError(f"{text[:40]!r}: write a day like 2026-11-20, or 2026-10-01..2026-11-20") from None
 
 
-def _listed(store: Store) -> Iterator[Fact]:
+def _listed(store: Store) -> Iterator[tuple[str, Pick]]:
+    """What people's lists name, with the list's name: until the end of the day that a list is of."""
     facts = read_facts(read_journal(store.scans_folder, store.disk), None)
-    return (fact for fact in facts if fact.field == PICKED)
+    for rank, fact in enumerate(fact for fact in facts if fact.field == PICKED):
+        day = date.fromisoformat(fact.text)
+        whole = trading_day(Calendar.SHARES, new_york_ns(day) + 12 * HOUR_NS)
+        yield (
+            fact.provider,
+            Pick(day, max(fact.known_at_ns, whole.starts_ns), rank, fact.symbol, whole.ends_ns, whole.ends_ns),
+        )
 
 
-def _scanned(store: Store) -> Iterator[_Pick]:
+def _scans(store: Store) -> Iterator[tuple[Manifest, list[str]]]:
+    """Sessions that were recorded with scanners, scans that were kept, and the names of their scanners, by number from 1.
+
+    A run of strategies behind a scanner is none: it is a test of them, and may have been given the very picks asked for.
+    """
     for manifest in (*store.sessions(), *store.runs()):
-        if "universe" in manifest.kinds:
-            yield from _added(store, manifest)
+        if "universe" in manifest.kinds and (manifest.what == "session" or "scanners" in manifest.settings):
+            yield manifest, _names(manifest.settings)
 
 
-def _added(store: Store, manifest: Manifest) -> Iterator[_Pick]:
-    """What was added to the universe of a session, or of a scan of one that was kept as a run."""
-    symbols = {int(row["instrument_id"]): str(row["symbol"]) for row in manifest.instruments}
+def _names(settings: Mapping[str, Any]) -> list[str]:
+    if kept := settings.get("scanners"):
+        return [str(each["name"]) for each in kept]
+    plans = (settings.get("plan") or {}).get("scanners", ())
+    return [str(tables_of(plan["text"], plan["file"]).get("name", "")) for plan in plans]
+
+
+def _may_hold(manifest: Manifest, from_day: date, to_day: date) -> bool:
+    first_ns, end_ns = ((day - _EPOCH).days * DAY_NS for day in (from_day, to_day + timedelta(days=1)))
+    return manifest.first_ts_ns < end_ns + _EITHER_SIDE_NS and first_ns - _EITHER_SIDE_NS <= manifest.last_ts_ns
+
+
+def _stays(store: Store, manifest: Manifest) -> Iterator[tuple[int, Pick]]:
+    """What came into the universe of a session, or of a scan of one that was kept as a run, with the scanner's number."""
+    known = {int(row["instrument_id"]): _row(row) for row in manifest.instruments}
+    begun: dict[tuple[int, int], tuple[int, int]] = {}
     log = LogReader(store.folder(manifest.id), store.disk)
     for batch in log.batches(kinds=(Kind.INSTRUMENT, Kind.UNIVERSE), what="all"):
         for block in batch:
             if block.kind is Kind.INSTRUMENT:
-                symbols |= dict(zip(block.number("instrument_id").tolist(), block.text("symbol"), strict=True))
-        for block in batch:
-            if block.kind is Kind.UNIVERSE:
-                for row in block.rows():
-                    if row["action"] == UniverseAction.ADDED:
-                        yield _Pick(row["ts_recv_ns"], row["rank"], symbols[row["instrument_id"]])
+                known |= {row["instrument_id"]: _row(row) for row in block.rows()}
+        for row in (row for block in batch if block.kind is Kind.UNIVERSE for row in block.rows()):
+            key, now_ns = (row["scanner_id"], row["instrument_id"]), row["ts_recv_ns"]
+            if row["action"] == UniverseAction.ADDED:
+                begun.setdefault(key, (now_ns, row["rank"]))
+            elif key in begun:
+                yield key[0], _pick(known[key[1]], *begun.pop(key), now_ns)
+    for (number, id_), (from_ns, rank) in begun.items():
+        last_ns = max(from_ns, manifest.last_ts_ns)
+        yield number, _pick(known[id_], from_ns, rank, trading_day(known[id_].calendar, last_ns).ends_ns)
+
+
+def _pick(of: _Row, from_ns: int, rank: int, until_ns: int) -> Pick:
+    whole = trading_day(of.calendar, from_ns)
+    return Pick(_EPOCH + timedelta(days=whole.number), from_ns, rank, of.symbol, until_ns, whole.ends_ns)
+
+
+def _row(row: Mapping[str, Any]) -> _Row:
+    return _Row(str(row["symbol"]), calendar_of(str(row.get("calendar", "")), int(row.get("asset_class", 0))))

@@ -6,6 +6,8 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from pipeline.core.settings import EngineSettings
 from pipeline.core.strategy import Strategy
 from pipeline.errors import ConfigError, NotFoundError, StrategyError
@@ -13,6 +15,7 @@ from pipeline.kernel.determinism import breaches_of
 from pipeline.log.manifest import StrategyEntry, Words
 from pipeline.run.code import ROOT, Code, place_of
 from pipeline.run.fold import FoldPlan, StrategyPlan
+from pipeline.run.following import ScannerPlan
 from pipeline.run.loading import load_module, load_strategy, strategy_in
 from pipeline.run.scanners import scanner_plan
 
@@ -80,11 +83,15 @@ def plan_of(
         given_ = strategy.Params.from_text(own).as_dict()
         entries.append(StrategyPlan(strategy.name, place_of(path), given_, bars, number))
     engine = EngineSettings.from_dict({name: _number(name, value) for name, value in map(_split, settings)})
-    settings_ = engine.as_dict()
-    if not scanners:
-        return FoldPlan(tuple(entries), settings_)
-    chosen = tuple(map(scanner_plan, scanners))
-    return FoldPlan(tuple(entries), {**settings_, "universe": settings_["universe"] or _FLATTENED}, chosen)
+    plan = FoldPlan(tuple(entries), engine.as_dict())
+    return hearing(plan, *map(scanner_plan, scanners)) if scanners else plan
+
+
+def hearing(plan: FoldPlan, *scanners: ScannerPlan) -> FoldPlan:
+    """The same strategies, hearing what scanners pick; those that stand behind none stand behind the first."""
+    universe = plan.settings["universe"] or _FLATTENED
+    behind = tuple(msgspec.structs.replace(each, scanner=each.scanner or 1) for each in plan.strategies)
+    return FoldPlan(behind, {**plan.settings, "universe": universe}, scanners)
 
 
 def is_for(name: str, strategy: str) -> bool:

@@ -47,13 +47,19 @@ class Grid(msgspec.Struct, frozen=True):
         }
 
 
-def grid_of(files: Sequence[Path], params: Sequence[str], settings: Sequence[str], sweeps: Sequence[str]) -> Grid:
-    """The grid that `name=values` texts span over these strategies.
+def grid_of(
+    files: Sequence[Path],
+    params: Sequence[str],
+    settings: Sequence[str],
+    sweeps: Sequence[str],
+    scanner: Path | None = None,
+) -> Grid:
+    """The grid that `name=values` texts span over these strategies; with the file of a `scanner` they hear what it picks.
 
     A name may carry its strategy's in front; without it, it is meant for every strategy. Raises ConfigError for an
     unknown name, with the nearest known one, and for values that are not accepted, StrategyError for bars that are none.
     """
-    base = plan_of(files, params, settings)
+    base = plan_of(files, params, settings, [scanner] if scanner else [])
     strategies = [load_strategy(path) for path in files]
     given = [text.partition("=")[0].strip() for text in params]
     axes: dict[str, tuple[Value, ...]] = {}

@@ -18,6 +18,7 @@ import numpy as np
 
 from pipeline.block import Block, Numbers
 from pipeline.codes import IntentOutcome, Kind, RiskRule, RiskVerdict
+from pipeline.scanner_codes import UniverseAction
 from pipeline.units import ABSENT, NANO
 
 Pair = tuple[int, int]
@@ -50,6 +51,22 @@ class Money(msgspec.Struct, frozen=True):
     """Quote currency, 0 or more."""
 
 
+class Share(NamedTuple):
+    """What one strategy came to in one instrument; the shares of a tally add up to it. Money in 1e-9 of the quote currency."""
+
+    intents: int
+    refused: int
+    fills: int
+    trades: int
+    open_positions: int
+    net_profit_nano: int
+    open_profit_nano: int
+    fees_nano: int
+
+
+NO_SHARE: Final = Share(0, 0, 0, 0, 0, 0, 0, 0)
+
+
 class Holding(NamedTuple):
     """What is held of an instrument, and the price at which it is valued."""
 
@@ -78,8 +95,11 @@ class Tally:
         """Strategies that failed, and why."""
         self.positions: dict[Pair, tuple[int, float]] = {}
         """Last quantity and profit after fees, as the engine books them."""
+        self.added: set[int] = set()
+        """Instruments that came into the universe."""
         self._accounts = {pair: _Traded(holding.mark_nano, holding.steps) for pair, holding in (held or {}).items()}
-        self._fees_nano = 0
+        self._intents: dict[Pair, int] = {}
+        self._refused: dict[Pair, int] = {}
         self._equity = _Equity()
         self._units = units
 
@@ -98,10 +118,16 @@ class Tally:
         for block in (block for block in blocks if len(block)):
             self.kinds[block.kind] = self.kinds.get(block.kind, 0) + len(block)
             if block.kind is Kind.RISK:
-                _count(self.refused_by, RiskRule, block.number("rule")[block.number("verdict") == RiskVerdict.REFUSED])
+                refused = block.take(np.flatnonzero(block.number("verdict") == RiskVerdict.REFUSED))
+                _count(self.refused_by, RiskRule, refused.number("rule"))
+                _add_pairs(self._refused, refused)
             elif block.kind is Kind.INTENT:
                 outcomes = block.number("outcome")
                 _count(self.invalid_by, IntentOutcome, outcomes[np.isin(outcomes, _NO_ORDER)])
+                _add_pairs(self._intents, block)
+            elif block.kind is Kind.UNIVERSE:
+                is_added = block.number("action") == UniverseAction.ADDED
+                self.added.update(block.number("instrument_id")[is_added].tolist())
             elif block.kind is Kind.SESSION:
                 self.stopped += [f"{row['key']}: {row['text']} (seq {row['seq']})" for row in block.rows()]
             elif block.kind is Kind.POSITION:
@@ -111,21 +137,38 @@ class Tally:
 
     def money(self, instruments: Numbers) -> Money:
         """What it came to, with the engine's rows of instruments at the end (see `core.instrument`)."""
-        net = open_profit = 0
-        for pair, traded in self._accounts.items():
-            mark_nano = _mark_nano(instruments[pair[1] - 1], traded)
-            change = traded.steps * (mark_nano - traded.price_nano)
-            unit = self._units[pair[1]]
-            open_profit += _rounded(change * unit)
-            net += _rounded((traded.cash + traded.steps * mark_nano) * unit)
+        shares = self.shares(instruments).values()
+        open_profit = sum(share.open_profit_nano for share in shares)
         self._equity.move(np.array([open_profit / 1e9]))
         return Money(
-            trades=sum(traded.trades for traded in self._accounts.values()),
-            open_positions=sum(traded.steps != 0 for traded in self._accounts.values()),
-            net_profit_nano=net - self._fees_nano,
+            trades=sum(share.trades for share in shares),
+            open_positions=sum(share.open_positions for share in shares),
+            net_profit_nano=sum(share.net_profit_nano for share in shares),
             open_profit_nano=open_profit,
-            fees_nano=self._fees_nano,
+            fees_nano=sum(share.fees_nano for share in shares),
             max_drawdown=self._equity.drawdown,
+        )
+
+    def shares(self, instruments: Numbers) -> dict[Pair, Share]:
+        """What each strategy came to in each instrument in which it wished, held or traded anything; as `money`."""
+        pairs = sorted({*self._accounts, *self._intents, *self._refused})
+        return {pair: self._share(pair, instruments) for pair in pairs}
+
+    def _share(self, pair: Pair, instruments: Numbers) -> Share:
+        intents, refused = self._intents.get(pair, 0), self._refused.get(pair, 0)
+        traded = self._accounts.get(pair)
+        if traded is None:
+            return NO_SHARE._replace(intents=intents, refused=refused)
+        mark_nano, unit = _mark_nano(instruments[pair[1] - 1], traded), self._units[pair[1]]
+        return Share(
+            intents,
+            refused,
+            traded.fills,
+            traded.trades,
+            int(traded.steps != 0),
+            _rounded((traded.cash + traded.steps * mark_nano) * unit) - traded.fees_nano,
+            _rounded(traded.steps * (mark_nano - traded.price_nano) * unit),
+            traded.fees_nano,
         )
 
     def holdings(self, instruments: Numbers) -> dict[Pair, Holding]:
@@ -149,7 +192,7 @@ class Tally:
         for pair, rows in _by_pair(block):
             traded = self._accounts.setdefault(pair, _Traded(int(prices[rows[0]])))
             changes[rows] = traded.add(signed[rows], prices[rows]) * (self._units[pair[1]] / _NANO_CUBED / 1e9)
-        self._fees_nano += int(fees_nano.sum())
+            traded.fees_nano += int(fees_nano[rows].sum())
         self._equity.move(changes - fees_nano / 1e9)
 
 
@@ -162,6 +205,8 @@ class _Traded:
         self.steps = steps
         self.cash = -steps * price_nano
         self.trades = 0
+        self.fills = 0
+        self.fees_nano = 0
 
     def add(self, signed: Numbers, prices: Numbers) -> Numbers:
         """How much each fill changed the worth of what was held before it."""
@@ -171,6 +216,7 @@ class _Traded:
         # Turned around or gone flat: a round trip is over.
         self.trades += int(np.count_nonzero(np.sign(before) * np.sign(after) < np.abs(np.sign(before))))
         self.cash -= sum(map(int.__mul__, signed.tolist(), prices.tolist()))  # past 64 bits with coins in tiny steps
+        self.fills += len(signed)
         self.steps, self.price_nano = int(after[-1]), int(prices[-1])
         return before.astype(np.float64) * moved
 
@@ -209,6 +255,12 @@ def _count(counts: dict[str, int], members: type[IntEnum], codes: Numbers) -> No
     for code, count in zip(*np.unique(codes, return_counts=True), strict=True):
         name = members(code).name.lower()
         counts[name] = counts.get(name, 0) + int(count)
+
+
+def _add_pairs(counts: dict[Pair, int], block: Block) -> None:
+    """Add how many rows there are of each strategy in each instrument."""
+    for pair, rows in _by_pair(block) if len(block) else ():
+        counts[pair] = counts.get(pair, 0) + len(rows)
 
 
 def _by_pair(block: Block) -> list[tuple[Pair, Numbers]]:

@@ -1,6 +1,6 @@
 """Wanting: what a person asks for of a vendor's history, as symbols of days with the moments between which they are wanted."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import date, timedelta
 from typing import Final
 
@@ -23,10 +23,13 @@ def calendar_of(dataset: str) -> str:
     return ALWAYS if dataset.startswith(_FUTURES) else SHARES
 
 
-def wanted_of_scans(store: Store, days: str, dataset: str) -> list[Wanted]:
-    """What was picked on a day or on each of a range, from premarket until after hours. Raises ConfigError when nothing was."""
+def wanted_of_scans(store: Store, days: str, dataset: str, names: Collection[str] = ()) -> list[Wanted]:
+    """What was picked on a day or on each of a range, by lists and scanners of these names or by all; from premarket until after hours.
+
+    Raises ConfigError when nothing was.
+    """
     first, last = days_of(days)
-    found = picked(store, first, last)
+    found = picked(store, first, last, names=names)
     if not found:
         raise ConfigError(
             f"--from-scan {days}: nothing was picked then; `tape import FILE --as candidates` brings lists in"

@@ -54,7 +54,9 @@ def test_lists_of_past_days_are_kept_once(store, picks):
 def test_days_and_lists_can_be_chosen(store, picks):
     import_picks(store, picks, list_name="mine", now_ns=1)
     assert list(picked(store, date(2026, 11, 21), date(2026, 11, 23))) == [date(2026, 11, 23)]
-    assert picked(store, *DAYS, lists=frozenset(["other"])) == {}
+    assert picked(store, *DAYS, names=["mine"]) == picked(store, *DAYS)
+    with pytest.raises(ConfigError, match="'other': no list and no scanner of that name"):
+        picked(store, *DAYS, names=["other"])
     assert picked(Store(store.home / "none"), *DAYS) == {}
     with pytest.raises(ConfigError, match="the last day is before the first"):
         picked(store, *reversed(DAYS))
@@ -104,7 +106,7 @@ def test_what_a_scanner_added_was_picked(store, picks):
     assert picked(store, *DAYS) == {date(2026, 11, 20): ["SCAN", "ABCD", "LATE"]}
     import_picks(store, picks, list_name="mine", now_ns=1)
     assert picked(store, *DAYS)[date(2026, 11, 20)] == ["SCAN", "ABCD", "WXYZ", "LATE"]
-    assert picked(store, *DAYS, lists=frozenset(["mine"]))[date(2026, 11, 20)] == ["WXYZ", "ABCD"]
+    assert picked(store, *DAYS, names=["mine"])[date(2026, 11, 20)] == ["WXYZ", "ABCD"]
 
 
 def test_lists_come_in_by_the_import_command(store, picks):

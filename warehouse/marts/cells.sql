@@ -1,6 +1,7 @@
--- grain: one row per backtest, session and set of parameters; a cell that several backtests asked for stands in each
+-- grain: one row per backtest, session, day of picks and set of parameters; a cell that several backtests asked for stands in each
 -- net_profit, open_profit, fees, max_drawdown: quote currency; the nanos are exact, 1e-9 of it
 -- params: every parameter as a number, params['fast']; params_json has them as they were given
+-- day: whose picks were traded (--scanned), null for all that the session holds; by symbol they are in symbol_cells
 -- bars: the sizes of bars that were given instead of the strategy's own
 -- refused_by, invalid_by: counts by risk rule, by outcome of wishes that make no order, refused_by['stale_quote']
 with rows_kept as (
@@ -11,6 +12,7 @@ renamed as (
     select
         backtest,
         session,
+        nullif(day, '') as day,
         nullif(run, '') as run,
         cell,
         overnight,
@@ -43,4 +45,4 @@ renamed as (
 )
 
 select * from renamed
-order by backtest, session, cell
+order by backtest, session, day, cell
