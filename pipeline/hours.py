@@ -102,6 +102,15 @@ def part_at(calendar: int, ts_ns: int) -> Stretch:
     return Stretch(DayPart.REGULAR, from_ns, until_ns)
 
 
+def exchange_offset_ns(calendar: int, ts_ns: int) -> int:
+    """What the clocks at the exchange are ahead of UTC: New York's, Chicago's of futures, none where nothing ever closes."""
+    if calendar == Calendar.SHARES:
+        return new_york_offset_ns(ts_ns)
+    if calendar == Calendar.FUTURES:
+        return new_york_offset_ns(ts_ns - HOUR_NS) - HOUR_NS  # Chicago's clocks change at 2:00 by themselves
+    return 0
+
+
 def _part_of_shares(ts_ns: int, day: int, from_ns: int, until_ns: int) -> Stretch:
     premarket_ns = _moment_ns(Calendar.SHARES, day, PREMARKET_MINUTE)
     if ts_ns < premarket_ns:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.codes import AssetClass
-from pipeline.hours import Calendar, DayPart, calendar_of, days_at, part_at
+from pipeline.hours import Calendar, DayPart, calendar_of, days_at, exchange_offset_ns, part_at
 from pipeline.units import DAY_NS, NANO, TS_MAX_NS
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -57,6 +57,25 @@ def test_blocks_of_days_follow_each_other(calendar, ts_ns, count):
     after = days_at(calendar, found.until_ns, count)
     assert after.from_ns == found.until_ns
     assert abs(found.until_ns - found.from_ns - count * DAY_NS) <= DAY_NS // 24
+
+
+ZONES = {Calendar.ALWAYS: UTC, Calendar.SHARES: NEW_YORK, Calendar.FUTURES: ZoneInfo("America/Chicago")}
+
+
+@given(st.sampled_from(list(Calendar)), MOMENTS)
+def test_the_clocks_at_an_exchange_are_those_of_its_zone(calendar, ts_ns):
+    wall = datetime.fromtimestamp(ts_ns // NANO, ZONES[calendar])
+    assert exchange_offset_ns(calendar, ts_ns) == wall.utcoffset().total_seconds() * NANO
+
+
+@pytest.mark.parametrize("calendar", Calendar)
+@pytest.mark.parametrize(("month", "first"), [(3, 8), (11, 1)])
+def test_the_clocks_at_an_exchange_change_when_those_of_its_zone_do(calendar, month, first):
+    begin = datetime(2026, month, first, tzinfo=UTC)
+    for half_hours in range(14 * 48):
+        moment = begin + timedelta(minutes=30 * half_hours)
+        expected_ns = moment.astimezone(ZONES[calendar]).utcoffset().total_seconds() * NANO
+        assert exchange_offset_ns(calendar, int(moment.timestamp()) * NANO) == expected_ns
 
 
 @pytest.mark.parametrize(

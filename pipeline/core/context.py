@@ -12,6 +12,7 @@ from pipeline.core.instrument import InstrumentRow, spread_bps, tick_of
 from pipeline.core.portfolio import AccountRow, PositionRow
 from pipeline.core.record import record_of
 from pipeline.core.state import state
+from pipeline.hours import exchange_offset_ns
 from pipeline.units import DAY_NS
 
 WISH, GATE, TRANSITION, MESSAGE, INDICATOR = range(1, 6)
@@ -183,6 +184,11 @@ class Context:
     def time_of_day_ns(self) -> int:
         """Session time since UTC midnight; nanoseconds."""
         return self.clock.now_ns % DAY_NS
+
+    @property
+    def exchange_time_of_day_ns(self) -> int:
+        """Session time since midnight by the clocks at the instrument's exchange (New York, Chicago, else UTC); nanoseconds."""
+        return (self.clock.now_ns + exchange_offset_ns(self.instrument.calendar, self.clock.now_ns)) % DAY_NS
 
     @property
     def position(self) -> float:

@@ -18,7 +18,7 @@ class Rule(msgspec.Struct, frozen=True):
 
 
 RULES: Final = {
-    "clock": Rule("ctx.now_ns, ctx.time_of_day_ns and the times of events", True),
+    "clock": Rule("ctx.now_ns, ctx.time_of_day_ns, ctx.exchange_time_of_day_ns and the times of events", True),
     "chance": Rule("parameters: what is drawn anew can't be replayed", True),
     "outside": Rule("what is in the log: events, parameters, constants of the file", True),
     "order": Rule("counted loops over fixed arrays, tuples; a set only behind `in`", True),

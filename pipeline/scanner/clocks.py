@@ -18,15 +18,14 @@ from pipeline.hours import (
     DayPart,
     Stretch,
     days_at,
-    new_york_offset_ns,
+    exchange_offset_ns,
     part_at,
 )
-from pipeline.units import DAY_NS, HOUR_NS, MINUTE_NS
+from pipeline.units import DAY_NS, MINUTE_NS
 
 CALENDARS: Final = {"XNYS": Calendar.SHARES, "CMES": Calendar.FUTURES, "24/7": Calendar.ALWAYS}
 """By the names that instruments use."""
 
-_CHICAGO_BEHIND_NS: Final = HOUR_NS
 _THURSDAY: Final = 3
 """1970-01-01, Monday being 0."""
 
@@ -133,7 +132,7 @@ class Window(NamedTuple):
 
     def is_open(self, ts_ns: int, special: SpecialDays = EVERY_WEEKDAY) -> bool:
         """Whether a moment lies in it."""
-        local_ns = ts_ns + offset_ns(self.calendar, ts_ns)
+        local_ns = ts_ns + exchange_offset_ns(self.calendar, ts_ns)
         today = local_ns // DAY_NS
         return any(self._is_open_on(day, local_ns - day * DAY_NS, special) for day in (today, today - 1))
 
@@ -164,10 +163,3 @@ def _weekday(day: int) -> int:
 
 def _date(day: int) -> date:
     return _EPOCH + timedelta(days=day)
-
-
-def offset_ns(calendar: int, ts_ns: int) -> int:
-    """What the clocks of a calendar's exchange are ahead of UTC."""
-    if calendar == Calendar.ALWAYS:
-        return 0
-    return new_york_offset_ns(ts_ns) - (_CHICAGO_BEHIND_NS if calendar == Calendar.FUTURES else 0)

@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 
 from pipeline.block import Numbers
-from pipeline.scanner.clocks import offset_ns
+from pipeline.hours import exchange_offset_ns
 from pipeline.scanner.facts import NEWS, day_of
 from pipeline.scanner.field import COMPANIES, SHARES, Field, Valued, View, field_of
 from pipeline.units import DAY_NS, NANO
@@ -165,7 +165,7 @@ def _days_since(view: View, fact: str) -> Valued:
 
 
 def _days_after(view: View, day: Numbers, known_ns: Numbers) -> Valued:
-    local = np.array([(view.now_ns + offset_ns(calendar, view.now_ns)) // DAY_NS for calendar in range(3)])
+    local = np.array([(view.now_ns + exchange_offset_ns(calendar, view.now_ns)) // DAY_NS for calendar in range(3)])
     return Valued(np.where(day >= 0, local[view["calendar"]] - day, np.nan), known_ns)
 
 

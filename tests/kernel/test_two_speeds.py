@@ -2,8 +2,10 @@
 
 import math
 import re
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from two_speeds import START_NS, Day, Derived, packed, stream
@@ -20,6 +22,7 @@ from pipeline.errors import StrategyError
 from pipeline.kernel.build import cache_folder
 from pipeline.kernel.engine import CompiledEngine
 from pipeline.run.fold import FoldPlan, LocalFold, Speed, StrategyPlan
+from pipeline.units import MINUTE_NS, NANO
 from strategies import STRATEGIES
 
 SETTINGS = EngineSettings(checkpoint_every=64, latency_ns=20_000_000, positions_max=3, fee_bps=1.0, fee_per_unit=0.003)
@@ -124,6 +127,39 @@ def test_either_goes_on_from_a_snapshot_of_the_other(at):
         for batch in batches[1:]:
             after.reduce(batch)
         assert after.state_hash() == whole.state_hash()
+
+
+def tell_time(s, quote, p, ctx):
+    say(
+        ctx,
+        1,
+        float(ctx.exchange_time_of_day_ns),
+        float(ctx.time_of_day_ns),
+        float(ctx.exchange_time_of_day_ns // MINUTE_NS),
+    )
+
+
+def test_the_time_of_day_is_that_of_the_instruments_exchange_at_both_speeds():
+    """Around the Sunday on which clocks went back in 2023: nine days before this day's beginning."""
+    day = Day(("SHARE", "FUTURE", "COIN"))
+    for (_, row), calendar in zip(day.rows, ("XNYS", "CMES", "24/7"), strict=True):
+        row["calendar"] = calendar
+    begin_ns = int(datetime(2023, 11, 4, 20, tzinfo=UTC).timestamp()) * NANO
+    for _, row in day.rows:
+        row["ts_recv_ns"] = row["ts_event_ns"] = begin_ns
+    for half_hours in range(48):
+        at_s = (begin_ns - START_NS) // NANO + half_hours * 1_800
+        for instrument_id in (1, 2, 3):
+            day.quote(at_s, 10.0, 10.1, instrument_id=instrument_id)
+    teller = Plan(Strategy("teller", ProbeParams, ProbeState, on_quote=tell_time), ProbeParams())
+    rows = assert_equal([teller], day, 7)[Kind.MESSAGE]
+    zones = [ZoneInfo(name) for name in ("America/New_York", "America/Chicago", "UTC")]
+    assert len(rows) == 48 * 3
+    for row in rows:
+        moment = datetime.fromtimestamp(row["ts_recv_ns"] // NANO, UTC)
+        wall = moment.astimezone(zones[row["instrument_id"] - 1])
+        assert row["c"] == wall.hour * 60 + wall.minute
+        assert (row["a"], row["b"]) == (row["c"] * MINUTE_NS, (moment.hour * 60 + moment.minute) * MINUTE_NS)
 
 
 def test_an_instrument_nobody_defined_is_refused_by_both():
