@@ -1,10 +1,12 @@
 """Pages: what is written from the code is what stands in docs/, and every link in the docs leads somewhere."""
 
 import re
+import shlex
 import textwrap
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from pipeline.cli import main
 from pipeline.log.store import Store
@@ -38,6 +40,32 @@ def test_the_strategy_in_the_docs_can_be_copied_and_run(tmp_path):
     session = record_generated(store, Day(quotes=2_000), plan_of([path], ["ticks=2"], []), [path], created_ns=1)
     assert session.kinds["fill"] > 0
     assert verify(store, session.id).identical
+
+
+def examples(page):
+    """The commands of a page's indented blocks, each with the lines that stand beneath it as what it prints."""
+    found = []
+    for block in re.findall(r"(?:^(?:    .*)?\n)+", (ROOT / "docs" / page).read_text(), re.MULTILINE):
+        for line in filter(None, (line.strip() for line in textwrap.dedent(block).splitlines())):
+            if line.startswith("tape "):
+                found.append((shlex.split(line.removeprefix("tape "), comments=True), []))
+            else:
+                found[-1][1].append(line)
+    return found
+
+
+def test_the_examples_of_states_print_what_stands_there(tmp_path, monkeypatch):
+    """Over the day that `tape demo` leaves behind; what a page shows of it goes stale otherwise."""
+    monkeypatch.setenv("TAPE_HOME", str(tmp_path))
+    assert CliRunner().invoke(main, ["demo", "--json"]).exit_code == 0
+    ran, shown = examples("state.md"), 0
+    for words, expected in ran:
+        told = CliRunner().invoke(main, words)
+        assert told.exit_code == 0, (words, told.output)
+        printed = [line.strip() for line in told.output.splitlines()]
+        assert not expected or printed == expected, words
+        shown += len(expected)
+    assert (len(ran), shown) == (10, 5)
 
 
 def test_no_page_carries_a_path_of_a_machine():
