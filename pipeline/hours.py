@@ -111,6 +111,11 @@ def exchange_offset_ns(calendar: int, ts_ns: int) -> int:
     return 0
 
 
+def minute_at(calendar: int, ts_ns: int) -> int:
+    """Minutes after midnight by the clocks at the exchange; 0 to 1439."""
+    return (ts_ns + exchange_offset_ns(calendar, ts_ns)) % DAY_NS // MINUTE_NS
+
+
 def _part_of_shares(ts_ns: int, day: int, from_ns: int, until_ns: int) -> Stretch:
     premarket_ns = _moment_ns(Calendar.SHARES, day, PREMARKET_MINUTE)
     if ts_ns < premarket_ns:

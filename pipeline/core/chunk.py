@@ -29,8 +29,12 @@ EVENTS: Final[Mapping[Kind, Any]] = {
     Kind.ACCOUNT: market.AccountStatement,
     Kind.REQUEST: market.Request,
     Kind.SESSION: market.SessionNotice,
+    Kind.REFERENCE: market.ReferenceFact,
 }
 """Kinds the engine looks into; the rest moves only the session time."""
+
+BORROWING: Final = frozenset(("easy_to_borrow", "shortable"))
+"""The fields of reference facts that bear on orders."""
 
 PRICES: Final = {
     "bid": "bid_nano",

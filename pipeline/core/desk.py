@@ -12,10 +12,11 @@ from pipeline.core.ledger import change_order, enlist
 from pipeline.core.orders import OrderRow, reduces_only, remaining_steps
 from pipeline.core.outputs import origin_of, write_output
 from pipeline.core.portfolio import start_day
-from pipeline.core.risk import Case, Verdict, admit
+from pipeline.core.risk import Case, Verdict, admit, count_entry
 from pipeline.core.sizing import Draft, drafted, leg, no_draft
 from pipeline.core.tape import Place, new_row, put
 from pipeline.core.world import ON_ORDER, World, free_slot, index_of, new_fact, order_at, position_of
+from pipeline.core.worth import Worth, worth_of
 from pipeline.units import ABSENT
 
 
@@ -142,12 +143,15 @@ def send(world: World, strategy_id: int, instrument_id: int, draft: Draft, cause
             position_of(world, strategy_id, instrument_id),
             world.account,
             world.settings,
+            Worth(0.0, 0.0) if reduces else worth_of(world),
             world.clock.now_ns,
             world.clock.is_live,
             world.cells[index_of(world, strategy_id, instrument_id)].standing,
             reduces,
         )
     )
+    if verdict.is_approved and not reduces:
+        count_entry(world.account, world.settings, world.clock.now_ns)
     place = _write_risk(world, strategy_id, instrument_id, draft, verdict, cause)
     return _submit(world, strategy_id, instrument_id, draft, place) if verdict.is_approved else place
 

@@ -17,14 +17,14 @@ from pipeline.core.cells import Cells, deliver_to_one
 from pipeline.core.closing import bar_row, set_lengths
 from pipeline.core.context import IN_UNIVERSE
 from pipeline.core.hashing import DecisionsHash
-from pipeline.core.instrument import fold_definition, introduced, known
-from pipeline.core.market import AccountStatement, Definition, Instrument, Request, SessionNotice
+from pipeline.core.instrument import fold_definition, fold_reference, introduced, known
+from pipeline.core.market import AccountStatement, Definition, Instrument, ReferenceFact, Request, SessionNotice
 from pipeline.core.operator import fold_account, obey
 from pipeline.core.settings import SETTINGS, EngineSettings, checked, row_of
 from pipeline.core.snapshot import Snapshot, fill_world, tables_of
 from pipeline.core.strategy import Plan
 from pipeline.core.tape import Place, emptied, new_row, put
-from pipeline.core.world import TIMEFRAMES_MAX, World, index_of, input_place, new_world, position_of
+from pipeline.core.world import TIMEFRAMES_MAX, World, index_of, input_place, is_defined, new_world, position_of
 from pipeline.errors import StrategyError
 from pipeline.hours import DayPart
 from pipeline.timeframes import SESSION_UNITS, Timeframe
@@ -151,6 +151,8 @@ class Engine:
             self._step_account(event)
         elif kind == Kind.REQUEST:
             self._step_request(event)
+        elif kind == Kind.REFERENCE and event.field in chunk.BORROWING:
+            self._step_reference(event)
         elif kind == Kind.SESSION and event.action == SessionAction.STATE:
             self._step_state(event)
         else:
@@ -192,6 +194,14 @@ class Engine:
         fold_account(self.world.account, statement)
         step.close_what_is_due(self.world)
         step.finish(self.world, self.cells)
+
+    def _step_reference(self, fact: ReferenceFact) -> None:
+        world = self.world
+        step.begin(world, fact.ts_recv_ns, fact.origin)
+        if is_defined(world, fact.instrument_id):
+            fold_reference(world.instruments[fact.instrument_id], fact)
+        step.close_what_is_due(world)
+        step.finish(world, self.cells)
 
     def _step_request(self, request: Request) -> None:
         step.begin(self.world, request.ts_recv_ns, request.origin)

@@ -4,7 +4,7 @@ from typing import Final
 
 from pipeline.codes import Mark, Origin, Side, TradingStatus
 from pipeline.core.dialect import NAN, NANO_FLOAT, price_of
-from pipeline.core.market import Bar, Definition, Instrument, Quote, Status
+from pipeline.core.market import Bar, Definition, Instrument, Quote, ReferenceFact, Status
 from pipeline.core.state import state
 from pipeline.hours import calendar_of
 from pipeline.units import ABSENT, NANO
@@ -28,7 +28,8 @@ class InstrumentRow:
 
     `ts_quote_ns` is when we got the quote in force, `ts_quote_event_ns` the venue's time of it.
     `bar_unit` and `bar_length` (0: none yet) are of the bars that orders fill against while there are no quotes: those of
-    the first bar. `calendar` says whose hours it keeps (hours.Calendar).
+    the first bar. `calendar` says whose hours it keeps (hours.Calendar). Sold short it may be when somebody is known to
+    lend it, and while `is_short_restricted` only above the bid.
     """
 
     instrument_id: int
@@ -50,6 +51,8 @@ class InstrumentRow:
     bar_length: int
     calendar: int
     is_halted: bool
+    is_short_restricted: bool
+    is_borrowable: bool
     open_orders: int
 
 
@@ -111,11 +114,18 @@ def fold_quote(row: InstrumentRow, quote: Quote) -> bool:
 
 
 def fold_status(row: InstrumentRow, status: Status) -> None:
-    """Halted or released; limits, rules and unknown states change nothing."""
+    """Halted or released, and whether short sales are restricted; limits and unknown states change nothing."""
+    if status.is_short_restricted >= 0:
+        row.is_short_restricted = status.is_short_restricted > 0
     if status.status in _HALTING:
         row.is_halted = True
     elif status.status in _RELEASING:
         row.is_halted = False
+
+
+def fold_reference(row: InstrumentRow, fact: ReferenceFact) -> None:
+    """Whether its shares can be borrowed, by what was said last."""
+    row.is_borrowable = fact.value > 0.0
 
 
 def fold_bar(row: InstrumentRow, bar: Bar) -> None:

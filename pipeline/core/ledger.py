@@ -82,7 +82,7 @@ def fill_order(world: World, order: OrderRow, price_nano: int, steps: int, liqui
     world.account.fill_id_last += 1
     start_day(world.account, world.clock.now_ns)
     place = _write_fill(world, order, instrument, price_nano, steps, fee_nano, liquidity)
-    apply_fill(position, world.account, instrument, order.side, price_nano, steps, fee_nano)
+    apply_fill(position, world.account, instrument, order.side, price_nano, steps, fee_nano, world.clock.now_ns)
     order.filled_steps += steps
     if not reduces_only(order):
         expect(position, order.side, -steps)

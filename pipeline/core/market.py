@@ -181,6 +181,17 @@ class AccountStatement(NamedTuple):
     cash_nano: int
 
 
+class ReferenceFact(NamedTuple):
+    """What somebody says of an instrument: the engine folds what bears on orders, no handler sees it."""
+
+    ts_event_ns: int
+    ts_recv_ns: int
+    instrument_id: int
+    origin: int
+    field: str
+    value: float
+
+
 class Request(NamedTuple):
     """What the operator asks (codes.RequestAction): obeyed by the engine, seen by no handler."""
 

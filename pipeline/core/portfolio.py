@@ -1,5 +1,7 @@
 """Positions and money: one row per (strategy, instrument), one account, and `apply_fill`, where all money moves.
 
+A round trip ends when its position is flat, or turns: what an execution that turns a position costs counts with what it closes.
+
 Quantities are integers. Cash and profit are float64, added up in one order, so they are reproducible; the warehouse
 recomputes them from the integers.
 """
@@ -16,6 +18,7 @@ class PositionRow:
     """A strategy's position in an instrument.
 
     `entry_orders` are open orders that may enlarge it, `buying_steps` and `selling_steps` what they have yet to fill.
+    `trip_result` is what its round trip realised so far, fees taken off; `ts_lost_ns` when one last ended at a loss (0: never).
     """
 
     strategy_id: int
@@ -28,15 +31,24 @@ class PositionRow:
     entry_orders: int
     buying_steps: int
     selling_steps: int
+    trip_result: float
+    ts_lost_ns: int
 
 
 @state
 class AccountRow:
-    """The one account all strategies share. `day_result` is what was realised, fees taken off, in UTC day `day`."""
+    """The one account all strategies share. `day_result` is what was realised, fees taken off, in UTC day `day`.
+
+    `day_best` is the largest result of that day so far, 0 or more, `losses_in_row` its losing round trips since the last
+    other one. `ts_rate_ns` is when the account will have sent no entry too many, were it to send none from now on.
+    """
 
     cash: float
     day: int
     day_result: float
+    day_best: float
+    losses_in_row: int
+    ts_rate_ns: int
     is_halted: bool
     order_id_last: int
     fill_id_last: int
@@ -50,6 +62,7 @@ def apply_fill(
     price_nano: int,
     quantity_steps: int,
     fee_nano: int,
+    now_ns: int,
 ) -> None:
     """Move quantity, cash, profit and fees by one execution; the average price follows the average-cost rule."""
     assert quantity_steps > 0
@@ -67,8 +80,21 @@ def apply_fill(
     position.realized += result
     position.fees += fee
     account.day_result += result - fee
+    account.day_best = max(account.day_best, account.day_result)
+    position.trip_result += result - fee
+    if held * traded < 0 and held * position.quantity_steps <= 0:
+        _end_trip(position, account, now_ns)
     account.cash -= price * (float(traded) * unit)
     account.cash -= fee
+
+
+def _end_trip(position: PositionRow, account: AccountRow, now_ns: int) -> None:
+    if position.trip_result < 0.0:
+        account.losses_in_row += 1
+        position.ts_lost_ns = now_ns
+    else:
+        account.losses_in_row = 0
+    position.trip_result = 0.0
 
 
 def _average(position: PositionRow, price: float, traded: int) -> float:
@@ -93,11 +119,13 @@ def expect(position: PositionRow, side: int, steps: int) -> None:
 
 
 def start_day(account: AccountRow, now_ns: int) -> None:
-    """A new UTC day starts with no result."""
+    """A new UTC day starts with no result, and no losses in a row."""
     day = now_ns // DAY_NS
     if day != account.day:
         account.day = day
         account.day_result = 0.0
+        account.day_best = 0.0
+        account.losses_in_row = 0
 
 
 def holds(position: PositionRow) -> bool:

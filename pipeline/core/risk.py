@@ -12,9 +12,11 @@ from pipeline.core.context import IN_UNIVERSE
 from pipeline.core.dialect import INF, NAN, price_of, size_of
 from pipeline.core.instrument import InstrumentRow, far_side_nano, unit_value
 from pipeline.core.portfolio import AccountRow, PositionRow
-from pipeline.core.settings import SettingsRow
+from pipeline.core.settings import SHORT_ALWAYS, SHORT_NEVER, SettingsRow
 from pipeline.core.sizing import Draft
-from pipeline.units import ABSENT, INT64_MAX
+from pipeline.core.worth import Worth
+from pipeline.hours import Calendar, minute_at
+from pipeline.units import ABSENT, INT64_MAX, NANO
 
 
 class Verdict(NamedTuple):
@@ -35,13 +37,18 @@ class Check(NamedTuple):
 
 
 class Case(NamedTuple):
-    """All a rule may look at. `is_live` is false for decisions made on warm-up or backfilled inputs, `standing` the strategy's in the instrument."""
+    """All a rule may look at. `is_live` is false for decisions made on warm-up or backfilled inputs.
+
+    `worth` is that of the whole account; it says nothing where an order only reduces. `standing` is the strategy's in the
+    instrument.
+    """
 
     draft: Draft
     instrument: InstrumentRow
     position: PositionRow
     account: AccountRow
     settings: SettingsRow
+    worth: Worth
     now_ns: int
     is_live: bool
     standing: int
@@ -57,15 +64,23 @@ def admit(case: Case) -> Verdict:
             from_the_past(case),
             kill_switch(case),
             leaving(case),
+            session_window(case),
+            cool_down(case),
             halted(case),
             no_reference_price(case),
             stale_quote(case),
             crossed_quote(case),
+            price_collar(case),
+            short_sale(case),
             order_quantity(case),
             order_notional(case),
             position_notional(case),
+            buying_power(case),
             open_orders(case),
             daily_loss(case),
+            drawdown(case),
+            loss_streak(case),
+            order_rate(case),
         ):
             if not check.value <= check.limit:
                 return Verdict(False, check.rule, check.value, check.limit)
@@ -95,6 +110,20 @@ def kill_switch(case: Case) -> Check:
     return Check(RiskRule.KILL_SWITCH, (1.0 if case.account.is_halted else 0.0), 0.0)
 
 
+def session_window(case: Case) -> Check:
+    """1 when the exchange's clock shows a minute outside of those in which something may be entered."""
+    minute = minute_at(case.instrument.calendar, case.now_ns)
+    is_inside = case.settings.entry_from_minute <= minute < case.settings.entry_until_minute
+    return Check(RiskRule.SESSION_WINDOW, (0.0 if is_inside else 1.0), 0.0)
+
+
+def cool_down(case: Case) -> Check:
+    """Nanoseconds until the pause after a losing round trip of this strategy in this instrument is over."""
+    lost = case.position.ts_lost_ns
+    left = max(0, lost + case.settings.cool_down_ns - case.now_ns) if lost > 0 else 0
+    return Check(RiskRule.COOL_DOWN, float(left), 0.0)
+
+
 def halted(case: Case) -> Check:
     """1 when the instrument does not trade."""
     return Check(RiskRule.HALTED_INSTRUMENT, (1.0 if case.instrument.is_halted else 0.0), 0.0)
@@ -117,6 +146,33 @@ def crossed_quote(case: Case) -> Check:
     """Bid less ask; a locked market passes, a missing side has nothing to cross."""
     crossing = case.instrument.bid - case.instrument.ask
     return Check(RiskRule.CROSSED_QUOTE, (0.0 if math.isnan(crossing) else crossing), 0.0)
+
+
+def price_collar(case: Case) -> Check:
+    """How far the limit lies beyond what it is meant for, the trigger of a stop, else the far side; percent of that price."""
+    draft = case.draft
+    meant = draft.trigger_nano if draft.trigger_nano != ABSENT else far_side_nano(case.instrument, draft.side)
+    beyond = max(0, (draft.limit_nano - meant) * draft.side) if draft.limit_nano != ABSENT else 0
+    percent = 0.0
+    if beyond > 0:
+        percent = float(beyond) / float(meant) * 100.0 if meant > 0 else INF
+    return Check(RiskRule.PRICE_COLLAR, percent, case.settings.price_collar_percent)
+
+
+def short_sale(case: Case) -> Check:
+    """1 for shares sold short that nobody is known to lend, or, while short sales are restricted, at the bid or below it.
+
+    SEC Regulation SHO, rule 203(b) (locate) and rule 201 (price test). What never closes, and futures, need no loan.
+    """
+    position, draft, instrument = case.position, case.draft, case.instrument
+    is_short = draft.side == Side.SELL and position.quantity_steps - position.selling_steps < draft.quantity_steps
+    refused = 0.0
+    if is_short and instrument.calendar == Calendar.SHARES:
+        allowed = case.settings.short_sales
+        is_lent = allowed == SHORT_ALWAYS or (allowed != SHORT_NEVER and instrument.is_borrowable)
+        is_above = draft.limit_nano != ABSENT and draft.limit_nano > instrument.bid_nano
+        refused = 0.0 if is_lent and (is_above or not instrument.is_short_restricted) else 1.0
+    return Check(RiskRule.SHORT_SALE, refused, 0.0)
 
 
 def order_quantity(case: Case) -> Check:
@@ -144,6 +200,12 @@ def position_notional(case: Case) -> Check:
     )
 
 
+def buying_power(case: Case) -> Check:
+    """Amount of all positions and working entries, this order included; allowed is a multiple of what the account is worth."""
+    exposure = case.worth.exposure + _amount(case, case.draft.quantity_steps)
+    return Check(RiskRule.BUYING_POWER, exposure, max(0.0, case.worth.value) * case.settings.buying_power)
+
+
 def open_orders(case: Case) -> Check:
     """Open orders of the strategy in the instrument, this one included."""
     return Check(RiskRule.OPEN_ORDERS, float(case.position.open_orders + 1), float(case.settings.open_orders_max))
@@ -155,6 +217,33 @@ def daily_loss(case: Case) -> Check:
     return Check(
         RiskRule.DAILY_LOSS, (INF if loss >= case.settings.daily_loss_max else loss), case.settings.daily_loss_max
     )
+
+
+def drawdown(case: Case) -> Check:
+    """What was given back of the day's best result."""
+    most = case.settings.drawdown_max
+    return Check(RiskRule.DRAWDOWN, case.account.day_best - case.account.day_result, (most if most > 0.0 else INF))
+
+
+def loss_streak(case: Case) -> Check:
+    """Losing round trips in a row, and the one that this entry might become."""
+    most = case.settings.loss_streak_max
+    return Check(RiskRule.LOSS_STREAK, float(case.account.losses_in_row + 1), (float(most) if most > 0 else INF))
+
+
+def order_rate(case: Case) -> Check:
+    """Entries that count as sent within this second, this one included: each counts less and less, until its time is over.
+
+    A bucket that leaks (the generic cell rate algorithm, ITU-T I.371): so many at once, and as many again in a second.
+    """
+    each = NANO // case.settings.order_rate_max
+    waiting = max(0, case.account.ts_rate_ns - case.now_ns) + each
+    return Check(RiskRule.ORDER_RATE, float(waiting) / float(each), float(case.settings.order_rate_max))
+
+
+def count_entry(account: AccountRow, settings: SettingsRow, now_ns: int) -> None:
+    """An entry was approved: it counts in the rate."""
+    account.ts_rate_ns = max(account.ts_rate_ns, now_ns) + NANO // settings.order_rate_max
 
 
 def _amount(case: Case, steps: int) -> float:

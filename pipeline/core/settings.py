@@ -14,6 +14,9 @@ from pipeline.core.state import state
 from pipeline.errors import ConfigError
 from pipeline.units import DAY_NS, SECOND_NS
 
+SHORT_NEVER, SHORT_KNOWN, SHORT_ALWAYS = range(3)
+"""Whether shares may be sold short."""
+
 
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Account, venue, bars, risk limits and sizes of tables. Money in the account's currency."""
@@ -38,8 +41,26 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     position_notional_max: float = 500_000.0
     open_orders_max: int = 50
     """Open orders of one strategy in one instrument."""
+    price_collar_percent: float = 10.0
+    """How far a limit may lie beyond the far side of the quote, or beyond its stop; a typing error lies further."""
+    buying_power: float = 4.0
+    """Amount of all positions and working entries to what the account is worth; 4 is a margin account within the day."""
+    short_sales: int = SHORT_KNOWN
+    """0: no shares are sold short. 1: those of which a reference fact says easy_to_borrow or shortable. 2: all."""
+    order_rate_max: int = 100
+    """Entries sent within a second, of all strategies together; a runaway loop ends here."""
     daily_loss_max: float = 10_000.0
     """Loss realised in a UTC day, fees included, after which nothing is entered any more."""
+    drawdown_max: float = 0.0
+    """What may be given back of the day's best result, both realised, fees included; 0: all of it."""
+    loss_streak_max: int = 0
+    """Losing round trips one after the other within a day, of all strategies, after which nothing is entered; 0: any number."""
+    cool_down_ns: int = 0
+    """Session time after a losing round trip in which its strategy enters nothing in its instrument; 0: none."""
+    entry_from_minute: int = 0
+    """Minutes after midnight by the clocks at the exchange before which nothing is entered."""
+    entry_until_minute: int = 1_440
+    """Minutes after midnight by the clocks at the exchange from which on nothing is entered."""
     positions_max: int = 1_000
     """(strategy, instrument) pairs that may hold a position or an entry order at once; arbitration ranks by it."""
 
@@ -87,7 +108,16 @@ _MOST: Final = {
     "order_notional_max": 1e15,
     "position_notional_max": 1e15,
     "open_orders_max": 100_000,
+    "price_collar_percent": 1e6,
+    "buying_power": 1e6,
+    "short_sales": SHORT_ALWAYS,
+    "order_rate_max": 1_000_000,
     "daily_loss_max": 1e15,
+    "drawdown_max": 1e15,
+    "loss_streak_max": 1_000_000,
+    "cool_down_ns": 30 * DAY_NS,
+    "entry_from_minute": 1_439,
+    "entry_until_minute": 1_440,
     "positions_max": 1_000_000,
     "universe": 2,
     "order_slots": 100_000,
@@ -96,7 +126,21 @@ _MOST: Final = {
 }
 """The largest value of each setting: far beyond what is sensible, and small enough that times and tables stay in bounds."""
 
-_MAY_BE_ZERO: Final = frozenset(("cash", "latency_ns", "fee_per_unit", "fee_bps", "bar_lateness_ns", "universe"))
+_MAY_BE_ZERO: Final = frozenset(
+    (
+        "cash",
+        "latency_ns",
+        "fee_per_unit",
+        "fee_bps",
+        "bar_lateness_ns",
+        "universe",
+        "short_sales",
+        "drawdown_max",
+        "loss_streak_max",
+        "cool_down_ns",
+        "entry_from_minute",
+    )
+)
 
 
 def checked(settings: EngineSettings) -> EngineSettings:
@@ -107,6 +151,11 @@ def checked(settings: EngineSettings) -> EngineSettings:
         if not 0 <= value <= most or (value == 0 and not may_be_zero):
             least = "0 or more" if may_be_zero else "more than 0"
             raise ConfigError(f"engine setting {name}={value}: accepted is {least}, up to {most:,}")
+    if settings.entry_from_minute >= settings.entry_until_minute:
+        raise ConfigError(
+            f"engine settings entry_from_minute={settings.entry_from_minute} and entry_until_minute="
+            f"{settings.entry_until_minute}: accepted is a beginning before its end"
+        )
     return settings
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from pipeline.block import Blocks, Numbers, between, row_count
 from pipeline.codes import Kind
+from pipeline.core.chunk import BORROWING
 from pipeline.core.strategy import Strategy
 from pipeline.kernel.groups import (
     COLUMNS,
@@ -26,8 +27,8 @@ from pipeline.kernel.groups import (
     words_of,
 )
 
-INTERPRETED: Final = frozenset((Kind.INSTRUMENT, Kind.ACCOUNT, Kind.REQUEST, Kind.SESSION))
-"""The kinds that only the interpreter reduces: they are few and carry text."""
+INTERPRETED: Final = frozenset((Kind.INSTRUMENT, Kind.ACCOUNT, Kind.REQUEST, Kind.SESSION, Kind.REFERENCE))
+"""The kinds that only the interpreter reduces: they are few and carry text. Of reference facts those that it looks into."""
 
 _OTHER: Final = 0
 _CURSORS: Final = len(Kind) + 1
@@ -110,7 +111,10 @@ def _kinds_in_order(batch: Blocks, first: int) -> Numbers:
     """The kind of each input; 0 for what moves only the session time."""
     kinds = np.empty(row_count(batch), np.int8)
     for block in batch:
-        kind = int(block.kind) if block.kind in COLUMNS or block.kind in INTERPRETED else _OTHER
+        kind: int | Numbers = int(block.kind) if block.kind in COLUMNS or block.kind in INTERPRETED else _OTHER
+        if block.kind == Kind.REFERENCE:
+            bears = [field in BORROWING for field in block.columns["field"]]
+            kind = np.where(bears, np.int8(block.kind), np.int8(_OTHER))
         if len(block) == len(kinds):
             kinds[:] = kind
         else:

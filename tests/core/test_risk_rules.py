@@ -1,18 +1,22 @@
 import math
 
+import msgspec
 import pytest
 from core_day import nano
 
 from pipeline.codes import IntentOutcome, OrderType, RiskRule, Side, TimeInForce
 from pipeline.core.context import IN_UNIVERSE, LEAVING
 from pipeline.core.dialect import price_of
-from pipeline.core.risk import Case, admit
-from pipeline.core.settings import EngineSettings
+from pipeline.core.risk import Case, admit, count_entry
+from pipeline.core.settings import EngineSettings, row_of
 from pipeline.core.sizing import Draft
 from pipeline.core.world import ACCOUNT, INSTRUMENT, POSITION
-from pipeline.units import ABSENT, NANO
+from pipeline.core.worth import Worth
+from pipeline.hours import Calendar
+from pipeline.units import ABSENT, HOUR_NS, NANO
 
 NOW_NS = 10**18
+"""2001-09-09 01:46:40 UTC, 21:46:40 on the day before in New York."""
 LIMITS = EngineSettings(
     order_quantity_max=500.0,
     order_notional_max=10_000.0,
@@ -20,6 +24,15 @@ LIMITS = EngineSettings(
     open_orders_max=2,
     daily_loss_max=100.0,
     quote_age_ns_max=NANO,
+    buying_power=2.0,
+    order_rate_max=4,
+    drawdown_max=100.0,
+    loss_streak_max=3,
+    cool_down_ns=10,
+    entry_from_minute=60,
+    entry_until_minute=20 * 60,
+    price_collar_percent=5.0,
+    short_sales=1,
 )
 
 
@@ -30,24 +43,34 @@ def case(*, bid=10.0, ask=10.1, age_ns=0, held=0, steps=100, limit=None, reduces
     instrument.bid, instrument.ask = price_of(instrument.bid_nano), price_of(instrument.ask_nano)
     instrument.has_quotes, instrument.ts_quote_ns = rows.get("has_quotes", True), NOW_NS - age_ns
     instrument.is_halted = rows.get("is_halted", False)
+    instrument.calendar = rows.get("calendar", Calendar.ALWAYS)
+    instrument.is_borrowable, instrument.is_short_restricted = rows.get("is_lent", False), rows.get("ssr", False)
     position.quantity_steps, position.open_orders = held, rows.get("open_orders", 0)
     position.buying_steps, position.selling_steps = rows.get("buying", 0), rows.get("selling", 0)
+    position.ts_lost_ns = rows.get("lost_ns", 0)
     account.is_halted, account.day_result = rows.get("is_killed", False), rows.get("day_result", 0.0)
+    account.day_best, account.losses_in_row = rows.get("day_best", 0.0), rows.get("losses", 0)
+    account.ts_rate_ns = rows.get("rate_ns", 0)
+    now_ns = rows.get("now_ns", NOW_NS)
+    instrument.ts_quote_ns += now_ns - NOW_NS
     draft = Draft(
         IntentOutcome.TAKEN,
-        Side.BUY,
+        rows.get("side", Side.BUY),
         rows.get("order_type", OrderType.MARKET if limit is None else OrderType.LIMIT),
         TimeInForce.DAY,
         0,
         steps,
         ABSENT if limit is None else limit,
-        ABSENT,
+        rows.get("trigger", ABSENT),
         ABSENT,
         ABSENT,
         0,
     )
-    standing = rows.get("standing", IN_UNIVERSE)
-    return Case(draft, instrument, position, account, LIMITS, NOW_NS, is_live, standing, reduces)
+    standing, worth = rows.get("standing", IN_UNIVERSE), rows.get("worth", Worth(100_000.0, 0.0))
+    return Case(draft, instrument, position, account, LIMITS, worth, now_ns, is_live, standing, reduces)
+
+
+SHORT = {"side": Side.SELL, "calendar": Calendar.SHARES, "now_ns": NOW_NS + 13 * HOUR_NS}
 
 
 @pytest.mark.parametrize(
@@ -71,13 +94,31 @@ def case(*, bid=10.0, ask=10.1, age_ns=0, held=0, steps=100, limit=None, reduces
         ({"buying": 2**63 - 100, "ask": 1e-9, "bid": 1e-9}, RiskRule.POSITION_NOTIONAL, math.inf, 15_000.0),
         ({"open_orders": 2}, RiskRule.OPEN_ORDERS, 3.0, 2.0),
         ({"day_result": -100.0}, RiskRule.DAILY_LOSS, math.inf, 100.0),
+        ({"calendar": Calendar.SHARES}, RiskRule.SESSION_WINDOW, 1.0, 0.0),
+        ({"now_ns": NOW_NS - HOUR_NS}, RiskRule.SESSION_WINDOW, 1.0, 0.0),
+        ({"lost_ns": NOW_NS - 4}, RiskRule.COOL_DOWN, 6.0, 0.0),
+        ({"limit": nano(10.61)}, RiskRule.PRICE_COLLAR, 5.0495, 5.0),
+        ({"limit": nano(9.4), "side": Side.SELL}, RiskRule.PRICE_COLLAR, 6.0, 5.0),
+        ({"trigger": nano(12.0), "limit": nano(12.9)}, RiskRule.PRICE_COLLAR, 7.5, 5.0),
+        ({**SHORT}, RiskRule.SHORT_SALE, 1.0, 0.0),
+        ({**SHORT, "held": 99}, RiskRule.SHORT_SALE, 1.0, 0.0),
+        ({**SHORT, "held": 200, "selling": 101}, RiskRule.SHORT_SALE, 1.0, 0.0),
+        ({**SHORT, "is_lent": True, "ssr": True}, RiskRule.SHORT_SALE, 1.0, 0.0),
+        ({**SHORT, "is_lent": True, "ssr": True, "limit": nano(10.0)}, RiskRule.SHORT_SALE, 1.0, 0.0),
+        ({"worth": Worth(1_000.0, 991.0)}, RiskRule.BUYING_POWER, 2_001.0, 2_000.0),
+        ({"worth": Worth(-1.0, 0.0)}, RiskRule.BUYING_POWER, 1_010.0, 0.0),
+        ({"worth": Worth(math.nan, 0.0)}, RiskRule.BUYING_POWER, 1_010.0, 0.0),
+        ({"day_best": 150.0, "day_result": 49.0}, RiskRule.DRAWDOWN, 101.0, 100.0),
+        ({"losses": 3}, RiskRule.LOSS_STREAK, 4.0, 3.0),
+        ({"rate_ns": NOW_NS + NANO}, RiskRule.ORDER_RATE, 5.0, 4.0),
     ],
     ids=lambda each: each.name if isinstance(each, RiskRule) else "",
 )
 def test_a_rule_refuses_with_what_it_saw_and_what_it_allows(given, rule, value, limit):
     refused = admit(case(**given))
     assert not refused.is_approved
-    assert (refused.rule, refused.limit) == (rule, limit)
+    assert refused.rule == rule
+    assert refused.limit == pytest.approx(limit)
     assert refused.value == pytest.approx(value)
 
 
@@ -96,6 +137,19 @@ def test_a_rule_refuses_with_what_it_saw_and_what_it_allows(given, rule, value, 
         {"day_result": -99.99},
         {"limit": nano(10.0)},
         {"held": -300},  # buying back
+        {"lost_ns": NOW_NS - 10},
+        {"limit": nano(10.605)},
+        {"trigger": nano(12.0), "limit": nano(12.6)},
+        {"trigger": nano(90.0), "order_type": OrderType.STOP},  # it waits until the market is there
+        {"limit": nano(1.0)},  # far away on the passive side
+        {**SHORT, "held": 100},
+        {**SHORT, "is_lent": True},
+        {**SHORT, "is_lent": True, "ssr": True, "limit": nano(10.01)},
+        {"side": Side.SELL},  # what never closes needs no loan
+        {"worth": Worth(1_000.0, 990.0)},
+        {"day_best": 150.0, "day_result": 50.0},
+        {"losses": 2},
+        {"rate_ns": NOW_NS + NANO * 3 // 4},
     ],
 )
 def test_at_the_limit_an_order_still_passes(given):
@@ -110,3 +164,21 @@ def test_what_reduces_is_only_asked_for_its_numbers():
 
 def test_a_limit_price_values_an_order():
     assert admit(case(ask=200.0, bid=199.0, limit=nano(90.0))).is_approved
+
+
+def test_of_entries_so_many_go_at_once_and_as_many_again_in_a_second():
+    account, settings = ACCOUNT.new(), row_of(LIMITS)
+    sent = []
+    for tenth in range(20):
+        now_ns = NOW_NS + tenth * NANO // 10
+        while admit(case(rate_ns=account.ts_rate_ns, now_ns=now_ns)).is_approved:
+            count_entry(account, settings, now_ns)
+            sent.append(tenth)
+    assert sent == [0, 0, 0, 0, 3, 5, 8, 10, 13, 15, 18]
+
+
+def test_every_limit_of_zero_that_means_none_lets_pass():
+    loose = msgspec.structs.replace(LIMITS, drawdown_max=0.0, loss_streak_max=0, cool_down_ns=0)
+    given = case(day_best=1e9, losses=10**6, lost_ns=NOW_NS)
+    assert not admit(given).is_approved
+    assert admit(given._replace(settings=loose)).is_approved

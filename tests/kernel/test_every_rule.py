@@ -38,6 +38,11 @@ TIGHT = EngineSettings(
     checkpoint_every=100,
 )  # fmt: skip
 WIDE = EngineSettings(latency_ns=0, bar_lateness_ns=0, fee_bps=1.0, fee_per_unit=0.01, checkpoint_every=33)
+STRICT = EngineSettings(
+    drawdown_max=3.0, loss_streak_max=3, cool_down_ns=2 * 10**9, order_rate_max=1, price_collar_percent=0.2,
+    cash=1_000.0, buying_power=0.8, short_sales=1, latency_ns=10_000_000, checkpoint_every=100,
+)  # fmt: skip
+SHORT_DAY = EngineSettings(entry_from_minute=8 * 60 + 31, entry_until_minute=8 * 60 + 35, loss_streak_max=1)
 SYMBOLS = ("AAA", "BBB")
 
 
@@ -164,12 +169,31 @@ def test_the_shipped_strategies_over_drawn_streams(drawn, cuts):
     assert_equal(SHIPPED, batch, WIDE, sorted(cut for cut in cuts if cut < sum(map(len, batch))))
 
 
+def as_shares(batch):
+    """The same day in shares of New York, one of which can be borrowed from some moment on, until they can't."""
+    rows = [(block.kind, row) for block in batch for row in block.rows()]
+    rows.sort(key=lambda pair: pair[1]["seq"])
+    day = Day((), tick=0.01)
+    for kind, row in rows:
+        if kind is Kind.INSTRUMENT:
+            row["calendar"] = "XNAS"
+        day.rows.append((kind, {**row, "seq": len(day.rows) + 1}))
+        if kind is Kind.TIMER and row["seq"] % 7 == 0:
+            said = {"field": "shortable", "value": float(row["seq"] % 2), "instrument_id": 1 + row["seq"] % 2}
+            times = {name: row[name] for name in ("ts_recv_ns", "ts_event_ns", "origin", "source")}
+            day.rows.append((Kind.REFERENCE, {**times, **said, "seq": len(day.rows) + 1}))
+            day.rows.append((Kind.REFERENCE, {**times, **said, "seq": len(day.rows) + 1, "field": "float_shares"}))
+    return whole(day)
+
+
 def test_every_type_of_order_and_every_refusal_comes_out_the_same():
     """What the core can say is all said in these days, at both speeds the same."""
     said = {name: set() for name in ("rule", "reason", "state", "outcome", "type")}
     for seed in range(1, 9):
         calm = whole(stream(seed, 400))
-        for limits, day in ((TIGHT, rough_day(seed)), (TIGHT, calm), (WIDE, calm)):
+        shares = as_shares(calm)
+        days = ((TIGHT, rough_day(seed)), (TIGHT, calm), (WIDE, calm), (STRICT, shares), (SHORT_DAY, shares))
+        for limits, day in days:
             rows = assert_equal([dice(seed)], day, limits, (100, 101, 350))
             said["rule"] |= set(rows.column(Kind.RISK, "rule"))
             said["outcome"] |= set(rows.column(Kind.INTENT, "outcome"))
