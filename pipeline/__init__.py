@@ -74,7 +74,7 @@ and the strategies' together, `kernel.compiling` makes machine code of it, over 
 `kernel.signatures`, one type a name by `kernel.unifying`, and `kernel.build` keeps and loads it. `kernel.groups` is what that code finds behind an address,
 `kernel.memory` the state as arrays, `kernel.inputs` a batch as columns, `kernel.few` some inputs, `kernel.single` a lone one,
 `kernel.history` what ran since the state was kept; `kernel.engine` runs it all. What a strategy may hold are the `kernel.rules`;
-`kernel.determinism`, and `kernel.reading` for what a context hands out, see to those that replay stands on whenever one is loaded, `kernel.checking` names every line that can't be compiled.
+`kernel.determinism`, `kernel.reading` for what a context hands out and `kernel.members` for what is misspelt, see to those that replay stands on whenever one is loaded, `kernel.checking` names every line that can't be compiled.
 
 **What is computed on the way.** An `indicators.indicator` is a fold with a name; all of them are in `indicators.catalog`,
 and `indicators.series` runs one over a whole series. Averages: `indicators.sma`, `indicators.ema`, and on

@@ -18,21 +18,22 @@ def command() -> None:
 
 @command.command()
 @click.argument("name")
+@click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="of the day that is run; may be repeated")
 @json_option
-def check(name: str, as_json: bool) -> None:
+def check(name: str, params: tuple[str, ...], as_json: bool) -> None:
     """Check a strategy, NAME or path of a .py file: every line outside of the dialect; then a day at both speeds, byte for byte.
 
     Exits with 1 when something was found. A rule marked "refused" keeps it from being loaded; the others from being compiled.
 
     \b
     tape strategy check mine.py
-    tape strategy check opening_range --json
+    tape strategy check opening_range --param open_minute=480 --json
     """
     from pipeline.run.strategies import strategy_file
     from pipeline.run.trying import try_strategy
 
     path = strategy_file(name)
-    trial = try_strategy(path, compiling=lambda: None if as_json else click.echo(f"{path.name}: compiling"))
+    trial = try_strategy(path, params, compiling=lambda: None if as_json else click.echo(f"{path.name}: compiling"))
     if as_json:
         as_json_line(trial)
     else:

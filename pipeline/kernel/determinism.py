@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
+from pipeline.kernel.members import strange_members
 from pipeline.kernel.reading import set_from_context
 from pipeline.kernel.rules import RULES, Breach
 
@@ -87,6 +88,7 @@ def breaches_of(path: Path, names: Mapping[str, Any]) -> list[Breach]:
     for each in _outermost(tree):
         found |= {*_Function(path, names, each).found()}
     found |= {Breach(str(path), line, "context", what) for line, what in set_from_context(tree, names)}
+    found |= {Breach(str(path), line, "member", what) for line, what in strange_members(tree, names)}
     return sorted(found)
 
 

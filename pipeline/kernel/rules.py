@@ -1,7 +1,7 @@
 """Rules: the dialect's, by name, and what breaks one. docs/dialect.md has each with its reason and an example.
 
 Rules of two sorts. What would make a strategy decide differently the second time (a clock, chance, the world outside, hash
-order, memory outside of its State, the engine's rows), or move without a trace, is refused when it is loaded, at either speed. What only has no meaning in compiled
+order, memory outside of its State, the engine's rows), move without a trace, or fail at its first input, is refused when it is loaded, at either speed. What only has no meaning in compiled
 code runs interpreted, and the replay says why.
 """
 
@@ -25,6 +25,9 @@ RULES: Final = {
     "memory": Rule("members of the State, or of the shared one", True),
     "context": Rule("verbs; members of the State and of ctx.shared are set, all else of ctx is read", True),
     "phase": Rule("go(s, ctx, Phase.X, reason), which also writes the transition", True),
+    "member": Rule(
+        "members that State, Params, event and ctx have: a misspelt one fails the first time it is met", True
+    ),
     "value": Rule("numbers, enum members, rows of the State, named tuples, fixed arrays", False),
     "form": Rule("assignments, if, for over a range, while, return, assert, raise, functions of the module", False),
     "unbound": Rule("names that have a value on every way to where they are read", False),

@@ -1,7 +1,7 @@
 """Trying: a strategy looked at as a whole before it is used: its dialect, its parameters and State, a day at both speeds."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -17,6 +17,7 @@ from pipeline.kernel.determinism import breaches_of
 from pipeline.kernel.rules import RULES, Breach
 from pipeline.run.comparing import Difference, first_difference
 from pipeline.run.loading import load_module, strategy_in
+from pipeline.run.strategies import plan_of
 from pipeline.simulator.generate import Day, GeneratedDay
 from pipeline.units import NANO
 
@@ -59,8 +60,12 @@ class Trial(msgspec.Struct, frozen=True):
     """By part: load, compile, interpreted, compiled."""
 
 
-def try_strategy(path: Path, *, compiling: Callable[[], None] = lambda: None) -> Trial:
-    """Look at a strategy's file and run it. `compiling` is called before something is compiled; raises nothing a file can cause."""
+def try_strategy(path: Path, given: Sequence[str] = (), *, compiling: Callable[[], None] = lambda: None) -> Trial:
+    """Look at a strategy's file and run it, with the parameters that are `given` as `name=value` texts.
+
+    `compiling` is called before something is compiled. Raises nothing that a file can cause; ConfigError, StrategyError for a
+    parameter that is none.
+    """
     seconds: dict[str, float] = {}
     started = time.perf_counter()
     try:
@@ -74,26 +79,33 @@ def try_strategy(path: Path, *, compiling: Callable[[], None] = lambda: None) ->
     seconds["load"] = time.perf_counter() - started
     if breaches:
         return _unsound(path, strategy.name, breaches=breaches, seconds=seconds)
+    plan = _plan(path, strategy, given)
     compiling()
     started = time.perf_counter()
     try:
-        _compile(strategy)
+        _compile(plan.strategy)
     except BreachError as error:
         return _unsound(path, strategy.name, breaches=[error.breach], seconds=seconds)
     except StrategyError as error:
         return _unsound(path, strategy.name, problem=str(error), seconds=seconds)
     seconds["compile"] = time.perf_counter() - started
-    return _over_a_day(path, strategy, seconds)
+    return _over_a_day(path, plan, seconds)
 
 
-def _over_a_day(path: Path, strategy: Strategy, seconds: dict[str, float]) -> Trial:
+def _plan(path: Path, strategy: Strategy, given: Sequence[str]) -> Plan:
+    """The strategy with these parameters, and other bars where it is given any."""
+    (asked,) = plan_of([path], given, []).strategies
+    return Plan(strategy.with_bars(asked.bars) if asked.bars else strategy, strategy.Params.from_dict(asked.params))
+
+
+def _over_a_day(path: Path, plan: Plan, seconds: dict[str, float]) -> Trial:
     from pipeline.kernel.engine import CompiledEngine  # noqa: PLC0415  # LLVM is loaded only where something is compiled
 
     batches = list(_day())
     derived, engines = [], []
     for name, engine_class in (("interpreted", Engine), ("compiled", CompiledEngine)):
         started = time.perf_counter()
-        engine = engine_class([Plan(strategy, strategy.Params())])
+        engine = engine_class([plan])
         derived.append(concat([block for batch in batches for block in engine.reduce(batch)]))
         engines.append(engine)
         seconds[name] = time.perf_counter() - started
@@ -103,7 +115,7 @@ def _over_a_day(path: Path, strategy: Strategy, seconds: dict[str, float]) -> Tr
     stopped = [row["text"] for block in derived[0] if block.kind is Kind.SESSION for row in block.rows()]
     return Trial(
         file=str(path),
-        strategy=strategy.name,
+        strategy=plan.strategy.name,
         sound=difference is None and same_state and not stopped,
         problem="",
         breaches=[],

@@ -27,6 +27,7 @@ class Params:
 @state
 class State:
     count: int
+    phase: int
     level: float
     prices: FloatArray = array(float, 4)
 '''
@@ -111,6 +112,62 @@ WAYS_TO_MONEY = {
 def test_no_way_leads_to_what_is_the_engines(what, tmp_path):
     with pytest.raises(StrategyError, match=r"which is the engine's \(context\)"):
         load_checked(written(tmp_path, WAYS_TO_MONEY[what]))
+
+
+NESTED = """
+from pipeline.core.state import group, rows
+@state
+class Level:
+    price: float
+@state
+class Book:
+    best: Level
+    levels: list[Level] = rows(3)
+@state
+class State:
+    count: int
+    book: Book
+"""
+MISSPELT = {
+    "of a group": ("s.book.bset.price = 1.0", "s.book.bset: Book has no 'bset'; did you mean 'best'?"),
+    "of a row": ("s.book.levels[0].prcie = 1.0", "Level has no 'prcie'; did you mean 'price'?"),
+    "of each row": ("for level in s.book.levels:\n        level.prcie = 1.0", "level.prcie: Level has no 'prcie'"),
+    "by another name": ("best = s.book.best\n    best.prcie = 1.0", "best.prcie: Level has no 'prcie'"),
+    "of an event": ("s.count = quote.zzz", "Quote has no 'zzz'; it has ts_event_ns, ts_recv_ns, instrument_id"),
+    "a verb": ("ctx.leave()", "Context has no 'leave'; write leave(ctx, ...)"),
+}
+
+
+@pytest.mark.parametrize("what", MISSPELT)
+def test_a_misspelt_member_is_named_with_the_nearest(what, tmp_path):
+    line, told = MISSPELT[what]
+    path = written(tmp_path, f"{NESTED}def on_quote(s, quote, p, ctx):\n    {line}\n")
+    with pytest.raises(StrategyError) as raised:
+        load_checked(path)
+    assert told in str(raised.value)
+    assert f"{path}: line {len(path.read_text().splitlines()) - 2}: " in str(raised.value)
+
+
+MAY_BE_RIGHT = {
+    "either of two": "one = s\n    if s.count > 1:\n        one = quote\n    s.count += one.bid > 1.0",
+    "set anew": "s = quote\n    one = s.bid",
+    "a loop's": "for s in (quote, quote):\n        one = s.bid",
+    "of all there are": "s.count += len(p._fields)",
+}
+
+
+@pytest.mark.parametrize("what", MAY_BE_RIGHT)
+def test_what_may_be_right_is_not_called_misspelt(what, tmp_path):
+    load_checked(written(tmp_path, f"{NESTED}def on_quote(s, quote, p, ctx):\n    {MAY_BE_RIGHT[what]}\n"))
+
+
+def test_a_day_is_tried_with_parameters_and_bars(tmp_path):
+    path = strategy_file("opening_range")
+    plain, opened = try_strategy(path), try_strategy(path, ["open_minute=480", "bars=2m"])
+    assert (opened.sound, opened.strategy) == (True, "opening_range")
+    assert opened.kinds["bar"] < plain.kinds["bar"]
+    ran = CliRunner().invoke(main, ["strategy", "check", "opening_range", "--param", "open_minte=480"])
+    assert (ran.exit_code, ran.output) == (2, "tape: unknown parameter 'open_minte': did you mean open_minute?\n")
 
 
 @pytest.mark.parametrize("what", ALLOWED)
