@@ -72,7 +72,7 @@ Which instruments strategies hear is the `core.universe`. The operator's hand is
 `kernel.vocabulary`, where `kernel.binding` finds every name bound; `kernel.source` puts the engine's
 and the strategies' together, `kernel.compiling` makes machine code of it, over `kernel.primitives`, `kernel.arithmetic`, `kernel.ordering` and
 `kernel.signatures`, one type a name by `kernel.unifying`, and `kernel.build` keeps and loads it. `kernel.groups` is what that code finds behind an address,
-`kernel.memory` the state as arrays, `kernel.inputs` a batch as columns, `kernel.few` some inputs, `kernel.single` a lone one,
+`kernel.memory` the state as arrays, of which `kernel.lending` gives the interpreter what it touches, `kernel.inputs` a batch as columns, `kernel.few` some inputs, `kernel.single` a lone one,
 `kernel.history` what ran since the state was kept; `kernel.engine` runs it all. What a strategy may hold are the `kernel.rules`;
 `kernel.determinism`, `kernel.reading` for what a context hands out and `kernel.members` for what is misspelt, see to those that replay stands on whenever one is loaded, `kernel.checking` names every line that can't be compiled.
 

@@ -135,7 +135,12 @@ class Cells:
         """Give every strategy a cell in a new instrument."""
         for running in self.running:
             self.by_pair[running.strategy_id, instrument_id] = Cell(world, running, instrument_id)
-        self._routes.clear()
+        for name in HANDLERS:
+            for concerned in (_ALL, instrument_id):
+                self._routes.pop((name, concerned), None)
+
+    def ready(self, cell: Cell) -> None:
+        """The cell is about to be called: its State and the rows it may read are as they should be."""
 
     def packed(self, instruments: int) -> tuple[tuple[Rows, ...], tuple[bytes, ...]]:
         """The States of each strategy, instruments 1, 2, 3... in order, and the shared ones."""
@@ -169,7 +174,8 @@ class Cells:
         """Who hears such an event of an instrument (0: what concerns all), with the handlers for it."""
         route = self._routes.get((name, instrument_id))
         if route is None:
-            keys = sorted(key for key in self.by_pair if instrument_id in (_ALL, key[1]))
+            own = ((running.strategy_id, instrument_id) for running in self.running)
+            keys = sorted(self.by_pair) if instrument_id == _ALL else [key for key in own if key in self.by_pair]
             heard = [cell for key in keys if name in (cell := self.by_pair[key]).running.handlers]
             route = self._routes[name, instrument_id] = [(cell, cell.running.handlers[name]) for cell in heard]
         return route
@@ -179,6 +185,7 @@ def deliver(world: World, cells: Cells, name: str, instrument_id: int, event: An
     """An input to all strategies that handle it; instrument 0 concerns all."""
     for cell, handler in cells.route(name, instrument_id):
         if _hears(world, cell, name):
+            cells.ready(cell)
             _call(world, cell, handler, event)
 
 

@@ -23,6 +23,7 @@ from pipeline.core.operator import fold_account, obey
 from pipeline.core.settings import SETTINGS, EngineSettings, checked, row_of
 from pipeline.core.snapshot import Snapshot, fill_world, tables_of
 from pipeline.core.strategy import Plan
+from pipeline.core.tables import Rows
 from pipeline.core.tape import Place, emptied, new_row, put
 from pipeline.core.world import TIMEFRAMES_MAX, World, index_of, input_place, is_defined, new_world, position_of
 from pipeline.errors import StrategyError
@@ -48,12 +49,20 @@ _STEPS: Final[Mapping[int, Callable[[World, Any, Any], None]]] = {
 class Engine:
     """Strategies over one stream of inputs. Two engines given the same inputs, however batched, are byte for byte equal."""
 
-    def __init__(self, strategies: Sequence[Plan], settings: EngineSettings | None = None) -> None:
+    def __init__(
+        self,
+        strategies: Sequence[Plan],
+        settings: EngineSettings | None = None,
+        *,
+        tables: type[Rows[Any]] = Rows,
+        cells: type[Cells] = Cells,
+    ) -> None:
+        """`tables` and `cells` are what keeps its rows: see `kernel.lending`."""
         settings = checked(settings or EngineSettings())
-        self.world = new_world()
+        self.world = new_world(tables)
         SETTINGS.restore(self.world.settings, SETTINGS.save(row_of(settings)))
         self.world.account.cash = settings.cash
-        self.cells = Cells(strategies)
+        self.cells = cells(strategies)
         self.symbols: dict[int, str] = {}
         self._timeframes = _timeframes(strategies)
         self._size_step_nano = np.zeros(64, np.int64)

@@ -163,23 +163,15 @@ QUEUES: Final = {"outputs": OUTPUT, "facts": FACT, "bar_facts": BAR_FACT}
 """The tables that are empty between two inputs."""
 
 
-def new_world() -> World:
-    """A world with nothing in it."""
+def new_world(tables: type[Rows[Any]] = Rows) -> World:
+    """A world with nothing in it; its lasting tables are of this class."""
     return World(
         clock=CLOCK.new(),
         counts=COUNTS.new(),
         account=ACCOUNT.new(),
         settings=SETTINGS.new(),
-        runs=Rows.of(RUN),
-        instruments=Rows.of(INSTRUMENT),
-        positions=Rows.of(POSITION),
-        cells=Rows.of(CELL),
-        orders=Rows.of(ORDER),
-        open_orders=Rows.of(SLOT),
-        bars=Rows.of(BAR),
-        outputs=Rows.of(OUTPUT),
-        facts=Rows.of(FACT),
-        bar_facts=Rows.of(BAR_FACT),
+        **{name: tables.of(record) for name, record in PERSISTENT.items() if name not in SINGLE},
+        **{name: Rows.of(record) for name, record in QUEUES.items()},
         tape=new_tape(),
     )
 

@@ -15,17 +15,17 @@ import numpy as np
 from pipeline.block import Block, Blocks, concat
 from pipeline.codes import Kind
 from pipeline.core import chunk, universe
-from pipeline.core.engine import Engine
 from pipeline.core.hashing import DecisionsHash
 from pipeline.core.record import canonicalize
 from pipeline.core.settings import EngineSettings
-from pipeline.core.snapshot import Snapshot
+from pipeline.core.snapshot import Snapshot, row_counts
 from pipeline.core.strategy import Plan
 from pipeline.kernel.build import kernel_of, kernel_symbol
 from pipeline.kernel.few import FEW, Few
 from pipeline.kernel.groups import STEPS, Array, Run
 from pipeline.kernel.history import Call, History, Lone, Stretch
 from pipeline.kernel.inputs import Inputs, Many, pieces
+from pipeline.kernel.lending import Loan, interpreting
 from pipeline.kernel.memory import TAPE_ROWS, Memory, block_of, rows_of
 from pipeline.kernel.single import Single
 
@@ -43,8 +43,9 @@ class CompiledEngine:
         """Raises StrategyError naming the file and line of what can't be translated; compiles with the first input."""
         self._strategies = tuple(plan.strategy for plan in strategies)
         kernel_symbol(self._strategies)
-        self._plain = Engine(strategies, settings)
+        self._plain = interpreting(strategies, settings)
         self._memory = Memory(strategies)
+        self._loan = Loan(self._plain, self._memory)
         self._is_compiled = False
         self._single: Single | None = None
         self._few: Few | None = None
@@ -86,9 +87,7 @@ class CompiledEngine:
             clock["ord"] += sum(map(len, derived))
             clock["round"] += 1
         else:
-            if self._is_compiled:
-                self._plain.put_back(self._memory.snapshot())
-                self._is_compiled = False
+            self._leave()
             derived = self._plain.decide(made)
         self._hash.update(derived)
         return derived
@@ -107,6 +106,7 @@ class CompiledEngine:
 
     def put_back(self, snapshot: Snapshot) -> None:
         """Remember what a snapshot of the same strategies, parameters and settings holds, and nothing else."""
+        self._loan.forget()
         self._plain.put_back(snapshot)
         self._is_compiled = False
 
@@ -121,9 +121,7 @@ class CompiledEngine:
     def _interpret(self, batch: Blocks) -> Blocks:
         """These inputs through the interpreter, behind what the kernel wrote before."""
         before = self._flushed()
-        if self._is_compiled:
-            self._plain.put_back(self._memory.snapshot())
-            self._is_compiled = False
+        self._leave()
         derived = self._plain.reduce(batch)
         self._hash.update(derived)
         return [*before, *derived]
@@ -168,12 +166,28 @@ class CompiledEngine:
 
     def _enter(self, seq: int) -> None:
         """See that the state lies where compiled code works on it, before input `seq`."""
-        if not self._is_compiled:
-            if self._memory.fill(self._plain.snapshot()):
-                self._single = self._few = None
-            self._memory.lasting["clock"]["seq"] = seq - 1
+        if self._is_compiled:
+            return
+        self._plain.world.clock.seq = seq - 1
+        if self._loan.is_lent:
+            is_new = self._memory.make_room(row_counts(self._plain.world.counts))
+            patch = self._loan.taken_back()
+            patch.run()
+            if not is_new:
+                self._history.add(patch)
+        else:
+            is_new = self._memory.fill(self._plain.snapshot())
+        if is_new:
+            self._single = self._few = None
+        if is_new or not self._loan.is_lent:
             self._history.begin()
-            self._is_compiled = True
+        self._is_compiled = True
+
+    def _leave(self) -> None:
+        """See that the interpreter has the state."""
+        if self._is_compiled:
+            self._loan.lend()
+            self._is_compiled = False
 
     def _keep_written(self) -> bool:
         """Take what the kernel wrote off the tape; whether there was anything."""

@@ -89,12 +89,25 @@ class History:
         self._forgotten: list[Ran] = []
         """Let go a few at a time: a thousand at once take milliseconds, for which a live session would wait."""
         self._count = 0
+        self._has_failed = False
 
     def begin(self) -> None:
         """Keep the state as it is now."""
         self._kept = self._memory.kept(self._kept)
         self._forgotten, self._ran = self._ran, []
         self._count = 0
+        self._has_failed = False
+
+    def add(self, step: Ran) -> None:
+        """A step that moved the state by itself, and is well; behind a failure the state is kept anew instead.
+
+        What fails once may fail with every input, and each time all that ran is run again.
+        """
+        if self._has_failed:
+            self.begin()
+        else:
+            self._ran.append(step)
+            self._count += _FEWEST
 
     def run(self, stretch: Ran, kernel: Run) -> bool:
         """Run a stretch; when the kernel fails the state is that before the input it failed at, which `stop` names."""
@@ -103,6 +116,7 @@ class History:
         del self._forgotten[-_LET_GO:]
         is_well = stretch.run(kernel)
         if not is_well:
+            self._has_failed = True
             self._memory.put_back(self._kept)
             for each in (*self._ran, stretch):
                 self._memory.forget_tape()

@@ -56,7 +56,8 @@ class Memory:
         self._tape_words = words_of(TAPE, {**self.tape, "length": length})
         self._queues = {name: _rows(record, QUEUE_ROWS) for name, record in QUEUES.items()}
         self._params = [_params_words(plan) for plan in plans]
-        self._symbols: Mapping[int, str] = {}
+        self.symbols: Mapping[int, str] = {}
+        """By instrument id."""
         self.world: Words = np.zeros(0, np.int64)
         self.cells: Words = np.zeros(0, np.int64)
 
@@ -78,8 +79,20 @@ class Memory:
         for shared, packed_shared in zip(self.shared, snapshot.shared, strict=True):
             if packed_shared:
                 shared[:] = np.frombuffer(packed_shared, shared.dtype)
-        self._symbols = snapshot.symbols
+        self.symbols = snapshot.symbols
         return is_new
+
+    def make_room(self, used: Mapping[str, int]) -> bool:
+        """See that so many rows fit into each table, all else staying as it is; whether the groups are new."""
+        before = self.lasting, self.states, self.shared
+        if all(count < len(self.lasting[name]) for name, count in used.items()):
+            return False
+        self._make({name: max(used.get(name, 1), _as_needed(name, len(rows) - 1)) for name, rows in before[0].items()})
+        for name, rows in before[0].items():
+            self.lasting[name][: len(rows)] = rows
+        for made, old in zip([*self.states, *self.shared], [*before[1], *before[2]], strict=True):
+            made[: len(old)] = old
+        return True
 
     def snapshot(self) -> Snapshot:
         """A copy of everything that lasts."""
@@ -90,7 +103,7 @@ class Memory:
         shared = tuple(
             rows.tobytes() if plan.strategy.shared else b"" for rows, plan in zip(self.shared, self._plans, strict=True)
         )
-        return Snapshot(tables, states, shared, self._symbols)
+        return Snapshot(tables, states, shared, dict(self.symbols))
 
     def kept(self, before: Array) -> Array:
         """A copy of everything that lasts, in one piece, for `put_back`; where the one before stood, if it fits."""
@@ -217,6 +230,11 @@ def _params_words(plan: Plan) -> Words:
 
 def _roomy(name: str, count: int) -> int:
     return count if name in ("orders", "open_orders", "runs") else 2 * count
+
+
+def _as_needed(name: str, room: int) -> int:
+    """How many rows were needed where there is so much room."""
+    return room if _roomy(name, 1) == 1 else room // 2
 
 
 def _rest(name: str, count: int) -> slice:

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import threading
 import time
 
 import pytest
@@ -123,6 +124,40 @@ def test_what_waits_is_taken_in_bites_whatever_its_size():
     assert [len(bite) for bite in bites(large)] == [2, 2, 2, 2, 1]
     assert [item for bite in bites([*small, *large]) for item in bite] == [*small, *large]
     assert list(bites([])) == []
+
+
+def test_a_wish_to_end_closes_the_sockets_before_the_rest_of_what_waits_is_reduced(live_store):
+    """Twenty thousand messages wait when it is asked to end: nothing more comes from then on, and all of them are recorded."""
+    count, sent, closed, was_closed = 20_000, threading.Event(), threading.Event(), []
+
+    async def script(_):
+        try:
+            for number in range(count):
+                yield f"S{number} 1".encode()
+            sent.set()
+            while True:
+                yield b"A 1"
+                await asyncio.sleep(0.05)
+        finally:
+            closed.set()
+
+    def see(*_):
+        if not was_closed and running.session.recorder.kinds.get(Kind.QUOTE, 0) >= count:
+            was_closed.append(closed.wait(30))
+        elif sent.is_set():
+            running.ending.asked.set()
+        else:
+            sent.wait(60)  # all the rest waits now
+
+    with Server(script) as server:
+        running = Running(live_store, recording(vendor(server.url), symbols=("A",)))
+        running.until(quotes(0))
+        running.session.recorder.seen.append(see)
+        running.until(quotes(count), 120)
+        manifest = running.end()
+    assert was_closed == [True]
+    assert manifest.kinds["instrument"] >= count
+    assert verify(live_store, manifest.id).identical
 
 
 def test_no_timer_stands_in_front_of_what_came_before_it_however_far_the_loop_is_behind(live_store):
