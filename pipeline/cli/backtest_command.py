@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from pipeline.log.backtests import CellRow
     from pipeline.run.backtesting import Outcome
 
+_SHOWN = 20
+"""Sets of parameters printed, unless told otherwise."""
+
 
 _TOLD_MAX: Final = 20
 _REASONS_SHOWN: Final = 3
@@ -50,9 +53,7 @@ _REASONS_SHOWN: Final = 3
 @click.option("--split", "splits", multiple=True, metavar="SYMBOL@DAY=FACTOR", help="shares after it for one before")
 @click.option("--workers", type=click.IntRange(1, 1_024), help="processes  [default: one for each core]")
 @click.option("--keep-runs", is_flag=True, help="keep the whole log of every cell, as `tape replay` does")
-@click.option(
-    "--show", "shown", type=click.IntRange(0), default=20, show_default=True, help="sets of parameters to print"
-)
+@click.option("--show", "shown", type=click.IntRange(0), help="sets of parameters to print  [default: 20]")
 @speed_options
 @json_option
 @click.pass_obj
@@ -72,7 +73,7 @@ def command(
     keep_runs: bool,
     is_compiled: bool,
     is_interpreted: bool,
-    shown: int,
+    shown: int | None,
     as_json: bool,
 ) -> None:
     """Run every combination of the swept parameters over every one of SESSIONS; keep a row of results for each.
@@ -99,7 +100,7 @@ def command(
     from pipeline.run.sweeping import grid_of
 
     speed = speed_asked(is_compiled=is_compiled, is_interpreted=is_interpreted)
-    _check_words(sessions, scanned, names, scanner)
+    _check_words(sessions, scanned, names, scanner, shown if as_json else None)
     store = Store(Path(home))
     files = [strategy_file(name) for name in strategies]
     grid = grid_of(files, params, settings, sweeps, scanner)
@@ -122,7 +123,7 @@ def command(
             progress=done,
             told=partial(click.echo, err=True),
         )
-    as_json_line(outcome) if as_json else _show(outcome, shown)
+    as_json_line(outcome) if as_json else _show(outcome, _SHOWN if shown is None else shown)
     sys.exit(1 if outcome.failed or any(row.stopped for row in outcome.rows) else 0)
 
 
@@ -135,13 +136,18 @@ def _telling_interrupts() -> Iterator[None]:
         sys.exit(INTERRUPTED)
 
 
-def _check_words(sessions: tuple[str, ...], scanned: str | None, names: tuple[str, ...], scanner: Path | None) -> None:
+def _check_words(
+    sessions: tuple[str, ...], scanned: str | None, names: tuple[str, ...], scanner: Path | None, unheard: int | None
+) -> None:
+    """Refuse what says too little, and what would not be heard."""
     if not sessions and not scanned:
         raise click.UsageError("say which SESSIONS, or --scanned DAY..DAY")
     if scanned and scanner:
         raise click.UsageError("--scanned trades what was picked already, --scanner picks anew: say one of them")
     if names and not scanned:
         raise click.UsageError("--picks goes with --scanned")
+    if unheard is not None:
+        raise click.UsageError("--show is of the printed table: --json gives every row; leave one of them out")
 
 
 def _tell(lines: list[str]) -> None:

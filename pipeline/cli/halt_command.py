@@ -9,11 +9,11 @@ from pipeline.cli.show import as_json_line, json_option
 
 
 @click.command("halt")
-@click.argument("reason", default="by hand")
+@click.argument("reason", required=False)
 @click.option("--reset", "is_reset", is_flag=True, help="trade again")
 @json_option
 @click.pass_obj
-def command(home: str, reason: str, is_reset: bool, as_json: bool) -> None:
+def command(home: str, reason: str | None, is_reset: bool, as_json: bool) -> None:
     """Cancel all orders, close all positions and enter nothing any more: in every session that is recorded, now or later.
 
     \b
@@ -22,9 +22,13 @@ def command(home: str, reason: str, is_reset: bool, as_json: bool) -> None:
 
     It stays until it is reset: a file in the store says so to every recording that begins.
     """
+    from pipeline.errors import ConfigError
     from pipeline.log.store import Store
     from pipeline.run.halting import halt, reset
 
+    if is_reset and reason is not None:
+        raise ConfigError(f"--reset and {reason!r}: a reason is of a halt; leave one of them out")
+    reason = "by hand" if reason is None else reason
     store = Store(Path(home))
     told = reset(store) if is_reset else halt(store, reason)
     if as_json:

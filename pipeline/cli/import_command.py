@@ -62,6 +62,7 @@ def command(
     tape import picks.csv --as candidates --name premarket
     """
     if what == "candidates":
+        _refuse_unheard("delay", "timer", "quiet", "lateness", "resume", "is_sealed")
         _import_picks(home, files, name, mapping or "", as_json=as_json)
         return
     from pipeline.config import duration_ns
@@ -101,6 +102,17 @@ def command(
         click.echo(f"session {done.session}: {done.events:,} inputs from {done.first_ts} to {done.last_ts}")
         click.echo(f"  {counted(done.kinds)}" + (f"; {done.refused:,} refused" if done.refused else ""))
     sys.exit(1 if done.errors else 0)
+
+
+def _refuse_unheard(*names: str) -> None:
+    """Raises ConfigError for an option that was given and is of sessions only."""
+    from pipeline.errors import ConfigError
+
+    context = click.get_current_context()
+    for name in names:
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            option = "--seal/--no-seal" if name == "is_sealed" else f"--{name}"
+            raise ConfigError(f"{option} is of sessions: a list of candidates has nothing of it; leave it out")
 
 
 def _import_picks(home: str, files: tuple[Path, ...], name: str | None, mapping: str, *, as_json: bool) -> None:

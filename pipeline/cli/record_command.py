@@ -103,7 +103,6 @@ def command(
     Keys are read from the environment (MASSIVE_API_KEY ...) or the system's keyring, never from here.
     A session that was interrupted goes on where it stopped when the same is asked again.
     """
-    from pipeline.errors import ConfigError
     from pipeline.log.store import Store
     from pipeline.run.asking import recording_of
     from pipeline.run.clock import ServedClock
@@ -111,10 +110,7 @@ def command(
     from pipeline.run.notifying import notifiers
     from pipeline.run.schedule import hours_of
 
-    if schedule is not None and until is not None:
-        raise ConfigError("--schedule says until when each day; leave out --until")
-    if schedule is not None and clock is not None and clock.startswith("served"):
-        raise ConfigError("--clock served: a served day is one day; leave out --schedule")
+    _check_schedule(schedule, until, clock)
     recording = recording_of(
         feeds=feeds,
         symbols=symbols,
@@ -142,6 +138,15 @@ def command(
             recorded(recording, ending)
         sys.exit(1 if ending.is_feedless else 0)
     every_day(recording, ending, hours_of(schedule), recorded, told=lambda text: click.echo(text, err=True))
+
+
+def _check_schedule(schedule: str | None, until: str | None, clock: str | None) -> None:
+    from pipeline.errors import ConfigError
+
+    if schedule is not None and until is not None:
+        raise ConfigError("--schedule says until when each day; leave out --until")
+    if schedule is not None and clock is not None and clock.startswith("served"):
+        raise ConfigError("--clock served: a served day is one day; leave out --schedule")
 
 
 def _account(manifest: "Manifest", ending: "Ending") -> dict[str, Any]:

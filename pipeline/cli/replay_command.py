@@ -69,11 +69,11 @@ def command(
     plan = plan_of(files, params, settings, scanned_by, behind)
     runs = []
     for session in [found for name in sessions for found in store.find(name)]:
+        until_ns = moment_ns(until, day_ns=session.first_ts_ns) if until is not None else None
         click.echo(
             f"replaying {session.id} with today's code: fills are simulated, recorded broker events left out",
             err=as_json,
         )
-        until_ns = moment_ns(until, day_ns=session.first_ts_ns) if until else None
         with progress(session.id, session.inputs) as told:
             done = replay(
                 store,

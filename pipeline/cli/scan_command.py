@@ -61,6 +61,7 @@ def command(
     from pipeline.run.scanners import load_scanner
     from pipeline.run.scanning import scan
 
+    _refuse_unheard(symbol, is_funnel=is_funnel, is_all=is_all, as_json=as_json)
     scanner = load_scanner(file)
     if session is None:
         raise ConfigError("a scan of now needs a live feed: name a recorded SESSION, such as last")
@@ -77,6 +78,15 @@ def command(
         _show(found, zone, is_funnel=is_funnel, is_all=is_all)
 
 
+def _refuse_unheard(symbol: str | None, *, is_funnel: bool, is_all: bool, as_json: bool) -> None:
+    """Raises ConfigError for two options of which one would be silently left out."""
+    said = [option for option, is_said in (("--symbol", symbol is not None), ("--funnel", is_funnel)) if is_said]
+    if is_all and not as_json:
+        said.append("--all")
+    if len(said) > 1 and not (as_json and is_funnel):
+        raise ConfigError(f"{' and '.join(said)} are different tables: accepted is one of them")
+
+
 def _moment(
     store: "Store", session: str, symbol: str | None, tz: str | None, at: str | None
 ) -> tuple[tzinfo, int | None]:
@@ -89,7 +99,7 @@ def _moment(
     log = LogReader(store.folder(manifest.id))
     zone = zone_of(list(instruments_of(log, log.last_seq)), symbol, tz)
     day_ns = manifest.first_ts_ns or manifest.created_ns
-    return zone, moment_ns(at, day_ns=day_ns, zone=zone) if at else None
+    return zone, moment_ns(at, day_ns=day_ns, zone=zone) if at is not None else None
 
 
 def _chosen(found: "Scanned", symbol: str | None, *, is_all: bool) -> "Scanned":

@@ -89,8 +89,8 @@ def command(
     history = ServedHistory(tape)
     rules = Rules(
         pace,
-        clients_first=max(wait, 0),
-        manners=Manners(_at_least_1(per_frame, "--per-frame"), _at_least_1(buffer_mib, "--buffer") * 2**20),
+        clients_first=_at_least(0, wait, "--wait"),
+        manners=Manners(_at_least(1, per_frame, "--per-frame"), _at_least(1, buffer_mib, "--buffer") * 2**20),
         seed=seed,
     )
     file: nullcontext[None] | TextIO = sent.open("w") if sent else nullcontext()
@@ -131,6 +131,9 @@ def _tape(
     if (session is None) == (day is None):
         raise ConfigError("serve: name a session, or a day with --generate; one of them")
     if session is not None:
+        if symbols is not None or minutes is not None:
+            option = "--minutes" if symbols is None else "--symbols"
+            raise ConfigError(f"{option} is of a generated day: a session is served as it was; leave it out")
         store = Store(Path(home))
         return RecordedTape(LogReader(store.folder(store.find_one(session).id))), []
     if day not in DAYS:
@@ -153,11 +156,11 @@ def _faults(texts: tuple[str, ...], tape: "Tape") -> "list[Fault]":
     return [fault_of(text, day_ns=tape.starts_ns, zone=ZoneInfo(tape.zone)) for text in texts]
 
 
-def _at_least_1(number: int, option: str) -> int:
+def _at_least(least: int, number: int, option: str) -> int:
     from pipeline.errors import ConfigError
 
-    if number < 1:
-        raise ConfigError(f"{option} {number}: accepted is 1 and more")
+    if number < least:
+        raise ConfigError(f"{option} {number}: accepted is {least} and more")
     return number
 
 

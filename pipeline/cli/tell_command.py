@@ -42,6 +42,8 @@ def command(home: str, session: str, what: str, targets: tuple[str, ...], reason
     manifest = store.find_one(session)
     if what in _NEED_TARGETS and not targets:
         raise ConfigError(f"tape tell {session} {what}: name one or more, e.g. tape tell last {what} NVDA")
+    if what == "end" and targets:
+        raise ConfigError(f"tape tell {session} end {targets[0]}: a session ends whole; leave out {', '.join(targets)}")
     meant = targets_of(store, manifest, RequestAction[_ACTIONS[what]], targets)
     answers = {
         target: ask(store.folder(manifest.id), Request(_ACTIONS[what], target=target, text=reason))

@@ -43,8 +43,12 @@ def recording_of(
     is_fresh: bool,
 ) -> Recording:
     """What to record. Raises ConfigError, NotFoundError, StrategyError naming the word and what is accepted."""
-    chosen = _channels(channels) if channels else None
-    watched_by = _channels(watch_channels) if watch_channels else _WATCHED_BY
+    chosen = None if channels is None else _channels("--channels", channels)
+    if watch_channels is not None and not watch:
+        raise ConfigError("--watch-channels is of the symbols that are watched, and there are none; add --watch")
+    watched_by = _WATCHED_BY if watch_channels is None else _channels("--watch-channels", watch_channels)
+    if settings and not strategies:
+        raise ConfigError(f"--set {settings[0]}: it is of what strategies do, and none is named; add --strategy")
     vendors = tuple(watching(_vendor(text, chosen), watched_by) for text in feeds)
     names = [vendor.name for vendor in vendors]
     if len(set(names)) < len(names):
@@ -59,7 +63,7 @@ def recording_of(
         plan=plan_of(files, params, settings, scanned_by, behind),
         strategy_files=files,
         clock=ticking,
-        until_ns=_until(until, ticking.now_ns(), vendors) if until else None,
+        until_ns=None if until is None else _until(until, ticking.now_ns(), vendors),
         watched=symbols_of(watch, names, "--watch"),
         watch_channels=watched_by,
         keeps_raw=keeps_raw,
@@ -72,11 +76,11 @@ def _vendor(text: str, channels: frozenset[Channel] | None) -> Vendor:
     return feed_named(name, url or None, channels)
 
 
-def _channels(text: str) -> frozenset[Channel]:
+def _channels(option: str, text: str) -> frozenset[Channel]:
     words = [word.strip() for word in text.split(",")]
     for word in words:
         if word not in set(Channel):
-            raise ConfigError(f"--channels {word}: accepted are {', '.join(Channel)}")
+            raise ConfigError(f"{option} {word!r}: accepted are {', '.join(Channel)}")
     return frozenset(map(Channel, words))
 
 

@@ -64,6 +64,8 @@ def plan_of(
     strategy. `bars=5m,500t` gives a strategy other bars than it asks for. Raises ConfigError or StrategyError naming the
     parameter or setting and what is accepted.
     """
+    if params and not files:
+        raise ConfigError(f"--param {params[0]}: it is of a strategy, and none is named; add --strategy")
     given = [_split(text) for text in params]
     loaded = [load_checked(path) for path in files]
     names = [strategy.name for strategy in loaded]

@@ -63,6 +63,7 @@ _LASTS_S: Final = {FaultKind.MUTE: 1e9, FaultKind.OUTAGE: 5.0, FaultKind.REFUSE_
 
 _COUNTS: Final = {FaultKind.DUPLICATE: 20, FaultKind.LATE: 20, FaultKind.GARBAGE: 3}
 _LATE_S: Final = 0.5
+_LASTING: Final = (*_LASTS_S, FaultKind.LATE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,9 @@ def fault_of(text: str, *, day_ns: int, zone: tzinfo) -> Fault:
     at_ns, row, events = _when(match["when"] or "", text, day_ns, zone)
     if kind in SERVER_FAULTS and events is not None:
         raise ConfigError(f"fault {text!r}: {kind} concerns the server: write a time or row=N")
+    for word, kinds_with in (("for", _LASTING), ("count", tuple(_COUNTS))):
+        if word in said and kind not in kinds_with:
+            raise ConfigError(f"fault {text!r}: {word}= is of {', '.join(map(str, kinds_with))}, not of {kind}")
     lasts_s = duration_ns(said["for"]) / NANO if "for" in said else _LASTS_S.get(kind, _LATE_S)
     count = _whole(said["count"], text) if "count" in said else _COUNTS.get(kind, 0)
     return Fault(kind, at_ns, row, events, lasts_s, count, said.get("protocol", ""))

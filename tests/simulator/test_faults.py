@@ -48,10 +48,14 @@ def test_a_fault_is_placed_by_time_by_row_by_events_or_at_the_start():
         "mute,fro=1s",
         "garbage,count=x",
         "outage@n=5",
+        "rst,for=3s",
+        "close-1000,count=2",
+        "mute,count=2",
+        "garbage,for=1s",
     ],
 )
 def test_what_is_no_fault_is_told_with_what_is_accepted(text):
-    with pytest.raises(ConfigError, match=r"write|accepted|whole number"):
+    with pytest.raises(ConfigError, match=r"write|accepted|whole number|= is of"):
         read(text)
 
 

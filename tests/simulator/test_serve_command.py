@@ -146,6 +146,9 @@ def test_it_ends_when_its_time_is_up():
         (("--generate", "crypto", "--symbols", "99"), "accepted are 1 to 12"),
         (("--generate", "crypto", "--minutes", "5", "--fault", "boom"), "kinds are close-1000"),
         (("--generate", "crypto", "--minutes", "5", "--per-frame", "0"), "--per-frame 0"),
+        (("--generate", "crypto", "--minutes", "5", "--wait", "-1"), "--wait -1: accepted is 0 and more"),
+        (("any", "--symbols", "3"), "--symbols is of a generated day"),
+        (("any", "--minutes", "3"), "--minutes is of a generated day"),
         (("nothing-like-it",), "nothing-like-it"),
     ],
 )
