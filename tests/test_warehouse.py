@@ -21,7 +21,11 @@ from pipeline.log.reader import JOURNAL
 from pipeline.log.seal import seal
 from pipeline.log.store import Store
 from pipeline.provenance import Mode
+from pipeline.run.generating import record_generated
 from pipeline.run.notes import remark
+from pipeline.run.replaying import replay
+from pipeline.run.strategies import plan_of, strategy_file
+from pipeline.simulator.generate import Day
 from pipeline.units import ABSENT, NANO
 from warehouse import connect
 from warehouse.views import LAYERS, closure, marts, named_in, views
@@ -153,6 +157,33 @@ def test_a_large_profit_is_exact(tmp_path):
     price = 9_123_456_789 * NANO // 1_000 + 1
     session_of(tmp_path, [(BUY, 1_000, NANO, 0), (SELL, 1_000, price, 1)])
     assert trades(tmp_path)[0]["profit_nano"] == 1_000 * (price - NANO) - 1
+
+
+def test_a_run_brings_the_inputs_of_its_session_and_none_of_its_decisions(tmp_path):
+    store = Store(tmp_path)
+    files = [strategy_file("opening_range")]
+    plan = plan_of(files, ["open_minute=480"], [])
+    session = record_generated(store, Day(quotes=1_500), plan, files, created_ns=1)
+    run = replay(store, session.id, plan, files, created_ns=2).run
+    of_run, of_session, both = (connect(tmp_path, over) for over in ([run], [session.id], [run, session.id]))
+
+    def count(connection, view):
+        return connection.sql(
+            f"select count(*) filter (run is null), count(*) filter (run is not null) from {view}"
+        ).fetchall()[0]
+
+    for view in ("fills", "intents", "orders", "positions", "transitions", "indicators", "trades", "bars"):
+        assert count(of_session, view)[0] == count(of_session, view)[1] > 0
+        assert count(of_run, view) == (0, count(of_session, view)[1])
+        assert count(both, view) == count(of_session, view)
+    inputs = {
+        "quotes": "quote",
+        "prints": "print",
+        "staging.stg_timers": "timer",
+        "staging.stg_session_events": "session",
+    }
+    for view, kind in inputs.items():
+        assert count(of_run, view)[0] == session.kinds[kind] > 0
 
 
 def test_every_view_answers_over_an_empty_store(tmp_path):

@@ -22,36 +22,42 @@ def connect(
     """An in-memory DuckDB with the views asked for, or all of them, over the logs named (ids, prefixes, `last`, `all`).
 
     Rows are those that were there when it was called: connect again to see what a recording session has added.
+    Of a session that is not named itself, but brought along by a run that is, there are the inputs alone.
     `named_in` of a query tells what to ask for; what is not made costs nothing. Raises NotFoundError for a name that
     names nothing, CorruptError for a damaged log.
     """
     store = Store(Path(home))
-    readers = [LogReader(store.folder(manifest.id)) for manifest in _chosen(store, names)]
+    chosen_logs, brought = _chosen(store, names)
+    readers = [LogReader(store.folder(manifest.id)) for manifest in chosen_logs]
     chosen, relations = closure(views() if asked is None else asked)
     connection = duckdb.connect(":memory:")
     connection.execute("set timezone = 'UTC'; begin")  # one transaction: each statement alone takes longer
     for statement in (MACROS, *_code_macros(), "create schema staging; create schema intermediate"):
         connection.execute(statement)
-    register(connection, relations, store, readers, is_whole=tuple(names) == ("all",))
+    register(connection, relations, store, readers, is_whole=tuple(names) == ("all",), brought=brought)
     for view in chosen:
         connection.execute(f"create view {view.name} as\n{view.select}")
     connection.execute("commit")
     return connection
 
 
-def _chosen(store: Store, names: Sequence[str]) -> list[Manifest]:
-    """The logs named, and with a session its runs, with a run its session: neither says much alone."""
+def _chosen(store: Store, names: Sequence[str]) -> tuple[list[Manifest], frozenset[str]]:
+    """The logs named, and with a session its runs, with a run its session: neither says much alone.
+
+    Sessions that only their runs brought along are named beside: asked is what the runs decided, not what they did.
+    """
     everything = {manifest.id: manifest for manifest in [*store.sessions(), *store.runs()]}
     if tuple(names) == ("all",):
         for error in store.unreadable().values():
             raise error  # an answer that silently leaves a damaged log out would be wrong; name the others to go on
-        return [manifest for manifest in everything.values() if not _is_unfinished(manifest)]
+        return [manifest for manifest in everything.values() if not _is_unfinished(manifest)], frozenset()
     named = {manifest.id for name in names for manifest in store.find(name)}
     parents = {parent for id_ in named for parent in everything[id_].parents}
     runs = {
         id_ for id_, manifest in everything.items() if set(manifest.parents) & named and not _is_unfinished(manifest)
     }
-    return [manifest for id_, manifest in everything.items() if id_ in named | parents | runs]
+    chosen = [manifest for id_, manifest in everything.items() if id_ in named | parents | runs]
+    return chosen, frozenset(parents - named)
 
 
 def _is_unfinished(manifest: Manifest) -> bool:

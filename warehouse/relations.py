@@ -4,7 +4,7 @@ Each row carries `session` and `run` in front. `run` is null in rows of the reco
 session they were derived from, so `seq` always points into that session.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import duckdb
@@ -19,6 +19,7 @@ from pipeline.log.backtests import Results, backtests, table_of
 from pipeline.log.manifest import Manifest, Words
 from pipeline.log.reader import LogReader, read_journal
 from pipeline.log.store import Store
+from pipeline.provenance import BOTH, ROLE, Mode, Role
 from warehouse.scanners import settings_of
 
 _TEXT: Final = pa.utf8()
@@ -60,10 +61,12 @@ def register(
     readers: Sequence[LogReader],
     *,
     is_whole: bool,
+    brought: Collection[str] = (),
 ) -> None:
     """Make the relations of these names (`log.fill`) over the logs read, and over what the store itself holds.
 
-    `is_whole` tells that all logs are read, so that what is left of deleted sessions belongs to the answer as well.
+    `is_whole` tells that all logs are read, so that what is left of deleted sessions belongs to the answer as well. Of
+    sessions that were `brought` along there are the inputs alone.
     """
     connection.execute("create schema log; set schema = 'log'")  # a relation lands in the schema that is set
     names = sorted(wanted)
@@ -78,12 +81,20 @@ def register(
         elif name == "log.cells":
             connection.from_arrow(_cells(store, None if is_whole else readers)).create_view("cells")
         else:
-            _register_kind(connection, Kind[name.removeprefix("log.").upper()], store, readers, has_facts=has_facts)
+            kind = Kind[name.removeprefix("log.").upper()]
+            deciding = [reader for reader in readers if reader.manifest.id not in brought or not _is_decided(kind)]
+            _register_kind(connection, kind, store, deciding, has_facts=has_facts, brought=brought)
     connection.execute("set schema = 'main'")
 
 
 def _register_kind(
-    connection: duckdb.DuckDBPyConnection, kind: Kind, store: Store, readers: Sequence[LogReader], *, has_facts: bool
+    connection: duckdb.DuckDBPyConnection,
+    kind: Kind,
+    store: Store,
+    readers: Sequence[LogReader],
+    *,
+    has_facts: bool,
+    brought: Collection[str],
 ) -> None:
     """`has_facts`: the facts of the store are asked for, so that their instruments are needed too."""
     pieces: list[tuple[str | None, str | None, Any]] = [
@@ -99,8 +110,14 @@ def _register_kind(
     for number, (session, run, rows) in enumerate(pieces or [(None, None, SCHEMAS[kind].empty_table())]):
         piece = f"{kind.name.lower()}_{number}"
         connection.from_arrow(rows).create_view(piece)
-        selects.append(_select(kind, piece, _literal(session), _literal(run)))
+        inputs = " where ord = 0" if run is None and session in brought and kind in BOTH else ""
+        selects.append(_select(kind, piece, _literal(session), _literal(run)) + inputs)
     connection.execute(f"create view log.{kind.name.lower()} as {' union all '.join(selects)}")
+
+
+def _is_decided(kind: Kind) -> bool:
+    """Whether all rows of a kind are of one decision or another: what a run has of it stands in place of its session's."""
+    return ROLE[kind][Mode.REPLAY] is Role.DERIVED
 
 
 def _small_logs(store: Store, kind: Kind) -> list[tuple[str | None, str | None, Any]]:
