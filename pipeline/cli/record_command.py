@@ -1,14 +1,15 @@
 """`tape record`: a live session."""
 
+import os
 import signal
 import sys
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.show import as_json_line, counted, json_option
+from pipeline.cli.show import INTERRUPTED, as_json_line, counted, json_option
 
 if TYPE_CHECKING:
     from pipeline.log.manifest import Manifest
@@ -129,7 +130,10 @@ def command(
     ending, store, ways = _ending(), Store(Path(home)), notifiers(notify)
 
     def recorded(what: "Recording", ending: "Ending") -> None:
-        manifest = _recorded(store, what, ending, ways, is_plain=plain or as_json)
+        try:
+            manifest = _recorded(store, what, ending, ways, is_plain=plain or as_json)
+        except KeyboardInterrupt:
+            sys.exit(INTERRUPTED)
         if as_json:
             as_json_line(_account(manifest, ending))
 
@@ -168,13 +172,13 @@ def _recorded(
     from pipeline.run.notifying import Notifier
 
     with ExitStack() as stack:
+        tellers: list[Notifier] = []
 
         def told(session: "Begun") -> None:
             click.echo(f"recording {session.manifest.id} ({session.how}); Ctrl-C ends it", err=True)
             glimpse = glimpse_of(session.manifest, [vendor.name for vendor in recording.vendors])
-            notifier = stack.enter_context(Notifier(ways, session.manifest.id))
-            session.recorder.seen += [glimpse.add, notifier.add]
-            stack.callback(lambda: notifier.tell(f"ended because {ending.why}" if ending.why else "stopped"))
+            tellers.append(stack.enter_context(Notifier(ways, session.manifest.id)))
+            session.recorder.seen += [glimpse.add, tellers[0].add]
             stack.enter_context(shown(glimpse, session.manifest.id, store.home, is_plain=is_plain))
 
         manifest = record(
@@ -184,6 +188,7 @@ def _recorded(
             compiling=lambda: click.echo("compiling; the first time it takes half a minute ...", err=True),
             told=told,
         )
+        tellers[0].tell(f"ended because {ending.why}; sealed: {counted(manifest.kinds)}")
     click.echo(f"{manifest.id}: ended because {ending.why}; sealed: {counted(manifest.kinds)}", err=is_plain)
     click.echo(
         f"longest wait of a message {ending.lag_s_max * 1e3:,.1f} ms; next: tape verify {manifest.id}", err=is_plain
@@ -199,9 +204,11 @@ def _ending() -> "Ending":
 
     def end(number: int, _frame: object) -> None:
         if ending.asked.is_set():
-            sys.exit(130)
+            raise KeyboardInterrupt  # what ends a process in any other way a strategy would be blamed for
         ending.why = f"of {signal.Signals(number).name}"
         ending.asked.set()
+        with suppress(OSError):
+            os.write(2, b"ending: what came is still decided, then sealed; once more stops at once\n")
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)

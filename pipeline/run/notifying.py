@@ -4,6 +4,7 @@ The queue "to tell" holds 100 texts; full means that telling is slower than what
 in one text when there is room again.
 """
 
+import contextlib
 import os
 import queue
 import shutil
@@ -12,7 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import IntEnum
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Final, Self
 
 import httpx
@@ -23,6 +24,7 @@ from pipeline.errors import ConfigError
 from pipeline.ports import Notify
 
 Row = dict[str, Any]
+Symbols = Mapping[int, str]
 
 WEBHOOK_VARIABLE: Final = "TAPE_WEBHOOK"
 """An address that is told: it is a secret, so it stands in the environment."""
@@ -56,7 +58,7 @@ class Webhook:
 
     def send(self, text: str) -> None:
         """Post it."""
-        httpx.post(self._url, json={"text": text}, timeout=_TIMEOUT_S)
+        httpx.post(self._url, json={"text": text}, timeout=_TIMEOUT_S).raise_for_status()
 
 
 def notifiers(words: Sequence[str]) -> list[Notify]:
@@ -78,13 +80,17 @@ def notifiers(words: Sequence[str]) -> list[Notify]:
 class Notifier:
     """Tells what happens by every way there is, from a thread of its own, within its `with` block."""
 
-    def __init__(self, ways: Sequence[Notify], session: str) -> None:
+    def __init__(self, ways: Sequence[Notify], session: str, *, patience_s: float = 2 * _TIMEOUT_S) -> None:
+        """`patience_s`: how long what waits may still be told at the end; what is slower is left untold."""
         self.failures = 0
         """How often a way could not tell."""
         self._ways = ways
         self._session = session
         self._waiting: queue.Queue[str | None] = queue.Queue(WAITING_MAX)
         self._left_out = 0
+        self._symbols: dict[int, str] = {}
+        self._is_over = threading.Event()
+        self._patience_s = patience_s
         self._thread = threading.Thread(target=self._run, name="notify", daemon=True)
 
     def __enter__(self) -> Self:
@@ -96,16 +102,20 @@ class Notifier:
     ) -> None:
         """Tell what waits, for a bounded time."""
         if error is not None:
-            self.tell(f"stopped: {error}")
-        self._waiting.put(None)
-        self._thread.join(timeout=2 * _TIMEOUT_S)
+            self.tell(f"stopped: {error or type(error).__name__}")
+        self._is_over.set()
+        with contextlib.suppress(queue.Full):
+            self._waiting.put_nowait(None)
+        self._thread.join(timeout=self._patience_s)
 
     def add(self, inputs: Blocks, derived: Blocks) -> None:
         """A commit and what was decided about it: what of it a person should hear."""
         if not self._ways:
             return
         for block in [*inputs, *derived]:
-            for text in worth_telling(block):
+            if block.kind is Kind.INSTRUMENT:
+                self._symbols.update(zip(block.number("instrument_id").tolist(), block.text("symbol"), strict=True))
+            for text in worth_telling(block, self._symbols):
                 self.tell(text)
 
     def tell(self, text: str) -> None:
@@ -116,9 +126,11 @@ class Notifier:
             self._left_out += 1
 
     def _run(self) -> None:
-        while (text := self._waiting.get()) is not None:
-            left_out, self._left_out = self._left_out, 0
-            self._send(f"{text} (and {left_out} more)" if left_out else text)
+        while not (self._is_over.is_set() and self._waiting.empty()):
+            text = self._waiting.get()
+            if text is not None:
+                left_out, self._left_out = self._left_out, 0
+                self._send(f"{text} (and {left_out} more)" if left_out else text)
 
     def _send(self, text: str) -> None:
         for way in self._ways:
@@ -128,35 +140,36 @@ class Notifier:
                 self.failures += 1
 
 
-def worth_telling(block: Block) -> Iterator[str]:
-    """Gaps, halts and stops among the rows."""
+def worth_telling(block: Block, symbols: Mapping[int, str] = MappingProxyType({})) -> Iterator[str]:
+    """Gaps, halts and stops among the rows; `symbols` are the instruments' by their ids."""
     words = _WORDS.get(block.kind)
     if words is not None:
-        yield from filter(None, map(words, block.rows()))
+        yield from filter(None, (words(row, symbols) for row in block.rows()))
 
 
-def _of_feed(row: Row) -> str:
+def _of_feed(row: Row, _: Symbols) -> str:
     return f"{_word(FeedAction(row['action']))} {row['text']}".rstrip() if row["action"] in _FEED else ""
 
 
-def _of_request(row: Row) -> str:
+def _of_request(row: Row, _: Symbols) -> str:
     return f"halted: {row['text']}" if row["action"] == RequestAction.HALT else ""
 
 
-def _of_session(row: Row) -> str:
+def _of_session(row: Row, _: Symbols) -> str:
     return f"strategy {row['key']} stopped: {row['text']}" if row["action"] == SessionAction.STOPPED else ""
 
 
-def _of_status(row: Row) -> str:
+def _of_status(row: Row, symbols: Symbols) -> str:
     is_told = row["status"] in _STATUS
-    return f"instrument {row['instrument_id']} {_word(TradingStatus(row['status']))}" if is_told else ""
+    name = symbols.get(row["instrument_id"], f"instrument {row['instrument_id']}")
+    return f"{name} {_word(TradingStatus(row['status']))}" if is_told else ""
 
 
 def _word(code: IntEnum) -> str:
     return code.name.lower().replace("_", " ")
 
 
-_WORDS: Final[Mapping[Kind, Callable[[Row], str]]] = {
+_WORDS: Final[Mapping[Kind, Callable[[Row, Symbols], str]]] = {
     Kind.FEED: _of_feed,
     Kind.REQUEST: _of_request,
     Kind.SESSION: _of_session,

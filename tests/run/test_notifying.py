@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import os
 import stat
 import threading
 import time
@@ -22,7 +23,7 @@ def webhook(monkeypatch):
     class Server(http.server.BaseHTTPRequestHandler):
         def do_POST(self):
             told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"])))["text"])
-            self.send_response(200)
+            self.send_response(500 if self.path == "/broken" else 200)
             self.end_headers()
 
         def log_message(self, *_):
@@ -76,6 +77,44 @@ def test_a_server_that_is_not_there_fails_nothing(monkeypatch):
     with Notifier(notifiers(["webhook"]), "s-1") as notifier:
         notifier.tell("hello")
     assert notifier.failures == 1
+
+
+def test_an_answer_that_is_no_yes_is_a_failure(webhook, monkeypatch):
+    monkeypatch.setenv(WEBHOOK_VARIABLE, os.environ[WEBHOOK_VARIABLE].replace("/hook", "/broken"))
+    with Notifier(notifiers(["webhook"]), "s-1") as notifier:
+        notifier.tell("hello")
+    assert (webhook, notifier.failures) == (["tape s-1: hello"], 1)
+
+
+def test_the_end_waits_so_long_and_no_longer_for_a_way_that_never_answers():
+    hold, begun = threading.Event(), threading.Event()
+
+    class Hangs:
+        def send(self, _):
+            begun.set()
+            hold.wait(120)
+
+    with Notifier([Hangs()], "s", patience_s=0.1) as notifier:
+        notifier.tell("first")
+        assert begun.wait(30)
+        for number in range(2 * WAITING_MAX):
+            notifier.tell(str(number))
+    assert not hold.is_set()  # the block was left all the same
+    hold.set()
+
+
+def test_what_is_halted_is_named_once_it_was_defined():
+    defined = Block.of(Kind.INSTRUMENT, 1, seq=1, instrument_id=3, symbol=["ABCD"], venue=["X"], size_step_nano=1)
+    halted = Block.of(Kind.STATUS, 1, seq=2, instrument_id=3, status=int(TradingStatus.HALTED))
+    told = []
+
+    class Way:
+        def send(self, text):
+            told.append(text)
+
+    with Notifier([Way()], "s") as notifier:
+        notifier.add([defined, halted], [])
+    assert told == ["tape s: ABCD halted"]
 
 
 def test_more_than_can_be_told_is_counted_and_said(webhook):
