@@ -4,13 +4,27 @@ The queue "seen" holds the inputs of the last 256 commits; full means that nobod
 forgotten: only quotes that are outdated anyway. Decisions are few and are all kept until they are looked at.
 """
 
-from collections import deque
+import math
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import Any, Final
 
-from pipeline.block import Blocks
-from pipeline.codes import FeedAction, IntentAction, Kind, OrderState, Origin, SessionAction, Side
+from pipeline.block import Block, Blocks
+from pipeline.codes import (
+    FeedAction,
+    IntentAction,
+    Kind,
+    MessageLevel,
+    OrderReason,
+    OrderState,
+    Origin,
+    RiskRule,
+    RiskVerdict,
+    SessionAction,
+    Side,
+)
 from pipeline.log.manifest import Manifest
 from pipeline.units import ABSENT, NANO
 
@@ -20,6 +34,12 @@ LINES_MAX: Final = 14
 
 UNTOLD_MAX: Final = 10_000
 """Happenings that may wait to be told in lines; of more the oldest are only counted."""
+
+TALK_MAX: Final = 20
+"""Messages of strategies, and refusals of the risk gate, that are told each time somebody looks; of more only how many."""
+
+_TALK: Final = {Kind.MESSAGE: "messages of strategies", Kind.RISK: "refusals of the risk gate"}
+_LOUD: Final = {level: "" if level is MessageLevel.INFO else f" {level.name}" for level in MessageLevel}
 
 _LEVELS: Final = {
     FeedAction.LOST: "lost",
@@ -58,8 +78,14 @@ class SymbolGlimpse:
 class Glimpse:
     """What was seen so far. `add` is called by the loop, `look` by whoever draws."""
 
-    def __init__(self, feeds: Sequence[str], phases: Sequence[Mapping[int, str]], strategies: Sequence[str]) -> None:
-        """`phases` are the words of each strategy's phases, by code."""
+    def __init__(
+        self,
+        feeds: Sequence[str],
+        phases: Sequence[Mapping[int, str]],
+        strategies: Sequence[str],
+        messages: Sequence[Mapping[int, str]] = (),
+    ) -> None:
+        """`phases` are the words of each strategy's phases, `messages` the templates of what it says, both by code."""
         self.feeds = [FeedGlimpse(name) for name in feeds]
         self.symbols: dict[int, SymbolGlimpse] = {}
         self.lines: deque[tuple[int, str]] = deque(maxlen=LINES_MAX)
@@ -72,6 +98,7 @@ class Glimpse:
         self.decisions = 0
         self.session_ns = 0
         self._phases = phases
+        self._messages = messages
         self._strategies = strategies
         self._seen: deque[Blocks] = deque(maxlen=SEEN_MAX)
         self._rare: deque[Blocks] = deque()
@@ -88,10 +115,22 @@ class Glimpse:
 
     def look(self) -> None:
         """Bring the picture up to date."""
+        talk_left = TALK_MAX
+        unheard: Counter[str] = Counter()
         while self._rare:
             for block in self._rare.popleft():
-                for row in block.rows():
-                    self._tell(block.kind, row)
+                if block.kind not in _TALK:
+                    for row in block.rows():
+                        self._tell(block.kind, row)
+                    continue
+                talk = _worth_saying(block)
+                for row in talk.slice(0, talk_left).rows():
+                    self._tell_talk(block.kind, row)
+                unheard[_TALK[block.kind]] += max(0, len(talk) - talk_left)
+                talk_left = max(0, talk_left - len(talk))
+        for what, count in unheard.items():
+            if count:
+                self._say({"ts_recv_ns": self.session_ns}, f"... {count:,} more {what}")
         while self._seen:
             for block in self._seen.popleft():
                 self._market(block)
@@ -139,7 +178,8 @@ class Glimpse:
             case Kind.INTENT if row["action"] != IntentAction.NONE:
                 self._say(row, f"{self._who(row)} wishes to {IntentAction(row['action']).name.lower()}")
             case Kind.ORDER if row["state"] in (OrderState.REFUSED, OrderState.REJECTED):
-                self._say(row, f"{self._who(row)} order {row['order_id']} {OrderState(row['state']).name.lower()}")
+                why = f": {_word(OrderReason(row['reason']))}" if row["reason"] else ""
+                self._say(row, f"{self._who(row)} order {row['order_id']} {_word(OrderState(row['state']))}{why}")
             case Kind.FILL:
                 side = Side(row["side"]).name.lower()
                 quantity = row["quantity_steps"] * self.symbols[row["instrument_id"]].size_step
@@ -156,6 +196,26 @@ class Glimpse:
         if action not in (FeedAction.DECLARED, FeedAction.IGNORED, FeedAction.SUBSCRIBED):
             what = " ".join(filter(None, (action.name.lower().replace("_", " "), row["channel"])))
             self._say(row, f"{feed.name}: {', '.join(filter(None, (what, row['text'])))}")
+
+    def _tell_talk(self, kind: Kind, row: Mapping[str, Any]) -> None:
+        """What a strategy says, or what the risk gate said to it."""
+        if kind is Kind.MESSAGE:
+            self._say(row, f"{self._who(row)}{_LOUD[row['level']]}: {self._said(row)}")
+            return
+        saw, allows = _figure(row["value"]), _figure(row["limit"])
+        figures = f": {saw}, at most {allows}" if saw and allows else ""
+        self._say(row, f"{self._who(row)} refused, {_word(RiskRule(row['rule']))}{figures}")
+
+    def _said(self, row: Mapping[str, Any]) -> str:
+        """The strategy's own words, its numbers in them; the code and the numbers where it has none."""
+        templates = self._messages[row["strategy_id"] - 1] if row["strategy_id"] <= len(self._messages) else {}
+        template: str | None = templates.get(row["code"])
+        if template is None:
+            return " ".join([f"message {row['code']}", *filter(None, (_figure(row[name]) for name in "abc"))])
+        try:
+            return template.format(a=row["a"], b=row["b"], c=row["c"])
+        except (ValueError, LookupError, AttributeError, TypeError):  # it asks for what its numbers are not
+            return template
 
     def phase(self, strategy_id: int, code: int) -> str:
         """The word of a phase."""
@@ -178,7 +238,11 @@ class Glimpse:
 def glimpse_of(manifest: Manifest, feeds: Sequence[str]) -> Glimpse:
     """An empty picture of a session and its feeds."""
     words = [{code: word for word, code in strategy.words.phases.items()} for strategy in manifest.strategies]
-    return Glimpse(feeds, words, [strategy.name for strategy in manifest.strategies])
+    messages = [
+        {code: each.words.templates.get(word, word) for word, code in each.words.messages.items()}
+        for each in manifest.strategies
+    ]
+    return Glimpse(feeds, words, [strategy.name for strategy in manifest.strategies], messages)
 
 
 def printable(text: str) -> str:
@@ -188,6 +252,19 @@ def printable(text: str) -> str:
         if text.isprintable()
         else "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
     )
+
+
+def _worth_saying(block: Block) -> Block:
+    """All that a strategy said; of the risk gate what it refused."""
+    return block if block.kind is Kind.MESSAGE else block.take(block.number("verdict") == RiskVerdict.REFUSED)
+
+
+def _word(code: IntEnum) -> str:
+    return code.name.lower().replace("_", " ")
+
+
+def _figure(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:,.10g}"
 
 
 def _price(nano: int) -> float:

@@ -5,8 +5,19 @@ from rich.console import Console
 
 from pipeline.block import Block
 from pipeline.cli.view import picture, tell
-from pipeline.codes import FeedAction, IntentAction, Kind, OrderState, SessionAction, Side
-from pipeline.run.glimpse import LINES_MAX, UNTOLD_MAX, Glimpse
+from pipeline.codes import (
+    FeedAction,
+    IntentAction,
+    Kind,
+    MessageLevel,
+    OrderReason,
+    OrderState,
+    RiskRule,
+    RiskVerdict,
+    SessionAction,
+    Side,
+)
+from pipeline.run.glimpse import LINES_MAX, TALK_MAX, UNTOLD_MAX, Glimpse
 from pipeline.units import ABSENT, NANO
 
 START = 1_793_779_200 * NANO
@@ -68,7 +79,7 @@ def test_wishes_refusals_and_fills_are_told_in_words_and_units():
             ),
             block(
                 Kind.ORDER,
-                {"strategy_id": 1, "order_id": 7, "state": int(OrderState.REFUSED)},
+                {"strategy_id": 1, "order_id": 7, "state": int(OrderState.REFUSED), "reason": int(OrderReason.NO_SLOT)},
                 {"strategy_id": 1, "state": int(OrderState.FILLED)},
             ),
             block(
@@ -80,8 +91,59 @@ def test_wishes_refusals_and_fills_are_told_in_words_and_units():
     seen.look()
     assert [text for _, text in seen.lines] == [
         "mine ABCD wishes to enter",
-        "mine ABCD order 7 refused",
+        "mine ABCD order 7 refused: no slot",
         "mine ABCD buy 123.45 at 90,841.4",
+    ]
+
+
+def test_what_a_strategy_says_is_told_in_its_own_words():
+    templates = {1: "spread {a:.1f} bps, cash {c:,.0f}", 2: "odd {d}"}
+    seen = Glimpse(["massive"], [{}], ["mine"], [templates])
+    seen.add([block(Kind.INSTRUMENT, {"symbol": "ABCD", "size_step_nano": NANO})], [])
+    said = [
+        {"strategy_id": 1, "code": 1, "a": 12.25, "c": 100_000.0},
+        {"strategy_id": 1, "code": 2, "level": int(MessageLevel.WARNING)},
+        {"strategy_id": 1, "code": 3, "a": 1.5, "b": -2.0},
+    ]
+    seen.add([], [block(Kind.MESSAGE, *said)])
+    seen.look()
+    assert [text for _, text in seen.lines] == [
+        "mine ABCD: spread 12.2 bps, cash 100,000",
+        "mine ABCD WARNING: odd {d}",
+        "mine ABCD: message 3 1.5 -2",
+    ]
+
+
+def test_the_risk_gates_refusals_are_told_with_rule_value_and_limit():
+    seen = glimpse()
+    refused, approved = int(RiskVerdict.REFUSED), int(RiskVerdict.APPROVED)
+    rows = [
+        {"strategy_id": 1, "verdict": approved},
+        {
+            "strategy_id": 1,
+            "verdict": refused,
+            "rule": int(RiskRule.ORDER_NOTIONAL),
+            "value": 12_000.0,
+            "limit": 10_000.0,
+        },
+    ]
+    seen.add([], [block(Kind.RISK, *rows)])
+    seen.look()
+    assert [text for _, text in seen.lines] == ["mine ABCD refused, order notional: 12,000, at most 10,000"]
+
+
+def test_a_strategy_that_talks_without_end_is_cut_short_and_what_else_happened_is_not():
+    seen, refused = glimpse(), int(RiskVerdict.REFUSED)
+    seen.add([], [block(Kind.MESSAGE, *[{"strategy_id": 1, "code": 1}] * 900)])
+    seen.add([], [block(Kind.RISK, *[{"strategy_id": 1, "verdict": refused, "rule": 2}] * 30)])
+    seen.add([], [block(Kind.TRANSITION, {"strategy_id": 1, "to_phase": 2})])
+    seen.look()
+    told = [text for _, text in seen.untold]
+    assert told[:TALK_MAX] == ["mine ABCD: message 1"] * TALK_MAX
+    assert told[TALK_MAX:] == [
+        "mine ABCD is long",
+        f"... {900 - TALK_MAX:,} more messages of strategies",
+        "... 30 more refusals of the risk gate",
     ]
 
 
