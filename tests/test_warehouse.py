@@ -246,7 +246,7 @@ def gaps_of(home, *facts):
     with Journal.create(Store(home).folder(manifest.id) / JOURNAL, log_id=bytes.fromhex(manifest.log_id)) as journal:
         journal.append(FrameKind.INPUTS, [block.with_columns(source=np.ones(len(block), np.int16))])
     names = "symbol, channel, from_ns, to_ns, history_pages"
-    return connect(home).sql(f"select {names} from gaps order by from_ns, symbol nulls first").fetchall()
+    return connect(home).sql(f"select {names} from gaps order by from_ns, symbol nulls first, channel").fetchall()
 
 
 def gap(action, from_ns, to_ns=ABSENT, channel="", text="", count=ABSENT):
