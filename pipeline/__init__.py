@@ -24,8 +24,8 @@ in `log.purchases`; of a download that was cut `feeds.dbn_mending` keeps what is
 
 **Live.** A `feeds.vendor` is a feed as a value; a `feeds.dialogue` is the conversation with its server, without a socket.
 A `feeds.connection` keeps it connected over `feeds.sockets`, one process a key (`feeds.credentials`): its `feeds.line` outlasts
-each `feeds.talk`, which a `feeds.watch` looks after, with `feeds.subscriptions` for what is not answered and `feeds.silence` for
-what is not heard; between two of them lies the `feeds.backoff`, and `feeds.history` fills the `feeds.holes` by `feeds.fetching`.
+each `feeds.talk`, which a `feeds.watch` looks after, with `feeds.subscriptions` for what is not answered, `feeds.unheard` for
+what never came, and `feeds.silence` for what is not heard; between two of them lies the `feeds.backoff`, and `feeds.history` fills the `feeds.holes` by `feeds.fetching`.
 What came, and the `feeds.facts` of it, waits in the `feeds.inbox` for the core, which tells its `feeds.progress`; a `feeds.bell`
 wakes who waits.
 

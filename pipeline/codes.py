@@ -165,10 +165,9 @@ class StatusReason(IntEnum):
 
 
 class FeedAction(IntEnum):
-    """What happened to a feed; what each says of a live one stands in `feeds.facts`."""
+    """What happened to a feed; `feeds.facts` says what each of them tells."""
 
     DECLARED = 0
-    """Gives `source` its name (column `text`); the first event of each feed."""
     CONNECTED = 1
     LOST = 2
     GAP_OPENED = 3
@@ -176,16 +175,14 @@ class FeedAction(IntEnum):
     MUTE = 5
     HEARD = 6
     REJECTED = 7
-    """A message or row was refused: `position` and `text` say which and why."""
     SUBSCRIBED = 8
     UNSUBSCRIBED = 9
     BACKFILLED = 10
     SLOW = 11
     CLOCKS_APART = 12
     ENDED = 13
-    """The feed said it is over: end of file, end of day."""
     IGNORED = 14
-    """`count` messages of a type that maps to no event, named in `text`, up to here."""
+    UNHEARD = 15
 
 
 class SessionAction(IntEnum):

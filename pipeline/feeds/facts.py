@@ -1,8 +1,10 @@
 """Facts: what happens to a feed, on its way from the connection to the tape as a `feed` row.
 
+DECLARED       gives the source its name (`text`): the first event of each feed, live or a file
 CONNECTED      a socket is open; `count` is the connection's number, `text` where to. What is read from here on is new
 SUBSCRIBED     `count` topics of `channel` were acknowledged, their symbols in `text`; UNSUBSCRIBED: given back, by us or the vendor
 REJECTED       topics of `channel` the vendor refuses or doesn't answer for: who and why. Worth an alarm
+UNHEARD        `count` symbols of which nothing ever came, though the vendor says it sends them. A thin name may be silent for long
 MUTE, HEARD    `channel` says nothing although its market is open, since `from_ns`; and speaks again
 SLOW           the socket was not read `count` times, as the core was behind: the vendor may cut us off
 CLOCKS_APART   the vendor's clock is ahead of ours, by `count` milliseconds: told once. Worth an alarm
@@ -12,6 +14,9 @@ GAP_OPENED     nothing was recorded from `from_ns` on; with a `channel`: of the 
 GAP_CLOSED     what was asked for flows again: the hole is from `from_ns` to `to_ns`; with a `channel`: of the symbols in `text`
 BACKFILLED     `count` pages of history of `channel` were fetched for it; a channel of which none are told keeps its hole
 ENDED          there will be no more of this feed, and why
+
+Normalisers tell besides: REJECTED of a message or row that was refused (`position`, `text`), IGNORED of `count` messages of a
+sort that maps to no event.
 """
 
 from collections.abc import Iterator, Sequence
@@ -72,9 +77,13 @@ def about(
     """The same fact about many topics: one for each channel and as many symbols as a row's text has room for."""
     for channel in sorted({topic.channel for topic in topics}):
         symbols = sorted(topic.symbol for topic in topics if topic.channel is channel)
-        for line in _lines(symbols, TEXT_LENGTH_MAX - len(why)):
-            text = f"{' '.join(line)}{why}"
-            yield Fact(ts_recv_ns, action, channel.value, from_ns, to_ns, count=len(line), text=text)
+        yield from naming(symbols, Fact(ts_recv_ns, action, channel.value, from_ns, to_ns), why)
+
+
+def naming(symbols: Sequence[str], fact: Fact, why: str = "") -> Iterator[Fact]:
+    """The same fact about all of these symbols, as many in a row as its text has room for."""
+    for line in _lines(symbols, TEXT_LENGTH_MAX - len(why)):
+        yield fact._replace(count=len(line), text=f"{' '.join(line)}{why}")
 
 
 def _lines(words: Sequence[str], length_max: int) -> Iterator[list[str]]:

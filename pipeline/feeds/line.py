@@ -13,8 +13,9 @@ from pipeline.feeds.inbox import Inbox
 from pipeline.feeds.progress import Progress
 from pipeline.feeds.silence import NONSENSE_S, PATIENCE_S, Silence
 from pipeline.feeds.subscriptions import ANSWER_S, Subscriptions
+from pipeline.feeds.unheard import UNHEARD_S, Unheard
 from pipeline.feeds.vendor import Vendor
-from pipeline.ports import Clock, Topic
+from pipeline.ports import Channel, Clock, Topic
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,8 @@ class Times:
     """How long nothing but refused messages may come."""
     settle_s: float = SETTLE_S
     """How long after a hole its history is asked for."""
+    unheard_s: float = UNHEARD_S
+    """After how many seconds of market hours a symbol is told of which nothing came."""
     tick_s: float = 1.0
     """How often all of this is looked at."""
     waits: Waits = field(default_factory=Waits)
@@ -63,6 +66,7 @@ class Line:
         self.bell = Bell()
         self.backoff = Backoff(draw, times.waits)
         self.silence = Silence(vendor.quiet_s, times.patience_s)
+        self.unheard = Unheard(times.unheard_s)
         self.subscriptions = Subscriptions(times.answer_s)
         self.holes = Holes(lead_ns=self.lead_ns)
         self.history = History(vendor, number, self.holes, inbox, clock, fetch, settle_s=times.settle_s)
@@ -114,6 +118,11 @@ class Line:
         """How far the vendor's clock is ahead of ours, as far as events have told; below 0 where what comes is old."""
         known = (self.progress.lead_ns, self.had.lead_ns)
         return next((lead_ns for lead_ns in known if lead_ns is not None), 0)
+
+    def is_heard(self, symbol: str) -> bool:
+        """Whether anything of a symbol ever came, in this session."""
+        topics = [Topic(channel, symbol) for channel in Channel]
+        return any(each.last_event_ns(topic) is not None for each in (self.progress, self.had) for topic in topics)
 
     def mistrust(self, connection: int) -> str:
         """Why a connection is to be made anew, as the core sees it; '' when it isn't."""

@@ -9,7 +9,8 @@ from typing import Final
 import numpy as np
 
 from pipeline.block import Block, Blocks, Numbers
-from pipeline.codes import BarUnit, FeedAction, Kind
+from pipeline.codes import BarUnit, FeedAction, Kind, Mark, Origin
+from pipeline.events import MARKET
 from pipeline.ports import Channel, Topic
 from pipeline.units import DAY_NS, MINUTE_NS, SECOND_NS
 
@@ -37,10 +38,12 @@ class Progress:
         """Messages read."""
         self.good_count = 0
         """Events they held."""
+        self.live_count = 0
+        """Times that something new was among them: neither a snapshot, which a server gives to whoever comes, nor a replay."""
         self.bad_count = 0
         """Messages, or events of them, that were refused."""
         self.count_by_channel = dict.fromkeys(Channel, 0)
-        """How many batches held something of a channel."""
+        """How many batches held something of a channel, snapshots aside."""
         self.lead_ns: int | None = None
         """How far ahead of our clock an event was when it came, of all the one that was furthest; below 0 where clocks agree.
 
@@ -67,15 +70,17 @@ class Progress:
 
     def _add_events(self, block: Block) -> None:
         self.good_count += len(block)
-        ids = block.number("instrument_id")
-        # One that claims to be of a time to come would begin a hole behind its end.
-        event_ns, recv_ns = block.number("ts_event_ns"), block.number("ts_recv_ns")
-        times = np.minimum(event_ns, recv_ns)
+        if block.kind not in MARKET:
+            return
+        is_told = (block.number("marks") & Mark.SNAPSHOT) == 0
+        self.live_count += bool((is_told & (block.number("origin") == Origin.INPUT)).any())
         if block.kind is Kind.BAR:
-            self._add_bars(block, ids, times)
-        elif block.kind in _CHANNEL_BY_KIND:
-            self._lead(event_ns - recv_ns)
-            self._heard(_CHANNEL_BY_KIND[block.kind], ids, times)
+            self._add_bars(block, is_told)
+            return
+        self._heard(_CHANNEL_BY_KIND[block.kind], block, is_told)
+        is_dated = is_told & ((block.number("marks") & Mark.UNDEFINED_TS) == 0)
+        if is_dated.any():
+            self._lead((block.number("ts_event_ns") - block.number("ts_recv_ns"))[is_dated])
 
     def _lead(self, leads_ns: Numbers) -> None:
         furthest_ns = int(leads_ns.max())
@@ -87,15 +92,18 @@ class Progress:
         if self.lead_ns is None or furthest_ns > self.lead_ns:
             self.lead_ns = furthest_ns
 
-    def _add_bars(self, block: Block, ids: Numbers, times: Numbers) -> None:
+    def _add_bars(self, block: Block, is_told: Numbers) -> None:
         lengths = np.where(block.number("bar_unit") == BarUnit.TIME, block.number("bar_length"), 0)
         for length in np.unique(lengths).tolist():
             if length in _CHANNEL_BY_LENGTH:
                 is_this = lengths == length
-                self._heard(_CHANNEL_BY_LENGTH[length], ids[is_this], times[is_this])
+                self._heard(_CHANNEL_BY_LENGTH[length], block.take(is_this), is_told[is_this])
 
-    def _heard(self, channel: Channel, ids: Numbers, times: Numbers) -> None:
-        self.count_by_channel[channel] += 1
+    def _heard(self, channel: Channel, block: Block, is_told: Numbers) -> None:
+        self.count_by_channel[channel] += bool(is_told.any())
+        ids = block.number("instrument_id")
+        # One that claims to be of a time to come would begin a hole behind its end.
+        times = np.minimum(block.number("ts_event_ns"), block.number("ts_recv_ns"))
         last_ns = self._last_ns.get(channel)
         highest = int(ids.max())
         if last_ns is None or highest >= len(last_ns):

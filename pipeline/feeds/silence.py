@@ -95,10 +95,19 @@ def is_market_open(calendar_name: str, ts_ns: int) -> bool:
 
     Holidays and early closes are not known here, as in `hours`.
     """
+    return _is_in(calendar_name, ts_ns, frozenset(DayPart) - {DayPart.NIGHT})
+
+
+def is_market_busy(calendar_name: str, ts_ns: int) -> bool:
+    """Whether most of what is listed has quotes: American shares from 9:30 to 16:00 New York on weekdays, 24/7 always."""
+    return _is_in(calendar_name, ts_ns, frozenset({DayPart.REGULAR}))
+
+
+def _is_in(calendar_name: str, ts_ns: int, parts: AbstractSet[DayPart]) -> bool:
     calendar = calendar_of(calendar_name, AssetClass.OTHER)
     if calendar == Calendar.ALWAYS:
         return True
-    return part_at(calendar, ts_ns).part != DayPart.NIGHT and _weekday(calendar, ts_ns) < _SATURDAY
+    return part_at(calendar, ts_ns).part in parts and _weekday(calendar, ts_ns) < _SATURDAY
 
 
 def _weekday(calendar: Calendar, ts_ns: int) -> int:

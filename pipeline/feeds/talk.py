@@ -66,6 +66,7 @@ class Talk:
         """Speak and listen until it is over."""
         self._line.subscriptions.connected()
         self._line.silence.connected()
+        self._line.unheard.connected()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._speak)
             tasks.start_soon(self._look, tasks)
@@ -164,7 +165,7 @@ class Talk:
             is_late = now_s - self._opened_s >= line.times.ready_s
             return f"not accepted within {line.times.ready_s:g} s" if is_late else ""
         self._want(now_s)
-        return self._missing(now_s) or self._watch.look(now_s, frozenset(topic.channel for topic in self.acknowledged))
+        return self._missing(now_s) or self._watch.look(now_s, self.acknowledged)
 
     def _want(self, now_s: float) -> None:
         """Ask for what is desired now."""

@@ -4,12 +4,14 @@ What the core has not read yet is no silence: a channel is judged as of the last
 then was read. (A client that judged by its own backlog cut off a stream of which 5 030 records waited in its queue.)
 """
 
+from collections.abc import Set as AbstractSet
 from typing import Final, NamedTuple
 
 from pipeline.codes import FeedAction
+from pipeline.feeds.facts import Fact, naming
 from pipeline.feeds.line import Line
-from pipeline.feeds.silence import Change, Nonsense, is_market_open
-from pipeline.ports import Channel
+from pipeline.feeds.silence import Change, Nonsense, is_market_busy, is_market_open
+from pipeline.ports import Channel, Topic
 from pipeline.units import NANO, SECOND_NS
 
 APART_S: Final = 1.0
@@ -17,6 +19,12 @@ APART_S: Final = 1.0
 
 SLOW_AGAIN_S: Final = 10.0
 """How often it is told that a socket was not read."""
+
+
+_SELDOM: Final = frozenset((Channel.STATUSES, Channel.HEARTBEATS))
+"""What may be silent of a symbol for years."""
+
+_NO_SYMBOLS: Final = frozenset(("", "*"))
 
 
 class _Mark(NamedTuple):
@@ -35,6 +43,7 @@ class Watch:
         self._mark = _Mark(now_s, line.message_count)
         self._judged_count = line.message_count
         self._good_count = line.progress.good_count
+        self._live_count = line.progress.live_count
         self._bad_count = line.progress.bad_count
         self._by_channel = dict(line.progress.count_by_channel)
         self._nonsense = Nonsense(line.times.nonsense_s)
@@ -59,8 +68,8 @@ class Watch:
             self._slow_count = 0
             self._slow_due_s = now_s + SLOW_AGAIN_S
 
-    def look(self, now_s: float, watched: frozenset[Channel]) -> str:
-        """Why the connection is to be made anew, '' as long as it does well; `watched` are the channels it sends."""
+    def look(self, now_s: float, sent: AbstractSet[Topic]) -> str:
+        """Why the connection is to be made anew, '' as long as it does well; `sent` is what the vendor says it sends."""
         self.tell_slow(now_s)
         line, mark = self._line, self._mark
         if line.progress.message_count < mark.message_count:
@@ -68,15 +77,25 @@ class Watch:
         self._mark = _Mark(now_s, line.message_count)
         self._tell_apart()
         good_count, bad_count, heard = self._news(mark)
-        if good_count:
+        if line.progress.live_count != self._live_count:
+            self._live_count = line.progress.live_count
             line.backoff.data(mark.at_s)
-        is_open = is_market_open(line.vendor.calendar, line.clock.now_ns())
+        self._tell_unheard(mark.at_s, sent)
+        is_open, watched = is_market_open(line.vendor.calendar, line.clock.now_ns()), {topic.channel for topic in sent}
         for change in line.silence.judge(mark.at_s, heard=heard, watched=watched, is_open=is_open):
             self._tell(change)
         if self._nonsense.judge(mark.at_s, good_count=good_count, bad_count=bad_count):
             return "messages flow, but none of them could be read"
         hopeless = line.silence.is_hopeless(mark.at_s)
         return "" if hopeless is None else f"mute: nothing on {hopeless}"
+
+    def _tell_unheard(self, at_s: float, sent: AbstractSet[Topic]) -> None:
+        line, now_ns = self._line, self._line.clock.now_ns()
+        symbols = frozenset(topic.symbol for topic in sent if topic.channel not in _SELDOM) - _NO_SYMBOLS
+        is_busy = is_market_busy(line.vendor.calendar, now_ns)
+        if due := line.unheard.judge(at_s, symbols, is_open=is_busy, is_heard=line.is_heard):
+            why = f": nothing came in {line.times.unheard_s:g} s of market hours"
+            line.tell_all(naming(due, Fact(now_ns, FeedAction.UNHEARD), why))
 
     def _tell_apart(self) -> None:
         """Tell once that the clocks are apart."""

@@ -2,6 +2,7 @@
 
 import json
 import math
+from datetime import UTC, datetime
 from typing import ClassVar
 
 import anyio
@@ -723,3 +724,57 @@ def test_a_symbol_that_is_refused_after_all_is_refused_and_no_hole():
     world = in_world(always, refuse, vendor=tiny(dialogue=Refusing))
     assert [fact.text for fact in world.told(Do.REJECTED)] == ["A: no such symbol"]
     assert not world.told(Do.GAP_OPENED, Do.UNSUBSCRIBED)
+
+
+def snapshots(world, peer, *, lasts_s=math.inf, end=lambda _peer: None):
+    """A server that gives a snapshot a second, and nothing that is new."""
+
+    async def served():
+        await accept(peer)
+        await peer.hear()
+        peer.say({"ok": ["quotes:A", "quotes:B"]})
+        begun_s = anyio.current_time()
+        while not peer.is_over and anyio.current_time() - begun_s < lasts_s:
+            for text in ("quotes:A", "quotes:B"):
+                peer.say({"t": text, "ns": world.clock.now_ns(), "n": round(anyio.current_time()), "snap": True})
+            await anyio.sleep(1)
+        end(peer)
+
+    return served
+
+
+def test_snapshots_do_not_shorten_the_wait():
+    world = in_world(lambda world, peer, _number: snapshots(world, peer, lasts_s=15.5, end=closes(1008)), resting(300))
+    waits = [after - before - 15.5 for before, after in zip(world.connects, world.connects[1:], strict=False)]
+    assert waits[:5] == pytest.approx([1, 2, 4, 8, 16], abs=1.1)
+
+
+def test_a_channel_of_which_only_snapshots_come_is_mute():
+    def script(world, peer, number):
+        return (lambda: serve(world, peer)) if number > 1 else snapshots(world, peer)
+
+    world = in_world(script, resting(90))
+    assert [fact.action for fact in world.told(Do.MUTE, Do.HEARD)] == [Do.MUTE, Do.HEARD]
+    assert world.told(Do.LOST)[0].text == "mute: nothing on quotes"
+
+
+def test_a_symbol_of_which_nothing_comes_is_told_once():
+    def script(world, peer, _number):
+        return lambda: serve(world, peer, topics=Half(), lasts_s=150.4, end=closes(1006))
+
+    world = in_world(script, resting(1_500))
+    (unheard,) = world.told(Do.UNHEARD)
+    assert (unheard.text, unheard.count) == ("B: nothing came in 300 s of market hours", 1)
+    assert 300 < second(unheard) < 330
+
+
+def test_before_the_market_is_busy_a_silent_symbol_is_no_news():
+    seconds_to_half_past_nine = (datetime(2025, 10, 9, 13, 30, tzinfo=UTC).timestamp()) - START_NS // SECOND_NS
+
+    def script(world, peer, _number):
+        return lambda: serve(world, peer, topics=Half())
+
+    options = {"vendor": tiny(calendar="XNYS"), "offset_s": seconds_to_half_past_nine - 600, "poll_s": 0.9}
+    world = in_world(script, resting(1_000), **options)
+    (unheard,) = world.told(Do.UNHEARD)
+    assert 890 < second(unheard) - options["offset_s"] < 920

@@ -3,7 +3,7 @@ import pytest
 from tiny_vendor import TinyNormalizer, bytes_of
 
 from pipeline.block import Block
-from pipeline.codes import BarUnit, Kind
+from pipeline.codes import BarUnit, Kind, Origin
 from pipeline.feeds.progress import LEAD_NS_MAX, Progress
 from pipeline.ports import Channel, Message, Topic
 from pipeline.units import DAY_NS, MINUTE_NS, SECOND_NS
@@ -52,6 +52,20 @@ def test_how_far_a_clock_is_ahead_is_told_by_the_event_that_was_furthest():
     assert progress.lead_ns == 3
     assert added(event("quotes:A", 5), event("quotes:A", 7), ts_recv_ns=9).lead_ns == -2
     assert added().lead_ns is None
+
+
+def test_snapshots_and_replays_are_good_and_nothing_new():
+    progress = added({**event("quotes:A", 5), "snap": True})
+    assert (progress.good_count, progress.live_count, sum(progress.count_by_channel.values())) == (1, 0, 0)
+    assert progress.last_event_ns(Topic(Channel.QUOTES, "A")) == 5
+    assert progress.lead_ns is None
+    (block,) = [
+        each for each in TinyNormalizer().read([Message(9, bytes_of(event("quotes:A", 5)))]) if each.kind is Kind.QUOTE
+    ]
+    progress.add(1, [block.with_columns(origin=np.array([int(Origin.BACKFILL)], np.int8))])
+    assert (progress.live_count, progress.count_by_channel[Channel.QUOTES]) == (0, 1)
+    progress.add(1, [block])
+    assert (progress.live_count, progress.count_by_channel[Channel.QUOTES]) == (1, 2)
 
 
 def test_an_event_of_another_day_tells_nothing_of_clocks():

@@ -3,7 +3,7 @@
 S {"hello": 1}    C {"auth": key}      S {"auth": true} | {"error": text, "code": n}
 C {"sub": [t]}    S {"ok": [t]} | {"no": {t: why}}           t is "quotes:A"
 C {"unsub": [t]}  S {"bye": [t]}
-S {"t": "quotes:A", "ns": 1, "n": 7}                         an event; "n" numbers them
+S {"t": "quotes:A", "ns": 1, "n": 7}                         an event; "n" numbers them; with "snap" it is of a snapshot
 """
 
 import json
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from urllib.parse import parse_qs, urlsplit
 
 from pipeline.block import Blocks
-from pipeline.codes import FeedAction, Kind
+from pipeline.codes import FeedAction, Kind, Mark
 from pipeline.feeds.dialogue import DialogueError
 from pipeline.feeds.vendor import Question, Vendor
 from pipeline.instruments import WHOLE_STEP_NANO, Instrument
@@ -117,6 +117,7 @@ class TinyNormalizer:
             self._ids[topic.symbol] = len(self._ids) + 1
             rows.add_instrument(self._ids[topic.symbol], Instrument(topic.symbol, "TINY", WHOLE_STEP_NANO))
         values = {"instrument_id": self._ids[topic.symbol], "ts_event_ns": event["ns"], "vendor_seq": event["n"]}
+        values["marks"] = int(Mark.SNAPSHOT if event.get("snap") else Mark.NONE)
         if topic.channel is Channel.QUOTES:
             rows.add(Kind.QUOTE, bid_nano=NANO, ask_nano=2 * NANO, bid_size_steps=1, ask_size_steps=1, **values)
         else:

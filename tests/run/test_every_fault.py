@@ -131,6 +131,22 @@ def test_who_is_refused_in_mid_session_ends_for_good_with_its_hole_open(feed, li
     assert account.told(FeedAction.ENDED)[0]["text"].startswith("for good: ")
 
 
+@soaked("alpaca", "coinbase")
+def test_a_symbol_of_which_nothing_comes_is_told_once_and_is_no_fault(feed, live_store):
+    times = dataclasses.replace(TIMES, unheard_s=0.6)
+    with serving(feed) as served:
+        given = options(served)
+        what = recording(
+            vendor_of(feed, served), **{**given, "symbols": (*given["symbols"], "ZZZ-USD"), "times": times}
+        )
+        running = Running(live_store, what)
+        settled(running, served)
+        running.end()
+    names = [row["text"].partition(":")[0].split(" ") for row in running.told(FeedAction.UNHEARD)]
+    assert [name for each in names for name in each].count("ZZZ-USD") == 1
+    assert not running.told(FeedAction.LOST, FeedAction.GAP_OPENED, FeedAction.MUTE)
+
+
 @EVERY_FEED
 def test_slow_acknowledgements_are_waited_for(feed, live_store):
     account = recorded(live_store, feed, Fault(FaultKind.SLOW_ACKS, lasts_s=0.3))
