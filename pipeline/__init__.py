@@ -100,7 +100,7 @@ second time without decoding them, out of a `log.cache` of columns that `log.map
 remembered at waypoints. A run is written by `log.whole`, to be there at once or not at all. The rows of backtests lie in `log.backtests`, and small files prove themselves by `log.proved`. `log.check` finds damage and knows by
 `log.half_made` what only a crash left, `log.salvage` copies what can be read and `log.renumber` gives it its new places.
 
-**The shell.** `config` reads what people write. `run.recording` records with `run.control` listening and `run.sealing` behind it, `run.importing`
+**The shell.** `config` reads what people write. `run.recording` records with `run.control` listening and `run.sealing` behind it in the process of a `run.sealing_worker`, `run.importing`
 (reading `run.ahead` of the writing) and `run.generating` feed it, with `run.continuing` for a session that can't go on as it was, `run.replaying`, writing `run.behind` the reducing, and
 `run.verifying` fold again through `run.fold`, scanners beside it by `run.following`, over what `run.loading` made of files, in another process over the `run.wire`, with `run.code` that was
 kept, `run.strategies` that were named, perhaps by `run.trying` before, and the `run.environment` they ran in; `run.comparing` finds the first

@@ -140,6 +140,8 @@ def _check_words(
     sessions: tuple[str, ...], scanned: str | None, names: tuple[str, ...], scanner: Path | None, unheard: int | None
 ) -> None:
     """Refuse what says too little, and what would not be heard."""
+    from pipeline.errors import ConfigError
+
     if not sessions and not scanned:
         raise click.UsageError("say which SESSIONS, or --scanned DAY..DAY")
     if scanned and scanner:
@@ -147,7 +149,7 @@ def _check_words(
     if names and not scanned:
         raise click.UsageError("--picks goes with --scanned")
     if unheard is not None:
-        raise click.UsageError("--show is of the printed table: --json gives every row; leave one of them out")
+        raise ConfigError("--show is of the printed table: --json gives every row; leave one of them out")
 
 
 def _tell(lines: list[str]) -> None:

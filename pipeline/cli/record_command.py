@@ -193,6 +193,8 @@ def _recorded(
     click.echo(
         f"longest wait of a message {ending.lag_s_max * 1e3:,.1f} ms; next: tape verify {manifest.id}", err=is_plain
     )
+    if ending.sealing:
+        click.echo(f"sealing while recording: {ending.sealing}", err=True)
     return manifest
 
 

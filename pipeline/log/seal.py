@@ -12,18 +12,23 @@ rows (`inputs-000007`, `derived-000007`), because rows derived from its last inp
 the end all is merged into one part per kind in (seq, ord) order (`part-00001`); but a log that holds no derived rows
 is in order already, so its last segments only become the last parts.
 
-Whoever seals holds the log's lock.
+Whoever seals holds the log's lock, or is a process of him who holds it, that does 1 to 3 and ends with him; 4 and 5 are the
+holder's alone.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from pipeline.errors import LogError
 from pipeline.log import codec, manifest
 from pipeline.log.disk import TEMPORARY, Disk, RealDisk
 from pipeline.log.durable import FILE_NAME as DURABLE
+from pipeline.log.durable import Cursor
 from pipeline.log.frames import FrameKind
-from pipeline.log.manifest import Manifest, Stretch
+from pipeline.log.manifest import Manifest, SealedPart, Stretch
 from pipeline.log.parquet import PartFile
 from pipeline.log.parts import EVENTS, MERGED, Parts, Tally
 from pipeline.log.reader import JOURNAL, LogReader
@@ -32,18 +37,37 @@ from pipeline.log.segments import Segments, numbers
 _WINDOW_ROWS: Final = 65_536
 
 
-def seal_segment(folder: Path, disk: Disk | None = None) -> bool:
+class NewParts(msgspec.Struct, frozen=True):
+    """A segment as sealed parts that are proved, durable, and named by nobody yet."""
+
+    parts: tuple[SealedPart, ...]
+    reached: Cursor
+    """Where in the journal they end."""
+
+
+def written_segment(folder: Path, disk: Disk) -> NewParts:
+    """Write the oldest unsealed segment as parts; the manifest, which would name them, is left alone.
+
+    Raises CorruptError when the segment is damaged, LogError when what was written reads back differently, OSError.
+    """
+    return _next_segment(folder, manifest.load(folder), disk)
+
+
+def seal_segment(
+    folder: Path, disk: Disk | None = None, *, written: Callable[[Path, Disk], NewParts] = written_segment
+) -> bool:
     """Seal the oldest unsealed segment, if a later one shows that it is closed; whether one was sealed.
 
-    Raises CorruptError when the segment is damaged (it stays), LogError when what was written reads back differently.
+    `written` writes its parts. Raises CorruptError when the segment is damaged (it stays), LogError when what was written
+    reads back differently, and what `written` raises.
     """
     disk = disk or RealDisk()
     before = manifest.load(folder)
     if sum(number > before.sealed.segment for number in numbers(disk, folder / JOURNAL)) < 2:
         return False
     tidy(folder, disk)
-    after = _with_next_segment(folder, before, disk)
-    manifest.update(folder, disk, parts=after.parts, sealed=after.sealed)
+    new = written(folder, disk)
+    manifest.update(folder, disk, parts=(*before.parts, *new.parts), sealed=new.reached)
     tidy(folder, disk)
     return True
 
@@ -78,14 +102,15 @@ def _sealed_on(folder: Path, disk: Disk) -> Manifest:
     """Go on by segments where sealing in the background has begun: inputs alone are in order so, and written but once."""
     while seal_segment(folder, disk):
         pass
-    result, tally = _with_next_segment(folder, manifest.load(folder), disk), Tally()
-    for part in result.parts:
+    before, tally = manifest.load(folder), Tally()
+    new = _next_segment(folder, before, disk)
+    parts = (*before.parts, *new.parts)
+    for part in parts:
         tally.add_part(part, PartFile(folder / part.file).times())
-    return tally.applied(result, parts=result.parts, sealed=result.sealed)
+    return tally.applied(before, parts=parts, sealed=new.reached)
 
 
-def _with_next_segment(folder: Path, before: Manifest, disk: Disk) -> Manifest:
-    """Write the oldest unsealed segment as parts; the manifest that would name them is returned, not written."""
+def _next_segment(folder: Path, before: Manifest, disk: Disk) -> NewParts:
     segments = Segments(folder / JOURNAL, before.sealed, is_closed=before.is_closed, disk=disk)
     number = segments.numbers[0]
     parts = Parts(folder, disk, suffix=TEMPORARY)
@@ -95,8 +120,7 @@ def _with_next_segment(folder: Path, before: Manifest, disk: Disk) -> Manifest:
             for block in codec.decode(frame.payload):
                 parts.write(block, f"{stretch}-{number:06d}")
     reached = segments.cursor_of(number)
-    sealed = parts.publish(before.sealed.chain.hex(), reached.chain.hex())
-    return manifest.replaced(before, parts=(*before.parts, *sealed), sealed=reached)
+    return NewParts(tuple(parts.publish(before.sealed.chain.hex(), reached.chain.hex())), reached)
 
 
 def write_sealed(reader: LogReader, folder: Path, disk: Disk) -> Manifest:

@@ -36,9 +36,6 @@ from pipeline.units import HOUR_NS, NANO
 RESUMED_WITHIN_NS: Final = 12 * HOUR_NS
 """A session that stopped longer ago, or is further ahead of a clock set back, is another day's, and is left as it is."""
 
-COMMIT_INTERVAL_NS: Final = 500_000
-"""A live session commits sooner than an import: what waits for a commit is not decided upon."""
-
 BYTES_FREE_MIN: Final = 2**30
 """With less room than this the session is ended and sealed, while there is still room to do so."""
 
@@ -114,9 +111,7 @@ def begun(store: Store, recording: Recording, code: Code, fold: LocalFold) -> It
     unfinished, note = (None, "") if recording.is_fresh else _unfinished(store, recording, now_ns)
     told = f"; {note}" if note else ""
     if unfinished is not None and _is_same(unfinished, recording, code):
-        with opened(
-            store, unfinished, fold, is_resumed=True, note=note, commit_interval_ns=COMMIT_INTERVAL_NS
-        ) as recorder:
+        with opened(store, unfinished, fold, is_resumed=True, note=note, is_live=True) as recorder:
             _heed_halt(store, recorder)
             log = LogReader(store.folder(unfinished.id))
             yield _resumed(log, unfinished, recorder, recording, now_ns, how=f"resumed{told}")
@@ -125,7 +120,7 @@ def begun(store: Store, recording: Recording, code: Code, fold: LocalFold) -> It
     missing = _missing(store, unfinished, recording) if unfinished else ()
     settings = recording.settings | ({"continues": opening.setting} if opening else {})
     manifest = _created(store, recording, code, settings, now_ns)
-    with opened(store, manifest, fold, commit_interval_ns=COMMIT_INTERVAL_NS) as recorder:
+    with opened(store, manifest, fold, is_live=True) as recorder:
         start = start_rows(settings, code.hashes, seed=0)
         symbols = frozenset(recording.symbols)
         if opening is None:

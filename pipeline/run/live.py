@@ -64,6 +64,8 @@ class Ending:
     """The longest that a message waited until it was reduced; seconds."""
     is_feedless: bool = False
     """Whether it ended because no feed was left."""
+    sealing: str = ""
+    """What went wrong with sealing meanwhile; '' when nothing did. It was made up for."""
 
 
 def record(
@@ -101,6 +103,7 @@ def record(
             loop = _Loop(recording, session, inbox, listening, ending, store)
             loop.run()
             ending.lag_s_max = loop.lag_s_max
+    ending.sealing = session.recorder.sealing.trouble
     return seal(store.folder(session.manifest.id), store.disk)
 
 

@@ -23,12 +23,14 @@ from pipeline.log.store import Store
 from pipeline.log.syncing import SyncThread
 from pipeline.run.control import Answer, ControlSocket, Request, Waiting
 from pipeline.run.fold import Fold
-from pipeline.run.sealing import SealingThread
+from pipeline.run.sealing import Sealing
 
 SHELL_KINDS: Final = frozenset((Kind.SESSION, Kind.REQUEST, Kind.NOTE))
 """Inputs that the shell writes itself; all others come from feeds."""
 
 FULL_SEGMENTS: Final = Limits()
+LIVE_INTERVAL_NS: Final = 500_000
+"""A live session commits sooner than an import: what waits for a commit is not decided upon."""
 
 _ANSWER_TIMEOUT_S: Final = 10.0
 
@@ -37,7 +39,14 @@ class Recorder:
     """The writer of one open session. Use `opened`; every call is made by one thread."""
 
     def __init__(
-        self, sequencer: Sequencer, *, fold: Fold | None, sync: SyncThread, control: ControlSocket, session_ns: int
+        self,
+        sequencer: Sequencer,
+        *,
+        fold: Fold | None,
+        sync: SyncThread,
+        control: ControlSocket,
+        sealing: Sealing,
+        session_ns: int,
     ) -> None:
         self.session_ns = session_ns
         """Session time: the running maximum of `ts_recv_ns` over the inputs."""
@@ -49,6 +58,8 @@ class Recorder:
         """Whether the operator asked for the end."""
         self.seen: list[Callable[[Blocks, Blocks], None]] = []
         """Who is shown every commit with what was decided about it, behind their being written."""
+        self.sealing = sealing
+        """What seals closed segments meanwhile."""
         self._sequencer = sequencer
         self._fold = fold
         self._sync = sync
@@ -173,24 +184,27 @@ def opened(
     is_resumed: bool = False,
     note: str = "",
     limits: Limits = FULL_SEGMENTS,
-    commit_interval_ns: int = COMMIT_INTERVAL_NS,
+    is_live: bool = False,
 ) -> Iterator[Recorder]:
     """Record into this open session; leaving in peace ends it, leaving by an error leaves it open, to be resumed.
 
-    Segments are sealed in the background as they are closed; `note` stands where it goes on. Raises LockedError when somebody else records it, CorruptError, PoisonedError.
+    Segments are sealed in the background as they are closed; `note` stands where it goes on. `is_live`: vendors don't wait
+    for us. Raises LockedError when somebody else records it, CorruptError, PoisonedError.
     """
     folder = store.folder(manifest.id)
     with ExitStack() as stack:
         journal = stack.enter_context(_journal(manifest, folder / JOURNAL, limits, is_resumed=is_resumed))
         control = stack.enter_context(ControlSocket(folder))
         sync = stack.enter_context(SyncThread(journal))
-        sequencer = Sequencer(journal, manifest.mode, commit_interval_ns=commit_interval_ns)
-        recorder = Recorder(sequencer, fold=fold, sync=sync, control=control, session_ns=0)
+        sealing = Sealing(folder, store.disk, is_ready=is_live)
+        interval_ns = LIVE_INTERVAL_NS if is_live else COMMIT_INTERVAL_NS
+        sequencer = Sequencer(journal, manifest.mode, commit_interval_ns=interval_ns)
+        recorder = Recorder(sequencer, fold=fold, sync=sync, control=control, sealing=sealing, session_ns=0)
         if recorder.last_seq:
             recorder.refold(LogReader(folder))
             recorder.say([{"action": int(SessionAction.RESUMED), "text": note}])
         # Not before: what a crash left undecided is known by its frame.
-        stack.enter_context(SealingThread(folder, store.disk))
+        stack.enter_context(sealing)
         yield recorder
         recorder.say([{"action": int(SessionAction.ENDED)}])
         recorder.flush()

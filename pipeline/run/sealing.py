@@ -1,46 +1,160 @@
-"""Sealing while recording: segments that are closed become Parquet in a thread of their own, one after the other."""
+"""Sealing while recording: segments that are closed become Parquet in a process of their own, one after the other.
 
+That takes a second of work for each of them, which a thread would take from the loop that decides. The process yields to all
+others, and only writes files; what counts is decided here, under the lock that the recorder holds (`log.seal`).
+One that dies is replaced and its segment tried once more. A segment that nobody can seal stays as it is: the recording goes
+on, for the journal is the truth, and sealing at the end of the session, or `tape check`, tells it again.
+"""
+
+import os
+import subprocess
+import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from pipeline.errors import TapeError
+import msgspec
+
+from pipeline.errors import LogError, TapeError
 from pipeline.log.disk import Disk
-from pipeline.log.seal import seal_segment
+from pipeline.log.reader import JOURNAL
+from pipeline.log.seal import NewParts, seal_segment
+from pipeline.log.segments import numbers
+from pipeline.run.sealing_worker import BOOT, Failed, Said, Segment
+
+TRIES: Final = 2
+"""How often a segment may take its worker with it."""
 
 _LOOK_EVERY_S: Final = 1.0
+_LEAVING_S: Final = 10.0
+"""How long the segment in hand is waited for at the end; one that takes longer is sealed with the rest."""
+
+_NICENESS: Final = 10
+"""It yields to who decides, and yet gets on while others keep every core busy: journals are three times as large as what becomes of them."""
 
 
-class SealingThread:
+class DiedError(Exception):
+    """The worker's process ended before it answered."""
+
+
+class Sealing:
     """Runs inside its `with` block, under the lock that the recorder holds.
 
-    A segment that can't be sealed stays as it is: the recording goes on, `error` keeps the reason, and sealing at the
-    end of the session, or `tape check`, tells it again.
+    With `is_ready` the process is there before there is work for it: a session must not be disturbed later.
     """
 
-    def __init__(self, folder: Path, disk: Disk) -> None:
-        self.error: TapeError | OSError | None = None
+    def __init__(self, folder: Path, disk: Disk, *, is_ready: bool = False) -> None:
+        self.trouble = ""
+        """What went wrong, for people; '' when nothing did."""
         self._folder = folder
         self._disk = disk
         self._is_over = threading.Event()
+        self._is_ready = is_ready
+        self._worker: _Worker | None = None
         self._thread = threading.Thread(target=self._run, name="sealing", daemon=True)
 
+    @property
+    def worker_id(self) -> int:
+        """Process id of the worker, 0 while there is none."""
+        return self._worker.process_id if self._worker is not None else 0
+
     def __enter__(self) -> Self:
+        if self._is_ready:
+            self._worker = _Worker()
         self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Wait for the segment in hand; those left are sealed at the end."""
+        """Wait for the segment in hand, if all is well and not for long; what is left is sealed at the end."""
         self._is_over.set()
-        self._thread.join()
+        if error is None:
+            self._thread.join(_LEAVING_S)
+        while self._thread.is_alive():  # between two of its steps it may have made another worker
+            if (worker := self._worker) is not None:
+                worker.kill()
+            self._thread.join(_LOOK_EVERY_S)
+        self._bury()
 
     def _run(self) -> None:
         try:
             while not self._is_over.is_set():
-                if not seal_segment(self._folder, self._disk):
+                if len(numbers(self._disk, self._folder / JOURNAL)) < 2 or not seal_segment(
+                    self._folder, self._disk, written=self._written
+                ):
                     self._is_over.wait(_LOOK_EVERY_S)
         except (TapeError, OSError) as error:
-            self.error = error
+            if not self._is_over.is_set():
+                self.trouble = f"{error}; sealed at the end instead"
+
+    def _written(self, folder: Path, _disk: Disk) -> NewParts:
+        """The oldest unsealed segment as parts, written by the worker. Raises LogError, OSError."""
+        death: DiedError | None = None
+        for _ in range(TRIES):
+            if self._is_over.is_set():
+                break
+            try:
+                self._worker = worker = self._worker or _Worker()
+                said = worker.ask(Segment(str(folder.resolve())))
+            except DiedError as died:
+                death = died
+                self._bury()
+                self.trouble = f"the process that seals died, {died}; another one took its place"
+                continue
+            if isinstance(said, Failed):
+                raise LogError(said.reason)
+            return said.new
+        raise LogError(f"the process that seals died {TRIES} times over one segment, {death}")
+
+    def _bury(self) -> None:
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.end()
+
+
+class _Worker:
+    """The process and the pipes to it."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter on our own code
+            [sys.executable, "-P", "-c", BOOT, str(os.getpid())], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        if sys.platform != "win32":
+            os.setpriority(os.PRIO_PROCESS, self._process.pid, _NICENESS)
+
+    @property
+    def process_id(self) -> int:
+        return self._process.pid
+
+    def ask(self, segment: Segment) -> Said:
+        """What came of a segment. Raises DiedError."""
+        process = self._process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            process.stdin.write(msgspec.json.encode(segment) + b"\n")
+            process.stdin.flush()
+        except (BrokenPipeError, ValueError):
+            raise DiedError(self._how()) from None
+        line = process.stdout.readline()
+        if not line.endswith(b"\n"):
+            raise DiedError(self._how())
+        said: Said = msgspec.json.decode(line, type=Said)
+        return said
+
+    def kill(self) -> None:
+        """End the process, whatever it is doing; who waits for it learns that it died."""
+        self._process.kill()
+
+    def end(self) -> None:
+        """The same, and let go of the pipes, on which nobody may be waiting."""
+        self.kill()
+        with suppress(BrokenPipeError), self._process:  # what was asked last may still wait to be flushed
+            pass
+
+    def _how(self) -> str:
+        code = self._process.wait()
+        return f"killed by signal {-code}" if code < 0 else f"with exit code {code}"

@@ -1,0 +1,152 @@
+"""Sealing beside a recording: its process may die, or find damage, and nothing is lost; it never outlives the recorder."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+
+import pytest
+
+from pipeline.block import Block
+from pipeline.codes import Kind
+from pipeline.log.check import check
+from pipeline.log.journal import Limits
+from pipeline.log.manifest import Mode
+from pipeline.log.reader import LogReader
+from pipeline.log.seal import seal
+from pipeline.log.store import Store
+from pipeline.run.code import ROOT
+from pipeline.run.recording import opened
+
+LIMITS = Limits(segment_bytes=20_000, segment_ns=10**18)
+ROWS = 40
+PATIENCE_S = 120
+
+
+@pytest.fixture
+def session(tmp_path):
+    store = Store(tmp_path)
+    return store, store.create_session("long", mode=Mode.PAPER, created_ns=1)
+
+
+def timers(number):
+    times = [number * ROWS + i for i in range(ROWS)]
+    return [Block.of(Kind.TIMER, ROWS, seq=range(1, ROWS + 1), ts_event_ns=times, ts_recv_ns=times, interval_ns=1)]
+
+
+def fill(recorder, numbers):
+    for number in numbers:
+        recorder.take(timers(number))
+        recorder.flush()
+
+
+def wait_for(condition):
+    until_s = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < until_s, "waited in vain"
+        time.sleep(0.02)
+
+
+def kill(process_id):
+    if process_id:
+        with suppress(ProcessLookupError):
+            os.kill(process_id, signal.SIGKILL)
+
+
+def times_in(folder):
+    return [
+        time_ns
+        for batch in LogReader(folder).batches(kinds=[Kind.TIMER])
+        for block in batch
+        for time_ns in block.number("ts_event_ns").tolist()
+    ]
+
+
+def test_the_death_of_its_process_costs_nothing(session):
+    store, manifest = session
+    folder = store.folder(manifest.id)
+    with opened(store, manifest, None, limits=LIMITS, is_live=True) as recorder:
+        first = recorder.sealing.worker_id
+        assert first, "it is there before there is work"
+        kill(first)
+        fill(recorder, range(200))
+        wait_for(lambda: store.manifest(manifest.id).sealed.segment > 2)
+        assert recorder.sealing.worker_id != first
+        assert "killed by signal 9; another one took its place" in recorder.sealing.trouble
+    assert {part.stretch for part in store.manifest(manifest.id).parts} == {"inputs"}
+    seal(folder)
+    assert times_in(folder) == list(range(200 * ROWS))
+    assert check(store).sound
+
+
+def test_a_segment_that_takes_every_process_with_it_is_left_for_the_end(session):
+    store, manifest = session
+    folder = store.folder(manifest.id)
+    with opened(store, manifest, None, limits=LIMITS) as recorder:
+        fill(recorder, range(100))
+
+        def is_given_up():
+            kill(recorder.sealing.worker_id)
+            return "died 2 times over one segment" in recorder.sealing.trouble
+
+        wait_for(is_given_up)
+        fill(recorder, range(100, 200))
+        assert "sealed at the end instead" in recorder.sealing.trouble
+    seal(folder)
+    assert times_in(folder) == list(range(200 * ROWS))
+    assert check(store).sound
+
+
+def test_damage_stops_sealing_and_not_the_recording(session):
+    store, manifest = session
+    first = store.folder(manifest.id) / "journal" / "000001.seg"
+    with opened(store, manifest, None, limits=LIMITS) as recorder:
+        fill(recorder, [0])
+        content = bytearray(first.read_bytes())
+        content[-10] ^= 1
+        first.write_bytes(content)
+        fill(recorder, range(1, 100))
+        wait_for(lambda: recorder.sealing.trouble)
+        assert "000001.seg" in recorder.sealing.trouble
+        fill(recorder, range(100, 200))
+    assert store.manifest(manifest.id).state == "ended"
+    assert not store.manifest(manifest.id).parts
+    assert not check(store).sound
+
+
+def test_a_session_without_full_segments_needs_no_process(session):
+    store, manifest = session
+    with opened(store, manifest, None) as recorder:
+        fill(recorder, range(3))
+        assert not recorder.sealing.worker_id
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it hears of the death some milliseconds later")
+def test_it_ends_with_the_recorder_however_that_ends(session):
+    store, manifest = session
+    script = f"""
+import sys, time
+sys.path.insert(0, {str(ROOT)!r})
+from pathlib import Path
+from pipeline.log.store import Store
+from pipeline.run.recording import opened
+store = Store(Path({str(store.home)!r}))
+with opened(store, store.manifest({manifest.id!r}), None, is_live=True) as recorder:
+    print(recorder.sealing.worker_id, flush=True)
+    time.sleep({PATIENCE_S})
+"""
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as recorder:
+        worker = int(recorder.stdout.readline())
+        recorder.kill()
+    wait_for(lambda: is_gone(worker))
+
+
+def is_gone(process_id):
+    """Whether it ended; whoever adopted it may not have looked yet."""
+    try:
+        with open(f"/proc/{process_id}/stat") as file:  # noqa: PTH123 - no folder of ours
+            return file.read().rpartition(")")[2].split()[0] in "ZX"
+    except FileNotFoundError:
+        return True
