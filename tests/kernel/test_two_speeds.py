@@ -1,16 +1,18 @@
 """Interpreted and compiled give the same bytes: rows, hashes, states, and the place where a strategy stops."""
 
 import math
+import random
 import re
 from datetime import UTC, datetime
 from functools import cache
+from itertools import accumulate, pairwise
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 from two_speeds import START_NS, Day, Derived, packed, stream
 
-from pipeline.block import concat
+from pipeline.block import between, concat, row_count
 from pipeline.codes import Kind, Side
 from pipeline.core.engine import Engine, Plan
 from pipeline.core.params import param, params
@@ -21,6 +23,7 @@ from pipeline.core.verbs import enter, leave, passes, say
 from pipeline.errors import StrategyError
 from pipeline.kernel.build import cache_folder
 from pipeline.kernel.engine import CompiledEngine
+from pipeline.kernel.few import FEW
 from pipeline.run.fold import FoldPlan, LocalFold, Speed, StrategyPlan
 from pipeline.units import MINUTE_NS, NANO
 from strategies import STRATEGIES
@@ -177,6 +180,33 @@ def test_the_rows_of_a_day_are_the_same_however_they_are_cut():
     derived.take(blocks)
     assert packed(derived) == packed(ran(Engine, shipped(), day)[1])
     assert engine.snapshot().tables["clock"]["now_ns"][0] > START_NS
+
+
+@pytest.mark.parametrize("size", [FEW - 1, FEW, FEW + 1])
+def test_as_many_inputs_as_just_fit_where_few_are_put_and_one_more(size):
+    """Quotes alone, behind the definition, so that each batch is one call of the kernel with that many inputs."""
+    day, dice = Day(), random.Random(size)
+    for at in range(3 * size):
+        bid = 100 + dice.randrange(-300, 300) / 100
+        day.quote(at * 0.1, round(bid, 2), round(bid + dice.randrange(1, 9) / 100, 2))
+    definition, *quotes = cuts(day, [1, size, size, size])
+    assert [len(block) for (block,) in quotes] == [size] * 3
+    plain, plain_rows = ran(Engine, shipped(), day)
+    fast, derived = CompiledEngine(shipped(), SETTINGS), Derived()
+    for batch in (definition, *quotes):
+        derived.take(fast.reduce(batch))
+    assert packed(derived) == packed(plain_rows)
+    assert plain_rows[Kind.ORDER], "something was decided"
+    assert fast.decisions_hash() == plain.decisions_hash()
+    assert fast.state_hash() == plain.state_hash()
+
+
+def cuts(day, sizes):
+    """The day in batches of these sizes."""
+    (whole,) = day.batches()
+    starts = list(accumulate(sizes, initial=1))
+    assert starts[-1] == row_count(whole) + 1
+    return [between(whole, start, end) for start, end in pairwise(starts)]
 
 
 def float_in_an_int(s, quote, p, ctx):
