@@ -31,8 +31,12 @@ _HASH_SIZE: Final = 32
 _BENEATH: Final = ("arithmetic", "ordering", "primitives", "signatures", "unifying", "compiling")
 """Modules of this folder that decide what becomes of a text."""
 
-_ENTRY: Final = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
+_SIGNATURE: Final = (ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
 """numba's own convention: where the result goes, where the cause of a failure goes, the argument; 0 when all went well."""
+
+_ENTRY: Final = ctypes.CFUNCTYPE(*_SIGNATURE)
+_SHORT_ENTRY: Final = ctypes.PYFUNCTYPE(*_SIGNATURE)
+"""The same, called without giving the interpreter away."""
 
 
 def cache_folder() -> Path:
@@ -72,11 +76,12 @@ def kernel_of(strategies: tuple[Strategy, ...]) -> Run:
     """
     symbol, doors = kernel_symbol(strategies), _open_doors()
     address = _loaded(symbol, lambda: _compiled(strategies, symbol, doors))
-    entry, result, cause = _ENTRY(address), ctypes.c_int64(), ctypes.c_void_p()
-    result_at, cause_at = ctypes.addressof(result), ctypes.addressof(cause)
+    entry, short_entry = _ENTRY(address), _SHORT_ENTRY(address)
+    kept = ctypes.c_int64(), ctypes.c_void_p()
+    result_at, cause_at = map(ctypes.addressof, kept)
 
-    def run(call_address: int, _kept: Any = (result, cause)) -> bool:
-        return bool(entry(result_at, cause_at, call_address) == 0)
+    def run(call_address: int, *, is_short: bool = False, _kept: Any = kept) -> bool:
+        return bool((short_entry if is_short else entry)(result_at, cause_at, call_address) == 0)
 
     return run
 

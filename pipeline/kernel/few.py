@@ -57,7 +57,7 @@ class Few:
         progress, cursors = self._progress, self._cursors
         cursors[:] = inputs.cursors
         progress[0], progress[1], progress[2] = start, stop, rows_max
-        is_well = kernel(self._address)
+        is_well = kernel(self._address, is_short=True)
         inputs.cursors[:] = cursors
         return is_well, progress[0]
 

@@ -6,10 +6,10 @@ changes, or all words of a part. The words are written by `memory` and `inputs` 
 `signatures` turns the same lists into types.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from functools import cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 
@@ -25,8 +25,19 @@ from pipeline.events import FIELD_BY_NAME
 
 Words = np.ndarray[Any, np.dtype[np.int64]]
 Array = np.ndarray[Any, np.dtype[Any]]
-Run = Callable[[int], bool]
-"""The loop: given the address of a `call` group it runs, and says whether all went well."""
+
+
+class Run(Protocol):
+    """The loop."""
+
+    def __call__(self, call_address: int, *, is_short: bool = False) -> bool:
+        """Run the `call` group at this address, and say whether all went well.
+
+        Other threads may go on meanwhile, but not during a call that is short: to get the interpreter back from them can take
+        longer than the call.
+        """
+        ...
+
 
 STEPS: Final[dict[Kind, Any]] = {
     Kind.QUOTE: step.take_quote,

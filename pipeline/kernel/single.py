@@ -61,7 +61,7 @@ class Single:
         self._places[kind].take(block)
         self._kinds[0] = kind
         self._row[kind] = self._at[0] = 0
-        return kernel(self._address)
+        return kernel(self._address, is_short=True)
 
 
 class _Place:
