@@ -20,7 +20,7 @@ _LAYOUTS: Final = (
     layout(
         Kind.INSTRUMENT,
         "one row when the session meets an instrument, and again when its definition changes",
-        Field("symbol", "str", "the venue's name for it, upper case"),
+        Field("symbol", "str", "the venue's name for it, upper case unless the venue knows both"),
         Field("venue", "str", "dataset or exchange that names it, e.g. XNAS.ITCH, BINANCE"),
         code("asset_class", codes.AssetClass, "equity, future, crypto..."),
         Field("currency", "str", "quote currency, ISO 4217 or the coin's code"),

@@ -84,6 +84,22 @@ def checked_symbol(text: str, *, upper: bool = True) -> str:
     return symbol.upper() if upper else symbol
 
 
+def meant_symbol(text: str) -> str:
+    """The symbol a person means: small letters alone stand for capitals, both together are the vendor's own spelling.
+
+    Massive's preferred shares have a small p. Raises UnitError, as `checked_symbol` does.
+
+    >>> meant_symbol("aapl"), meant_symbol("BACpB")
+    ('AAPL', 'BACpB')
+    """
+    return spelling_meant(checked_symbol(text, upper=False))
+
+
+def spelling_meant(symbol: str) -> str:
+    """The same without looking whether it is a symbol."""
+    return symbol.upper() if symbol == symbol.lower() else symbol
+
+
 def steps_from_text(text: str, size_step_nano: int) -> int:
     """The exact steps a decimal size names.
 

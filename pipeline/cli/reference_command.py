@@ -109,22 +109,24 @@ def show(home: str, symbol: str, at: str | None, prefer: str, as_json: bool) -> 
     tape reference show ABCD --at 2026-11-20T13:00:00Z --prefer mylist
     """
     from pipeline.config import moment_ns
+    from pipeline.instruments import meant_symbol
     from pipeline.log.store import Store
     from pipeline.run.referencing import choices_of_symbol
 
     now_ns = time.time_ns()
     at_ns = moment_ns(at, day_ns=now_ns) if at else now_ns
     preferred = [name.strip() for name in prefer.split(",") if name.strip()]
-    found = choices_of_symbol(Store(Path(home)), symbol.upper(), at_ns, prefer=preferred)
+    symbol = meant_symbol(symbol)
+    found = choices_of_symbol(Store(Path(home)), symbol, at_ns, prefer=preferred)
     if as_json:
         as_json_line({venue: {field: _told(each) for field, each in by.items()} for venue, by in found.items()})
         return
     for venue, choices in found.items():
-        click.echo(f"{symbol.upper()} ({venue})")
+        click.echo(f"{symbol} ({venue})")
         for field, choice in sorted(choices.items()):
             _show(field, choice)
     if not found:
-        click.echo(f"nothing is known of {symbol.upper()} at that moment")
+        click.echo(f"nothing is known of {symbol} at that moment")
 
 
 def _show(field: str, choice: "Choice") -> None:

@@ -214,7 +214,7 @@ def vendor(
         dialogue=lambda: AlpacaDialogue(key, secret, encoding),
         normalizer=lambda: AlpacaMessages(feed, encoding, lot_shares),
         channels=channels,
-        topics=lambda symbols: frozenset(Topic(channel, symbol) for channel in channels for symbol in symbols),
+        topics=lambda symbols: frozenset(Topic(channel, symbol.upper()) for channel in channels for symbol in symbols),
         calendar="XNYS",
         quiet_s=_QUIET_S,
         sentinel=Topic(Channel.QUOTES, SENTINEL),

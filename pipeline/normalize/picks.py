@@ -12,7 +12,7 @@ from typing import Final
 
 from pipeline.errors import UnitError
 from pipeline.hours import PREMARKET_MINUTE
-from pipeline.instruments import checked_symbol
+from pipeline.instruments import meant_symbol
 from pipeline.normalize.reference import SHARES_VENUE, Fact, new_york_ns
 from pipeline.normalize.reference_tables import moment_of, number_of, said_columns
 
@@ -54,7 +54,7 @@ def pick_of_row(cells: Mapping[str, str], *, provider: str, venue: str = SHARES_
     score = cells.get("score", "")
     value = number_of(score, "score") if score else math.nan
     picked_ns = _picked_ns(day, cells.get("time", ""))
-    symbol = checked_symbol(cells["symbol"])
+    symbol = meant_symbol(cells["symbol"])
     return Fact(symbol, venue, PICKED, value, day.isoformat(), picked_ns, new_york_ns(day), provider)
 
 

@@ -174,7 +174,7 @@ class _Said:
         self._provider = provider
         self._known_at_ns = known_at_ns
         try:
-            self._symbol = checked_symbol(symbol) if isinstance(symbol, str) else ""
+            self._symbol = checked_symbol(symbol, upper=False) if isinstance(symbol, str) else ""
         except UnitError:
             self._symbol = ""
 

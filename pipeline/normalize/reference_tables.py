@@ -14,7 +14,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Final
 
 from pipeline.errors import ConfigError, UnitError
-from pipeline.instruments import checked_symbol
+from pipeline.instruments import meant_symbol
 from pipeline.normalize.reference import FIELDS, FLAG, IPO, SHARES_VENUE, SPLIT_RATIO, Fact, new_york_ns, spec_of
 from pipeline.units import ABSENT, NANO, checked_ts
 
@@ -121,7 +121,7 @@ def facts_of_row(
 
     Raises UnitError naming the cell that can't be read.
     """
-    symbol = checked_symbol(cells[SYMBOL])
+    symbol = meant_symbol(cells[SYMBOL])
     known_ns = _moment_ns(cells.get(KNOWN_AT, ""), known_at_ns)
     of_ns = _moment_ns(cells.get(AS_OF, ""), known_ns if as_of_ns == ABSENT else as_of_ns)
     facts = []

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from pipeline.config import moment_ns
 from pipeline.errors import ConfigError
 from pipeline.feeds.vendor import Vendor, watching
-from pipeline.instruments import EXCHANGE_ZONES, checked_symbol
+from pipeline.instruments import EXCHANGE_ZONES, meant_symbol
 from pipeline.ports import Channel
 from pipeline.run.attaching import attached
 from pipeline.run.beginning import Recording
@@ -93,7 +93,7 @@ def symbols_of(texts: Sequence[str], feeds: Sequence[str], said_by: str) -> tupl
         if colon and feed not in feeds:
             raise ConfigError(f"{said_by} {text}: no feed {feed!r} is recorded; there is {', '.join(feeds)}")
         for word in listed.split(","):
-            found[f"{feed}{colon}{checked_symbol(word)}"] = None
+            found[f"{feed}{colon}{meant_symbol(word)}"] = None
     return tuple(found)
 
 

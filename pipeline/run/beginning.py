@@ -13,6 +13,7 @@ import msgspec
 from pipeline.codes import Kind, RequestAction
 from pipeline.feeds.line import Times
 from pipeline.feeds.vendor import WATCHED, Vendor
+from pipeline.instruments import spelling_meant
 from pipeline.log.manifest import Manifest
 from pipeline.log.reader import LogReader
 from pipeline.log.store import Store
@@ -173,7 +174,7 @@ def _resumed(
 def symbol_meant(target: str) -> str:
     """The symbol that a request adds or drops, as the session asks its feeds for it, whichever way it was written."""
     feed, colon, name = target.strip().rpartition(":")
-    return f"{feed.lower()}{colon}{name.upper()}"
+    return f"{feed.lower()}{colon}{spelling_meant(name.strip())}"
 
 
 def _follow(symbols: set[str], requests: Iterator[tuple[int, str]]) -> None:

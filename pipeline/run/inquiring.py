@@ -10,7 +10,7 @@ from pipeline.feeds.fetching import fetching
 from pipeline.feeds.history import TRIES, TRY_AGAIN_S, Fetch, HistoryError
 from pipeline.feeds.reference_providers import PROVIDERS, Inquiry
 from pipeline.feeds.vendor import Question
-from pipeline.instruments import checked_symbol
+from pipeline.instruments import meant_symbol
 from pipeline.log.store import Store
 from pipeline.normalize.reference import Fact
 from pipeline.run.feeds import KEYS
@@ -51,7 +51,7 @@ def inquire(
 
 def _symbol(text: str) -> str:
     try:
-        return checked_symbol(text)
+        return meant_symbol(text)
     except UnitError as error:
         raise ConfigError(f"--symbols: {error}") from None
 

@@ -11,6 +11,7 @@ from datetime import date
 from typing import Final, NamedTuple
 
 from pipeline.errors import ConfigError, UnitError
+from pipeline.instruments import spelling_meant
 from pipeline.normalize.moments import ns_of_text
 from pipeline.scanner.clocks import trading_day
 from pipeline.scanner.definition import Stay
@@ -39,9 +40,9 @@ def lines_from(text: str, place: str, calendar: int) -> Lines:
         if match := _TIMED.fullmatch(said):
             stays.append(_stay(match[1], match[2], match[3], calendar, where))
         elif match := _DATED.fullmatch(said):
-            dated.setdefault(_day(match[1], where), []).append(match[2].upper())
+            dated.setdefault(_day(match[1], where), []).append(spelling_meant(match[2]))
         elif said and not re.search(r"[\s,]", said):
-            always.append(said.upper())
+            always.append(spelling_meant(said))
         elif said:
             raise ConfigError(f"{where}: {said[:40]!r}: write SYMBOL, 2026-11-04,SYMBOL or 2026-11-04T13:12:00Z,SYMBOL")
     return Lines(tuple(always), {day: tuple(dict.fromkeys(symbols)) for day, symbols in dated.items()}, tuple(stays))

@@ -33,6 +33,7 @@ def test_symbols_are_as_feeds_spell_them_and_said_once(meaning):
         "B",
         "coinbase:SOL-USD",
     )
+    assert meaning(ADD, "massive:BACpB", "BACpB") == ("massive:BACpB", "BACpB")
     assert meaning(DROP, "massive:abcd") == ("massive:ABCD",)
 
 
