@@ -25,7 +25,7 @@ in `log.purchases`; of a download that was cut `feeds.dbn_mending` keeps what is
 **Live.** A `feeds.vendor` is a feed as a value; a `feeds.dialogue` is the conversation with its server, without a socket.
 A `feeds.connection` keeps it connected over `feeds.sockets`, one process a key (`feeds.credentials`): its `feeds.line` outlasts
 each `feeds.talk`, which a `feeds.watch` looks after, with `feeds.subscriptions` for what is not answered, `feeds.unheard` for
-what never came, and `feeds.silence` for what is not heard; between two of them lies the `feeds.backoff`, and `feeds.history` fills the `feeds.holes` by `feeds.fetching`.
+what never came, and `feeds.silence` for what is not heard; between two of them lies the `feeds.backoff`, and `feeds.history` fills the `feeds.holes` by `feeds.fetching`, `feeds.warming` fetches what strategies wait for.
 What came, and the `feeds.facts` of it, waits in the `feeds.inbox` for the core, which tells its `feeds.progress`; a `feeds.bell`
 wakes who waits.
 
@@ -62,7 +62,7 @@ After a crash `log.recovery` looks first. `log.memory` is the twin that needs no
 `core.market`, `core.step` is what happens for each, over the rows of `core.world`, which stand in the `core.tables` that
 all folds share. `core.instrument` and `core.bars` follow the market, `core.closing` hands closed bars on, `core.cells`
 calls the handlers of a `core.strategy` with the `core.context` they may read and the `core.verbs` they may use;
-parameters are `core.params`, memory is `core.state` laid out by `core.record`, arithmetic `core.dialect`. What handlers put out is written by
+parameters are `core.params`, history it wants first its `core.warm_up`, memory is `core.state` laid out by `core.record`, arithmetic `core.dialect`. What handlers put out is written by
 `core.outputs`; their wishes go over the `core.desk`: sized in `core.sizing`, ranked in `core.arbitration`, admitted by
 `core.risk` against what `core.worth` says the account is worth, kept as `core.orders`, filled by `core.venue`, booked in `core.portfolio`, written to the `core.ledger`.
 Which instruments strategies hear is the `core.universe`. The operator's hand is `core.operator`, everything that may be set `core.settings`. All that is remembered is a
@@ -110,7 +110,7 @@ remarks. `run.backtesting` runs a grid that `run.sweeping` reads over many sessi
 `run.worker` the process it runs in, `run.crew` hands them out, `run.tally` counts what they come to, `run.overnight` carries positions from one to the next. `run.scanners` come from files, `run.attaching` says who stands behind them,
 and `run.scanning` is one over a session. `run.pages`, `run.feeds_page` and `run.scanner_page` write
 what the code says of itself. A live session (`run.live`) is what was asked for (`run.asking`) of which `run.feeds`; `run.beginning` finds the one that goes on, of which `run.missing` tells since when, `run.listening` holds
-the sockets, `run.intake` makes inputs of what came, `run.picks` are what a scanner picked of it, kept as it came by `run.rawness` for `run.renormalizing`; `run.glimpse` is what is seen of it.
+the sockets, `run.intake` makes inputs of what came, `run.picks` are what a scanner picked of it, by `run.warming` strategies are given the `run.warm_rows` they wait for, of a `normalize.coarser` kind where need be, all of it kept as it came by `run.rawness` for `run.renormalizing`; `run.glimpse` is what is seen of it.
 A recording goes by a `run.clock`, connects with `run.keys`, on the days of a `run.schedule`, which are `run.trading_days`, one after the other by `run.daily`; `run.notifying` tells
 who is not looking, `run.halting` is the kill switch, `run.telling` checks what a request is about.
 People speak to it through the commands: `cli.demo_command`, `cli.import_command`, `cli.replay_command`,

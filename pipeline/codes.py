@@ -42,7 +42,7 @@ class Origin(IntEnum):
     BACKFILL = 1
     """Fetched after a hole; never triggers an entry, reaches only bars and accumulators that accept late data."""
     WARMUP = 2
-    """History put in front of a session, so that indicators are ready."""
+    """History put in front of what a strategy hears of an instrument; it alone hears it, and it enters nothing."""
     DERIVED = 3
     """Computed by a reducer from the input with the same `seq`."""
 
@@ -103,10 +103,9 @@ class AssetClass(IntEnum):
 
 
 class BarUnit(IntEnum):
-    """What a bar's length counts: SESSION_ ones anew in each part of a trading day (premarket, regular, after hours)."""
+    """What a bar's length counts, TIME nanoseconds from the start of the exchange's day: SESSION_ ones anew in each part of a trading day (premarket, regular, after hours)."""
 
     TIME = 0
-    """Nanoseconds, from the start of the exchange's day."""
     TICKS = 1
     VOLUME = 2
     DOLLARS = 3
@@ -130,21 +129,19 @@ class BarBasis(IntEnum):
 
 
 class TradingStatus(IntEnum):
-    """Whether an instrument trades."""
+    """Whether an instrument trades; PAUSED by price bands; LIMITS is no change of it: new bands or a short-sale rule."""
 
     UNKNOWN = 0
     PRE_OPEN = 1
     TRADING = 2
     HALTED = 3
     PAUSED = 4
-    """A limit-up limit-down pause."""
     QUOTING = 5
     """Quotes only, before a reopening."""
     CLOSED = 6
     POST_CLOSE = 7
     SUSPENDED = 8
     LIMITS = 9
-    """No change of state: new price bands or a short-sale rule."""
 
 
 class StatusReason(IntEnum):
@@ -183,6 +180,7 @@ class FeedAction(IntEnum):
     ENDED = 13
     IGNORED = 14
     UNHEARD = 15
+    WARMED = 16
 
 
 class SessionAction(IntEnum):
@@ -199,6 +197,8 @@ class SessionAction(IntEnum):
     """A strategy was stopped: `key` its name, `text` why, the header's cause where."""
     STATE = 6
     """A row of opening state taken over from another session: `key` whose it is, `text` its members as JSON."""
+    WARMING = 7
+    """From here on history is fetched for strategies that ask for a warm-up: in each instrument they wait for a feed's WARMED."""
 
 
 class AccountAction(IntEnum):

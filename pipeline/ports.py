@@ -45,6 +45,25 @@ class Answer(NamedTuple):
     payload: bytes
 
 
+class Wish(NamedTuple):
+    """History of a symbol that strategies wait for, from a moment on (UTC nanoseconds) until it flows; `number` tells wishes apart."""
+
+    number: int
+    symbol: str
+    channels: frozenset[Channel]
+    from_ns: int
+
+
+class Warmed(NamedTuple):
+    """What came of a wish: the pages of history up to `to_ns`, or `why` there are none."""
+
+    ts_recv_ns: int
+    wish: Wish
+    to_ns: int
+    answers: tuple[Answer, ...]
+    why: str = ""
+
+
 class Normalizer(Protocol):
     """A vendor's live messages as events. Pure; one for each feed, told of every new connection.
 

@@ -21,6 +21,7 @@ from blake3 import blake3
 from pipeline.core.bars import BAR
 from pipeline.core.cells import Cells, Running
 from pipeline.core.closing import set_lengths
+from pipeline.core.context import LEAVING, OUT_OF_UNIVERSE, WAITING
 from pipeline.core.market import SessionNotice
 from pipeline.core.record import Record
 from pipeline.core.snapshot import Snapshot
@@ -71,10 +72,11 @@ def _memory(snapshot: Snapshot, plans: Sequence[Plan], i: int) -> Iterator[tuple
     if strategy.shared_record:
         packed = np.frombuffer(snapshot.shared[i], strategy.shared_record.dtype)
         yield f"shared/{strategy.name}", text_of(strategy.shared_record, packed)
-    gates = snapshot.tables["cells"]["gate"]
+    cells = snapshot.tables["cells"]
     for id_, row in enumerate(_each(snapshot.states[i]), 1):
-        if id_ in snapshot.symbols:
-            gate = int(gates[(id_ - 1) * len(plans) + i])
+        place = (id_ - 1) * len(plans) + i
+        if id_ in snapshot.symbols and cells["standing"][place] != WAITING:  # who waits for history begins anew
+            gate = int(cells["gate"][place])
             yield f"state/{strategy.name}/{id_}", text_of(strategy.record, row, gate=gate)
 
 
@@ -119,6 +121,8 @@ def _take_position(world: World, _: Cells, running: Running, text: str, instrume
     position = position_of(world, running.strategy_id, instrument_id)
     restore(POSITION, position, text)
     position.strategy_id = running.strategy_id
+    if position.quantity_steps != 0:
+        _stay(world, running, instrument_id)
 
 
 def _take_order(world: World, _: Cells, running: Running, text: str, order_id: int) -> None:
@@ -136,7 +140,15 @@ def _take_order(world: World, _: Cells, running: Running, text: str, order_id: i
     world.open_orders.grow(counts.open_orders + 1)
     world.open_orders[counts.open_orders].slot = slot
     world.instruments[order.instrument_id].open_orders += 1
+    _stay(world, running, order.instrument_id)
     counts.next_arrival_ns = min(counts.next_arrival_ns, next_arrival_ns(order))
+
+
+def _stay(world: World, running: Running, instrument_id: int) -> None:
+    """Scanners begin anew: until one of them picks it again, a strategy stays in what it holds, entering nothing."""
+    cell = world.cells[index_of(world, running.strategy_id, instrument_id)]
+    if cell.standing == OUT_OF_UNIVERSE:
+        cell.standing = LEAVING
 
 
 def _take_strategy(world: World, _: Cells, running: Running, text: str) -> None:

@@ -184,7 +184,7 @@ class Cells:
 def deliver(world: World, cells: Cells, name: str, instrument_id: int, event: Any) -> None:
     """An input to all strategies that handle it; instrument 0 concerns all."""
     for cell, handler in cells.route(name, instrument_id):
-        if _hears(world, cell, name):
+        if _hears(world, cell, name, event.origin):
             cells.ready(cell)
             _call(world, cell, handler, event)
 
@@ -193,15 +193,15 @@ def deliver_to_one(world: World, cells: Cells, name: str, strategy_id: int, inst
     """A fact to the strategy it concerns."""
     cell = cells.by_pair[strategy_id, instrument_id]
     handler = cell.running.handlers.get(name)
-    if handler is not None and _hears(world, cell, name):
+    if handler is not None and _hears(world, cell, name, event.origin):
         _call(world, cell, handler, event)
 
 
-def _hears(world: World, cell: Cell, name: str) -> bool:
-    """Whether the strategy runs, and the instrument is in the universe; of its own orders it hears in any case."""
+def _hears(world: World, cell: Cell, name: str, origin: int) -> bool:
+    """Whether the strategy runs, and is given such an event; of its own orders it hears in any case."""
     if world.runs[cell.running.strategy_id].is_stopped:
         return False
-    return name in OF_ORDERS or hears(world, cell.running.strategy_id, cell.context.instrument_id)
+    return name in OF_ORDERS or hears(world, cell.running.strategy_id, cell.context.instrument_id, origin)
 
 
 def _call(world: World, cell: Cell, handler: Callable[..., None], event: Any) -> None:

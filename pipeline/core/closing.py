@@ -258,7 +258,8 @@ def see_vendor_bar(world: World, bar: Bar) -> None:
         for timeframe in range(world.counts.timeframes):
             row = bar_row(world, bar.instrument_id, timeframe)
             if row.measure == BarUnit.TIME and not row.is_session and row.length == bar.bar_length:
-                take_over(row)
+                if bar.origin != Origin.WARMUP:
+                    take_over(row)
                 stands_for |= 1 << timeframe
     see_bar(world, bar, input_place(world), stands_for, 0)
 
@@ -269,7 +270,7 @@ def see_bar(world: World, bar: Bar, place: Place, timeframes: int, part: int) ->
     `timeframes` are those it is one of (bit k: timeframe k), `part` the part of the day it lies in.
     """
     instrument = world.instruments[bar.instrument_id]
-    if is_first(bar):
+    if is_first(bar) and bar.origin != Origin.WARMUP:
         fold_bar(instrument, bar)
         if instrument.open_orders > 0 and not instrument.has_quotes:
             match_bar(world, instrument, bar)

@@ -92,7 +92,7 @@ class ClockRow:
     """Session time (the running maximum of receive times), how many inputs made it, and what is going on in this one.
 
     `ord` is that of the latest derived row; `round` counts rounds of handlers; `cause_*` the place of the event whose handlers run; `is_live` is false while
-    a warm-up or backfilled input is reduced.
+    a backfilled input is reduced. `is_warming`: history is fetched for strategies that ask for a warm-up.
     """
 
     seq: int
@@ -102,10 +102,11 @@ class ClockRow:
     cause_seq: int
     cause_ord: int
     is_live: bool = True
+    is_warming: bool
 
 
-IN_UNIVERSE, LEAVING, OUT_OF_UNIVERSE = range(3)
-"""Where a strategy stands in an instrument: it hears it; it hears it and may only reduce; it doesn't."""
+IN_UNIVERSE, LEAVING, OUT_OF_UNIVERSE, WAITING = range(4)
+"""Where a strategy stands in an instrument: it hears it; it hears it and may only reduce; it doesn't; it hears history alone."""
 
 
 @state
@@ -113,7 +114,7 @@ class CellRow:
     """A strategy in an instrument: the gate that refuses now, and how many outputs it made in input `outputs_seq`.
 
     It `is_started` once its `on_start` was due, here or in the session whose state it goes on with. `standing` says
-    whether the instrument is in its universe.
+    what of the instrument it hears.
     """
 
     is_started: bool

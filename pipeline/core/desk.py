@@ -6,7 +6,7 @@ An exit or a protective order that finds no slot is told with its own number.
 
 from pipeline.codes import IntentAction, IntentOutcome, OrderReason, OrderState, OrderType, RiskVerdict
 from pipeline.core.arbitration import best_entry, has_place
-from pipeline.core.context import WISH, Output
+from pipeline.core.context import WAITING, WISH, Output
 from pipeline.core.dialect import size_of
 from pipeline.core.ledger import change_order, enlist
 from pipeline.core.orders import OrderRow, reduces_only, remaining_steps
@@ -136,6 +136,7 @@ def request_cancel(world: World, order: OrderRow, cause: Place, reason: int) -> 
 def send(world: World, strategy_id: int, instrument_id: int, draft: Draft, cause: Place, reduces: bool) -> Place:  # noqa: FBT001  # the dialect has no keyword-only arguments
     """Put a draft before the risk gate and, approved, on its way. Gives the place of a refusal, (0, 0) when it is sent."""
     start_day(world.account, world.clock.now_ns)
+    standing = world.cells[index_of(world, strategy_id, instrument_id)].standing
     verdict = admit(
         Case(
             draft,
@@ -145,8 +146,8 @@ def send(world: World, strategy_id: int, instrument_id: int, draft: Draft, cause
             world.settings,
             Worth(0.0, 0.0) if reduces else worth_of(world),
             world.clock.now_ns,
-            world.clock.is_live,
-            world.cells[index_of(world, strategy_id, instrument_id)].standing,
+            world.clock.is_live and standing != WAITING,
+            standing,
             reduces,
         )
     )

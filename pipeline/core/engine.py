@@ -164,6 +164,9 @@ class Engine:
             self._step_reference(event)
         elif kind == Kind.SESSION and event.action == SessionAction.STATE:
             self._step_state(event)
+        elif kind == Kind.SESSION and event.action == SessionAction.WARMING:
+            self.world.clock.is_warming = True
+            step.step_other(self.world, self.cells, event.ts_recv_ns, event.origin)
         else:
             step.step_other(self.world, self.cells, event.ts_recv_ns, event.origin)
         if clock.seq % self.world.settings.checkpoint_every == 0:
@@ -191,6 +194,7 @@ class Engine:
             if cell.standing == IN_UNIVERSE and not cell.is_started:
                 cell.is_started = True
                 deliver_to_one(world, self.cells, "on_start", strategy_id, instrument_id, instrument)
+                cell.standing = universe.introduced(world, strategy_id)
 
     def _step_state(self, notice: SessionNotice) -> None:
         """Take over a row of the session before; nothing is handed on until all are there."""

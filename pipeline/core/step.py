@@ -10,14 +10,15 @@ rounds until nothing is left. Only then comes the next input.
 
 from typing import Any
 
-from pipeline.codes import Origin
+from pipeline.codes import FeedAction, Origin
 from pipeline.core.cells import deliver, deliver_to_one
 from pipeline.core.closing import add_print, add_quote, close_due, see_vendor_bar
+from pipeline.core.context import IN_UNIVERSE, WAITING
 from pipeline.core.desk import settle
 from pipeline.core.instrument import fold_quote, fold_status
 from pipeline.core.market import Bar, FeedNotice, Fill, OrderUpdate, Print, Quote, Status, Timer
 from pipeline.core.venue import arrive, match_quote
-from pipeline.core.world import ON_BAR, ON_FILL, ON_ORDER, FactRow, World, is_defined
+from pipeline.core.world import ON_BAR, ON_FILL, ON_ORDER, FactRow, World, index_of, is_defined
 
 
 def begin(world: World, ts_recv_ns: int, origin: int) -> None:
@@ -27,7 +28,7 @@ def begin(world: World, ts_recv_ns: int, origin: int) -> None:
     clock.ord = 0
     clock.round += 1
     clock.now_ns = max(clock.now_ns, ts_recv_ns)
-    clock.is_live = origin == Origin.INPUT
+    clock.is_live = origin != Origin.BACKFILL
     if clock.now_ns >= world.counts.next_arrival_ns:
         arrive(world)
 
@@ -40,12 +41,12 @@ def step_quote(world: World, cells: Any, quote: Quote) -> None:
 
 def take_quote(world: World, cells: Any, quote: Quote) -> None:
     """Reduce a quote for which session time moved on: compiled, its numbers are read no sooner than here."""
-    if quote.origin != Origin.BACKFILL:
+    if quote.origin == Origin.INPUT:
         instrument = world.instruments[quote.instrument_id]
         if fold_quote(instrument, quote) and instrument.open_orders > 0:
             match_quote(world, instrument)
     close_what_is_due(world)
-    if world.counts.timeframes > 0:
+    if world.counts.timeframes > 0 and quote.origin != Origin.WARMUP:
         add_quote(world, quote)
     deliver_facts(world, cells)
     if quote.origin != Origin.BACKFILL:
@@ -58,7 +59,7 @@ def step_print(world: World, cells: Any, seen: Print) -> None:
     """Reduce a print."""
     begin(world, seen.ts_recv_ns, seen.origin)
     close_what_is_due(world)
-    if world.counts.timeframes > 0:
+    if world.counts.timeframes > 0 and seen.origin != Origin.WARMUP:
         add_print(world, seen)
     deliver_facts(world, cells)
     if seen.origin != Origin.BACKFILL:
@@ -78,7 +79,7 @@ def step_bar(world: World, cells: Any, bar: Bar) -> None:
 def step_status(world: World, cells: Any, status: Status) -> None:
     """Reduce a change of trading state; instrument 0 concerns all."""
     begin(world, status.ts_recv_ns, status.origin)
-    if status.origin != Origin.BACKFILL:
+    if status.origin == Origin.INPUT:
         _fold_status(world, status)
     close_what_is_due(world)
     deliver_facts(world, cells)
@@ -104,10 +105,22 @@ def step_feed(world: World, cells: Any, notice: FeedNotice) -> None:
     begin(world, notice.ts_recv_ns, notice.origin)
     close_what_is_due(world)
     deliver_facts(world, cells)
+    if notice.action == FeedAction.WARMED and notice.instrument_id > 0:
+        hear_live(world, notice.instrument_id)
     if notice.origin != Origin.BACKFILL:
         cause_is_input(world)
         deliver(world, cells, "on_feed", notice.instrument_id, notice)
     finish(world, cells)
+
+
+def hear_live(world: World, instrument_id: int) -> None:
+    """Whoever waited for history of an instrument has it, or there is none: from here on they hear what happens."""
+    if not is_defined(world, instrument_id):
+        return
+    for strategy_id in range(1, world.counts.strategies + 1):
+        cell = world.cells[index_of(world, strategy_id, instrument_id)]
+        if cell.standing == WAITING:
+            cell.standing = IN_UNIVERSE
 
 
 def step_other(world: World, cells: Any, ts_recv_ns: int, origin: int) -> None:

@@ -11,6 +11,7 @@ from pipeline.core import market
 from pipeline.core.context import Context
 from pipeline.core.params import capacities_of
 from pipeline.core.record import Record, record_of
+from pipeline.core.warm_up import WarmUp, warm_up_of
 from pipeline.errors import StrategyError, UnitError
 from pipeline.timeframes import Timeframe, timeframe_of
 
@@ -81,7 +82,9 @@ class Strategy:
     `shared` is a second State, one for all instruments (`ctx.shared`). `phases`, `gates`, `reasons`, `messages` and
     `outputs` are the enums whose members the verbs are given; codes start at 1, but for phases.
 
-    Raises StrategyError when nothing handles anything, or bars are handled but not asked for.
+    `warm_up` is how much history it wants in an instrument before it hears what happens there (core.warm_up).
+
+    Raises StrategyError when nothing handles anything, bars are handled but not asked for, or a warm-up can't be had.
     """
 
     name: str
@@ -97,6 +100,7 @@ class Strategy:
     on_timer: Callable[[Any, market.Timer, Any, Context], None] | None = None
     on_feed: Callable[[Any, market.FeedNotice, Any, Context], None] | None = None
     bars: Bars | tuple[Bars, ...] | None = None
+    warm_up: str = ""
     shared: type[Any] | None = None
     phases: type[IntEnum] | None = None
     gates: type[IntEnum] | None = None
@@ -114,6 +118,24 @@ class Strategy:
                 raise StrategyError(f"strategy {self.name}: {name} is {handler!r}; accepted is a plain function")
         if self.on_bar and not self.bars:
             raise StrategyError(f"strategy {self.name}: on_bar needs bars=Bars(...), like Bars('1m')")
+        try:
+            warm_up = self.warm_up_with(self.Params.from_dict({}) if self.warm_up else None)
+        except StrategyError as error:
+            raise StrategyError(f"strategy {self.name}: {error}") from None
+        if warm_up.bars and not self.bars_by_time:
+            raise StrategyError(
+                f"strategy {self.name}: warm_up={self.warm_up!r}: history has bars by the clock, like Bars('1m'); it asks for none"
+            )
+
+    def warm_up_with(self, params: Any) -> WarmUp:
+        """How much history it wants with these parameters. Raises StrategyError for words that say nothing."""
+        return warm_up_of(self.warm_up, params)
+
+    @property
+    def bars_by_time(self) -> tuple[int, ...]:
+        """The lengths of the bars it asks for that are cut by the clock alone; nanoseconds."""
+        frames = [bars.timeframe for bars in self.all_bars]
+        return tuple(frame.length for frame in frames if frame.unit == BarUnit.TIME and not frame.parts)
 
     @property
     def all_bars(self) -> tuple[Bars, ...]:
@@ -129,7 +151,9 @@ class Strategy:
         """
         if not self.all_bars:
             raise StrategyError(f"strategy {self.name}: it asks for no bars, so it can't be given others")
-        return replace(self, bars=tuple(replace(self.all_bars[0], size=size) for size in sizes))
+        bars = tuple(replace(self.all_bars[0], size=size) for size in sizes)
+        given = replace(self, bars=bars, warm_up="")
+        return replace(given, warm_up=self.warm_up) if given.bars_by_time else given
 
     @property
     def record(self) -> Record:

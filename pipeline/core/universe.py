@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pipeline.block import Blocks
-from pipeline.core.context import IN_UNIVERSE, LEAVING, OUT_OF_UNIVERSE
+from pipeline.core.context import IN_UNIVERSE, LEAVING, OUT_OF_UNIVERSE, WAITING
 from pipeline.core.operator import flatten
 from pipeline.core.strategy import Plan
 from pipeline.core.tape import Place
@@ -26,8 +26,9 @@ def placed(made: Blocks, ord_: int) -> Blocks:
 
 
 def follow(world: World, plans: Sequence[Plan]) -> None:
-    """Say behind which scanner each strategy stands, and how it leaves."""
+    """Say which strategies want history first, behind which scanner each stands, and how it leaves."""
     for run, plan in zip(world.runs[1:], plans, strict=True):
+        run.warms_up = plan.strategy.warm_up != ""
         run.scanner_id = plan.scanner_id
         run.universe = (plan.universe or world.settings.universe) if world.settings.universe != ALL else ALL
 
@@ -38,6 +39,11 @@ def admit(world: World, instrument_id: int) -> None:
         is_in = world.runs[strategy_id].universe == ALL
         cell = world.cells[index_of(world, strategy_id, instrument_id)]
         cell.standing = IN_UNIVERSE if is_in else OUT_OF_UNIVERSE
+
+
+def introduced(world: World, strategy_id: int) -> int:
+    """Where a strategy stands that an instrument was just introduced to: it hears it, or waits for history first."""
+    return WAITING if world.clock.is_warming and world.runs[strategy_id].warms_up else IN_UNIVERSE
 
 
 def change(world: World, scanner_id: int, instrument_id: int, action: int, cause: Place) -> None:
@@ -53,7 +59,12 @@ def change(world: World, scanner_id: int, instrument_id: int, action: int, cause
 def _move(world: World, strategy_id: int, instrument_id: int, action: int, cause: Place) -> None:
     cell = world.cells[index_of(world, strategy_id, instrument_id)]
     if action == UniverseAction.ADDED:
-        cell.standing = IN_UNIVERSE
+        if cell.standing == OUT_OF_UNIVERSE and cell.is_started:
+            cell.standing = introduced(world, strategy_id)
+        elif cell.standing != WAITING:
+            cell.standing = IN_UNIVERSE
+    elif cell.standing == WAITING:
+        cell.standing = OUT_OF_UNIVERSE
     elif cell.standing == IN_UNIVERSE:
         cell.standing = LEAVING if world.runs[strategy_id].universe == KEPT else OUT_OF_UNIVERSE
         if cell.standing == OUT_OF_UNIVERSE:

@@ -7,8 +7,9 @@ order first. `outputs`, `facts` and `bar_facts` are empty between two inputs, `t
 
 from typing import Any, Final, NamedTuple
 
+from pipeline.codes import Origin
 from pipeline.core.bars import BAR, BarRow
-from pipeline.core.context import OUT_OF_UNIVERSE, OUTPUT, CellRow, ClockRow, Output
+from pipeline.core.context import OUT_OF_UNIVERSE, OUTPUT, WAITING, CellRow, ClockRow, Output
 from pipeline.core.instrument import InstrumentRow
 from pipeline.core.market import Bar
 from pipeline.core.orders import OrderRow
@@ -68,12 +69,13 @@ class SlotRow:
 class RunRow:
     """A strategy as it runs: whether it was stopped, and the timeframes it asked for (bit k: timeframe k).
 
-    It hears what the scanner of `scanner_id` picks, and leaves by the policy `universe` (core.universe). It `takes_state` where the session before was left by the same strategy with the same parameters. `bars` are the
+    It `warms_up`: it wants history in front of what it hears of an instrument. It hears what the scanner of `scanner_id` picks, and leaves by the policy `universe` (core.universe). It `takes_state` where the session before was left by the same strategy with the same parameters. `bars` are the
     timeframes by part of the day, `revised_bars` those of which it wants revisions, too.
     """
 
     is_stopped: bool
     takes_state: bool
+    warms_up: bool
     scanner_id: int
     universe: int
     bars: IntArray = array(int, DAY_PARTS)
@@ -186,9 +188,15 @@ def position_of(world: World, strategy_id: int, instrument_id: int) -> PositionR
     return world.positions[index_of(world, strategy_id, instrument_id)]
 
 
-def hears(world: World, strategy_id: int, instrument_id: int) -> bool:
-    """Whether a strategy is given what happens in an instrument; of its own orders it hears in any case."""
-    return world.cells[index_of(world, strategy_id, instrument_id)].standing != OUT_OF_UNIVERSE
+def hears(world: World, strategy_id: int, instrument_id: int, origin: int) -> bool:
+    """Whether a strategy is given what is of this origin in an instrument; of its own orders it hears in any case.
+
+    Who waits for history hears that alone, and nobody else does.
+    """
+    standing = world.cells[index_of(world, strategy_id, instrument_id)].standing
+    if standing == WAITING:
+        return origin == Origin.WARMUP
+    return standing != OUT_OF_UNIVERSE and origin != Origin.WARMUP
 
 
 def is_defined(world: World, instrument_id: int) -> bool:

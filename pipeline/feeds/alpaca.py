@@ -220,6 +220,7 @@ def vendor(
         sentinel=Topic(Channel.QUOTES, SENTINEL),
         headers=lambda: {"Content-Type": CONTENT_TYPE} if encoding is Encoding.MSGPACK else {},
         history=_History(key, secret, feed, rest_url),
+        history_of=frozenset(_PATHS),
         secrets=(key.encode(), secret.encode()),
         options={"feed": feed, "encoding": encoding.value},
     )

@@ -161,6 +161,7 @@ def vendor(
         sentinel=Topic(Channel.PRINTS if Channel.PRINTS in channels else Channel.QUOTES, _SENTINEL),
         frame_bytes_max=FRAME_BYTES_MAX,
         history=lambda topic, from_ns, to_ns: _history(rest_url.rstrip("/"), topic, from_ns, to_ns),
+        history_of=frozenset((Channel.PRINTS, Channel.BARS_5M)),
         options={"quotes_from": quotes_from},
     )
 

@@ -21,7 +21,7 @@ from pipeline.feeds.progress import Progress
 from pipeline.feeds.sockets import Opener, Socket, SocketError, without_query
 from pipeline.feeds.talk import End, Talk
 from pipeline.feeds.vendor import Vendor
-from pipeline.ports import Clock
+from pipeline.ports import Clock, Wish
 
 
 class Connection:
@@ -69,6 +69,10 @@ class Connection:
         """Make the connection of that number (its CONNECTED fact's `count`) anew; another is left alone. Any thread."""
         self._line.reconnect(connection, why)
 
+    def warm(self, wish: Wish) -> None:
+        """Fetch history that strategies wait for; what comes of it is put into the inbox. Any thread."""
+        self._line.warming.wish(wish)
+
     def end(self, why: str) -> None:
         """End the feed. Any thread."""
         self._line.end(why)
@@ -77,7 +81,10 @@ class Connection:
         """Stay connected until it is over."""
         why = "stopped"
         try:
-            why = await self._live()
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._line.warming.serve)
+                why = await self._live()
+                tasks.cancel_scope.cancel()
         finally:
             self._line.tell(FeedAction.ENDED, text=why)
 

@@ -13,6 +13,7 @@ GAP_OPENED     nothing was recorded from `from_ns` on; with a `channel`: of the 
                sends them no longer, or has no history of them
 GAP_CLOSED     what was asked for flows again: the hole is from `from_ns` to `to_ns`; with a `channel`: of the symbols in `text`
 BACKFILLED     `count` pages of history of `channel` were fetched for it; a channel of which none are told keeps its hole
+WARMED         `count` rows of history of an instrument lie in front of this, for the strategies that waited for it; or why there are none
 ENDED          there will be no more of this feed, and why
 
 Normalisers tell besides: REJECTED of a message or row that was refused (`position`, `text`), IGNORED of `count` messages of a

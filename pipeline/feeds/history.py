@@ -49,6 +49,18 @@ Fetch = Callable[[Question], Awaitable[bytes]]
 """Asks a question, gives the body of the answer. Raises HistoryError."""
 
 
+async def asked(fetch: Fetch, question: Question) -> bytes:
+    """The answer to a question, asked again where that may help. Raises HistoryError."""
+    for remaining in reversed(range(TRIES)):
+        try:
+            return await fetch(question)
+        except HistoryError as error:
+            if error.is_final or not remaining:
+                raise
+            await anyio.sleep(max(TRY_AGAIN_S, error.wait_s))
+    raise AssertionError  # the last try returned or raised
+
+
 class History:
     """Fills holes of one feed; `fill` runs as long as a connection."""
 
@@ -128,7 +140,7 @@ class History:
             count += 1
             if count > PAGES_MAX:
                 raise HistoryError(f"more than {PAGES_MAX} pages")
-            body = await self._asked(question)
+            body = await asked(self._fetch, question)
             await self._inbox.room()
             self._inbox.put([(self._number, Answer(hole.topic, self._clock.now_ns(), body))], len(body))
             self._pages[hole.topic.channel] += 1
@@ -136,16 +148,6 @@ class History:
                 question = questions.send(body)
             except StopIteration:
                 question = None
-
-    async def _asked(self, question: Question) -> bytes:
-        for remaining in reversed(range(TRIES)):
-            try:
-                return await self._fetch(question)
-            except HistoryError as error:
-                if error.is_final or not remaining:
-                    raise
-                await anyio.sleep(max(TRY_AGAIN_S, error.wait_s))
-        raise AssertionError  # the last try returned or raised
 
     def _failed(self, hole: Hole, why: str) -> None:
         if self._holes.failed(hole):

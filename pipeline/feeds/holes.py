@@ -83,6 +83,10 @@ class Holes:
                 begins_ns = self._open_ns.pop(topic)  # a clock that was set back may show less
                 self._closed[topic] = Hole(topic, begins_ns, max(begins_ns, to_ns) + self._margin_ns)
 
+    def flows(self, topic: Topic) -> bool:
+        """Whether a topic that is wanted was acknowledged."""
+        return topic in self._since_ns
+
     def forget(self, wanted: AbstractSet[Topic]) -> None:
         """Only these are wanted any longer."""
         for known in (self._since_ns, self._open_ns, self._closed):

@@ -12,12 +12,12 @@ from typing import Final
 
 from pipeline.feeds.bell import Bell
 from pipeline.feeds.facts import Fact
-from pipeline.ports import Answer, Message
+from pipeline.ports import Answer, Message, Warmed
 
 COUNT_MAX: Final = 500_000
 BYTES_MAX: Final = 256 * 2**20
 
-Item = tuple[int, Message | Fact | Answer]
+Item = tuple[int, Message | Fact | Answer | Warmed]
 """A feed's number, and what came of it."""
 
 

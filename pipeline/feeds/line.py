@@ -15,6 +15,7 @@ from pipeline.feeds.silence import NONSENSE_S, PATIENCE_S, Silence
 from pipeline.feeds.subscriptions import ANSWER_S, Subscriptions
 from pipeline.feeds.unheard import UNHEARD_S, Unheard
 from pipeline.feeds.vendor import Vendor
+from pipeline.feeds.warming import Warming
 from pipeline.ports import Channel, Clock, Topic
 
 
@@ -70,6 +71,7 @@ class Line:
         self.subscriptions = Subscriptions(times.answer_s)
         self.holes = Holes(lead_ns=self.lead_ns)
         self.history = History(vendor, number, self.holes, inbox, clock, fetch, settle_s=times.settle_s)
+        self.warming = Warming(vendor, number, self.holes, inbox, clock, fetch, settle_s=times.settle_s)
         self.message_count = 0
         """Messages put into the inbox."""
         self.last_ns: int | None = None

@@ -225,6 +225,7 @@ def vendor(
         quiet_s=_QUIET_S,
         sentinel=Topic(watched, SENTINEL) if watched in _QUIET_S else None,
         history=lambda topic, from_ns, to_ns: _history(topic, from_ns, to_ns, key=key, rest_url=rest_url.rstrip("/")),
+        history_of=frozenset((Channel.QUOTES, Channel.PRINTS, *BAR_NS)),
         secrets=(key.encode(),),
         options={"channels": " ".join(sorted(channels)), "url": url, "rest_url": rest_url},
     )

@@ -73,6 +73,16 @@ class SessionRows:
             self.session_ns = int(piece.session_ns[-1])
         self.session_ns = int(stretch.session_ns[-1])
 
+    def numbered(self, stretch: Stretch) -> Blocks:
+        """The rows of a stretch with the session's numbers, without definitions that tell nothing new; nothing is remembered of them."""
+        return self._numbered(stretch).blocks
+
+    def placed(self, stretch: Stretch) -> Iterator[Blocks]:
+        """Rows that have all their numbers, with the timers due among them."""
+        for piece in self._pieces(stretch):
+            yield self._with_timers(piece)
+            self.session_ns = int(piece.session_ns[-1])
+
     def ticked(self, now_ns: int) -> Blocks:
         """The timers due by now while nothing came.
 

@@ -29,7 +29,7 @@ class Vendor:
     what is subscribed. `sentinel` is a topic that is never quiet for long while the market is open, asked for besides;
     `quiet_s` tells for each channel after how many seconds of silence, while its market is open, the connection counts
     as mute. `history` asks for what was missed of a topic between two moments (UTC nanoseconds, the end exclusive);
-    None where the vendor has no history. `calendar` is whose hours: XNYS, 24/7.
+    None where the vendor has no history; `history_of` are the channels that it has some of. `calendar` is whose hours: XNYS, 24/7.
     """
 
     name: str
@@ -44,6 +44,7 @@ class Vendor:
     headers: Callable[[], Mapping[str, str]] = dict
     frame_bytes_max: int = 16 * 2**20
     history: Callable[[Topic, int, int], Questions] | None = None
+    history_of: AbstractSet[Channel] = frozenset()
     options: Mapping[str, str] = field(default_factory=dict)
     """What else was set, as the session's settings keep it: no secrets."""
     secrets: tuple[bytes, ...] = field(default=(), repr=False)

@@ -180,7 +180,7 @@ def _check_new(names: dict[str, str]) -> str:
 
 
 def _call(number: int, name: str, handler: str, names: dict[str, str]) -> str:
-    is_out = "" if name in OF_ORDERS else f" or not {names['hears']}(world, {number}, instrument_id)"
+    is_out = "" if name in OF_ORDERS else f" or not {names['hears']}(world, {number}, instrument_id, event.origin)"
     return (
         f"def call_{number}_{name}(world, cells, instrument_id, event):\n"
         f"    if world.runs[{number}].is_stopped{is_out}:\n"

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from pipeline.codes import Kind, RequestAction
+from pipeline.codes import Kind, RequestAction, SessionAction
 from pipeline.feeds.line import Times
 from pipeline.feeds.vendor import WATCHED, Vendor
 from pipeline.instruments import spelling_meant
@@ -123,6 +123,8 @@ def begun(store: Store, recording: Recording, code: Code, fold: LocalFold) -> It
     manifest = _created(store, recording, code, settings, now_ns)
     with opened(store, manifest, fold, is_live=True) as recorder:
         start = start_rows(settings, code.hashes, seed=0)
+        if any(plan.strategy.warm_up for plan in fold.plans):
+            start.append({"action": int(SessionAction.WARMING), "key": "warm_up"})
         symbols = frozenset(recording.symbols)
         if opening is None:
             recorder.session_ns = now_ns

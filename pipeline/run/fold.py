@@ -184,6 +184,11 @@ class LocalFold:
         self._following = Following(self._engine, scanners) if scanners else None
 
     @property
+    def plans(self) -> Sequence[Plan]:
+        """The strategies as the engine runs them."""
+        return self._plans
+
+    @property
     def speed(self) -> Speed:
         """How handlers run here."""
         return Speed.INTERPRETED if isinstance(self._engine, Engine) else Speed.COMPILED

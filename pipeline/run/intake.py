@@ -92,6 +92,21 @@ class Intake:
         if told:
             yield from self._rows.taken(joined(told))
 
+    def history(self, number: int, answers: Sequence[Answer]) -> Blocks:
+        """The rows of pages that a feed's strategies wait for, by the session's numbers; they are no inputs yet."""
+        batch = self._normalizers[number - 1].read_history(answers) if answers else []
+        self.progress[number - 1].meet(batch)
+        count = row_count(batch)
+        times = np.full(count, self.session_ns)
+        return self._rows.numbered(Stretch(batch, times, np.full(count, number, np.int16))) if count else []
+
+    def placed(self, batch: Blocks, number: int, now_ns: int) -> Iterator[Blocks]:
+        """Rows that come from inside, as inputs of this moment."""
+        count = row_count(batch)
+        times = np.full(count, max(now_ns, self.session_ns))
+        blocks = [block.with_columns(ts_recv_ns=times[: len(block)]) for block in batch]
+        yield from self._rows.placed(Stretch(blocks, times, np.full(count, number, np.int16)))
+
     def ticked(self, now_ns: int) -> Blocks:
         """The timers due by now; before the first row of a feed there is no grid."""
         return self._rows.ticked(now_ns) if self._rows.session_ns > 0 else []
@@ -112,7 +127,7 @@ class Intake:
 
     def _batches(self, number: int, items: Sequence[Item]) -> Iterator[Blocks]:
         for kind, run in groupby([item for _, item in items], key=type):
-            same = list(run)
+            same: list[Any] = list(run)
             yield self._events(number - 1, kind, same)
             if self._keeps_raw:
                 yield [rawness.block_of(self._names[number - 1], same)]

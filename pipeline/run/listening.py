@@ -20,6 +20,7 @@ from pipeline.feeds.opening import open_socket
 from pipeline.feeds.progress import Progress
 from pipeline.feeds.vendor import Vendor
 from pipeline.kernel.build import CACHE_VARIABLE
+from pipeline.ports import Wish
 from pipeline.run.beginning import Recording
 from pipeline.run.missing import Since
 
@@ -64,6 +65,10 @@ class Listening:
         """Make connections anew that can't be believed: number of the feed, number of the connection, why."""
         for number, connection, why in troubles:
             self._connections[number - 1].reconnect(connection, why)
+
+    def warm(self, number: int, wish: Wish) -> None:
+        """Have a feed fetch history that strategies wait for."""
+        self._connections[number - 1].warm(wish)
 
     def close(self) -> None:
         """End every feed, and wait until each has said so."""

@@ -20,9 +20,11 @@ from pipeline.feeds.facts import Fact
 from pipeline.feeds.inbox import Inbox, Item
 from pipeline.instruments import Instrument
 from pipeline.log.manifest import Manifest
+from pipeline.log.reader import LogReader
 from pipeline.log.seal import seal
 from pipeline.log.store import Store
 from pipeline.normalize.reference import SHARES_VENUE
+from pipeline.ports import Answer, Message, Warmed
 from pipeline.run.beginning import Begun, Recording, begun, symbol_meant
 from pipeline.run.code import code_of
 from pipeline.run.control import Request
@@ -31,6 +33,7 @@ from pipeline.run.intake import LIVE_TIMER_NS
 from pipeline.run.listening import Listening, sole, symbols_for
 from pipeline.run.picks import Picks
 from pipeline.run.referencing import facts_of, opening_rows
+from pipeline.run.warming import WAITED_BY, Warming
 from pipeline.units import NANO
 
 _LOOK_AT_DISK_EVERY_S: Final = 5.0
@@ -100,7 +103,7 @@ def record(
             Listening(recording, inbox, symbols, session.missing, session.intake.recalled) as listening,
         ):
             session.intake.progress = listening.progress
-            loop = _Loop(recording, session, inbox, listening, ending, store)
+            loop = _Loop(recording, session, inbox, listening, ending, store, Warming(fold.plans, recording.vendors))
             loop.run()
             ending.lag_s_max = loop.lag_s_max
     ending.sealing = session.recorder.sealing.trouble
@@ -128,12 +131,19 @@ def bites(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
     """What waits, in order, in pieces that are reduced in some tens of milliseconds and fit into one commit."""
     start, count_bytes = 0, 0
     for place, (_, item) in enumerate(items):
-        count_bytes += 0 if isinstance(item, Fact) else len(item.payload)
+        count_bytes += _bytes_of(item)
         if count_bytes >= _BITE_BYTES or place - start + 1 >= _BITE_COUNT:
             yield items[start : place + 1]
             start, count_bytes = place + 1, 0
     if start < len(items):
         yield items[start:]
+
+
+def _bytes_of(item: Message | Fact | Answer | Warmed) -> int:
+    """How much there is of it to be read."""
+    if isinstance(item, Warmed):
+        return sum(len(answer.payload) for answer in item.answers)
+    return 0 if isinstance(item, Fact) else len(item.payload)
 
 
 class _Loop:
@@ -147,6 +157,7 @@ class _Loop:
         listening: Listening,
         ending: Ending,
         store: Store,
+        warming: Warming,
     ) -> None:
         self._recording = recording
         self._recorder = session.recorder
@@ -159,13 +170,16 @@ class _Loop:
         self._picks = Picks([vendor.name for vendor in recording.vendors])
         self._picks.symbols = session.picked
         self._asked_for = session.picked
-        self._recorder.seen.append(self._picks.add)
+        self._warming = warming
+        self._recorder.seen += [self._picks.add, warming.add]
+        self._session = session
         self._looked_at_disk_s = 0.0
         self._told_lag_s = 0.0
         self.lag_s_max = 0.0
         """The longest that a message waited until it was reduced."""
 
     def run(self) -> None:
+        self._recall()
         self._introduce(frozenset(self._symbols) | set(self._recording.watched))
         while not self._is_over():
             self._turn(self._wait_s())
@@ -175,8 +189,11 @@ class _Loop:
     def _turn(self, wait_s: float) -> None:
         items = self._inbox.take(wait_s)
         for bite in bites(items):
-            for batch in self._intake.taken(bite):
+            for batch in self._intake.taken([item for item in bite if not isinstance(item[1], Warmed)]):
                 self._recorder.take(batch)
+            for _, item in bite:
+                if isinstance(item, Warmed):
+                    self._warm(item)
             self._tell_lag(bite[0])
             if self._is_over():
                 self._listening.close()  # at once: what came is still reduced, and nothing more comes
@@ -191,7 +208,30 @@ class _Loop:
             self._carry_out(request)
         if self._picks.symbols != self._asked_for:
             self._ask()
+        self._ask_history()
         self._listening.renew(self._intake.troubles())
+
+    def _recall(self) -> None:
+        """Who waited for history in a session that goes on, or in what one begins with, waits still."""
+        if self._warming.is_wanted and self._recorder.last_seq:
+            self._recorder.flush()
+            log = LogReader(self._store.folder(self._session.manifest.id))
+            self._warming.recall(log.batches(what="all", kinds=WAITED_BY), self._recorder.last_seq)
+
+    def _ask_history(self) -> None:
+        """Ask for the history that strategies wait for."""
+        for number, wish in self._warming.wishes():
+            if self._recording.vendors[number - 1].history is None:
+                now_ns = self._recording.clock.now_ns()
+                self._warm(Warmed(now_ns, wish, now_ns, (), "its vendor has no history that can be asked for"))
+            else:
+                self._listening.warm(number, wish)
+
+    def _warm(self, warmed: Warmed) -> None:
+        """Give strategies the history they wait for; all that came before is committed first, so that nothing falls between."""
+        self._recorder.flush()
+        for batch in self._warming.given(warmed, self._intake, self._recording.clock.now_ns()):
+            self._recorder.take(batch)
 
     def _tell_lag(self, oldest: Item) -> None:
         """How long the oldest of what was just reduced had waited; on the tape where it was long, but not with every batch."""

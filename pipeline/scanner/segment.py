@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from pipeline.block import Block, Blocks, concat
-from pipeline.codes import Kind
+from pipeline.codes import Kind, Origin
 
 USED: Final[Mapping[Kind, tuple[str, ...]]] = {
     Kind.INSTRUMENT: ("symbol", "asset_class", "size_step_nano", "multiplier_nano", "calendar"),
@@ -32,12 +32,18 @@ Segment = Mapping[Kind, Block]
 
 
 def narrowed(batch: Iterable[Block]) -> Blocks:
-    """The blocks that are looked into, with the columns that are used."""
-    return [
+    """The blocks that are looked into, with the columns that are used, without what was put there to warm up strategies."""
+    used = [
         Block(block.kind, {name: block.columns[name] for name in (*_HEADER, *USED[block.kind])})
         for block in batch
         if block.kind in USED and len(block)
     ]
+    return [rest for block in used if len(rest := _without_history(block))]
+
+
+def _without_history(block: Block) -> Block:
+    is_history = block.number("origin") == int(Origin.WARMUP)
+    return block.take(~is_history) if is_history.any() else block
 
 
 def segment_of(pieces: Sequence[Block]) -> Segment:

@@ -17,6 +17,7 @@ from pipeline.codes import (
     Origin,
     RequestAction,
     RiskRule,
+    SessionAction,
     Side,
     TradingStatus,
 )
@@ -201,11 +202,22 @@ def test_an_exit_or_a_protective_order_without_a_slot_is_told():
     assert answers == [(3, "NO_SLOT", Side.SELL)]
 
 
-def test_warm_up_reaches_handlers_but_enters_nothing():
-    day = Day().quote(1, 10, 10.1, origin=Origin.WARMUP).quote(2, 10, 10.1)
-    engine, derived = day.run([probe(on_quote=lambda s, e, p, ctx: enter(ctx, Side.BUY, quantity=1))])
-    assert derived.column(Kind.RISK, "rule") == [RiskRule.BACKFILLED, RiskRule.PASSED]
-    assert engine.world.clock.is_live
+def test_warm_up_reaches_who_waits_for_it_and_enters_nothing():
+    day = Day(()).add(Kind.SESSION, 0, 0, action=SessionAction.WARMING)
+    day.add(Kind.INSTRUMENT, 0, symbol="AAA", tick_nano=nano(0.01)).quote(1, 9, 9.1)
+    day.quote(2, 10, 10.1, origin=Origin.WARMUP).add(Kind.FEED, 3, 1, action=FeedAction.WARMED).quote(4, 11, 11.1)
+    heard = []
+
+    def on_quote(s, e, p, ctx):
+        heard.append((ctx.strategy_id, e.bid))
+        enter(ctx, Side.BUY, quantity=1)
+
+    waiting, plain = probe(on_quote=on_quote, warm_up="5m"), probe(on_quote=on_quote)
+    engine, derived = day.run([waiting, plain])
+    assert heard == [(2, 9.0), (1, 10.0), (1, 11.0), (2, 11.0)]
+    rules = [(row["strategy_id"], row["rule"]) for row in derived[Kind.RISK]]
+    assert rules == [(2, RiskRule.PASSED), (1, RiskRule.BACKFILLED), (1, RiskRule.PASSED), (2, RiskRule.PASSED)]
+    assert engine.world.instruments[1].bid == 11.0
 
 
 def test_the_operator_flattens_halts_and_resets():

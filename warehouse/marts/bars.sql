@@ -1,4 +1,5 @@
 -- grain: one row per bar closed, and one more per revision
+-- without what was put in front for strategies to warm up: see log.bar
 -- timeframe: how long it is, as one asks for it; prices: quote currency; volume: shares, contracts or coins
 -- bar_length: nanoseconds, ticks, steps, nano-dollars or nanos of range, by bar_unit
 with events as (
@@ -19,3 +20,4 @@ select
         session, run, seq, ord, ts_event, symbol, venue, size_step_nano
     )
 from events
+where origin is distinct from 'warmup'

@@ -1,4 +1,5 @@
 -- grain: one row per trade on the tape
+-- without what was put in front for strategies to warm up: see log.print
 -- price: quote currency; size: shares, contracts or coins
 with events as (
     select * from with_symbol('staging.stg_prints')
@@ -17,3 +18,4 @@ select
         session, run, seq, ord, ts_event, symbol, venue, size_step_nano
     )
 from events
+where origin is distinct from 'warmup'

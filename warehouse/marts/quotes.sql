@@ -1,4 +1,5 @@
 -- grain: one row per change of the best bid or offer
+-- without what was put in front for strategies to warm up: see log.quote
 -- bid, ask: quote currency; sizes: shares, contracts or coins
 with events as (
     select * from with_symbol('staging.stg_quotes')
@@ -18,3 +19,4 @@ select
         session, run, seq, ord, ts_event, symbol, venue, size_step_nano
     )
 from events
+where origin is distinct from 'warmup'

@@ -1,4 +1,5 @@
 -- grain: one row per change of trading state, price bands or short-sale rule
+-- without what was put in front for strategies to warm up: see log.status
 -- limits: quote currency
 with events as (
     select * from with_symbol('staging.stg_statuses')
@@ -16,3 +17,4 @@ select
         session, run, seq, ord, ts_event, symbol, venue, size_step_nano
     )
 from events
+where origin is distinct from 'warmup'

@@ -1,0 +1,138 @@
+"""Strategies that wait for history, at both speeds: who hears what of it, and what it moves."""
+
+import dataclasses
+import random
+
+import pytest
+from test_universe import ADDED, DROPPED, FIRST, HELLO, KEPT, on_start, settings, universe_rows
+from two_speeds import Day, Derived, packed, stream
+
+from pipeline.block import between
+from pipeline.codes import FeedAction, Kind, Origin, SessionAction
+from pipeline.core.context import IN_UNIVERSE, WAITING
+from pipeline.core.engine import Engine, Plan
+from pipeline.core.verbs import say
+from pipeline.core.world import index_of
+from pipeline.kernel.engine import CompiledEngine
+
+QUOTED = 2
+
+
+def told_quote(s, quote, p, ctx):
+    say(ctx, QUOTED, float(quote.origin), quote.bid, ctx.bid)
+
+
+WAITER = dataclasses.replace(FIRST.strategy, name="waiter", on_start=on_start, warm_up="10m")
+TELLER = dataclasses.replace(WAITER, name="teller", on_quote=told_quote, on_print=None)
+KINDS = (Kind.QUOTE, Kind.PRINT, Kind.BAR, Kind.STATUS)
+CHANGES = {
+    60: [(1, ADDED, 1), (2, ADDED, 2)],
+    200: [(2, ADDED, 1), (1, ADDED, 2)],
+    420: [(1, DROPPED, 1)],
+    640: [(1, ADDED, 1), (2, DROPPED, 2)],
+}
+
+
+def behind(universe):
+    """Three that want history, of which one stays until it is flat, and one that doesn't; without a universe all hear all."""
+    one, two = (1, 2) if universe else (0, 0)
+    plain = dataclasses.replace(WAITER, name="plain", warm_up="")
+    return [
+        Plan(WAITER, FIRST.params, one),
+        Plan(dataclasses.replace(WAITER, name="kept"), FIRST.params, two, KEPT),
+        Plan(plain, FIRST.params, one),
+        Plan(TELLER, FIRST.params, two),
+    ]
+
+
+def warmed_day(seed=5, count=800):
+    """A stream in which a quarter of the market's rows is history, some instruments are warmed, one of them again and again."""
+    rng, day = random.Random(seed), Day(())
+    day.add(Kind.SESSION, 0, 0, action=SessionAction.WARMING)
+    for kind, row in stream(count=count).rows:
+        is_history = kind in KINDS and rng.random() < 0.25
+        day.rows.append((kind, {**row, "origin": Origin.WARMUP} if is_history else row))
+        if rng.random() < 0.02:
+            times = {"ts_recv_ns": row["ts_recv_ns"], "ts_event_ns": row["ts_event_ns"], "source": 1}
+            day.rows.append(
+                (Kind.FEED, {**times, "origin": 0, "instrument_id": rng.choice((1, 2, 2)), "action": FeedAction.WARMED})
+            )
+    day.rows = [(kind, {**row, "seq": seq}) for seq, (kind, row) in enumerate(day.rows, 1)]
+    return day
+
+
+def run(engine_class, universe, *, size):
+    engine, derived = engine_class(behind(universe), settings(universe)), Derived()
+    hashes = []
+    for batch in warmed_day().batches(size):
+        first = min(int(block.number("seq")[0]) for block in batch)
+        end = max(int(block.number("seq")[-1]) for block in batch) + 1
+        for seq in [seq for seq in CHANGES if universe and first <= seq < end]:
+            derived.take(engine.reduce(between(batch, first, seq + 1)))
+            derived.take(engine.decide(universe_rows(seq, *CHANGES[seq])))
+            first = seq + 1
+        if part := between(batch, first, end):
+            derived.take(engine.reduce(part))
+        hashes.append(engine.state_hash())
+    return engine, derived, hashes
+
+
+@pytest.mark.parametrize("universe", [0, 1])
+def test_both_speeds_and_all_batches_come_to_the_same_bytes(universe):
+    engine, derived, _ = run(Engine, universe, size=None)
+    for engine_class, size in ((Engine, 7), (CompiledEngine, None), (CompiledEngine, 1)):
+        other, rows, _ = run(engine_class, universe, size=size)
+        assert packed(rows) == packed(derived)
+        assert (other.state_hash(), other.decisions_hash()) == (engine.state_hash(), engine.decisions_hash())
+
+
+@pytest.mark.parametrize("universe", [0, 1])
+def test_history_is_heard_by_who_waits_for_it_until_it_is_there_and_moves_no_quote(universe):
+    engine, derived, _ = run(Engine, universe, size=None)
+    kinds = {row["seq"]: kind for kind, row in warmed_day().rows}
+    origins = {row["seq"]: row["origin"] for _, row in warmed_day().rows}
+    warmed = [(row["seq"], row["instrument_id"]) for kind, row in warmed_day().rows if kind is Kind.FEED]
+    told = [row for row in derived.by_kind[Kind.MESSAGE] if row["code"] == QUOTED and row["strategy_id"] == 4]
+    heard = {}
+    for row in told:
+        assert kinds[row["seq"]] is Kind.QUOTE
+        assert row["a"] == origins[row["seq"]]
+        if row["a"] == Origin.INPUT:
+            assert row["b"] == row["c"], "a live quote is in force, and history never is"
+        heard.setdefault(row["instrument_id"], []).append((row["seq"], row["a"]))
+    for instrument_id, rows in heard.items():
+        picked = [seq for seq, changes in CHANGES.items() if (instrument_id, ADDED, 2) in changes] if universe else [0]
+        until = min((seq for seq, id_ in warmed if id_ == instrument_id and seq > picked[0]), default=10**9)
+        assert all(origin == Origin.WARMUP for seq, origin in rows if seq < until)
+        assert all(origin == Origin.INPUT for seq, origin in rows if seq > until)
+    assert {origin for rows in heard.values() for _, origin in rows} == {Origin.INPUT, Origin.WARMUP}
+    standing = {id_: engine.world.cells[index_of(engine.world, 4, id_)].standing for id_ in (1, 2, 3)}
+    assert universe or standing == {1: IN_UNIVERSE, 2: IN_UNIVERSE, 3: WAITING}
+
+
+def test_what_history_makes_a_strategy_wish_is_refused():
+    _, derived, _ = run(Engine, 0, size=None)
+    origins = {row["seq"]: (kind, row["origin"]) for kind, row in warmed_day().rows}
+    by_rule = {}
+    for row in derived.by_kind[Kind.RISK]:
+        kind, origin = origins[row["cause_seq"]]
+        if row["cause_ord"] == 0 or kind is Kind.QUOTE:
+            by_rule.setdefault((origin, row["strategy_id"]), set()).add(row["rule"] == 20)
+    assert by_rule[Origin.WARMUP, 1] == {True}
+    assert True not in by_rule[Origin.INPUT, 1]
+    assert (Origin.WARMUP, 3) not in by_rule or True not in by_rule[Origin.WARMUP, 3]
+
+
+def test_who_is_introduced_waits_and_who_comes_back_waits_again():
+    _, derived, _ = run(Engine, 1, size=None)
+    hello = [
+        (row["seq"], row["strategy_id"])
+        for row in derived.by_kind[Kind.MESSAGE]
+        if row["code"] == HELLO and row["c"] != row["c"] and row["instrument_id"] == 1
+    ]
+    assert [each for each in hello if each[1] in (1, 3)] == [(60, 1), (60, 3)]
+    assert not [
+        row
+        for row in derived.by_kind[Kind.INTENT]
+        if row["strategy_id"] == 1 and 421 < row["seq"] < 640 and row["instrument_id"] == 1 and row["action"] == 0
+    ]
