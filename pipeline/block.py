@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.codes import Kind
+from pipeline.codes import Kind, Origin
 from pipeline.events import FIELD_BY_NAME, Field
 
 Numbers = np.ndarray[Any, np.dtype[Any]]
@@ -189,6 +189,12 @@ def session_times(batch: Blocks, since_ns: int) -> tuple[Numbers, Numbers]:
     ts_recv_ns = np.concatenate([block.number("ts_recv_ns") for block in batch])
     order = np.argsort(seq, kind="stable")
     return seq[order], np.maximum.accumulate(np.maximum(ts_recv_ns[order], since_ns))
+
+
+def without_warm_up(block: Block) -> Block:
+    """The rows without history that was put there for strategies to warm up."""
+    is_history = block.number("origin") == int(Origin.WARMUP)
+    return block.take(~is_history) if is_history.any() else block
 
 
 def row_count(batch: Blocks) -> int:

@@ -106,10 +106,11 @@ class SessionRows:
         for block in batch:
             self.session_ns = max(self.session_ns, int(block.number("ts_recv_ns").max()))
             if block.kind is Kind.INSTRUMENT:
-                self._recall_instruments(block)
+                self.know(block)
             self._repeats.repeated(block)
 
-    def _recall_instruments(self, block: Block) -> None:
+    def know(self, block: Block) -> None:
+        """These definitions stand in the session already, by its numbers."""
         for row in block.rows():
             known = Instrument(**{name: row[name] for name in _INSTRUMENT_FIELDS})
             self._ids[known.venue, known.symbol] = row["instrument_id"]

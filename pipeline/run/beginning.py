@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
+from pipeline.block import Block
 from pipeline.codes import Kind, RequestAction, SessionAction
 from pipeline.feeds.line import Times
 from pipeline.feeds.vendor import WATCHED, Vendor
@@ -28,7 +29,7 @@ from pipeline.run.fold import FoldPlan, LocalFold
 from pipeline.run.halting import halted
 from pipeline.run.intake import Intake
 from pipeline.run.missing import Since, missing_in
-from pipeline.run.picks import Picks
+from pipeline.run.picks import PICKED_BY, Picks
 from pipeline.run.recording import SHELL_KINDS, Recorder, opened, start_rows
 from pipeline.run.strategies import strategy_entries
 from pipeline.run.verifying import recorded_plan
@@ -93,8 +94,8 @@ class Begun:
     intake: Intake
     symbols: frozenset[str]
     """Those asked for at the start, and those the operator added or dropped since."""
-    picked: frozenset[str] = frozenset()
-    """Those in the universe, with their feed in front, where it goes on."""
+    picks: Picks
+    """Those in the universe, with their feed in front."""
     missing: Sequence[Since] = ()
     """Since when each feed is missing, where it goes on."""
     how: str = "new"
@@ -125,6 +126,8 @@ def begun(store: Store, recording: Recording, code: Code, fold: LocalFold) -> It
         start = start_rows(settings, code.hashes, seed=0)
         if any(plan.strategy.warm_up for plan in fold.plans):
             start.append({"action": int(SessionAction.WARMING), "key": "warm_up"})
+        if opening is not None and recording.plan.scanners:
+            start.append({"action": int(SessionAction.SETTING), "key": "scanners", "text": '"begun anew"'})
         symbols = frozenset(recording.symbols)
         if opening is None:
             recorder.session_ns = now_ns
@@ -133,8 +136,21 @@ def begun(store: Store, recording: Recording, code: Code, fold: LocalFold) -> It
             begin(recorder, start, opening)
         _heed_halt(store, recorder)
         intake = _intake(recording, max(now_ns, recorder.session_ns))
-        how = f"goes on from {unfinished.id}{told}" if unfinished else f"new{told}"
-        yield Begun(manifest, recorder, intake, symbols, missing=missing, how=how)
+        if opening is not None and opening.instruments:
+            intake.know(Block.from_rows(Kind.INSTRUMENT, opening.instruments))
+        recorder.flush()
+        picks = _picks(LogReader(store.folder(manifest.id)), recording)
+        anew = ", its scanners anew" if opening and recording.plan.scanners else ""
+        how = f"goes on from {unfinished.id}{anew}{told}" if unfinished else f"new{told}"
+        yield Begun(manifest, recorder, intake, symbols, picks, missing, how)
+
+
+def _picks(log: LogReader, recording: Recording) -> Picks:
+    """What is picked, or held, at the end of a log."""
+    names = [strategy.name for strategy in recording.plan.strategies]
+    picks = Picks([vendor.name for vendor in recording.vendors], names)
+    picks.recall(log.batches(what="all", kinds=PICKED_BY))
+    return picks
 
 
 def _opening(store: Store, unfinished: Manifest, recording: Recording) -> Opening | None:
@@ -160,9 +176,7 @@ def _resumed(
     log: LogReader, manifest: Manifest, recorder: Recorder, recording: Recording, now_ns: int, how: str
 ) -> Begun:
     intake = _intake(recording, max(now_ns, recorder.session_ns))
-    symbols, picks = set(recording.symbols), Picks([vendor.name for vendor in recording.vendors])
-    for batch in log.batches(what="all", kinds=[Kind.INSTRUMENT, Kind.UNIVERSE]):
-        picks.add(batch, batch)
+    symbols, picks = set(recording.symbols), _picks(log, recording)
     for batch in log.batches(what="inputs"):
         if fed := [block for block in batch if block.kind not in SHELL_KINDS]:
             intake.recall(fed)
@@ -170,7 +184,7 @@ def _resumed(
             if block.kind is Kind.REQUEST:
                 _follow(symbols, zip(block.number("action").tolist(), block.text("target"), strict=True))
     missing = missing_in(log.batches(kinds=[Kind.FEED]), len(recording.vendors), recorder.session_ns)
-    return Begun(manifest, recorder, intake, frozenset(symbols), picks.symbols, missing, how)
+    return Begun(manifest, recorder, intake, frozenset(symbols), picks, missing, how)
 
 
 def symbol_meant(target: str) -> str:

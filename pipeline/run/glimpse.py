@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Final
 
-from pipeline.block import Block, Blocks
+from pipeline.block import Block, Blocks, without_warm_up
 from pipeline.codes import (
     FeedAction,
     IntentAction,
@@ -145,6 +145,7 @@ class Glimpse:
             feed.rows += len(block)
             if block.number("origin")[-1] == Origin.INPUT:
                 feed.lag_s = (recv_ns - int(block.number("ts_event_ns")[-1])) / NANO
+        block = without_warm_up(block)
         ids = block.number("instrument_id").tolist()
         if block.kind is Kind.QUOTE:
             for id_, bid, ask in zip(

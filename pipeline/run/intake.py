@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from pipeline.block import Block, Blocks, chained, row_count
+from pipeline.block import Block, Blocks, chained, row_count, without_warm_up
 from pipeline.codes import FeedAction, Kind
 from pipeline.feeds.facts import Fact, feed_block
 from pipeline.feeds.inbox import Item
@@ -50,8 +50,13 @@ class Intake:
         """Session time behind what was taken so far."""
         return max(self._rows.session_ns, self._start_ns)
 
+    def know(self, definitions: Block) -> None:
+        """These instruments were defined in front of anything that comes from a feed, for the session goes on from another."""
+        self._rows.know(definitions)
+
     def recall(self, batch: Blocks) -> None:
-        """Take in inputs that this session wrote before it was interrupted."""
+        """Take in inputs that this session wrote before it was interrupted; what was put there to warm up came from no stream."""
+        batch = [own for block in batch if len(own := without_warm_up(block))]
         self._rows.recall(batch)
         for number, recalled in enumerate(self.recalled, 1):
             recalled.add(0, [own for block in batch if len(own := block.take(block.number("source") == number))])

@@ -31,7 +31,6 @@ from pipeline.run.control import Request
 from pipeline.run.fold import INPUTS_WORTH_COMPILING, LocalFold, Speed
 from pipeline.run.intake import LIVE_TIMER_NS
 from pipeline.run.listening import Listening, sole, symbols_for
-from pipeline.run.picks import Picks
 from pipeline.run.referencing import facts_of, opening_rows
 from pipeline.run.warming import WAITED_BY, Warming
 from pipeline.units import NANO
@@ -97,7 +96,7 @@ def record(
     ):
         told(session)
         inbox = Inbox()
-        symbols = recording.desired(session.symbols | session.picked)
+        symbols = recording.desired(session.symbols | session.picks.symbols)
         with (
             undisturbed(),
             Listening(recording, inbox, symbols, session.missing, session.intake.recalled) as listening,
@@ -167,9 +166,8 @@ class _Loop:
         self._ending = ending
         self._store = store
         self._symbols = set(session.symbols)
-        self._picks = Picks([vendor.name for vendor in recording.vendors])
-        self._picks.symbols = session.picked
-        self._asked_for = session.picked
+        self._picks = session.picks
+        self._asked_for = session.picks.symbols
         self._warming = warming
         self._recorder.seen += [self._picks.add, warming.add]
         self._session = session

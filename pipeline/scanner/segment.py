@@ -7,8 +7,8 @@ many of them came in a batch. So what a segment makes of its rows may depend on 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from pipeline.block import Block, Blocks, concat
-from pipeline.codes import Kind, Origin
+from pipeline.block import Block, Blocks, concat, without_warm_up
+from pipeline.codes import Kind
 
 USED: Final[Mapping[Kind, tuple[str, ...]]] = {
     Kind.INSTRUMENT: ("symbol", "asset_class", "size_step_nano", "multiplier_nano", "calendar"),
@@ -38,12 +38,7 @@ def narrowed(batch: Iterable[Block]) -> Blocks:
         for block in batch
         if block.kind in USED and len(block)
     ]
-    return [rest for block in used if len(rest := _without_history(block))]
-
-
-def _without_history(block: Block) -> Block:
-    is_history = block.number("origin") == int(Origin.WARMUP)
-    return block.take(~is_history) if is_history.any() else block
+    return [rest for block in used if len(rest := without_warm_up(block))]
 
 
 def segment_of(pieces: Sequence[Block]) -> Segment:

@@ -1,5 +1,6 @@
 """A session that begins where another one ended decides what the other would have decided."""
 
+import dataclasses
 import json
 import math
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from pipeline.block import Block
 from pipeline.codes import Kind, SessionAction, Side
 from pipeline.core.carrying import carried, packed_from, text_of
+from pipeline.core.context import IN_UNIVERSE, LEAVING, OUT_OF_UNIVERSE, WAITING
 from pipeline.core.engine import Engine, Plan
 from pipeline.core.params import param, params
 from pipeline.core.record import record_of
@@ -21,6 +23,7 @@ from pipeline.core.settings import EngineSettings
 from pipeline.core.state import FloatArray, array, group, rows, state
 from pipeline.core.strategy import Strategy
 from pipeline.core.verbs import enter
+from pipeline.core.world import index_of
 from pipeline.errors import LogError
 
 PLACES = ("seq", "ord", "cause_seq", "cause_ord", "order_seq", "intent_seq", "intent_ord", "winner_seq", "winner_ord")
@@ -226,3 +229,55 @@ def test_numbers_come_back_as_they_were(number, values, is_on):
     assert record.pack(again) == packed
     assert json.loads(text)["extra"] == 1
     assert all(math.isnan(value) or value in json.loads(text)["inner.values"] or math.isinf(value) for value in values)
+
+
+def test_what_a_scanner_picked_is_left_but_for_what_is_held_and_who_waited_begins_anew():
+    def on_quote(s, e, p, ctx):
+        if ctx.instrument_id == 1 and ctx.position == 0.0 and ctx.open_orders == 0:
+            enter(ctx, Side.BUY, quantity=10)
+
+    day = Day(()).add(Kind.SESSION, 0, 0, action=SessionAction.WARMING)
+    for instrument_id, symbol in ((1, "AAA"), (2, "BBB")):
+        day.add(Kind.INSTRUMENT, 0, instrument_id, symbol=symbol, tick_nano=10_000_000)
+    for at_s in range(1, 5):
+        day.quote(at_s, 10, 10.1).quote(at_s, 20, 20.1, instrument_id=2)
+    trader = dataclasses.replace(probe(on_quote=on_quote, name="trader"), scanner_id=1)
+    waiter = dataclasses.replace(probe(on_quote=on_quote, name="waiter", warm_up="5m"), scanner_id=1)
+    plans, limits = [trader, waiter], EngineSettings(universe=1, latency_ns=1)
+    engine = Engine(plans, limits)
+    for start, stop in ((0, 4), (4, len(day.rows))):
+        reduced(engine, day, start, stop)
+        if start == 0:
+            rows_ = [
+                {
+                    "seq": 4,
+                    "ord": place,
+                    "origin": 3,
+                    "cause_seq": 4,
+                    "scanner_id": 1,
+                    "instrument_id": place,
+                    "action": 0,
+                }
+                for place in (1, 2)
+            ]
+            engine.decide([Block.from_rows(Kind.UNIVERSE, rows_)])
+    assert standings(engine) == {(1, 1): IN_UNIVERSE, (1, 2): IN_UNIVERSE, (2, 1): WAITING, (2, 2): WAITING}
+    told = list(carried(engine.snapshot(), plans))
+    assert [key for key, _ in told if key.startswith("state/")] == ["state/trader/1", "state/trader/2"]
+    other, _ = opened_with(engine, plans, day, len(day.rows), told, limits)
+    assert standings(other) == {
+        (1, 1): LEAVING,
+        (1, 2): OUT_OF_UNIVERSE,
+        (2, 1): OUT_OF_UNIVERSE,
+        (2, 2): OUT_OF_UNIVERSE,
+    }
+
+
+def standings(engine):
+    """Where each strategy stands in each instrument."""
+    world = engine.world
+    return {
+        (strategy, instrument): world.cells[index_of(world, strategy, instrument)].standing
+        for strategy in (1, 2)
+        for instrument in (1, 2)
+    }

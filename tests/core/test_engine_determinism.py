@@ -102,8 +102,11 @@ def test_one_changed_number_changes_the_hashes(whole):
     quotes[-1]["ask_nano"] += 10_000_000
     assert core_streams.outcome(day, None)[0].state_hash() != whole[0].state_hash()
     day = core_streams.stream()
-    prints = [row for kind, row in day.rows if kind == Kind.PRINT and not row["marks"] and row["instrument_id"] == 1]
-    prints = [row for row in prints if row["origin"] == Origin.INPUT]
+    prints = [
+        row
+        for kind, row in day.rows
+        if kind == Kind.PRINT and not row["marks"] and (row["instrument_id"], row["origin"]) == (1, Origin.INPUT)
+    ]
     prints[0]["size_steps"] += 1
     assert core_streams.outcome(day, None)[0].decisions_hash() != whole[0].decisions_hash()
 
