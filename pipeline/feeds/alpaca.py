@@ -222,5 +222,6 @@ def vendor(
         history=_History(key, secret, feed, rest_url),
         history_of=frozenset(_PATHS),
         secrets=(key.encode(), secret.encode()),
+        account=key,
         options={"feed": feed, "encoding": encoding.value},
     )

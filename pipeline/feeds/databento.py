@@ -321,6 +321,7 @@ def vendor(
         quiet_s=_QUIET_S if is_shares else {Channel.HEARTBEATS: _QUIET_S[Channel.HEARTBEATS]},
         sentinel=Topic(watched, SENTINEL) if is_shares and watched is not None else None,
         secrets=(key.encode(),),
+        account=f"{dataset} {key}",
         options={"channels": " ".join(sorted(channels)), "dataset": dataset, "quotes": quote_schema, "url": url},
     )
 

@@ -227,6 +227,7 @@ def vendor(
         history=lambda topic, from_ns, to_ns: _history(topic, from_ns, to_ns, key=key, rest_url=rest_url.rstrip("/")),
         history_of=frozenset((Channel.QUOTES, Channel.PRINTS, *BAR_NS)),
         secrets=(key.encode(),),
+        account=key,
         options={"channels": " ".join(sorted(channels)), "url": url, "rest_url": rest_url},
     )
 

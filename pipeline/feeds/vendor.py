@@ -49,6 +49,8 @@ class Vendor:
     """What else was set, as the session's settings keep it: no secrets."""
     secrets: tuple[bytes, ...] = field(default=(), repr=False)
     """The keys, so that a vendor that says one again is not recorded saying it."""
+    account: str = field(default="", repr=False)
+    """The key that the vendor counts connections by, with what it counts them for besides; '' where it counts none."""
 
 
 WATCHED: Final = "~"

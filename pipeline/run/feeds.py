@@ -20,7 +20,7 @@ Channels = frozenset[Channel]
 Maker = Callable[[str | None, Channels | None], Vendor]
 """Makes a feed for an address (None: the vendor's own) and channels (None: those it is best for)."""
 
-_ANY_KEY: Final = "simulated"
+ANY_KEY: Final = "simulated"
 """What a simulator is given for a key."""
 
 _STOCKS: Final = frozenset((Channel.QUOTES, Channel.PRINTS, Channel.STATUSES, Channel.BARS_1M))
@@ -64,50 +64,69 @@ def normalizers() -> dict[str, Callable[[], Normalizer]]:
 
 
 def _massive(url: str | None, channels: Channels | None) -> Vendor:
-    if url is None:
-        return massive.vendor(*_keys("massive"), channels=channels or _STOCKS)
-    return massive.vendor(_ANY_KEY, channels=channels or _STOCKS, url=url, rest_url=rest_of(url))
+    url = url or massive.URL
+    return massive.vendor(
+        *_keys("massive", url),
+        channels=channels or _STOCKS,
+        url=url,
+        rest_url=_rest(url, "massive.com", massive.REST_URL),
+    )
 
 
 def _alpaca(feed: str) -> Maker:
     def made(url: str | None, channels: Channels | None) -> Vendor:
-        if url is None:
-            return alpaca.vendor(*_keys("alpaca"), feed=feed, channels=channels or _STOCKS)
+        url = url or f"{alpaca.STREAM_URL}/{feed}"
+        # Paper accounts have a sandbox of their own: its REST is where its stream is, without the first word.
+        rest_url = f"https://{(urlsplit(url).hostname or '').removeprefix('stream.')}"
         return alpaca.vendor(
-            _ANY_KEY,
-            _ANY_KEY,
+            *_keys("alpaca", url),
             feed=feed,
             channels=channels or _STOCKS,
             stream_url=url.rpartition("/")[0],
-            rest_url=rest_of(url),
+            rest_url=_rest(url, "alpaca.markets", rest_url),
         )
 
     return made
 
 
 def _coinbase(url: str | None, channels: Channels | None) -> Vendor:
-    chosen = channels or frozenset((Channel.QUOTES, Channel.PRINTS))
-    if url is not None:
-        return coinbase_advanced.vendor(channels=chosen, socket_url=url, rest_url=rest_of(url))
-    has_key = is_there(KEYS["coinbase"][0])  # public channels need none
-    token = token_maker(*_keys("coinbase")) if has_key else None
-    return coinbase_advanced.vendor(channels=chosen, token=token)
+    url = url or coinbase_advanced.SOCKET_URL
+    has_key = not is_loopback(url) and is_there(KEYS["coinbase"][0])  # public channels need none
+    return coinbase_advanced.vendor(
+        channels=channels or frozenset((Channel.QUOTES, Channel.PRINTS)),
+        token=token_maker(*_keys("coinbase", url)) if has_key else None,
+        socket_url=url,
+        rest_url=_rest(url, "coinbase.com", coinbase_advanced.REST_URL),
+    )
 
 
 def _databento(url: str | None, channels: Channels | None) -> Vendor:
-    if url is None:
-        return databento.vendor(*_keys("databento"), channels=channels or _STOCKS)
-    return databento.vendor(_ANY_KEY, channels=channels or _STOCKS, url=f"tcp://{urlsplit(url).netloc}")
+    chosen = channels or _STOCKS
+    if url is None or is_loopback(url):
+        address = None if url is None else f"tcp://{urlsplit(url).netloc}"
+        return databento.vendor(*_keys("databento", url or ""), channels=chosen, url=address)
+    dataset = (urlsplit(url).hostname or "").partition(".")[0].replace("-", ".").upper()
+    return databento.vendor(
+        *_keys("databento", url), dataset=dataset, channels=chosen, url=f"tcp://{urlsplit(url).netloc}"
+    )
 
 
-def _keys(feed: str) -> tuple[str, ...]:
-    return tuple(map(key_named, KEYS[feed]))
+def _keys(feed: str, url: str) -> tuple[str, ...]:
+    """A simulator, which only this machine has, takes anything for a key; all others want the real one. Raises ConfigError."""
+    return tuple(ANY_KEY if is_loopback(url) else key_named(name) for name in KEYS[feed])
 
 
 def rest_of(url: str) -> str:
     """Where a simulator answers REST: at its socket's own door."""
     parts = urlsplit(url)
     return f"{'https' if parts.scheme == 'wss' else 'http'}://{parts.netloc}"
+
+
+def _rest(url: str, domain: str, of_vendor: str) -> str:
+    """Where REST is answered: at the vendor's own address for its own hosts, at the socket's door by anybody else."""
+    if f".{urlsplit(url).hostname}".endswith(f".{domain}"):
+        return of_vendor
+    return rest_of(url)
 
 
 CHANNELS: Final[Mapping[str, Channels]] = {

@@ -9,19 +9,18 @@ from pipeline.errors import ConfigError, TheirsError, UnitError
 from pipeline.feeds.fetching import fetching
 from pipeline.feeds.history import TRIES, TRY_AGAIN_S, Fetch, HistoryError
 from pipeline.feeds.reference_providers import PROVIDERS, Inquiry
+from pipeline.feeds.sockets import is_loopback
 from pipeline.feeds.vendor import Question
 from pipeline.instruments import meant_symbol
 from pipeline.log.store import Store
 from pipeline.normalize.reference import Fact
-from pipeline.run.feeds import KEYS
+from pipeline.run.feeds import ANY_KEY, KEYS
 from pipeline.run.keys import key_named
 from pipeline.run.referencing import Kept, keep
 from pipeline.run.trading_days import SHARES, day_of
 
 AT_ONCE: Final = 4
 """Inquiries under way at a time."""
-
-_ANY_KEY: Final = "simulated"
 
 
 class Answered(NamedTuple):
@@ -43,7 +42,8 @@ def inquire(
     names = list(dict.fromkeys(_symbol(text) for text in symbols if text.strip()))
     if not names:
         raise ConfigError("--symbols: name at least one")
-    secrets = tuple(_ANY_KEY if url else key_named(name) for name in KEYS[provider])
+    is_simulated = url is not None and is_loopback(url)
+    secrets = tuple(ANY_KEY if is_simulated else key_named(name) for name in KEYS[provider])
     inquiries = PROVIDERS[provider](secrets, names, day_of(now_ns(), SHARES), url)
     facts, failed = anyio.run(_asked, inquiries, now_ns)
     return Answered(keep(store, facts, now_ns=now_ns()), failed)

@@ -18,6 +18,7 @@ from pipeline.feeds.fetching import fetching
 from pipeline.feeds.inbox import Inbox
 from pipeline.feeds.opening import open_socket
 from pipeline.feeds.progress import Progress
+from pipeline.feeds.sockets import is_loopback
 from pipeline.feeds.vendor import Vendor
 from pipeline.kernel.build import CACHE_VARIABLE
 from pipeline.ports import Wish
@@ -117,10 +118,14 @@ class Listening:
 
 @contextmanager
 def sole(vendors: Iterable[Vendor]) -> Iterator[None]:
-    """Nobody else of this user connects to these feeds while it lasts. Raises OperatorError when somebody does."""
+    """Nobody else of this user connects to these feeds with these keys while it lasts. Raises OperatorError when somebody does.
+
+    A vendor counts connections by key, whatever its host; one without keys, and a simulator, which takes any, by address.
+    """
     with ExitStack() as stack:
         for vendor in vendors:
-            stack.callback(held(_locks(), vendor.name, vendor.url).release)
+            is_counted = bool(vendor.account) and not is_loopback(vendor.url)
+            stack.callback(held(_locks(), vendor.name, vendor.account if is_counted else vendor.url).release)
         yield
 
 
