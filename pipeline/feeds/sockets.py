@@ -5,6 +5,7 @@ on a stream of this rate compression costs the socket thread more than the line.
 """
 
 import ipaddress
+import ssl
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 from urllib.parse import urlsplit
@@ -22,6 +23,9 @@ CLOSE_S: Final = 2.0
 PING_S: Final = 10.0
 PONG_S: Final = 60.0
 """A busy server's answer to a ping stands in line behind its data; whether data flow is watched elsewhere."""
+
+CA_VARIABLE: Final = "SSL_CERT_FILE"
+"""Names a file of certificates to be trusted instead of the system's; OpenSSL reads it."""
 
 _FRAMES_WAITING_MAX: Final = 32
 """Messages the library holds before it stops reading: each may have a vendor's largest size."""
@@ -111,6 +115,7 @@ async def web_socket(vendor: Vendor) -> Socket:
             vendor.url,
             additional_headers=dict(vendor.headers()),
             compression=None,
+            ssl=ssl.create_default_context() if urlsplit(vendor.url).scheme == "wss" else None,
             proxy=None if is_loopback(vendor.url) else True,
             open_timeout=None,
             ping_interval=PING_S,
@@ -123,6 +128,12 @@ async def web_socket(vendor: Vendor) -> Socket:
         raise _refused(error.response.status_code, error.response.headers.get("Retry-After")) from None
     except WebSocketException as error:
         raise SocketError(f"no WebSocket: {error}") from None
+    except ssl.SSLCertVerificationError as error:
+        raise SocketError(
+            f"{without_query(vendor.url)}: certificate not trusted: {error.verify_message.rstrip('.')}; "
+            f"accepted are the system's authorities, or those in {CA_VARIABLE}",
+            is_fatal=True,
+        ) from None
     return WebSocket(connection)
 
 
