@@ -25,8 +25,9 @@ in `log.purchases`; of a download that was cut `feeds.dbn_mending` keeps what is
 **Live.** A `feeds.vendor` is a feed as a value; a `feeds.dialogue` is the conversation with its server, without a socket.
 A `feeds.connection` keeps it connected over `feeds.sockets`, one process a key (`feeds.credentials`): its `feeds.line` outlasts
 each `feeds.talk`, which a `feeds.watch` looks after, with `feeds.subscriptions` for what is not answered, `feeds.unheard` for
-what never came, and `feeds.silence` for what is not heard; between two of them lies the `feeds.backoff`, and `feeds.history` fills the `feeds.holes` by `feeds.fetching`, `feeds.warming` fetches what strategies wait for.
-What came, and the `feeds.facts` of it, waits in the `feeds.inbox` for the core, which tells its `feeds.progress`; a `feeds.bell`
+what never came, `feeds.silence` for what is not heard, and `feeds.lateness` for what is old; between two of them lies the
+`feeds.backoff`, and `feeds.history` fills the `feeds.holes` by `feeds.fetching`; `feeds.warming` fetches what strategies wait for. What came, and the `feeds.facts` of it, with no
+secret in them (`feeds.hiding`), waits in the `feeds.inbox` for the core, which tells its `feeds.progress`; a `feeds.bell`
 wakes who waits.
 
 **Coinbase.** `normalize.coinbase_advanced` reads `normalize.coinbase_advanced_words` over

@@ -180,7 +180,9 @@ class FeedAction(IntEnum):
     ENDED = 13
     IGNORED = 14
     UNHEARD = 15
-    WARMED = 16
+    LAGGING = 16
+    CAUGHT_UP = 17
+    WARMED = 18
 
 
 class SessionAction(IntEnum):

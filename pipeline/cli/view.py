@@ -22,7 +22,14 @@ if TYPE_CHECKING:
 _DRAWN_EVERY_S: Final = 0.25
 _TOLD_EVERY_S: Final = 0.5
 _SYMBOLS_MAX: Final = 20
-_COLOURS: Final = {"connected": "green", "mute": "yellow", "lost": "red", "ended": "red", "connecting": "cyan"}
+_COLOURS: Final = {
+    "connected": "green",
+    "mute": "yellow",
+    "lagging": "yellow",
+    "lost": "red",
+    "ended": "red",
+    "connecting": "cyan",
+}
 
 
 @contextmanager

@@ -7,6 +7,7 @@ REJECTED       topics of `channel` the vendor refuses or doesn't answer for: who
 UNHEARD        `count` symbols of which nothing ever came, though the vendor says it sends them. A thin name may be silent for long
 MUTE, HEARD    `channel` says nothing although its market is open, since `from_ns`; and speaks again
 SLOW           the socket was not read `count` times, as the core was behind: the vendor may cut us off
+LAGGING        what comes is `count` milliseconds old when it comes, for a while; CAUGHT_UP: no longer
 CLOCKS_APART   the vendor's clock is ahead of ours, by `count` milliseconds: told once. Worth an alarm
 LOST           a connection ended, or none was made (attempt `count`): the socket's or the vendor's `code`, and why
 GAP_OPENED     nothing was recorded from `from_ns` on; with a `channel`: of the symbols in front of the colon, as the vendor

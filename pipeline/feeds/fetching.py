@@ -1,12 +1,13 @@
 """Fetching: the answers of a vendor's REST, over httpx."""
 
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Final
 
 import httpx
 
+from pipeline.feeds.hiding import hidden
 from pipeline.feeds.history import Fetch, HistoryError
 from pipeline.feeds.sockets import SocketError, is_loopback, refuse_plain_text, without_query
 from pipeline.feeds.vendor import Question
@@ -49,8 +50,16 @@ async def _answer(client: httpx.AsyncClient, question: Question) -> bytes:
             return await _body(place, response)
     except SocketError as error:
         raise HistoryError(str(error), is_final=True) from None
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise HistoryError(f"{place}: {type(error).__name__} {error}") from None
+    except (httpx.HTTPError, httpx.InvalidURL) as error:  # some repeat the header they can't send
+        said = hidden(f"{type(error).__name__} {error}", _secrets(question))
+        raise HistoryError(f"{place}: {said}") from None
+
+
+def _secrets(question: Question) -> Iterator[bytes]:
+    """What of the headers is nobody's business."""
+    for name, value in question.headers.items():
+        if any(word in name.lower() for word in ("auth", "key", "secret", "token")):
+            yield from (value.encode(), value.partition(" ")[2].encode())
 
 
 async def _body(place: str, response: httpx.Response) -> bytes:

@@ -5,7 +5,7 @@ a hole, is told once, and is tried again, less and less often, as long as the co
 """
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 import anyio
@@ -14,6 +14,7 @@ import msgspec
 from pipeline.codes import FeedAction
 from pipeline.errors import TheirsError
 from pipeline.feeds.facts import NO_HISTORY, Fact
+from pipeline.feeds.hiding import hidden
 from pipeline.feeds.holes import Hole, Holes
 from pipeline.feeds.inbox import Inbox
 from pipeline.feeds.vendor import Question, Vendor
@@ -49,15 +50,22 @@ Fetch = Callable[[Question], Awaitable[bytes]]
 """Asks a question, gives the body of the answer. Raises HistoryError."""
 
 
-async def asked(fetch: Fetch, question: Question) -> bytes:
-    """The answer to a question, asked again where that may help. Raises HistoryError."""
+async def asked(fetch: Fetch, question: Question, secrets: Iterable[bytes]) -> bytes:
+    """The answer to a question as it may be recorded, asked again where that may help. Raises HistoryError.
+
+    There are servers that put the key into the address of the next page: stars stand for it.
+    """
     for remaining in reversed(range(TRIES)):
         try:
-            return await fetch(question)
+            body = await fetch(question)
         except HistoryError as error:
             if error.is_final or not remaining:
                 raise
             await anyio.sleep(max(TRY_AGAIN_S, error.wait_s))
+        else:
+            for secret in secrets:
+                body = body.replace(secret, b"*" * len(secret))
+            return body
     raise AssertionError  # the last try returned or raised
 
 
@@ -140,7 +148,7 @@ class History:
             count += 1
             if count > PAGES_MAX:
                 raise HistoryError(f"more than {PAGES_MAX} pages")
-            body = await asked(self._fetch, question)
+            body = await asked(self._fetch, question, self._vendor.secrets)
             await self._inbox.room()
             self._inbox.put([(self._number, Answer(hole.topic, self._clock.now_ns(), body))], len(body))
             self._pages[hole.topic.channel] += 1
@@ -164,4 +172,4 @@ class History:
 
     def _put(self, action: FeedAction, **values: int | str) -> None:
         fact = Fact(self._clock.now_ns(), action, **values)  # type: ignore[arg-type]  # by name, each its own type
-        self._inbox.put([(self._number, fact)], 0)
+        self._inbox.put([(self._number, fact._replace(text=hidden(fact.text, self._vendor.secrets)))], 0)

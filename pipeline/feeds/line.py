@@ -7,9 +7,11 @@ from pipeline.codes import FeedAction
 from pipeline.feeds.backoff import Backoff, Waits
 from pipeline.feeds.bell import Bell
 from pipeline.feeds.facts import Fact
+from pipeline.feeds.hiding import hidden
 from pipeline.feeds.history import SETTLE_S, Fetch, History
 from pipeline.feeds.holes import Holes
 from pipeline.feeds.inbox import Inbox
+from pipeline.feeds.lateness import LATE_FOR_S, LATE_S, Lateness
 from pipeline.feeds.progress import Progress
 from pipeline.feeds.silence import NONSENSE_S, PATIENCE_S, Silence
 from pipeline.feeds.subscriptions import ANSWER_S, Subscriptions
@@ -17,6 +19,7 @@ from pipeline.feeds.unheard import UNHEARD_S, Unheard
 from pipeline.feeds.vendor import Vendor
 from pipeline.feeds.warming import Warming
 from pipeline.ports import Channel, Clock, Topic
+from pipeline.units import NANO
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,10 @@ class Times:
     """How long nothing but refused messages may come."""
     settle_s: float = SETTLE_S
     """How long after a hole its history is asked for."""
+    late_s: float = LATE_S
+    """How old an event may be when it comes."""
+    late_for_s: float = LATE_FOR_S
+    """How long nothing but older ones may come until it is told."""
     unheard_s: float = UNHEARD_S
     """After how many seconds of market hours a symbol is told of which nothing came."""
     tick_s: float = 1.0
@@ -61,12 +68,13 @@ class Line:
         self.inbox = inbox
         self.clock = clock
         self.times = times
-        self.progress = Progress()
+        self.progress = Progress(round(times.late_s * NANO * clock.rate))
         self.had = Progress()
         """What the session had of this feed before it was interrupted."""
         self.bell = Bell()
         self.backoff = Backoff(draw, times.waits)
         self.silence = Silence(vendor.quiet_s, times.patience_s)
+        self.lateness = Lateness(times.late_for_s)
         self.unheard = Unheard(times.unheard_s)
         self.subscriptions = Subscriptions(times.answer_s)
         self.holes = Holes(lead_ns=self.lead_ns)
@@ -136,5 +144,6 @@ class Line:
         self.tell_all([Fact(self.clock.now_ns(), action, **values)])  # type: ignore[arg-type]  # by name, each its own type
 
     def tell_all(self, facts: Iterable[Fact]) -> None:
-        """Facts in their order."""
-        self.inbox.put([(self.number, fact) for fact in facts], 0)
+        """Facts in their order, without the vendor's keys."""
+        secrets = self.vendor.secrets
+        self.inbox.put([(self.number, fact._replace(text=hidden(fact.text, secrets))) for fact in facts], 0)

@@ -29,10 +29,12 @@ _CHANNEL_BY_LENGTH: Final = {
 class Progress:
     """Counts of one feed, over all its connections; each is written by the core thread alone.
 
-    `connection` is the number of the connection whose messages are being read, from its CONNECTED fact.
+    `connection` is the number of the connection whose messages are being read, from its CONNECTED fact; `late_ns` is how
+    old a quote or print may be when it comes.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, late_ns: int = DAY_NS) -> None:
+        self._late_ns = late_ns
         self.connection = 0
         self.message_count = 0
         """Messages read."""
@@ -47,8 +49,13 @@ class Progress:
         self.lead_ns: int | None = None
         """How far ahead of our clock an event was when it came, of all the one that was furthest; below 0 where clocks agree.
 
-        None before the first. Bars don't count: they are dated by their beginning.
+        None before the first. Quotes and prints count; bars are dated by their beginning.
         """
+        self.punctual_count = 0
+        self.late_count = 0
+        """Quotes and prints that came soon, and those that were old when they came; what was asked for again is neither."""
+        self.lag_ns = 0
+        """How old the youngest of the last ones was."""
         self._ids: dict[str, int] = {}
         self._last_ns: dict[Channel, Numbers] = {}
 
@@ -73,16 +80,22 @@ class Progress:
         if block.kind not in MARKET:
             return
         is_told = (block.number("marks") & Mark.SNAPSHOT) == 0
-        self.live_count += bool((is_told & (block.number("origin") == Origin.INPUT)).any())
+        is_live = is_told & (block.number("origin") == Origin.INPUT)
+        self.live_count += bool(is_live.any())
         if block.kind is Kind.BAR:
             self._add_bars(block, is_told)
             return
         self._heard(_CHANNEL_BY_KIND[block.kind], block, is_told)
-        is_dated = is_told & ((block.number("marks") & Mark.UNDEFINED_TS) == 0)
-        if is_dated.any():
-            self._lead((block.number("ts_event_ns") - block.number("ts_recv_ns"))[is_dated])
+        is_dated = is_live & ((block.number("marks") & Mark.UNDEFINED_TS) == 0)
+        if block.kind is not Kind.STATUS and is_dated.any():
+            self._timed((block.number("ts_event_ns") - block.number("ts_recv_ns"))[is_dated])
 
-    def _lead(self, leads_ns: Numbers) -> None:
+    def _timed(self, leads_ns: Numbers) -> None:
+        """Quotes or prints came, so far ahead of our clock."""
+        late_count = int(np.count_nonzero(leads_ns < -self._late_ns))
+        self.late_count += late_count
+        self.punctual_count += len(leads_ns) - late_count
+        self.lag_ns = -int(leads_ns.max())
         furthest_ns = int(leads_ns.max())
         if furthest_ns > LEAD_NS_MAX:
             leads_ns = leads_ns[leads_ns <= LEAD_NS_MAX]

@@ -111,7 +111,7 @@ class Warming:
             questions = self._vendor.history(topic, wish.from_ns, to_ns)
             question = next(questions, None)
             while question is not None:
-                body = await asked(self._fetch, question)
+                body = await asked(self._fetch, question, self._vendor.secrets)
                 room -= len(body)
                 if room < 0 or len(answers) >= PAGES_MAX:
                     raise HistoryError(f"more than {BYTES_MAX // 2**20} MiB of it")

@@ -44,6 +44,7 @@ class Watch:
         self._judged_count = line.message_count
         self._good_count = line.progress.good_count
         self._live_count = line.progress.live_count
+        self._timed = line.progress.punctual_count, line.progress.late_count
         self._bad_count = line.progress.bad_count
         self._by_channel = dict(line.progress.count_by_channel)
         self._nonsense = Nonsense(line.times.nonsense_s)
@@ -76,6 +77,7 @@ class Watch:
             return ""
         self._mark = _Mark(now_s, line.message_count)
         self._tell_apart()
+        self._tell_lag(mark.at_s)
         good_count, bad_count, heard = self._news(mark)
         if line.progress.live_count != self._live_count:
             self._live_count = line.progress.live_count
@@ -105,6 +107,17 @@ class Watch:
             line.is_apart_told = True
             text = f"the vendor's clock is ahead of ours by {lead_s:,.1f} s: set ours right"
             line.tell(FeedAction.CLOCKS_APART, count=int(lead_s * 1_000), text=text)
+
+    def _tell_lag(self, at_s: float) -> None:
+        """Tell when what comes is old, and when it is so no longer."""
+        line, progress = self._line, self._line.progress
+        counts = progress.punctual_count, progress.late_count
+        punctual_count, late_count = (now - before for now, before in zip(counts, self._timed, strict=True))
+        self._timed = counts
+        if line.lateness.judge(at_s, punctual_count=punctual_count, late_count=late_count):
+            lag_s = max(0.0, progress.lag_ns / NANO / line.clock.rate)
+            action = FeedAction.LAGGING if line.lateness.is_lagging else FeedAction.CAUGHT_UP
+            line.tell(action, count=int(lag_s * 1_000), text=f"what comes is {lag_s:,.1f} s old")
 
     def _news(self, mark: _Mark) -> tuple[int, int, frozenset[Channel]]:
         """Good and refused events since the last time, and the channels they came on."""

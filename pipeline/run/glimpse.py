@@ -46,6 +46,8 @@ _LEVELS: Final = {
     FeedAction.CONNECTED: "connected",
     FeedAction.MUTE: "mute",
     FeedAction.HEARD: "connected",
+    FeedAction.LAGGING: "lagging",
+    FeedAction.CAUGHT_UP: "connected",
     FeedAction.ENDED: "ended",
 }
 

@@ -32,7 +32,14 @@ WEBHOOK_VARIABLE: Final = "TAPE_WEBHOOK"
 WAITING_MAX: Final = 100
 _TIMEOUT_S: Final = 10.0
 _FEED: Final = frozenset(
-    (FeedAction.LOST, FeedAction.MUTE, FeedAction.GAP_OPENED, FeedAction.CLOCKS_APART, FeedAction.ENDED)
+    (
+        FeedAction.LOST,
+        FeedAction.MUTE,
+        FeedAction.GAP_OPENED,
+        FeedAction.CLOCKS_APART,
+        FeedAction.LAGGING,
+        FeedAction.ENDED,
+    )
 )
 _STATUS: Final = frozenset((TradingStatus.HALTED, TradingStatus.PAUSED, TradingStatus.SUSPENDED))
 

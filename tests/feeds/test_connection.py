@@ -8,7 +8,7 @@ from typing import ClassVar
 import anyio
 import pytest
 from jumping import run
-from tiny_vendor import TinyDialogue, pages, tiny
+from tiny_vendor import KEY, TinyDialogue, pages, tiny
 from tiny_world import START_NS, World, accept, always, say_yes, serve
 
 from pipeline.block import Block
@@ -17,7 +17,7 @@ from pipeline.codes import Kind
 from pipeline.feeds.inbox import Inbox
 from pipeline.feeds.line import Times
 from pipeline.feeds.progress import Progress
-from pipeline.ports import Channel, Topic
+from pipeline.ports import Answer, Channel, Topic
 from pipeline.units import SECOND_NS
 
 HOUR_S = 3_600
@@ -260,7 +260,8 @@ def test_the_night_is_no_silence():
 
     options = {"vendor": tiny(calendar="XNYS"), "offset_s": seconds_to_the_close - 60, "poll_s": 0.9}
     world = in_world(always, close, **options)
-    assert world.actions() == [Do.CONNECTED, Do.SUBSCRIBED, Do.ENDED]
+    told = [action for action in world.actions() if action is not Do.LAGGING]  # what comes is of another hour
+    assert told == [Do.CONNECTED, Do.SUBSCRIBED, Do.ENDED]
 
 
 def test_a_core_that_is_behind_is_no_silence():
@@ -778,3 +779,62 @@ def test_before_the_market_is_busy_a_silent_symbol_is_no_news():
     world = in_world(script, resting(1_000), **options)
     (unheard,) = world.told(Do.UNHEARD)
     assert 890 < second(unheard) - options["offset_s"] < 920
+
+
+def test_a_feed_whose_events_are_old_is_told_once_until_they_are_young_again():
+    async def lag(world):
+        await anyio.sleep(20)
+        world.clock._offset_s = 30
+        await anyio.sleep(60)
+        world.clock._offset_s = 0
+        await anyio.sleep(20)
+
+    world = in_world(always, lag)
+    lagging, caught_up = world.told(Do.LAGGING, Do.CAUGHT_UP)
+    assert (lagging.action, caught_up.action) == (Do.LAGGING, Do.CAUGHT_UP)
+    assert lagging.count == pytest.approx(30_000, abs=2_000)
+    assert lagging.text.startswith("what comes is 3")
+    assert 30 <= second(lagging) - 30 <= 34
+    assert 79 <= second(caught_up) <= 84
+
+
+def test_no_key_is_told_or_recorded_whatever_says_it():
+    def script(world, peer, number):
+        if number == 1:
+            return lambda: serve(world, peer, lasts_s=20.2, end=closes(1008, f"bad key {KEY}"))
+        return lambda: serve(world, peer)
+
+    async def fail(world):
+        world.history_fails = lambda _question: f"HTTP status 401 for https://tiny.test/?key={KEY}"
+        await anyio.sleep(60)
+
+    world = in_world(script, fail, vendor=tiny(secrets=(KEY.encode(),)))
+    assert [fact.text for fact in world.told(Do.LOST)] == ["bad key ***"]
+    gaps = [fact.text for fact in world.told(Do.GAP_OPENED) if fact.channel]
+    assert "A: no history: HTTP status 401 for https://tiny.test/?key=***" in gaps
+    assert not [fact for fact in world.facts if KEY in fact.text]
+
+
+class Chatty(World):
+    """A world whose history says the key on every page."""
+
+    async def _fetch(self, question):
+        return (await super()._fetch(question))[:-1] + f', "about": "{KEY}"}}'.encode()
+
+    def read(self):
+        self.pages.extend(item.payload for _, item in self.inbox._items if isinstance(item, Answer))
+        super().read()
+
+
+def test_a_page_of_history_that_says_the_key_is_recorded_without_it():
+    async def main():
+        world = Chatty(ends_once(closes(1006)), vendor=tiny(secrets=(KEY.encode(),)))
+        world.pages = []
+        async with world.running():
+            await anyio.sleep(60)
+        return world
+
+    world = run(main)
+    assert world.missing("A", 1, 60) == []
+    assert world.pages
+    assert all(page.endswith(b'"about": "******"}') for page in world.pages)

@@ -85,3 +85,13 @@ def test_an_answer_without_end_is_left(address, monkeypatch):
 def test_no_proxy_stands_between_us_and_this_machine(address, monkeypatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     assert fetched(f"{address}/200") == b"/200 None"
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Authorization": "Bearer topse\ncret"}, {"APCA-API-SECRET-KEY": "topse\ncret"}], ids=["bearer", "own"]
+)
+def test_a_key_that_can_not_be_sent_is_not_told(address, headers):
+    with pytest.raises(HistoryError, match="LocalProtocolError") as error:
+        fetched(f"{address}/200", headers)
+    assert "cret" not in str(error.value)
+    assert "***" in str(error.value)

@@ -68,6 +68,14 @@ def test_snapshots_and_replays_are_good_and_nothing_new():
     assert (progress.live_count, progress.count_by_channel[Channel.QUOTES]) == (1, 2)
 
 
+def test_what_was_old_when_it_came_is_counted_apart():
+    progress, normalizer = Progress(late_ns=10), TinyNormalizer()
+    for topic, ns in [("quotes:A", 1), ("prints:A", 89), ("prints:A", 90), ("quotes:A", 100)]:
+        progress.add(1, normalizer.read([Message(100, bytes_of(event(topic, ns)))]))
+    progress.add(1, normalizer.read([Message(100, bytes_of({**event("quotes:A", 1), "snap": True}))]))
+    assert (progress.punctual_count, progress.late_count, progress.lag_ns) == (2, 2, 0)
+
+
 def test_an_event_of_another_day_tells_nothing_of_clocks():
     assert added(event("quotes:A", LEAD_NS_MAX + 10), ts_recv_ns=9).lead_ns is None
     assert added(event("quotes:A", LEAD_NS_MAX + 10), event("quotes:A", 11), ts_recv_ns=9).lead_ns == 2

@@ -98,6 +98,16 @@ def test_a_hole_is_filled_whole_where_our_clock_is_behind_and_that_is_told_once(
     assert 1_000 <= told["count"] <= 2_000
 
 
+@soaked("massive", "alpaca")
+def test_a_feed_that_brings_what_is_old_is_told_once(feed, live_store):
+    times = dataclasses.replace(TIMES, late_s=0.5, late_for_s=0.3)
+    ahead_ns = int(1.5 * SECOND_NS * LOOPS[feed].speed)
+    account = recorded(live_store, feed, times=times, behind_ns=-ahead_ns)
+    (told,) = account.told(FeedAction.LAGGING)
+    assert 1_000 <= told["count"] <= 5_000
+    assert not account.told(FeedAction.CAUGHT_UP, FeedAction.LOST)
+
+
 @EVERY_FEED
 def test_a_mute_connection_is_told_and_made_anew(feed, live_store):
     quiet_s = {Channel.QUOTES: 0.4, Channel.PRINTS: 0.8}

@@ -46,7 +46,14 @@ def feed_rows(*actions):
 
 def test_gaps_halts_and_stops_are_worth_telling_and_nothing_else():
     told = list(worth_telling(feed_rows(*FeedAction)))
-    assert [text.rsplit(" ", 2)[0] for text in told] == ["lost", "gap opened", "mute", "clocks apart", "ended"]
+    assert [text.rsplit(" ", 2)[0] for text in told] == [
+        "lost",
+        "gap opened",
+        "mute",
+        "clocks apart",
+        "ended",
+        "lagging",
+    ]
     requests = Block.from_rows(
         Kind.REQUEST, [{"seq": n, "action": int(action), "text": "why"} for n, action in enumerate(RequestAction, 1)]
     )
