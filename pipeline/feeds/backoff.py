@@ -4,6 +4,9 @@ The wait doubles with every connection that failed and is short again only after
 a connection, or even a key, and then throws us out has proved nothing (massive 2.9.1 reset there: 6 connections in 20 ms).
 Beside it stands a budget by rate, so many connections in so many seconds. None counts over a lifetime: a feed that is
 recycled each hour goes on for years.
+
+A vendor that says there are too many of us has given our place to another program, or hasn't cleared away our last connection
+yet. The first is a quarrel that nobody wins: each time within an hour we stay away twice as long.
 """
 
 from collections import deque
@@ -13,6 +16,14 @@ from typing import Final
 
 JITTER: Final = 0.25
 """A wait is spread by a quarter to both sides, so that clients thrown out together don't come back together."""
+
+
+CROWDED_FLOOR_S: Final = 5.0
+"""A vendor's floor from here on says that our place is taken; shorter ones are mere politeness."""
+
+CROWDED_WITHIN_S: Final = 3_600.0
+CROWDED_MAX_S: Final = 300.0
+"""The longest that we stay away because of it, beyond the vendor's own floor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +49,8 @@ class Backoff:
         self._failures = 0
         self._connects: deque[float] = deque(maxlen=self._waits.connects_max)
         self._data_since_s: float | None = None
+        self._crowded: deque[float] = deque(maxlen=16)
+        """When our place was taken."""
 
     def connecting(self, now_s: float) -> None:
         """A connection begins; whatever data came before is no data of it."""
@@ -57,7 +70,16 @@ class Backoff:
         doubled_s = min(self._waits.first_s * 2.0 ** min(self._failures, 63), self._waits.longest_s)
         self._failures += 1
         jittered_s = doubled_s * (1.0 - JITTER + 2.0 * JITTER * self._draw())
-        return max(jittered_s, floor_s, self._budget_s(now_s))
+        return max(jittered_s, self._away_s(now_s, floor_s), self._budget_s(now_s))
+
+    def _away_s(self, now_s: float, floor_s: float) -> float:
+        """The vendor's floor, or longer where it had to be said again and again."""
+        if floor_s < CROWDED_FLOOR_S:
+            return floor_s
+        while self._crowded and now_s - self._crowded[0] > CROWDED_WITHIN_S:
+            self._crowded.popleft()
+        self._crowded.append(now_s)
+        return max(floor_s, min(floor_s * 2.0 ** (len(self._crowded) - 1), CROWDED_MAX_S))
 
     def _budget_s(self, now_s: float) -> float:
         """Seconds until one more connection is within the budget."""

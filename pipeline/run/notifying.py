@@ -21,7 +21,7 @@ import httpx
 from pipeline.block import Block, Blocks
 from pipeline.codes import FeedAction, Kind, RequestAction, SessionAction, TradingStatus
 from pipeline.errors import ConfigError
-from pipeline.ports import Notify
+from pipeline.ports import Channel, Notify
 
 Row = dict[str, Any]
 Symbols = Mapping[int, str]
@@ -41,6 +41,7 @@ _FEED: Final = frozenset(
         FeedAction.ENDED,
     )
 )
+_CHANNELS: Final = frozenset(Channel)
 _STATUS: Final = frozenset((TradingStatus.HALTED, TradingStatus.PAUSED, TradingStatus.SUSPENDED))
 
 
@@ -155,6 +156,10 @@ def worth_telling(block: Block, symbols: Mapping[int, str] = MappingProxyType({}
 
 
 def _of_feed(row: Row, _: Symbols) -> str:
+    # What the vendor refuses or doesn't answer for; of single messages that are refused there may be thousands.
+    is_topic = row["action"] == FeedAction.REJECTED and row["channel"] in _CHANNELS and row["count"] > 0
+    if is_topic:
+        return f"rejected {row['channel']} {row['text']}"
     return f"{_word(FeedAction(row['action']))} {row['text']}".rstrip() if row["action"] in _FEED else ""
 
 

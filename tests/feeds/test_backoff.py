@@ -47,6 +47,32 @@ def test_the_vendors_floor_is_kept(floor_s, draw):
     assert min(waits_of(Backoff(lambda: draw), 12, floor_s=floor_s)) >= floor_s
 
 
+def fights(backoff, count, *, every_s=0.0, floor_s=10.0):
+    """The waits of so many connections that have data for a minute, and are thrown out as our place is taken."""
+    now_s, waits = 0.0, []
+    for _ in range(count):
+        backoff.connecting(now_s)
+        for data_s in (now_s, now_s + 30.0, now_s + 60.0):
+            backoff.data(data_s)
+        now_s += 60.0
+        waits.append(backoff.failed(now_s, floor_s))
+        now_s += max(waits[-1], every_s)
+    return waits
+
+
+def test_who_took_our_place_is_fought_less_and_less_though_data_flow_between():
+    assert fights(Backoff(lambda: MIDDLE), 8) == [10, 20, 40, 80, 160, 300, 300, 300]
+
+
+def test_a_place_that_is_taken_once_an_hour_is_no_fight():
+    assert fights(Backoff(lambda: MIDDLE), 20, every_s=3_700.0) == [10] * 20
+
+
+@pytest.mark.parametrize("floor_s", [0.0, 1.0, 2.0])
+def test_a_polite_floor_stays_as_it_is(floor_s):
+    assert fights(Backoff(lambda: MIDDLE), 20, floor_s=floor_s) == [max(1.0, floor_s)] * 20
+
+
 @pytest.mark.parametrize(
     ("data_at_s", "wait_s"),
     [

@@ -54,6 +54,12 @@ def test_gaps_halts_and_stops_are_worth_telling_and_nothing_else():
         "ended",
         "lagging",
     ]
+    refused = [
+        {"seq": 1, "action": int(FeedAction.REJECTED), "channel": "prints", "count": 2, "text": "A B: no right to it"},
+        {"seq": 2, "action": int(FeedAction.REJECTED), "channel": "prints", "text": "a price that is none"},
+        {"seq": 3, "action": int(FeedAction.REJECTED), "channel": "status", "count": 9, "text": "the vendor says: no"},
+    ]
+    assert list(worth_telling(Block.from_rows(Kind.FEED, refused))) == ["rejected prints A B: no right to it"]
     requests = Block.from_rows(
         Kind.REQUEST, [{"seq": n, "action": int(action), "text": "why"} for n, action in enumerate(RequestAction, 1)]
     )
