@@ -43,6 +43,7 @@ from pipeline.normalize.alpaca_rows import READING, Found, Memory
 from pipeline.normalize.alpaca_words import READERS, UNREADABLE, WORDS, Encoding, Refusal, Unread
 from pipeline.normalize.ignored import Ignored
 from pipeline.normalize.rows import TEXT_LENGTH_MAX, ranked
+from pipeline.normalize.text import shown
 from pipeline.ports import Answer, Message
 
 PLACES: Final = 16
@@ -136,7 +137,7 @@ class AlpacaMessages:
         try:
             parts = self._reader.parts(payload)
         except UNREADABLE:
-            yield Unread(f"a message of {len(payload)} bytes can't be read: {error}")
+            yield Unread(f"a message of {len(payload)} bytes can't be read: {error}{shown(payload)}")
             return
         for part in parts:
             try:
@@ -149,10 +150,10 @@ class AlpacaMessages:
         try:
             word = self._reader.head(part).T
         except UNREADABLE:
-            yield Unread(f"an event can't be read: {error}")
+            yield Unread(f"an event can't be read: {error}{shown(bytes(part))}")
             return
         if word in WORDS:
-            yield Unread(f"{word}: {error}")
+            yield Unread(f"{word}: {error}{shown(bytes(part))}")
         else:
             self._ignored.note(f"messages of type {word[:20]!r}")
 

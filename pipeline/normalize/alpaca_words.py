@@ -17,7 +17,7 @@ from msgspec import Meta, Raw, Struct, field
 from msgspec.structs import astuple
 
 from pipeline.normalize.capture import Count
-from pipeline.normalize.text import is_text, no_text
+from pipeline.normalize.text import is_text
 from pipeline.ports import Channel
 from pipeline.units import ABSENT, INT64_MAX
 
@@ -262,7 +262,7 @@ def _text_only(decode: Callable[[bytes], list[Any]]) -> Callable[[bytes], list[A
 
     def decoded(payload: bytes) -> list[Any]:
         if not is_text(payload):
-            raise msgspec.DecodeError(no_text(payload))
+            raise msgspec.DecodeError("it is no text")
         return decode(payload)
 
     return decoded

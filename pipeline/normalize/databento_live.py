@@ -53,6 +53,7 @@ from pipeline.normalize.databento_records import Group, dtype_of, groups
 from pipeline.normalize.databento_symbols import instrument_of_definition, instrument_of_symbol, mapped_symbols
 from pipeline.normalize.ignored import Ignored
 from pipeline.normalize.rows import TEXT_LENGTH_MAX, ranked
+from pipeline.normalize.text import shown
 from pipeline.ports import Answer, Message
 from pipeline.units import ABSENT, INT64_MAX
 
@@ -119,13 +120,13 @@ class DatabentoRecords:
             if words.is_header(payload):
                 self._dataset = dbn.Metadata.decode(payload).dataset
             elif len(payload) < words.RECORD_HEADER_BYTES:
-                reading.refuse(f"{len(payload)} bytes are no record")
+                reading.refuse(f"{len(payload)} bytes are no record{shown(payload)}")
             elif payload[1] == words.MAPPING:
                 self._map(reading, payload)
             else:
                 self._control(reading, payload)
         except (dbn.DBNError, ValueError, OverflowError, UnitError) as error:
-            reading.refuse(f"can't be read: {error}")
+            reading.refuse(f"can't be read: {error}{shown(payload)}")
 
     def _map(self, reading: "_Reading", payload: bytes) -> None:
         """A number's symbol; a symbol never met before is an instrument. Raises UnitError, ValueError."""
@@ -182,7 +183,7 @@ class DatabentoRecords:
         reading.passed(count)
         if problem:
             reading.now_ns = messages[-1].ts_recv_ns
-            reading.refuse(problem)
+            reading.refuse(f"{problem}{shown(messages[-1].payload)}")
 
     def _blocks(self, group: Group) -> Iterator[Block]:
         """The rows of records of one type, `seq` their place in the group."""

@@ -16,6 +16,11 @@ def is_text(payload: bytes) -> bool:
     return True
 
 
+def shown(payload: bytes) -> str:
+    """The beginning of what can't be read, behind what is said of it: it is all that is left of it where no message is kept."""
+    return f": {payload[:80]!r}"
+
+
 def no_text(payload: bytes) -> str:
     """What is to be said of a message that is none."""
-    return f"a message of {len(payload)} bytes is no text: {payload[:80]!r}"
+    return f"a message of {len(payload)} bytes is no text{shown(payload)}"
