@@ -26,7 +26,7 @@ in `log.purchases`; of a download that was cut `feeds.dbn_mending` keeps what is
 A `feeds.connection` keeps it connected over `feeds.sockets`, one process a key (`feeds.credentials`): its `feeds.line` outlasts
 each `feeds.talk`, which a `feeds.watch` looks after, with `feeds.subscriptions` for what is not answered, `feeds.unheard` for
 what never came, `feeds.silence` for what is not heard, and `feeds.lateness` for what is old; between two of them lies the
-`feeds.backoff`, and `feeds.history` fills the `feeds.holes` by `feeds.fetching`; `feeds.warming` fetches what strategies wait for. What came, and the `feeds.facts` of it, with no
+`feeds.backoff`, and `feeds.history` fills the `feeds.holes` by `feeds.fetching`; `feeds.warming` fetches what strategies wait for, `feeds.polling` asks for how a whole market stands. What came, and the `feeds.facts` of it, with no
 secret in them (`feeds.hiding`), waits in the `feeds.inbox` for the core, which tells its `feeds.progress`; a `feeds.bell`
 wakes who waits.
 
@@ -38,11 +38,11 @@ wakes who waits.
 
 **Massive.** `feeds.massive` speaks, in `normalize.massive_words`; `normalize.massive` makes events of what it hears, decoded by
 `normalize.massive_frames`, gathered by `normalize.massive_reading` from `normalize.massive_rows` over `normalize.massive_columns`, with
-`normalize.massive_bars` for what is revised and `normalize.massive_told` for the rest. `normalize.massive_out` is the way back, which
+`normalize.massive_bars` for what is revised, `normalize.massive_snapshots` for how the market stands and `normalize.massive_told` for the rest. `normalize.massive_out` is the way back, which
 `simulator.massive` and `simulator.massive_rest` serve.
 
 **Alpaca.** `feeds.alpaca` speaks; `normalize.alpaca` makes events of what `normalize.alpaca_words` decodes, in `normalize.alpaca_rows` over `normalize.alpaca_columns` and
-`normalize.alpaca_codes`, of history's `normalize.alpaca_pages` too; what it leaves out is `normalize.ignored`. `normalize.alpaca_out` is the way back,
+`normalize.alpaca_codes`, of history's `normalize.alpaca_pages` and `normalize.alpaca_snapshots` too; what it leaves out is `normalize.ignored`. `normalize.alpaca_out` is the way back,
 which `simulator.alpaca` and `simulator.alpaca_rest` serve.
 
 **Databento.** `normalize.databento_live` makes events of what a gateway says in `normalize.databento_words`, by the code that reads files, with
@@ -51,7 +51,7 @@ the session's `normalize.databento_numbers`. `normalize.databento_out` is the wa
 
 **Served.** A `simulator.venue` is a vendor's server, without a socket; those that there are stand in `simulator.venues`. A
 `simulator.exchange` serves a day, `simulator.served`, over the vendors' protocols: when rows are due is `simulator.pacing`, where they are served `simulator.doors`, to whom a `simulator.client` with its
-`simulator.outbox` on one of the `simulator.wires`, what was served so far `simulator.history`. What goes wrong are `simulator.faults`,
+`simulator.outbox` on one of the `simulator.wires`, what was served so far `simulator.history`, how all stands by then `simulator.snapshots`. What goes wrong are `simulator.faults`,
 when it does a `simulator.plan`, and what was really sent stands in the `simulator.ledger`.
 
 **Onto the tape.** `log.sequencer` gives each input its `seq` and commits it through `log.journal`: `log.order` sees that
@@ -88,7 +88,7 @@ and `indicators.series` runs one over a whole series. Averages: `indicators.sma`
 `indicators.imbalance`, `indicators.tick_rate`.
 
 **Which symbols.** A `scanner.fold` is a reducer, too: inputs gather into a `scanner.segment` and are folded into the `scanner.state`, `scanner.columns`
-over instruments: quotes and halts by `scanner.quotes`, prints and bars by `scanner.trades`, what is told by `scanner.facts` with `scanner.splits`, days by
+over instruments: quotes and halts by `scanner.quotes`, prints and bars by `scanner.trades`, answers to polls by `scanner.snapshots`, what is told by `scanner.facts` with `scanner.splits`, days by
 `scanner.clocks` that leave a `scanner.history` and a `scanner.profile`, `scanner.rings` of a moment ago, `scanner.kinds` of securities.
 A `scanner.field` is what can be asked of them; all are in `scanner.fields`, out of `scanner.price_fields`, `scanner.volume_fields`,
 `scanner.company_fields` and `scanner.status_fields`. A `scanner.definition`, read by `scanner.reading` with the `scanner.keys` there are, becomes

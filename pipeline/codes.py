@@ -33,6 +33,7 @@ class Kind(IntEnum):
     POSITION = 22
     MESSAGE = 23
     CHECKPOINT = 24
+    SNAPSHOT = 25
 
 
 class Origin(IntEnum):

@@ -21,6 +21,8 @@ class Channel(StrEnum):
     """Halts, resumptions, price bands, short-sale rule."""
     HEARTBEATS = "heartbeats"
     """The vendor's sign of life."""
+    SNAPSHOTS = "snapshots"
+    """All of a market at once, asked for again and again by REST; nothing that a socket sends."""
 
 
 class Topic(NamedTuple):
@@ -98,6 +100,15 @@ class Expecting(Protocol):
 
     def expect(self, symbols: Sequence[str], ts_recv_ns: int) -> Blocks:
         """The definitions of those symbols that are new, `seq` from 1; what is no symbol is left out."""
+        ...
+
+
+@runtime_checkable
+class Polled(Protocol):
+    """A normaliser whose vendor can be asked for a snapshot of the market."""
+
+    def read_snapshots(self, answers: Sequence[Answer]) -> Blocks:
+        """Rows of kind `snapshot` of what is another than in the snapshot before; as `read` otherwise."""
         ...
 
 

@@ -40,6 +40,13 @@ _HANG_UP = (signal.SIGHUP,) if hasattr(signal, "SIGHUP") else ()
     help="scanned only, by --watch-channels; what the scanner picks comes whole. '*': all",
 )
 @click.option("--watch-channels", metavar="A,B", help="default: bars_1m")
+@click.option(
+    "--snapshots",
+    is_flag=False,
+    flag_value="5s",
+    metavar="[EVERY]",
+    help="also ask the vendor so often how all of these stand, for the scanner  [EVERY: 5s]",
+)
 @click.option("--strategy", "strategies", multiple=True, help="name, or path of a .py file; may be repeated")
 @click.option(
     "--scanner",
@@ -76,6 +83,7 @@ def command(
     symbols: tuple[str, ...],
     watch: tuple[str, ...],
     watch_channels: str | None,
+    snapshots: str | None,
     strategies: tuple[str, ...],
     scanners: tuple[str, ...],
     params: tuple[str, ...],
@@ -98,6 +106,7 @@ def command(
     tape record --feed massive --feed coinbase --symbols massive:SPY --symbols coinbase:BTC-USD
     tape record --feed massive=ws://127.0.0.1:9000/stocks --symbols IQAH,XIMH --clock served
     tape record --feed massive --symbols AAPL,NVDA,AMD --scanner scanners/gappers.toml --strategy opening_range
+    tape record --feed massive --watch '*' --snapshots 5s --scanner scanners/premarket.toml --strategy opening_range
     tape record --feed massive --symbols AAPL --schedule 03:55-20:05 --notify desktop
 
     The exit code is 1 when it ended because no feed was left, e.g. for a wrong key.
@@ -106,10 +115,6 @@ def command(
     """
     from pipeline.log.store import Store
     from pipeline.run.asking import recording_of
-    from pipeline.run.clock import ServedClock
-    from pipeline.run.daily import every_day
-    from pipeline.run.notifying import notifiers
-    from pipeline.run.schedule import hours_of
 
     _check_schedule(schedule, until, clock)
     recording = recording_of(
@@ -126,12 +131,35 @@ def command(
         clock=clock,
         keeps_raw=raw,
         is_fresh=fresh,
+        snapshots=snapshots,
     )
-    ending, store, ways = _ending(), Store(Path(home)), notifiers(notify)
+    _record(Store(Path(home)), recording, schedule, notify, is_plain=plain, as_json=as_json)
+
+
+def _record(
+    store: "Store",
+    recording: "Recording",
+    schedule: str | None,
+    notify: tuple[str, ...],
+    *,
+    is_plain: bool,
+    as_json: bool,
+) -> None:
+    """Record once, or day by day."""
+    from pipeline.run.asking import told_of_snapshots
+    from pipeline.run.clock import ServedClock
+    from pipeline.run.daily import every_day
+    from pipeline.run.notifying import notifiers
+    from pipeline.run.referencing import shares_known
+    from pipeline.run.schedule import hours_of
+
+    ending, ways = _ending(), notifiers(notify)
+    if cost := told_of_snapshots(recording, len(shares_known(store)) if recording.snapshot_every_s else 0):
+        click.echo(cost, err=True)
 
     def recorded(what: "Recording", ending: "Ending") -> None:
         try:
-            manifest = _recorded(store, what, ending, ways, is_plain=plain or as_json)
+            manifest = _recorded(store, what, ending, ways, is_plain=is_plain or as_json)
         except KeyboardInterrupt:
             sys.exit(INTERRUPTED)
         if as_json:

@@ -16,13 +16,15 @@ Errors end the connection, by their numbers:
 Which message ends a socket at the real server, and 400, 401, 403, 404 and 500 altogether, are not verified.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from functools import partial
+from itertools import islice
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from pipeline.feeds.dialogue import DialogueError
-from pipeline.feeds.vendor import Question, Questions, Vendor
+from pipeline.feeds.vendor import ALL, Question, Questions, Vendor
 from pipeline.normalize.alpaca import AlpacaMessages
 from pipeline.normalize.alpaca_columns import text_of_ns
 from pipeline.normalize.alpaca_pages import next_page
@@ -171,6 +173,20 @@ class _History:
             token = _token(body)
 
 
+def _snapshots(
+    symbols: AbstractSet[str], *, headers: Mapping[str, str], feed: str, base_url: str
+) -> Iterator[Question]:
+    """Ask for some hundred symbols at a time; Alpaca has no question for all of them."""
+    named = iter(sorted(symbols - {ALL}))
+    while chunk := list(islice(named, _SYMBOLS_A_QUESTION)):
+        yield Question(
+            f"{base_url}/v2/stocks/snapshots?{urlencode({'symbols': ','.join(chunk), 'feed': feed})}", headers
+        )
+
+
+_SYMBOLS_A_QUESTION: Final = 250
+"""An address holds some thousand letters."""
+
 _PATHS: Final[Mapping[Channel, tuple[str, dict[str, str]]]] = {
     Channel.PRINTS: ("trades", {}),
     Channel.QUOTES: ("quotes", {}),
@@ -221,6 +237,12 @@ def vendor(
         headers=lambda: {"Content-Type": CONTENT_TYPE} if encoding is Encoding.MSGPACK else {},
         history=_History(key, secret, feed, rest_url),
         history_of=frozenset(_PATHS),
+        snapshots=partial(
+            _snapshots,
+            headers=_Secrets({"APCA-API-KEY-ID": key, "APCA-API-SECRET-KEY": secret}),
+            feed=feed,
+            base_url=rest_url,
+        ),
         secrets=(key.encode(), secret.encode()),
         account=key,
         options={"feed": feed, "encoding": encoding.value},

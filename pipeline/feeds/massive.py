@@ -19,7 +19,7 @@ import msgspec
 
 from pipeline.errors import ConfigError
 from pipeline.feeds.dialogue import DialogueError
-from pipeline.feeds.vendor import Question, Questions, Vendor
+from pipeline.feeds.vendor import ALL, Question, Questions, Vendor
 from pipeline.normalize.massive import MassiveMessages
 from pipeline.normalize.massive_words import BAR_NS, PAGE, PREFIXES, text_of, topic_of
 from pipeline.normalize.text import is_text
@@ -33,6 +33,9 @@ TOPICS_A_MESSAGE: Final = 400
 
 PAGE_ROWS: Final = 50_000
 """The most that one page of history holds."""
+
+_SYMBOLS_A_QUESTION: Final = 250
+"""An address holds some thousand letters."""
 
 _PAGES_MAX: Final = 10_000
 _MS: Final = 1_000_000
@@ -184,6 +187,17 @@ def _first_page(topic: Topic, from_ns: int, to_ns: int) -> str:
             return ""
 
 
+def _snapshots(symbols: AbstractSet[str], *, key: str, rest_url: str) -> Iterator[Question]:
+    """Ask for the whole market in one answer, or for some hundred symbols at a time."""
+    headers, url = {"Authorization": f"Bearer {key}"}, f"{rest_url}/v2/snapshot/locale/us/markets/stocks/tickers"
+    if ALL in symbols:
+        yield Question(url, headers)
+        return
+    named = iter(sorted(symbols))
+    while chunk := list(islice(named, _SYMBOLS_A_QUESTION)):
+        yield Question(f"{url}?tickers={quote(','.join(chunk), safe=',')}", headers)
+
+
 def _next_page(body: bytes) -> str:
     """Path and query of the next page; '' when there is none. The host is not followed: the key goes to the configured one."""
     try:
@@ -226,6 +240,8 @@ def vendor(
         sentinel=Topic(watched, SENTINEL) if watched in _QUIET_S else None,
         history=lambda topic, from_ns, to_ns: _history(topic, from_ns, to_ns, key=key, rest_url=rest_url.rstrip("/")),
         history_of=frozenset((Channel.QUOTES, Channel.PRINTS, *BAR_NS)),
+        snapshots=lambda symbols: _snapshots(symbols, key=key, rest_url=rest_url.rstrip("/")),
+        has_whole_market=True,
         secrets=(key.encode(),),
         account=key,
         options={"channels": " ".join(sorted(channels)), "url": url, "rest_url": rest_url},

@@ -1,6 +1,6 @@
 """Vendor: all that the one supervised connection needs to know of a feed, as a value. Each vendor's file makes one."""
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
@@ -29,7 +29,9 @@ class Vendor:
     what is subscribed. `sentinel` is a topic that is never quiet for long while the market is open, asked for besides;
     `quiet_s` tells for each channel after how many seconds of silence, while its market is open, the connection counts
     as mute. `history` asks for what was missed of a topic between two moments (UTC nanoseconds, the end exclusive);
-    None where the vendor has no history; `history_of` are the channels that it has some of. `calendar` is whose hours: XNYS, 24/7.
+    None where the vendor has no history; `history_of` are the channels that it has some of. `snapshots` asks for these symbols
+    as they stand now, `*` among them for all there are where `has_whole_market`; None where the vendor has no such question.
+    `calendar` is whose hours: XNYS, 24/7.
     """
 
     name: str
@@ -45,6 +47,8 @@ class Vendor:
     frame_bytes_max: int = 16 * 2**20
     history: Callable[[Topic, int, int], Questions] | None = None
     history_of: AbstractSet[Channel] = frozenset()
+    snapshots: Callable[[AbstractSet[str]], Iterator[Question]] | None = None
+    has_whole_market: bool = False
     options: Mapping[str, str] = field(default_factory=dict)
     """What else was set, as the session's settings keep it: no secrets."""
     secrets: tuple[bytes, ...] = field(default=(), repr=False)
@@ -52,6 +56,9 @@ class Vendor:
     account: str = field(default="", repr=False)
     """The key that the vendor counts connections by, with what it counts them for besides; '' where it counts none."""
 
+
+ALL: Final = "*"
+"""As a symbol: every one that the vendor has."""
 
 WATCHED: Final = "~"
 """In front of a symbol that is only watched: some channels of it are wanted, not all."""

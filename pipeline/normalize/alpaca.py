@@ -33,16 +33,17 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from msgspec import Raw
 
-from pipeline.block import Block, Blocks, Numbers
+from pipeline.block import Block, Blocks, Numbers, chained
 from pipeline.codes import AssetClass, FeedAction, Kind, Origin
 from pipeline.errors import UnitError
 from pipeline.instruments import WHOLE_STEP_NANO, Instrument, checked_symbol
 from pipeline.normalize.alpaca_columns import ns_of_stamps, ns_of_texts
 from pipeline.normalize.alpaca_pages import events_of_page
 from pipeline.normalize.alpaca_rows import READING, Found, Memory
+from pipeline.normalize.alpaca_snapshots import Snapshot, columns_of, snapshots_of
 from pipeline.normalize.alpaca_words import READERS, UNREADABLE, WORDS, Encoding, Refusal, Unread
 from pipeline.normalize.ignored import Ignored
-from pipeline.normalize.rows import TEXT_LENGTH_MAX, ranked
+from pipeline.normalize.rows import TEXT_LENGTH_MAX, block_of_columns, ranked
 from pipeline.normalize.text import shown
 from pipeline.ports import Answer, Message
 
@@ -93,6 +94,7 @@ class AlpacaMessages:
         self._by_symbol: dict[str, int] = {}
         self._ignored = Ignored()
         self._memory = Memory(self._ignored, lot_shares or {})
+        self._snapshots: dict[str, Snapshot] = {}
 
     def connected(self) -> None:
         """What follows comes from a new connection: what was ignored on the last one is told."""
@@ -131,6 +133,39 @@ class AlpacaMessages:
             counts.append(len(events))
         received = _repeated([answer.ts_recv_ns for answer in answers], counts)
         return self._blocks(_Batch(events, received, answers[-1].ts_recv_ns, ns_of_texts, Origin.BACKFILL))
+
+    def read_snapshots(self, answers: Sequence[Answer]) -> Blocks:
+        """The symbols of snapshots that changed since the one before, as `ports.Polled` says."""
+        made = [batch for answer in answers if (batch := self._snapshot(answer))]
+        return chained(made) if made else []
+
+    def _snapshot(self, answer: Answer) -> Blocks:
+        header = {"ts_event_ns": answer.ts_recv_ns, "ts_recv_ns": answer.ts_recv_ns}
+        rows: dict[Kind, list[dict[str, Any]]] = {Kind.INSTRUMENT: [], Kind.FEED: []}
+        told: list[tuple[int, Snapshot]] = []
+        for spelling, said in snapshots_of(answer.payload):
+            if isinstance(said, Unread):
+                row = header | {"action": FeedAction.REJECTED, "text": said.text[:TEXT_LENGTH_MAX]}
+                rows[Kind.FEED].append(row)
+            elif self._snapshots.get(spelling) != said:
+                self._snapshots[spelling] = said
+                if spelling not in self._ids and (defined := self._definition(spelling)):
+                    rows[Kind.INSTRUMENT].append(header | defined)
+                told.append((self._ids.get(spelling, -1), said))
+        blocks = []
+        if told:
+            columns, is_bad = columns_of([said for _, said in told], answer.ts_recv_ns)
+            ids = np.array([id_ for id_, _ in told], np.int32)
+            columns |= {"seq": np.arange(len(told)), "ts_recv_ns": answer.ts_recv_ns, "instrument_id": ids}
+            blocks = [block_of_columns(Kind.SNAPSHOT, len(told), columns).take(~is_bad & (ids > 0))]
+            if bad := int(np.count_nonzero(is_bad | (ids <= 0))):
+                text = "snapshots that hold a price finer than 1e-9, a time or a symbol that is none"
+                rows[Kind.FEED].append(header | {"action": FeedAction.REJECTED, "text": text, "count": bad})
+        for kind, first in ((Kind.INSTRUMENT, -len(rows[Kind.INSTRUMENT])), (Kind.FEED, len(told))):
+            if rows[kind]:
+                numbered = [{"seq": seq, **row} for seq, row in enumerate(rows[kind], first)]
+                blocks.append(Block.from_rows(kind, numbered))
+        return ranked(blocks)
 
     def _one_by_one(self, payload: bytes, error: Exception) -> Iterator[Any]:
         """The events of a message of which at least one can't be read; Unread in the places of these."""

@@ -28,12 +28,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from pipeline.block import Blocks
+from pipeline.block import Blocks, chained
 from pipeline.codes import Kind, Origin
 from pipeline.normalize.massive_columns import integers
 from pipeline.normalize.massive_frames import UNREADABLE, Refused, Unknown, one_by_one
 from pipeline.normalize.massive_reading import Known, Maker, Reading, places_by_type
 from pipeline.normalize.massive_rows import bands, bars, past_bars, prints, quotes
+from pipeline.normalize.massive_snapshots import Ticker, snapshots
 from pipeline.normalize.massive_words import (
     EVENT,
     EVENTS,
@@ -148,6 +149,25 @@ class MassiveMessages:
             self._take_page(reading, answer, page, start)
             start += len(page)
         return reading.batch(by_time=True)
+
+    def read_snapshots(self, answers: Sequence[Answer]) -> Blocks:
+        """The shares of snapshots that changed since the one before, as `ports.Polled` says."""
+        made = [batch for answer in answers if (batch := self._snapshot(answer))]
+        return chained(made) if made else []
+
+    def _snapshot(self, answer: Answer) -> Blocks:
+        events = self._known.snapshots.changed(answer.payload)
+        if not events:
+            return []
+        reading = Reading(self._known, events, np.full(len(events), answer.ts_recv_ns), Origin.INPUT)
+        for type_, at in places_by_type(events):
+            chosen = [events[i] for i in at.tolist()]
+            if type_ is Ticker:
+                reading.take(Kind.SNAPSHOT, snapshots, chosen, at, reading.ids_by_symbol([x.sym for x in chosen]))
+                continue
+            for event, i in zip(chosen, at.tolist(), strict=True):
+                reading.refuse(event.text, i)
+        return reading.batch()
 
     def _take_page(self, reading: Reading, answer: Answer, page: list[Any], start: int) -> None:
         for type_, at in places_by_type(page):

@@ -13,6 +13,7 @@ from pipeline.normalize.marks import with_mark
 from pipeline.normalize.massive_bars import Revisions
 from pipeline.normalize.massive_columns import ids as packed_ids
 from pipeline.normalize.massive_rows import Made, Reasons
+from pipeline.normalize.massive_snapshots import Seen
 from pipeline.normalize.massive_told import LeftOut, Told
 from pipeline.normalize.massive_words import instrument_of
 from pipeline.normalize.rows import block_of_columns, ranked
@@ -32,6 +33,7 @@ class Known:
         self.ids: dict[str, int] = {}
         """By every spelling that came; two spellings of one symbol (spaces around it) have one id."""
         self.count = 0
+        self.snapshots = Seen()
 
 
 class Reading:

@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 
 from pipeline.config import moment_ns
 from pipeline.errors import ConfigError
-from pipeline.feeds.vendor import Vendor, watching
+from pipeline.feeds.polling import bytes_a_day
+from pipeline.feeds.vendor import ALL, Vendor, watching
 from pipeline.instruments import EXCHANGE_ZONES, meant_symbol
 from pipeline.ports import Channel
 from pipeline.run.attaching import attached
@@ -41,8 +42,9 @@ def recording_of(
     clock: str | None,
     keeps_raw: bool,
     is_fresh: bool,
+    snapshots: str | None = None,
 ) -> Recording:
-    """What to record. Raises ConfigError, NotFoundError, StrategyError naming the word and what is accepted."""
+    """What to record; `snapshots` is how often vendors are polled, like `5s`. Raises ConfigError, NotFoundError, StrategyError naming the word and what is accepted."""
     chosen = None if channels is None else _channels("--channels", channels)
     if watch_channels is not None and not watch:
         raise ConfigError("--watch-channels is of the symbols that are watched, and there are none; add --watch")
@@ -55,6 +57,9 @@ def recording_of(
         raise ConfigError(f"--feed {' '.join(names)}: each vendor allows one connection, name it once")
     if not symbols and not watch:
         raise ConfigError("--symbols or --watch: name what is to be recorded, e.g. --symbols AAPL,NVDA")
+    every_s = seconds_of(snapshots, "--snapshots") if snapshots is not None else None
+    if every_s and not any(vendor.snapshots for vendor in vendors):
+        raise ConfigError(f"--snapshots: {', '.join(names)} can't be asked for a snapshot; massive and alpaca can")
     files, scanned_by, behind = attached(scanners, strategies)
     ticking = SystemClock() if clock is None else _clock(clock, feeds)
     return Recording(
@@ -68,7 +73,39 @@ def recording_of(
         watch_channels=watched_by,
         keeps_raw=keeps_raw,
         is_fresh=is_fresh,
+        snapshot_every_s=every_s,
     )
+
+
+def seconds_of(text: str, said_by: str) -> float:
+    """Seconds of `5s` or `2m`, from one to an hour. Raises ConfigError after the words `said_by`."""
+    number, unit = text[:-1], text[-1:]
+    try:
+        seconds = float(number) * {"s": 1, "m": 60}[unit]
+    except (ValueError, KeyError):
+        seconds = 0.0
+    if not 1 <= seconds <= HOUR_S:
+        raise ConfigError(f"{said_by} {text}: write how often, from 1s to 60m, e.g. 5s")
+    return seconds
+
+
+def told_of_snapshots(recording: Recording, known: int) -> str:
+    """What polling will cost, in a sentence; '' where nothing is polled. `known` is how many shares the store knows of, 0 for none."""
+    if not recording.snapshot_every_s:
+        return ""
+    names = {symbol.rpartition(":")[2] for symbol in (*recording.symbols, *recording.watched)}
+    shares = (known or _MARKET_SHARES) if ALL in names else len(names)
+    usual, most = bytes_a_day(shares, recording.snapshot_every_s, keeps_raw=recording.keeps_raw)
+    return (
+        f"snapshots of {shares:,} shares every {recording.snapshot_every_s:g} s: some {usual / 1e6:,.0f} MB from 4:00 to 20:00 "
+        f"once sealed, {most / 1e6:,.0f} MB at most"
+    )
+
+
+_MARKET_SHARES: Final = 12_000
+"""How many there are, where the store knows of none."""
+
+HOUR_S: Final = 3_600
 
 
 def _vendor(text: str, channels: frozenset[Channel] | None) -> Vendor:

@@ -59,6 +59,8 @@ class Recording:
     is_fresh: bool = False
     """Whether an unfinished session is left alone instead of going on with it."""
     bytes_free_min: int = BYTES_FREE_MIN
+    snapshot_every_s: float | None = None
+    """How often vendors are asked for a snapshot of all that is recorded or watched, seconds of the clock; None: never."""
     times: Times | None = None
     """Time-outs of its feeds; None: those that feeds have."""
 
@@ -76,6 +78,8 @@ class Recording:
         settings = {"plan": self.plan, "feeds": feeds, "symbols": self.symbols, "raw": self.keeps_raw}
         if self.watched:
             settings |= {"watched": self.watched, "watch_channels": sorted(self.watch_channels)}
+        if self.snapshot_every_s:
+            settings |= {"snapshot_every_s": self.snapshot_every_s}
         told: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(settings))  # as a manifest gives them back
         return told
 

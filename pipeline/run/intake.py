@@ -18,7 +18,7 @@ from pipeline.feeds.stretches import Stretch, joined, times_of
 from pipeline.instruments import Instrument
 from pipeline.normalize.grid import INTERVAL_NS, QUIET_NS
 from pipeline.normalize.rows import constant, ranked
-from pipeline.ports import Answer, Expecting, Message, Normalizer
+from pipeline.ports import Answer, Channel, Expecting, Message, Normalizer, Polled
 from pipeline.run import rawness
 
 LIVE_TIMER_NS: Final = INTERVAL_NS
@@ -131,17 +131,22 @@ class Intake:
         return Stretch(whole, session_ns, constant("i2", number, len(recv_ns)))
 
     def _batches(self, number: int, items: Sequence[Item]) -> Iterator[Blocks]:
-        for kind, run in groupby([item for _, item in items], key=type):
+        for kind, run in groupby([item for _, item in items], key=_sort_of):
             same: list[Any] = list(run)
             yield self._events(number - 1, kind, same)
             if self._keeps_raw:
                 yield [rawness.block_of(self._names[number - 1], same)]
 
-    def _events(self, index: int, kind: type, items: Sequence[Any]) -> Blocks:
+    def _events(self, index: int, kind: object, items: Sequence[Any]) -> Blocks:
         normalizer, progress = self._normalizers[index], self.progress[index]
         if kind is Message:
             batch = _definitions_first(normalizer.read(items))
             progress.add(len(items), batch)
+            return batch
+        if kind is Channel.SNAPSHOTS:
+            assert isinstance(normalizer, Polled)
+            batch = normalizer.read_snapshots(items)
+            progress.meet(batch)
             return batch
         if kind is Answer:
             batch = normalizer.read_history(items)
@@ -153,6 +158,12 @@ class Intake:
                 normalizer.connected()
                 progress.connection = fact.count
         return [feed_block(items)]
+
+
+def _sort_of(item: Any) -> object:
+    """How items are read: those of one type together, but for snapshots."""
+    is_snapshot = type(item) is Answer and item.topic.channel is Channel.SNAPSHOTS
+    return Channel.SNAPSHOTS if is_snapshot else type(item)
 
 
 def _definitions_first(batch: Blocks) -> Blocks:

@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,9 +18,10 @@ from pipeline.feeds.credentials import held
 from pipeline.feeds.fetching import fetching
 from pipeline.feeds.inbox import Inbox
 from pipeline.feeds.opening import open_socket
+from pipeline.feeds.polling import Polling
 from pipeline.feeds.progress import Progress
 from pipeline.feeds.sockets import is_loopback
-from pipeline.feeds.vendor import Vendor
+from pipeline.feeds.vendor import ALL, WATCHED, Vendor
 from pipeline.kernel.build import CACHE_VARIABLE
 from pipeline.ports import Wish
 from pipeline.run.beginning import Recording
@@ -36,8 +38,12 @@ class Listening:
         symbols: frozenset[str],
         missing: Sequence[Since],
         recalled: Sequence[Progress],
+        known: frozenset[str] = frozenset(),
     ) -> None:
-        """`missing` tells since when each feed of a session that goes on is, empty for a new one, `recalled` what it had of each."""
+        """`known` are all symbols there are, where a vendor that is polled for all of them wants their names.
+
+        `missing` tells since when each feed of a session that goes on is, empty for a new one, `recalled` what it had of each.
+        """
         self._recording = recording
         self._inbox = inbox
         self._symbols = symbols
@@ -46,6 +52,8 @@ class Listening:
         self._stack = ExitStack()
         self._connections: list[Connection] = []
         self._running: list[Future[None]] = []
+        self._known = known
+        self._polling: list[Future[None]] = []
 
     @property
     def progress(self) -> list[Progress]:
@@ -59,6 +67,7 @@ class Listening:
 
     def desire(self, symbols: frozenset[str]) -> None:
         """Record these symbols from now on, and no others."""
+        self._symbols = symbols
         for connection, vendor in zip(self._connections, self._recording.vendors, strict=True):
             connection.desire(symbols_for(vendor.name, symbols))
 
@@ -73,6 +82,8 @@ class Listening:
 
     def close(self) -> None:
         """End every feed, and wait until each has said so."""
+        for future in self._polling:
+            future.cancel()
         for connection in self._connections:
             connection.end("the recording ends")
         for future in self._running:
@@ -90,7 +101,7 @@ class Listening:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for future in self._running:
+        for future in (*self._running, *self._polling):
             future.cancel()
         self._stack.__exit__(kind, error, trace)
 
@@ -114,6 +125,18 @@ class Listening:
         self.desire(self._symbols)
         for connection in self._connections:
             self._running.append(portal.start_task_soon(connection.run))
+        every_s = self._recording.snapshot_every_s
+        for number, vendor in enumerate(self._recording.vendors, 1):
+            if every_s and vendor.snapshots is not None:
+                wanted = partial(self._polled, vendor)
+                clock = self._recording.clock
+                polling = Polling(vendor, number, self._inbox, clock, fetch, wanted, every_s=every_s)
+                self._polling.append(portal.start_task_soon(polling.run))
+
+    def _polled(self, vendor: Vendor) -> frozenset[str]:
+        """What a vendor is asked snapshots of: all that is recorded or watched, by names where it knows no other way."""
+        symbols = frozenset(symbol.removeprefix(WATCHED) for symbol in symbols_for(vendor.name, self._symbols))
+        return symbols - {ALL} | self._known if ALL in symbols and not vendor.has_whole_market else symbols
 
 
 @contextmanager

@@ -18,12 +18,12 @@ from pipeline.block import Block
 from pipeline.codes import FeedAction, Kind, RequestAction
 from pipeline.feeds.facts import Fact
 from pipeline.feeds.inbox import Inbox, Item
+from pipeline.feeds.vendor import ALL
 from pipeline.instruments import Instrument
 from pipeline.log.manifest import Manifest
 from pipeline.log.reader import LogReader
 from pipeline.log.seal import seal
 from pipeline.log.store import Store
-from pipeline.normalize.reference import SHARES_VENUE
 from pipeline.ports import Answer, Message, Warmed
 from pipeline.run.beginning import Begun, Recording, begun, symbol_meant
 from pipeline.run.code import code_of
@@ -31,7 +31,7 @@ from pipeline.run.control import Request
 from pipeline.run.fold import INPUTS_WORTH_COMPILING, LocalFold, Speed
 from pipeline.run.intake import LIVE_TIMER_NS
 from pipeline.run.listening import Listening, sole, symbols_for
-from pipeline.run.referencing import facts_of, opening_rows
+from pipeline.run.referencing import opening_rows, shares_known
 from pipeline.run.warming import WAITED_BY, Warming
 from pipeline.units import NANO
 
@@ -40,9 +40,6 @@ LAG_S: Final = 1.0
 """A message that waited longer is told of."""
 
 _LAG_TOLD_EVERY_S: Final = 10.0
-_ALL: Final = "*"
-"""As a symbol: every one that the vendor has."""
-
 _SWITCH_S: Final = 0.0005
 """How soon the loop gets the interpreter from a thread that has it: Python's own 5 ms are longer than a decision takes."""
 
@@ -97,9 +94,10 @@ def record(
         told(session)
         inbox = Inbox()
         symbols = recording.desired(session.symbols | session.picks.symbols)
+        known = shares_known(store) if recording.snapshot_every_s else frozenset[str]()
         with (
             undisturbed(),
-            Listening(recording, inbox, symbols, session.missing, session.intake.recalled) as listening,
+            Listening(recording, inbox, symbols, session.missing, session.intake.recalled, known) as listening,
         ):
             session.intake.progress = listening.progress
             loop = _Loop(recording, session, inbox, listening, ending, store, Warming(fold.plans, recording.vendors))
@@ -274,17 +272,13 @@ class _Loop:
         """Define instruments at once that will be heard of, some at a time, so that a wish to end is heard soon."""
         for number, vendor in enumerate(self._recording.vendors, 1):
             asked = symbols_for(vendor.name, symbols)
-            expected = sorted(asked - {_ALL} | (self._known_symbols() if _ALL in asked else set()))
+            expected = sorted(asked - {ALL} | (shares_known(self._store) if ALL in asked else set()))
             for start in range(0, len(expected), _DEFINED_AT_ONCE):
                 if self._is_over():
                     return
                 some, now_ns = expected[start : start + _DEFINED_AT_ONCE], self._recording.clock.now_ns()
                 for batch in self._intake.introduced(number, some, now_ns, self._known_of):
                     self._recorder.take(batch)
-
-    def _known_symbols(self) -> set[str]:
-        """Those that the store's reference data speak of: of a whole market they are who a scanner can judge."""
-        return {fact.symbol for fact in facts_of(self._store) if fact.venue == SHARES_VENUE}
 
     def _known_of(self, instruments: Sequence[Instrument]) -> Block | None:
         """What the store knows of instruments at this moment."""

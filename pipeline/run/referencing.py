@@ -74,6 +74,11 @@ def facts_of(store: Store, symbols: Iterable[str] | None = None) -> list[Fact]:
     return list(read_facts(batches, None if symbols is None else frozenset(symbols)))
 
 
+def shares_known(store: Store) -> frozenset[str]:
+    """The American shares that the store's reference data speak of: of a whole market they are who a scanner can judge."""
+    return frozenset(fact.symbol for fact in facts_of(store) if fact.venue == SHARES_VENUE)
+
+
 def append(folder: Path, facts: Sequence[Fact], *, now_ns: int, disk: Disk) -> Kept:
     """Write what is new of these facts into a small log in this folder."""
     with _journal(folder, disk) as journal:

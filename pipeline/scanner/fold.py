@@ -1,7 +1,7 @@
 """Fold: a scanner as a reducer. Inputs in, candidates and universe changes out; how inputs are batched changes nothing.
 
-Inputs gather into a segment until they reach a whole step of session time or a timer at which the scanner is due; then
-they are folded at once. The first timer of each stretch of `every_s` is due, while the window is open.
+Inputs gather into a segment until they reach a whole step of session time, a timer at which the scanner is due, or the first snapshot of
+some; then they are folded at once. The first timer of each stretch of `every_s` is due, while the window is open.
 """
 
 from collections.abc import Iterator
@@ -63,6 +63,7 @@ class FieldScanner:
         self._evaluation = 0
         self._day = _NEVER
         self._failed = 0
+        self._is_in_snapshots = False
 
     def update(self, blocks: Blocks) -> Blocks:
         """The candidates and universe changes that exactly these inputs cause, a block a kind, in (seq, ord) order."""
@@ -94,6 +95,7 @@ class FieldScanner:
             "evaluation": self._evaluation,
             "day": self._day,
             "failed": self._failed,
+            "is_in_snapshots": self._is_in_snapshots,
         }
         parts = {"scanner": {**counts, "now_ns": self._now_ns}, **self.state.parts()}
         return freeze(self.definition.hash, parts, list(segment_of(self._pending).values()))
@@ -104,7 +106,7 @@ class FieldScanner:
         counts = parts["scanner"]
         self._slot, self._full_slot = counts["slot"], counts["full_slot"]
         self._evaluation, self._day, self._now_ns = counts["evaluation"], counts["day"], counts["now_ns"]
-        self._failed = counts["failed"]
+        self._failed, self._is_in_snapshots = counts["failed"], counts["is_in_snapshots"]
         self.state.put_back(parts)
         self.table = None
 
@@ -121,8 +123,9 @@ class FieldScanner:
         steps = now_ns // STEP_NS
         is_step = np.diff(steps, prepend=self._now_ns // STEP_NS) > 0
         is_timer = self._first_timers(batch, seq, now_ns)
+        is_snapshot = self._first_snapshots(batch, seq)
         self._now_ns = int(now_ns[-1])
-        at = np.flatnonzero(is_step | is_timer)
+        at = np.flatnonzero(is_step | is_timer | is_snapshot)
         columns = (seq[at].tolist(), now_ns[at].tolist(), is_step[at].tolist(), is_timer[at].tolist())
         return map(_Stop._make, zip(*columns, strict=True))
 
@@ -136,6 +139,17 @@ class FieldScanner:
             is_first = np.diff(slots, prepend=self._slot) > 0
             first[at[is_first]] = True
             self._slot = int(slots[-1])
+        return first
+
+    def _first_snapshots(self, batch: Blocks, seq: Numbers) -> Numbers:
+        """(n,) bool: the snapshots that follow something else: what stands in front of them is folded before them."""
+        first = np.zeros(len(seq), np.bool_)
+        told = next((block for block in batch if block.kind is Kind.SNAPSHOT), None)
+        if told is not None:
+            places = np.searchsorted(seq, told.number("seq"))
+            begins = np.diff(places, prepend=-1 if self._is_in_snapshots else -2) > 1
+            first[places[begins]] = True
+        self._is_in_snapshots = told is not None and int(told.number("seq")[-1]) == int(seq[-1])
         return first
 
     def _fold_pending(self) -> None:

@@ -91,7 +91,8 @@ def previous_close(columns: Columns, facts: Facts, days: TradingDays) -> tuple[N
     """The close before today, as today's shares count it, and when it was known.
 
     Told by a provider or seen in the session, whichever describes the later day before today; divided by the ratios of the
-    splits that came in force since. Absent for shares when that day lies further back than a long week-end.
+    splits that came in force since. For shares none when that day lies further back than a long week-end; then a vendor's snapshot
+    of today tells it, if there is one.
     """
     rows = columns.rows
     today = days.of("number", columns["calendar"])
@@ -102,7 +103,10 @@ def previous_close(columns: Columns, facts: Facts, days: TradingDays) -> tuple[N
     close = np.where(is_told, told["value"], columns["done_close"])
     known_ns = np.where(is_told, told["known_ns"], columns["ts_done_ns"])
     is_stale = (columns["calendar"] == Calendar.SHARES) & (day < today - _STALE_DAYS)
-    return np.where(is_stale, np.nan, close / facts.splits.ratio(rows, day)), known_ns
+    close = np.where(is_stale, np.nan, close / facts.splits.ratio(rows, day))
+    is_left = np.isnan(close) & np.isfinite(columns["told_close"])
+    of_snapshot = columns["told_close"] / facts.splits.ratio(rows, today - 1)
+    return np.where(is_left, of_snapshot, close), np.where(is_left, columns["ts_told_close_ns"], known_ns)
 
 
 def held_until(block: Block, calendars: Numbers) -> Numbers:

@@ -9,9 +9,9 @@ from pipeline.scanner.field import CLOSING, SHARES, Field, Valued, View, field_o
 from pipeline.scanner.history import previous_close
 from pipeline.units import HOUR_NS, MINUTE_NS
 
-_QUOTES: Final = "quotes"
-_TRADES: Final = "prints, bars"
-_CLOSES: Final = "reference previous_close, split_ratio; daily bars; the session's own days"
+_QUOTES: Final = "quotes, snapshots"
+_TRADES: Final = "prints, bars, snapshots"
+_CLOSES: Final = "reference previous_close, split_ratio; daily bars; the session's own days; snapshots"
 
 
 def pct(now: Numbers, before: Numbers) -> Numbers:

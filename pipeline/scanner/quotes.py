@@ -50,13 +50,18 @@ def _put_in_force(columns: Columns, block: Block, *, is_late: bool) -> None:
     rows = _last(ids, key)
     if is_late:
         rows = rows[event_ns[rows] >= columns["ts_quote_event_ns"][ids[rows]]]
-    ids = ids[rows]
+    put_quotes(columns, block.take(rows), event_ns[rows])
+
+
+def put_quotes(columns: Columns, block: Block, event_ns: Numbers) -> None:
+    """Put one quote of each instrument in force, each of this event time."""
+    ids = block.number("instrument_id")
     for name in ("bid", "ask"):
-        nano, size = block.number(f"{name}_nano")[rows], block.number(f"{name}_size_steps")[rows]
+        nano, size = block.number(f"{name}_nano"), block.number(f"{name}_size_steps")
         columns[name][ids] = np.where(nano == ABSENT, np.nan, nano / NANO)
         columns[f"{name}_size"][ids] = np.where(size == ABSENT, np.nan, size * columns["step_size"][ids])
-    columns["ts_quote_ns"][ids] = block.number("ts_recv_ns")[rows]
-    columns["ts_quote_event_ns"][ids] = event_ns[rows]
+    columns["ts_quote_ns"][ids] = block.number("ts_recv_ns")
+    columns["ts_quote_event_ns"][ids] = event_ns
 
 
 def fold_statuses(columns: Columns, block: Block) -> None:

@@ -19,6 +19,10 @@ USED: Final[Mapping[Kind, tuple[str, ...]]] = {
         "trade_count", "vwap", "revision", "marks",
     ),
     Kind.STATUS: ("status", "reason", "limit_down_nano", "limit_up_nano", "is_short_restricted"),
+    Kind.SNAPSHOT: (
+        "ts_trade_ns", "last_nano", "ts_quote_ns", "bid_nano", "ask_nano", "bid_size_steps", "ask_size_steps",
+        "volume_steps", "vwap", "open_nano", "high_nano", "low_nano", "previous_close_nano",
+    ),
     Kind.REFERENCE: ("field", "value", "text", "known_at_ns", "as_of_ns", "provider"),
 }  # fmt: skip
 """The kinds a scanner looks into, and which of their columns beside the header's."""

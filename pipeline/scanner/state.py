@@ -8,7 +8,7 @@ import numpy as np
 from pipeline.block import Block, Numbers
 from pipeline.codes import AssetClass, Kind
 from pipeline.hours import Calendar, calendar_of
-from pipeline.scanner import history, quotes, trades, universe
+from pipeline.scanner import history, quotes, snapshots, trades, universe
 from pipeline.scanner.clocks import EVERY_WEEKDAY, SpecialDays, TradingDays
 from pipeline.scanner.columns import CODE, FLAG, Column, Columns
 from pipeline.scanner.facts import Facts, day_of
@@ -39,7 +39,7 @@ _TODAY: Final = {
     "is_short_carried": FLAG,
     "high_looked": Column("f8", np.nan),
 }
-DAILY: Final = (*trades.DAILY, *quotes.DAILY, "high_looked")
+DAILY: Final = (*trades.DAILY, *quotes.DAILY, *snapshots.DAILY, "high_looked")
 COLUMNS: Final = {
     **_DEFINITION,
     **quotes.QUOTES,
@@ -47,6 +47,7 @@ COLUMNS: Final = {
     **quotes.DAILY,
     **trades.TAPE,
     **trades.DAILY,
+    **snapshots.DAILY,
     **history.COLUMNS,
     **universe.COLUMNS,
     **_TODAY,
@@ -96,6 +97,8 @@ class State:
             ids = told.number("instrument_id").clip(0, self.columns.rows - 1)
             self.facts.fold(told, held_until(told, self.columns["calendar"][ids]))
         known = {kind: self._known(block) for kind, block in segment.items()}
+        if Kind.SNAPSHOT in known:  # a segment begins with them
+            snapshots.fold_snapshots(self.columns, self.days, known[Kind.SNAPSHOT])
         if Kind.STATUS in known:
             quotes.fold_statuses(self.columns, known[Kind.STATUS])
         if Kind.PRINT in known:

@@ -95,7 +95,7 @@ def fold_prints(columns: Columns, days: TradingDays, block: Block) -> None:
     steps = sign * np.where(sizes == ABSENT, 0, sizes)
     is_price = (marks & (_NOTHING | Mark.CANCEL) == 0) & (price > 0)
     ts_event_ns = block.number("ts_event_ns")
-    dollars = np.where(price > 0, price, 0.0) * steps * _worth(columns, ids)
+    dollars = np.where(price > 0, price, 0.0) * steps * worth(columns, ids)
     made = Trades(
         id=ids,
         start_ns=ts_event_ns,
@@ -152,7 +152,7 @@ def _of_bars(columns: Columns, block: Block) -> Trades:
     steps = np.where(volume == ABSENT, 0, volume)
     trades = np.where(count == ABSENT, 0, count)
     typical = np.where(np.isfinite(block.number("vwap")), block.number("vwap"), (high + low + close) / 3)
-    dollars = np.nan_to_num(typical) * steps * _worth(columns, ids)
+    dollars = np.nan_to_num(typical) * steps * worth(columns, ids)
     columns["is_untold"][ids] = count == ABSENT
     is_again = start_ns == columns["bar_start_ns"][ids]
     is_old = (block.number("revision") > 0) & ~is_again & (start_ns < columns["bar_start_ns"][ids])
@@ -181,27 +181,33 @@ def _of_bars(columns: Columns, block: Block) -> Trades:
 
 
 def _fold(columns: Columns, days: TradingDays, made: Trades) -> None:
-    calendars = columns["calendar"][made.id]
-    is_today = (made.start_ns >= days.of("starts_ns", calendars)) & (made.start_ns < days.of("ends_ns", calendars))
-    is_today &= (made.start_ns <= made.recv_ns + _AHEAD_NS_MAX) & columns["is_defined"][made.id]
-    made = made.where(is_today)
+    made = made.where(is_of_today(columns, days, made))
     calendars = columns["calendar"][made.id]
     opens_ns, closes_ns = days.of("opens_ns", calendars), days.of("closes_ns", calendars)
     is_premarket = (made.start_ns >= days.of("premarket_ns", calendars)) & (made.start_ns < opens_ns)
     is_regular = (made.start_ns >= opens_ns) & (made.start_ns < closes_ns)
-    _add(columns, made, "total")
-    _add(columns, made.where(is_premarket), "pm")
+    add(columns, made, "total")
+    add(columns, made.where(is_premarket), "pm")
     ranged = made.where(made.moves_range)
-    _stretch(columns, ranged, "")
-    _stretch(columns, made.where(is_premarket & made.moves_range), "pm_")
-    _stretch(columns, made.where(is_regular & made.moves_range), "rth_")
-    _move(columns, made.where(made.moves_last), ("last", "ts_last_event_ns", "ts_last_ns"))
+    stretch(columns, ranged, "")
+    stretch(columns, made.where(is_premarket & made.moves_range), "pm_")
+    stretch(columns, made.where(is_regular & made.moves_range), "rth_")
+    move(columns, made.where(made.moves_last), ("last", "ts_last_event_ns", "ts_last_ns"))
     regular = made.where(is_regular & made.moves_last)
-    _move(columns, regular, ("rth_last", "ts_rth_last_ns", "ts_rth_known_ns"))
+    move(columns, regular, ("rth_last", "ts_rth_last_ns", "ts_rth_known_ns"))
     _open(columns, regular)
 
 
-def _add(columns: Columns, made: Trades, which: str) -> None:
+def is_of_today(columns: Columns, days: TradingDays, made: Trades) -> Numbers:
+    """(n,) bool: those of the trading day that their instrument is in, and not further ahead of us than clocks may differ."""
+    calendars = columns["calendar"][made.id]
+    is_today = (made.start_ns >= days.of("starts_ns", calendars)) & (made.start_ns < days.of("ends_ns", calendars))
+    found: Numbers = is_today & (made.start_ns <= made.recv_ns + _AHEAD_NS_MAX) & columns["is_defined"][made.id]
+    return found
+
+
+def add(columns: Columns, made: Trades, which: str) -> None:
+    """Count them into the columns of `total` or `pm`."""
     np.add.at(columns[f"{which}_steps"], made.id, made.steps)
     np.add.at(columns[f"{which}_trades"], made.id, made.trades)
     np.add.at(columns[f"{which}_dollars"], made.id, made.dollars)
@@ -214,7 +220,8 @@ def _add(columns: Columns, made: Trades, which: str) -> None:
         np.maximum.at(columns["ts_volume_ns"], counted.id, counted.recv_ns)
 
 
-def _stretch(columns: Columns, made: Trades, which: str) -> None:
+def stretch(columns: Columns, made: Trades, which: str) -> None:
+    """Widen the range of the day, of premarket (`pm_`) or of regular hours (`rth_`)."""
     if which == "":
         above = made.where(~(made.high <= columns["high"][made.id]))
         np.maximum.at(columns["ts_high_ns"], above.id, above.recv_ns)
@@ -223,7 +230,7 @@ def _stretch(columns: Columns, made: Trades, which: str) -> None:
     np.fmin.at(columns[f"{which}low"], made.id, made.low)
 
 
-def _move(columns: Columns, made: Trades, names: tuple[str, str, str]) -> None:
+def move(columns: Columns, made: Trades, names: tuple[str, str, str]) -> None:
     """The close of the latest event time, of the last that came among equals, unless a later one is there already."""
     order = np.lexsort((np.arange(len(made.id)), made.end_ns, made.id))
     ids = made.id[order]
@@ -255,7 +262,7 @@ def _prices(block: Block, name: str) -> Numbers:
     return np.where(nano == ABSENT, np.nan, nano / NANO)
 
 
-def _worth(columns: Columns, ids: Numbers) -> Numbers:
+def worth(columns: Columns, ids: Numbers) -> Numbers:
     """(n,) float64: what one step is worth at a price of one."""
     worth: Numbers = columns["step_size"][ids] * columns["multiplier"][ids]
     return worth

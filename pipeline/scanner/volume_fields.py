@@ -16,7 +16,7 @@ from pipeline.scanner.field import SHARES, Field, Valued, View, field_of
 from pipeline.scanner.price_fields import window
 from pipeline.units import ABSENT, MINUTE_NS, NANO
 
-_TRADES: Final = "prints, bars"
+_TRADES: Final = "prints, bars, snapshots"
 _USUAL: Final = "prints, bars; the session's own days, or reference mean_volume_by:0800 and the like"
 _ADV: Final = "reference average_daily_volume; daily bars; the session's own days"
 _REGULAR_MINUTES: Final = 390
@@ -159,7 +159,7 @@ def tape_age_s(view: View) -> Valued:
     return Valued(_age_s(view, view["ts_trade_ns"]), view["ts_volume_ns"])
 
 
-@field_of("quote_age_s", "s", "since the quote in force was received", "quotes")
+@field_of("quote_age_s", "s", "since the quote in force was received", "quotes, snapshots")
 def quote_age_s(view: View) -> Valued:
     """A quiet name has an old quote; a mute feed as well: see the `feed` events."""
     return Valued(_age_s(view, view["ts_quote_ns"]), view["ts_quote_ns"])

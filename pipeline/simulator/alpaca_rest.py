@@ -18,14 +18,16 @@ from pipeline.codes import Mark
 from pipeline.normalize.alpaca_columns import ns_of_text, text_of_ns
 from pipeline.normalize.alpaca_out import message_of
 from pipeline.ports import Channel, Topic
+from pipeline.simulator.snapshots import Day, Share, price_of
 from pipeline.simulator.venue import History, HttpAnswer
-from pipeline.units import ABSENT, NANO, TS_MAX_NS
+from pipeline.units import ABSENT, DAY_NS, NANO, TS_MAX_NS
 
 LIMIT: Final = 1_000
 LIMIT_MAX: Final = 10_000
 
 _ONE: Final = re.compile(r"/v2/stocks/([^/]+)/(trades|quotes|bars)")
 _SEVERAL: Final = re.compile(r"/v2/stocks/(trades|quotes|bars)")
+_SNAPSHOTS: Final = "/v2/stocks/snapshots"
 _TIMEFRAMES: Final = {"1Min": Channel.BARS_1M, "1T": Channel.BARS_1M, "1Day": Channel.BARS_1D, "1D": Channel.BARS_1D}
 _HEADERS: Final = {"Content-Type": "application/json; charset=UTF-8"}
 
@@ -59,6 +61,11 @@ class _Token(NamedTuple):
 
 def page_of(path: str, query: Mapping[str, str], history: History) -> HttpAnswer:
     """A page of what has been served so far."""
+    if path == _SNAPSHOTS:
+        symbols = [symbol for symbol in query.get("symbols", "").split(",") if symbol]
+        if not symbols:
+            return _answer(400, {"message": "symbols is required"})
+        return _answer(200, {share.symbol: _snapshot(share) for share in history.standing().shares(symbols)})
     if one := _ONE.fullmatch(path):
         name, symbols = one[2], [one[1]]
     elif several := _SEVERAL.fullmatch(path):
@@ -76,6 +83,41 @@ def page_of(path: str, query: Mapping[str, str], history: History) -> HttpAnswer
 
 def _answer(status: int, body: Mapping[str, Any]) -> HttpAnswer:
     return HttpAnswer(status, msgspec.json.encode(body), _HEADERS)
+
+
+def _snapshot(share: Share) -> dict[str, Any]:
+    """A share as `/v2/stocks/snapshots` has it."""
+    said: dict[str, Any] = {"prevDailyBar": None, "dailyBar": None, "latestTrade": None, "latestQuote": None}
+    if (trade := share.trade) is not None:
+        price, time = price_of(trade["price_nano"]), text_of_ns(trade["ts_event_ns"])
+        said["latestTrade"] = {
+            "t": time,
+            "x": "V",
+            "p": price,
+            "s": trade["size_steps"],
+            "c": ["@"],
+            "i": trade["trade_id"],
+            "z": "C",
+        }
+        said["dailyBar"] = _bar(share.day, share.starts_ns)
+        said["minuteBar"] = None
+    if (quote := share.quote) is not None:
+        bid, ask = (
+            {"p": price_of(quote[f"{side}_nano"]), "s": max(quote[f"{side}_size_steps"], 0)} for side in ("bid", "ask")
+        )
+        time = text_of_ns(quote["ts_event_ns"])
+        said["latestQuote"] = {
+            "t": time, "ax": "V", "ap": ask["p"], "as": ask["s"], "bx": "V", "bp": bid["p"], "bs": bid["s"], "c": ["R"], "z": "C",
+        }  # fmt: skip
+    if share.before.close:
+        said["prevDailyBar"] = _bar(share.before, share.starts_ns - DAY_NS)
+    return said
+
+
+def _bar(day: Day, start_ns: int) -> dict[str, Any]:
+    time, vwap = text_of_ns(start_ns), round(day.vwap, 6)
+    prices = {"o": day.open, "h": day.high, "l": day.low, "c": day.close}
+    return {"t": time, **prices, "v": day.volume, "n": 0, "vw": vwap}
 
 
 def _asked(name: str, symbols: list[str], query: Mapping[str, str]) -> _Asked:

@@ -9,6 +9,7 @@ from pipeline.block import Block, Blocks, Numbers, concat
 from pipeline.codes import BarBasis, BarUnit, Kind
 from pipeline.ports import Channel, Topic
 from pipeline.simulator.served import Portion, Tape
+from pipeline.simulator.snapshots import Standing
 from pipeline.units import DAY_NS, MINUTE_NS, SECOND_NS
 
 _KINDS: Final[Mapping[Channel, Kind]] = {
@@ -41,6 +42,8 @@ class ServedHistory:
         """The last row served; what stands behind it is not known to anybody yet."""
         self._tape = tape
         self._kept: dict[Kind, list[_Kept]] = {}
+        self._standing = Standing(dict(tape.symbols))
+        self._standing_seq = 0
         self._ids: dict[str, list[int]] = {}
         for id_, symbol in tape.symbols.items():
             self._ids.setdefault(symbol, []).append(id_)
@@ -74,6 +77,16 @@ class ServedHistory:
         if kind is Kind.BAR:
             found = _latest(found)
         return [found.slice(0, rows_max)]
+
+    def standing(self) -> Standing:
+        """How all shares stand as of the last row served."""
+        for kind in (Kind.QUOTE, Kind.PRINT):
+            for kept in self._kept.get(kind, []):
+                first, last = max(kept.first_seq, self._standing_seq + 1), min(kept.last_seq, self.last_seq)
+                if first <= last:
+                    self._standing.take(self._tape.again(kind, first, last))
+        self._standing_seq = self.last_seq
+        return self._standing
 
     def _served(self, kind: Kind, from_ns: int, to_ns: int) -> Iterator[Block]:
         for kept in self._kept.get(kind, []):

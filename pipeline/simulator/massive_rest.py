@@ -19,8 +19,9 @@ from pipeline.normalize.conditions import CONDITIONS
 from pipeline.normalize.massive_out import Row, channel_of, past_of
 from pipeline.normalize.massive_words import Past
 from pipeline.ports import Channel, Topic
+from pipeline.simulator.snapshots import Day, Share, price_of
 from pipeline.simulator.venue import History, HttpAnswer
-from pipeline.units import HOUR_NS, NANO, TS_MAX_NS
+from pipeline.units import HOUR_NS, MINUTE_NS, NANO, TS_MAX_NS
 
 PAGE_ROWS: Final = 1_000
 """Rows of a page when a client asks for no number; it may ask for 50,000."""
@@ -31,6 +32,7 @@ _MS: Final = 1_000_000
 
 _TICKS: Final = re.compile(r"/v3/(trades|quotes)/([^/]+)")
 _BARS: Final = re.compile(r"/v2/aggs/ticker/([^/]+)/range/1/(second|minute)/([0-9-]+)/([0-9-]+)")
+_SNAPSHOT: Final = "/v2/snapshot/locale/us/markets/stocks/tickers"
 _CHANNELS: Final = {
     "trades": Channel.PRINTS,
     "quotes": Channel.QUOTES,
@@ -58,17 +60,25 @@ def answer(
     if key and key not in (given, query.get("apiKey")):
         return _json(401, {"status": "ERROR", "request_id": "simulated", "error": "Unknown API Key"})
     try:
-        if ticks := _TICKS.fullmatch(path):
-            return _ticks(ticks[1], unquote(ticks[2]), path, query, history)
-        if bars := _BARS.fullmatch(path):
-            return _bars(bars, query, history)
+        found = _found(path, query, history)
     except (UnitError, ValueError, msgspec.MsgspecError) as error:
         return _json(400, {"status": "ERROR", "request_id": "simulated", "error": str(error)})
+    message = {"status": "NOT_FOUND", "request_id": "simulated", "message": f"{path} is not served here"}
+    return found or _json(404, message)
+
+
+def _found(path: str, query: Mapping[str, str], history: History) -> HttpAnswer | None:
+    """The answer to a good question; None where nothing is at that path."""
+    if ticks := _TICKS.fullmatch(path):
+        return _ticks(ticks[1], unquote(ticks[2]), path, query, history)
+    if bars := _BARS.fullmatch(path):
+        return _bars(bars, query, history)
+    if path == _SNAPSHOT:
+        return _json(200, _snapshot(query.get("tickers", ""), history))
     if path == "/v3/reference/conditions":
-        return _json(
-            200, {"results": _CONDITIONS, "status": "OK", "request_id": "simulated", "count": len(_CONDITIONS)}
-        )
-    return _json(404, {"status": "NOT_FOUND", "request_id": "simulated", "message": f"{path} is not served here"})
+        count = len(_CONDITIONS)
+        return _json(200, {"results": _CONDITIONS, "status": "OK", "request_id": "simulated", "count": count})
+    return None
 
 
 def _json(status: int, body: Any) -> HttpAnswer:
@@ -147,6 +157,60 @@ def _bars(match: re.Match[str], query: Mapping[str, str], history: History) -> H
             f"{_HOST}/v2/aggs/ticker/{match[1]}/range/1/{match[2]}/{rest}/{match[4]}?sort=asc&limit={limit}"
         )
     return _json(200, body)
+
+
+def _snapshot(asked: str, history: History) -> dict[str, Any]:
+    """The whole market, or the shares asked for. As the vendor does it a day is all zero until regular trading has begun."""
+    shares = history.standing().shares(asked.split(",") if asked else None)
+    return {"status": "OK", "request_id": "simulated", "count": len(shares), "tickers": list(map(_ticker, shares))}
+
+
+def _ticker(share: Share) -> dict[str, Any]:
+    day, trade, quote = share.day, share.trade, share.quote
+    said: dict[str, Any] = {
+        "ticker": share.symbol,
+        "day": _day(day, day.volume, day.vwap) if day.open else _day(Day(), 0, 0.0),
+        "prevDay": _day(share.before, share.before.volume, share.before.vwap),
+        "updated": max(row["ts_event_ns"] for row in (trade, quote) if row),
+    }
+    if day.open and share.before.close:
+        said["todaysChange"] = round(day.close - share.before.close, 6)
+        said["todaysChangePerc"] = round((day.close / share.before.close - 1) * 100, 6)
+    if trade:
+        price, ts_ns = price_of(trade["price_nano"]), trade["ts_event_ns"]
+        said["lastTrade"] = {
+            "c": [],
+            "i": str(trade["trade_id"]),
+            "p": price,
+            "s": trade["size_steps"],
+            "t": ts_ns,
+            "x": 0,
+        }
+        minute_ms = ts_ns // MINUTE_NS * MINUTE_NS // _MS
+        said["min"] = {
+            "av": day.volume,
+            "c": price,
+            "h": price,
+            "l": price,
+            "o": price,
+            "v": 0,
+            "vw": price,
+            "t": minute_ms,
+            "n": 0,
+        }
+    if quote:
+        said["lastQuote"] = {
+            "P": price_of(quote["ask_nano"]),
+            "S": max(quote["ask_size_steps"], 0),
+            "p": price_of(quote["bid_nano"]),
+            "s": max(quote["bid_size_steps"], 0),
+            "t": quote["ts_event_ns"],
+        }
+    return said
+
+
+def _day(day: Day, volume: int, vwap: float) -> dict[str, float]:
+    return {"c": day.close, "h": day.high, "l": day.low, "o": day.open, "v": volume, "vw": round(vwap, 4)}
 
 
 def _bar_time_ns(text: str, *, is_end: bool) -> int:

@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 from pipeline.block import Blocks
 from pipeline.ports import Channel, Encoder, Topic
+from pipeline.simulator.snapshots import Standing
 
 
 class History(Protocol):
@@ -17,6 +18,10 @@ class History(Protocol):
 
     def rows(self, topic: Topic, from_ns: int, to_ns: int, rows_max: int) -> Blocks:
         """The oldest `rows_max` rows of a topic by event time, from a moment until another, exclusive."""
+        ...
+
+    def standing(self) -> Standing:
+        """How all shares stand as of what was served."""
         ...
 
 

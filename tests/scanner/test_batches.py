@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scan_tape import CRYPTO, EQUITY, ETF, Tape, at, in_batches, scanned, scanner_of, wants
+from scan_tape import CRYPTO, EQUITY, ETF, Tape, at, in_batches, nano, scanned, scanner_of, wants
 
 from pipeline.block import concat
-from pipeline.codes import Mark, TradingStatus
+from pipeline.codes import Kind, Mark, TradingStatus
 from pipeline.core.hashing import packed_rows
 from pipeline.feeds.merge import merged
 from pipeline.ports import Scanner
@@ -47,8 +47,15 @@ def tapes(draw):
         marks = draw(
             st.sampled_from([0, 0, 0, Mark.CANCEL, Mark.NO_LAST, Mark.DUPLICATE, Mark.OUT_OF_ORDER, Mark.NO_VOLUME])
         )
-        what = draw(st.integers(0, 6))
-        if what == 0:
+        what = draw(st.integers(0, 7))
+        if what == 7:
+            tape.put(
+                Kind.SNAPSHOT, event_ns, id_, recv_ns=now_ns, ts_trade_ns=event_ns, last_nano=nano(price), ts_quote_ns=event_ns,
+                bid_nano=nano(price - 0.2), ask_nano=nano(price + 0.2), bid_size_steps=5, ask_size_steps=6,
+                volume_steps=draw(st.integers(0, 900)), vwap=price, open_nano=nano(price), high_nano=nano(price + 2),
+                low_nano=nano(price - 2), previous_close_nano=nano(draw(st.sampled_from([8.0, 9.0]))),
+            )  # fmt: skip
+        elif what == 0:
             tape.quote(event_ns, id_, price - 0.1, price, recv_ns=now_ns, marks=int(marks))
         elif what <= 2:
             tape.print(event_ns, id_, price, draw(st.integers(1, 200)), recv_ns=now_ns, marks=int(marks))
