@@ -1,4 +1,4 @@
-"""`tape scan`: what a scanner would have picked at a moment of a recorded session, and why not the others."""
+"""`tape scan`: what a scanner picks now, or would have picked at a moment of a recorded session, and why not the others."""
 
 import time
 from datetime import datetime, tzinfo
@@ -31,7 +31,14 @@ _SHOWN: Final = ("picked", "near_miss", "not_ranked")
 @click.option(
     "--all", "is_all", is_flag=True, help="every instrument, not only picks, near misses and who nearly came in"
 )
-@click.option("--keep", "is_kept", is_flag=True, help="keep candidates and changes of the list as a run, for SQL")
+@click.option(
+    "--keep", "is_kept", is_flag=True, help="keep what it saw: of a session as a run, of now as a session of its own"
+)
+@click.option("--feed", metavar="NAME[=URL]", help="of now: massive or alpaca  [default: that whose key is there]")
+@click.option("--symbols", multiple=True, metavar="A,B", help="of now: these alone  [default: all]")
+@click.option("--every", metavar="EVERY", help="of now: again and again, e.g. 5s, until Ctrl-C")
+@click.option("--until", metavar="TIME", help="of now: when --every ends")
+@click.option("--clock", metavar="START@RATE", help="of now: for served days, as tape record has it")
 @click.option("--tz", metavar="ZONE", help="clocks to read and tell times by  [default: the exchange's]")
 @json_option
 @click.pass_obj
@@ -44,12 +51,21 @@ def command(
     is_funnel: bool,
     is_all: bool,
     is_kept: bool,
+    feed: str | None,
+    symbols: tuple[str, ...],
+    every: str | None,
+    until: str | None,
+    clock: str | None,
     tz: str | None,
     as_json: bool,
 ) -> None:
     """What a scanner sees in SESSION at a moment: every candidate with each filter's verdict, from what was known then.
 
+    Without a SESSION: what it sees now, in a snapshot that the vendor is asked for. That leaves nothing behind, unless --keep.
+
     \b
+    tape scan --config scanners/premarket.toml
+    tape scan --config scanners/premarket.toml --feed massive --every 5s --keep
     tape scan last --config scanners/gappers.toml --at 08:12
     tape scan last --config scanners/gappers.toml --at 08:12 --symbol ABCD
     tape scan last --config scanners/gappers.toml --funnel
@@ -62,20 +78,69 @@ def command(
     from pipeline.run.scanning import scan
 
     _refuse_unheard(symbol, is_funnel=is_funnel, is_all=is_all, as_json=as_json)
-    scanner = load_scanner(file)
+    store, asked = Store(Path(home)), _Asked(symbol, is_funnel=is_funnel, is_all=is_all, as_json=as_json)
+    of_now = {"--feed": feed, "--symbols": symbols, "--every": every, "--until": until, "--clock": clock}
     if session is None:
-        raise ConfigError("a scan of now needs a live feed: name a recorded SESSION, such as last")
-    store = Store(Path(home))
+        if at:
+            raise ConfigError("--at: a scan of now has no other moment; name a recorded SESSION, such as last")
+        _scan_now(store, file, feed, symbols, (every, until, clock, tz), asked, is_kept=is_kept)
+        return
+    if given := [name for name, said in of_now.items() if said]:
+        raise ConfigError(f"{given[0]} is for a scan of now, and {session} was recorded; leave out one of them")
+    scanner = load_scanner(file)
     zone, until_ns = _moment(store, session, symbol, tz, at)
     keep_ns = time.time_ns() if is_kept else None
     with progress("scanning") as tell:
         found = scan(store, session, scanner, until_ns=until_ns, keep_ns=keep_ns, progress=tell)
-    if as_json:
-        as_json_line(_chosen(found, symbol, is_all=is_all))
-    elif symbol:
-        _show_symbol(found, symbol, zone)
-    else:
-        _show(found, zone, is_funnel=is_funnel, is_all=is_all)
+    asked.show(found, zone)
+
+
+class _Asked:
+    """What is to be seen of a scan."""
+
+    def __init__(self, symbol: str | None, *, is_funnel: bool, is_all: bool, as_json: bool) -> None:
+        self.symbol = symbol
+        self.is_funnel = is_funnel
+        self.is_all = is_all
+        self.as_json = as_json
+
+    def show(self, found: "Scanned", zone: tzinfo) -> None:
+        """Print it."""
+        if self.as_json:
+            as_json_line(_chosen(found, self.symbol, is_all=self.is_all))
+        elif self.symbol:
+            _show_symbol(found, self.symbol, zone)
+        else:
+            _show(found, zone, is_funnel=self.is_funnel, is_all=self.is_all)
+
+
+def _scan_now(
+    store: "Store",
+    file: Path,
+    feed: str | None,
+    symbols: tuple[str, ...],
+    times: tuple[str | None, str | None, str | None, str | None],
+    asked: _Asked,
+    *,
+    is_kept: bool,
+) -> None:
+    """Scan the market as it stands; `times` are --every, --until, --clock and --tz."""
+    from pipeline.config import zone_named
+    from pipeline.instruments import EXCHANGE_ZONES
+    from pipeline.run.asking import now_of
+    from pipeline.run.scanners import scanner_plan
+    from pipeline.run.scanning_now import scan_now
+
+    every, until, clock, tz = times
+    now = now_of(scanner_plan(file), feed=feed, symbols=symbols, every=every, until=until, clock=clock)
+    zone = zone_named(tz or EXCHANGE_ZONES.get(now.vendor.calendar, "UTC"))
+
+    def seen(found: "Scanned") -> None:
+        asked.show(found, zone)
+        if not asked.as_json and not asked.symbol and not asked.is_funnel and found.funnel:
+            _show_funnel(found)
+
+    scan_now(store, now, seen, is_kept=is_kept)
 
 
 def _refuse_unheard(symbol: str | None, *, is_funnel: bool, is_all: bool, as_json: bool) -> None:

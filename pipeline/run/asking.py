@@ -14,7 +14,10 @@ from pipeline.ports import Channel
 from pipeline.run.attaching import attached
 from pipeline.run.beginning import Recording
 from pipeline.run.clock import ScaledClock, ServedClock, SystemClock, Ticking
-from pipeline.run.feeds import feed_named, rest_of
+from pipeline.run.feeds import KEYS, feed_named, rest_of
+from pipeline.run.following import ScannerPlan
+from pipeline.run.keys import is_there
+from pipeline.run.scanning_now import Now
 from pipeline.run.strategies import plan_of
 from pipeline.units import DAY_NS
 
@@ -77,6 +80,40 @@ def recording_of(
     )
 
 
+def now_of(
+    plan: ScannerPlan,
+    *,
+    feed: str | None,
+    symbols: Sequence[str],
+    every: str | None,
+    until: str | None,
+    clock: str | None,
+) -> Now:
+    """What to scan of now. Raises ConfigError, UnitError naming the word and what is accepted."""
+    vendor = _vendor(feed or _feed_with_key(), None)
+    names = symbols_of(symbols, [vendor.name], "--symbols") or (ALL,)
+    ticking = SystemClock() if clock is None else _clock(clock, [feed or ""])
+    if until and not every:
+        raise ConfigError("--until is when --every ends: say how often, e.g. --every 5s")
+    return Now(
+        plan=plan,
+        vendor=vendor,
+        symbols=frozenset(name.rpartition(":")[2] for name in names),
+        clock=ticking,
+        every_s=seconds_of(every, "--every") if every else None,
+        until_ns=_until(until, ticking.now_ns(), [vendor]) if until else None,
+    )
+
+
+def _feed_with_key() -> str:
+    """Whoever can be asked for a market, and whose keys are at hand."""
+    for name in _ASKED_FOR_MARKETS:
+        if all(map(is_there, KEYS[name])):
+            return name
+    keys = ", or ".join(" and ".join(KEYS[name]) for name in _ASKED_FOR_MARKETS)
+    raise ConfigError(f"--feed: whose market? Name massive or alpaca, or keep {keys} at hand; a SESSION needs none")
+
+
 def seconds_of(text: str, said_by: str) -> float:
     """Seconds of `5s` or `2m`, from one to an hour. Raises ConfigError after the words `said_by`."""
     number, unit = text[:-1], text[-1:]
@@ -101,6 +138,8 @@ def told_of_snapshots(recording: Recording, known: int) -> str:
         f"once sealed, {most / 1e6:,.0f} MB at most"
     )
 
+
+_ASKED_FOR_MARKETS: Final = ("massive", "alpaca")
 
 _MARKET_SHARES: Final = 12_000
 """How many there are, where the store knows of none."""

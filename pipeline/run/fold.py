@@ -189,6 +189,11 @@ class LocalFold:
         return self._plans
 
     @property
+    def scanners(self) -> Sequence[FieldScanner | ListScanner]:
+        """The scanners of the plan."""
+        return self._following.scanners if self._following else ()
+
+    @property
     def speed(self) -> Speed:
         """How handlers run here."""
         return Speed.INTERPRETED if isinstance(self._engine, Engine) else Speed.COMPILED

@@ -119,7 +119,7 @@ def scan(
             events += row_count(window.blocks)
             take(scanner.update(window.blocks))
             progress(events)
-    return _scanned(parent.id, scanner, events, run)
+    return scanned_by(parent.id, scanner, events, run)
 
 
 def told(value: float | str | None) -> str:
@@ -194,7 +194,8 @@ def _write(written: KeptRun, decisions: DecisionsHash, made: Blocks) -> None:
         written.add(made)
 
 
-def _scanned(session: str, scanner: AnyScanner, events: int, run: str) -> Scanned:
+def scanned_by(session: str, scanner: AnyScanner, events: int, run: str = "") -> Scanned:
+    """What a scanner sees behind its latest evaluation, in words."""
     table = scanner.table if isinstance(scanner, FieldScanner) else None
     seen = _Seen(scanner, table) if isinstance(scanner, FieldScanner) and table is not None else None
     return Scanned(

@@ -17,7 +17,7 @@ MARKET = (Kind.QUOTE, Kind.PRINT, Kind.BAR, Kind.STATUS)
 class Served:
     """Runs the exchange while its block runs; `urls` by protocol."""
 
-    def __init__(self, tape, venues, *, speed, faults=(), refusing=None):
+    def __init__(self, tape, venues, *, speed, faults=(), refusing=None, clients_first=None):
         self.tape, self.ledger, self.speed = tape, ListLedger(), speed
         self._history = history = ServedHistory(tape)
         refusing = {protocol: venue(history) for protocol, venue in (refusing or {}).items()}
@@ -25,7 +25,7 @@ class Served:
             Door(protocol, venue(history), refusing=refusing.get(protocol), is_tcp=protocol == "databento")
             for protocol, venue in venues.items()
         ]
-        rules = Rules(speed, clients_first=len(doors))
+        rules = Rules(speed, clients_first=len(doors) if clients_first is None else clients_first)
         self._make = lambda: Exchange(tape, doors, rules, faults, self.ledger, self._history)
         self.urls, self.is_served = {}, threading.Event()
         self._opened, self._close = threading.Event(), None

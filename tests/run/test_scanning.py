@@ -173,15 +173,26 @@ def test_words_for_people(generated):
     [
         (
             ["--config", str(PRESETS / "gappers.toml")],
-            "a scan of now needs a live feed: name a recorded SESSION, such as last",
+            "--feed: whose market? Name massive or alpaca, or keep MASSIVE_API_KEY, or APCA_API_KEY_ID and APCA_API_SECRET_KEY",
         ),
         (["day", "--config", "nowhere.toml"], "nowhere.toml: no such file"),
         (["day", "--config", str(PRESETS / "gappers.toml"), "--symbol", "NONE"], "no symbol 'NONE' is in this session"),
         (["day", "--config", str(PRESETS / "gappers.toml"), "--at", "01:00"], "is before the first input of day"),
         (["other", "--config", str(PRESETS / "gappers.toml")], "other"),
+        (
+            ["day", "--config", str(PRESETS / "gappers.toml"), "--every", "5s"],
+            "--every is for a scan of now, and day was recorded",
+        ),
+        (["--config", str(PRESETS / "gappers.toml"), "--at", "08:00"], "--at: a scan of now has no other moment"),
+        (
+            ["--config", str(PRESETS / "gappers.toml"), "--feed", "coinbase", "--symbols", "BTC-USD"],
+            "massive and alpaca can",
+        ),
     ],
 )
-def test_what_is_wrong_is_one_sentence(generated, words, told):
+def test_what_is_wrong_is_one_sentence(generated, words, told, monkeypatch):
+    for name in ("MASSIVE_API_KEY", "APCA_API_KEY_ID", "APCA_API_SECRET_KEY"):
+        monkeypatch.delenv(name, raising=False)
     result = tape(generated, "scan", *words)
     assert result.exit_code == 2
     assert told in result.output

@@ -1,0 +1,226 @@
+"""Scanning now: a vendor is asked how its market stands, and a scanner looks at once, or again and again.
+
+No stream is opened and nothing is left behind, unless it is to be kept: then all that came and what the scanner made of it is a session of
+its own, which `tape scan SESSION --at` explains later and `tape verify` makes again. What needs time to be known (changes over
+minutes, relative volume by the time of day) is absent at first: a scan of now knows no more than the answers and the store's facts.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import anyio
+import msgspec
+
+from pipeline.block import Block, Blocks, row_count
+from pipeline.codes import FeedAction, Kind
+from pipeline.core.settings import EngineSettings
+from pipeline.errors import ConfigError, TheirsError
+from pipeline.feeds.facts import Fact
+from pipeline.feeds.fetching import fetching
+from pipeline.feeds.inbox import Inbox, Item
+from pipeline.feeds.polling import Polling
+from pipeline.feeds.vendor import ALL, Vendor
+from pipeline.instruments import Instrument
+from pipeline.log.seal import seal
+from pipeline.log.store import Store
+from pipeline.provenance import Mode
+from pipeline.run.clock import Ticking
+from pipeline.run.code import code_of
+from pipeline.run.environment import machine, packages
+from pipeline.run.fold import FoldPlan, LocalFold
+from pipeline.run.following import ScannerPlan, scanner_of
+from pipeline.run.intake import LIVE_TIMER_NS, Intake
+from pipeline.run.recording import opened, start_rows
+from pipeline.run.referencing import opening_rows, shares_known
+from pipeline.run.scanning import AnyScanner, Scanned, scanned_by
+from pipeline.scanner.fold import FieldScanner
+from pipeline.units import NANO
+
+_AHEAD_NS: Final = NANO
+"""So long before a scanner looks again the vendor is asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """What to scan: the scanner, whose market, and which symbols of it, `*` for all."""
+
+    plan: ScannerPlan
+    vendor: Vendor
+    symbols: frozenset[str]
+    clock: Ticking
+    every_s: float | None = None
+    """How often; None: once."""
+    until_ns: int | None = None
+    """When following ends, by the clock; None: when it is interrupted."""
+
+
+def scan_now(store: Store, now: Now, seen: Callable[[Scanned], None], *, is_kept: bool = False) -> None:
+    """Scan once, or until it ends; `seen` is given what was seen each time.
+
+    Raises ConfigError for a vendor that can't be asked, TheirsError when the only answer there would be does not come.
+    """
+    if now.vendor.snapshots is None:
+        raise ConfigError(
+            f"--feed {now.vendor.name}: can't be asked for a snapshot of the market; massive and alpaca can"
+        )
+    symbols = now.symbols
+    if ALL in symbols and not now.vendor.has_whole_market:
+        symbols = symbols - {ALL} | shares_known(store)
+    if not symbols:
+        raise ConfigError(
+            f"--symbols: {now.vendor.name} is asked by names, and the store's reference data know none: name some"
+        )
+    with _taking(store, now, is_kept=is_kept) as taking:
+        try:
+            anyio.run(_Looking(store, now, symbols, taking, seen).run)
+        except KeyboardInterrupt:  # which is how following ends
+            if now.every_s is None:
+                raise
+
+
+class _Taking:
+    """Where inputs go, and the scanner behind them."""
+
+    def __init__(self, name: str, scanner: AnyScanner, take: Callable[[Blocks], None]) -> None:
+        self.name = name
+        self.scanner = scanner
+        self.take = take
+        self.events = 0
+
+
+class _Looking:
+    """One scan of now, however long."""
+
+    def __init__(
+        self,
+        store: Store,
+        now: Now,
+        symbols: frozenset[str],
+        taking: _Taking,
+        seen: Callable[[Scanned], None],
+    ) -> None:
+        self._store = store
+        self._now = now
+        self._symbols = symbols
+        self._taking = taking
+        self._seen = seen
+        self._inbox = Inbox()
+        start_ns = now.clock.now_ns()
+        self._intake = Intake([now.vendor.name], [now.vendor.normalizer()], start_ns=start_ns)
+
+    async def run(self) -> None:
+        """Ask, look, tell; again where it is to follow."""
+        now, clock = self._now, self._now.clock
+        async with fetching() as fetch:
+            polling = Polling(now.vendor, 1, self._inbox, clock, fetch, lambda: self._symbols)
+            await self._ask(polling)
+            await self._look(LIVE_TIMER_NS)
+            while now.every_s is not None:
+                due_ns = _next(clock.now_ns(), int(now.every_s * NANO))
+                if now.until_ns is not None and due_ns > now.until_ns:
+                    return
+                await clock.sleep_until(due_ns - _AHEAD_NS)
+                await self._ask(polling)
+                await self._look(self._slot_ns)
+
+    @property
+    def _slot_ns(self) -> int:
+        scanner = self._taking.scanner
+        return scanner.definition.schedule.every_s * NANO if isinstance(scanner, FieldScanner) else LIVE_TIMER_NS
+
+    def _introduce(self, now_ns: int) -> None:
+        """Define what the store knows facts of, with these facts."""
+        known = self._symbols - {ALL} | (shares_known(self._store) if ALL in self._symbols else frozenset[str]())
+        for batch in self._intake.introduced(1, sorted(known), now_ns, self._known_of):
+            self._take(batch)
+
+    def _known_of(self, instruments: "list[Instrument] | Any") -> Block | None:
+        rows = opening_rows(self._store, instruments, self._now.clock.now_ns())
+        return next((block for block in rows if block.kind is Kind.REFERENCE), None)
+
+    async def _ask(self, polling: Polling) -> None:
+        """Take in the vendor's answers, all at the moment at which the last one is there: no timer falls due among them.
+
+        Raises TheirsError when there is none and nobody waits for the next ones.
+        """
+        is_answered = await polling.poll()
+        items = self._inbox.take(0.0)
+        if not is_answered and self._now.every_s is None:
+            raise TheirsError(f"{self._now.vendor.name}: {_why(items)}")
+        now_ns = self._now.clock.now_ns()
+        if not self._taking.events:
+            self._introduce(now_ns)
+        stamped: list[Item] = [(number, item._replace(ts_recv_ns=now_ns)) for number, item in items]
+        for batch in self._intake.taken(stamped):
+            self._take(batch)
+
+    async def _look(self, step_ns: int) -> None:
+        """Wait for the next timer at which the scanner is due, and tell what it saw there."""
+        clock = self._now.clock
+        await clock.sleep_until(_next(clock.now_ns(), step_ns))
+        if ticks := self._intake.ticked(clock.now_ns()):
+            self._take(ticks)
+        self._seen(scanned_by(self._taking.name, self._taking.scanner, self._taking.events))
+
+    def _take(self, batch: Blocks) -> None:
+        self._taking.events += row_count(batch)
+        self._taking.take(batch)
+
+
+def _next(ts_ns: int, step_ns: int) -> int:
+    return ts_ns - ts_ns % step_ns + step_ns
+
+
+def _why(items: list[Item]) -> str:
+    mute = (item for _, item in items if isinstance(item, Fact) and item.action is FeedAction.MUTE)
+    return next((fact.text for fact in mute), "no answer")
+
+
+@contextmanager
+def _taking(store: Store, now: Now, *, is_kept: bool) -> Iterator[_Taking]:
+    if is_kept:
+        with _kept(store, now) as taking:
+            yield taking
+        return
+    scanner, last = scanner_of(now.plan), 0
+
+    def take(batch: Blocks) -> None:
+        nonlocal last
+        scanner.update([block.with_columns(seq=block.number("seq") + last) for block in batch])
+        last += row_count(batch)
+
+    yield _Taking(f"{now.vendor.name} now", scanner, take)
+
+
+@contextmanager
+def _kept(store: Store, now: Now) -> Iterator[_Taking]:
+    """A session for what comes and what the scanner makes of it; sealed behind the block."""
+    plan, code, start_ns = FoldPlan((), EngineSettings().as_dict(), (now.plan,)), code_of([]), now.clock.now_ns()
+    asked = {"feed": now.vendor.name, "url": now.vendor.url, "every_s": now.every_s}
+    settings = {"plan": msgspec.to_builtins(plan), "scan": asked}
+    manifest = store.create_session(
+        f"{datetime.fromtimestamp(start_ns // NANO, UTC):%Y-%m-%d}-scan-{now.vendor.name}",
+        mode=Mode.PAPER,
+        created_ns=start_ns,
+        settings=settings,
+        packages=packages(),
+        platform=machine(),
+        seed=0,
+    )
+    manifest = store.keep_code(manifest.id, code.texts)
+    with ExitStack() as stack:
+        fold = stack.enter_context(LocalFold(plan, []))
+        recorder = stack.enter_context(opened(store, manifest, fold))
+        recorder.session_ns = start_ns
+        recorder.say(start_rows(settings, code.hashes, seed=0))
+
+        def take(batch: Blocks) -> None:
+            recorder.take(batch)
+            recorder.flush()
+
+        (scanner,) = fold.scanners
+        yield _Taking(manifest.id, scanner, take)
+    seal(store.folder(manifest.id), store.disk)
