@@ -30,7 +30,7 @@ from pipeline.core.snapshot import Snapshot
 from pipeline.core.strategy import Plan
 from pipeline.errors import ConfigError, StrategyError, TapeError
 from pipeline.run import wire
-from pipeline.run.following import Following, ScannerPlan, scanner_of
+from pipeline.run.following import Following, ScannerPlan, Scanning, scanner_of
 from pipeline.run.loading import load_strategy
 from pipeline.run.outline import Outline, outline_of
 from pipeline.scanner import segment
@@ -58,12 +58,13 @@ class StrategyPlan(msgspec.Struct, frozen=True):
 class FoldPlan(msgspec.Struct, frozen=True):
     """Everything that decides what an engine does with its inputs, but for the code.
 
-    With `scanners` strategies hear what theirs picks.
+    With `scanners` strategies hear what theirs picks; with `scans_only` nobody does, and nothing but the only scanner is folded.
     """
 
     strategies: tuple[StrategyPlan, ...]
     settings: dict[str, Any]
     scanners: tuple[ScannerPlan, ...] = ()
+    scans_only: bool = False
 
 
 def columns_of(plan: FoldPlan) -> tuple[str, ...]:
@@ -182,6 +183,7 @@ class LocalFold:
                     raise
                 self.why = str(error)
         self._following = Following(self._engine, scanners) if scanners else None
+        self._scanning = Scanning(scanners[0]) if plan.scans_only else None
 
     @property
     def plans(self) -> Sequence[Plan]:
@@ -216,12 +218,12 @@ class LocalFold:
 
     def reduce(self, batch: Blocks) -> Blocks:
         """The derived rows of exactly these inputs."""
-        return (self._following or self._engine).reduce(batch)
+        return (self._scanning or self._following or self._engine).reduce(batch)
 
     def hashes(self) -> Hashes:
         """The state and the decisions so far."""
-        state_hash = (self._following or self._engine).state_hash()
-        return Hashes(state_hash.hex(), self._engine.decisions_hash().hex())
+        state_hash = (self._scanning or self._following or self._engine).state_hash()
+        return Hashes(state_hash.hex(), (self._scanning or self._engine).decisions_hash().hex())
 
     def carried(self) -> Carried:
         """The state so far as another session would begin with it."""

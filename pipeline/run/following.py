@@ -13,10 +13,11 @@ from blake3 import blake3
 from pipeline.block import Blocks, between, concat, row_count
 from pipeline.core.chunk import first_seq
 from pipeline.core.engine import Engine
+from pipeline.core.hashing import DecisionsHash
 from pipeline.errors import ConfigError
 from pipeline.run.loading import module_of
 from pipeline.scanner.clocks import EVERY_WEEKDAY, SpecialDays
-from pipeline.scanner.field import Field, FieldWords
+from pipeline.scanner.field import Field, FieldWords, words_of
 from pipeline.scanner.fields import FIELDS, with_own
 from pipeline.scanner.fold import FieldScanner
 from pipeline.scanner.lists import ListScanner
@@ -56,12 +57,45 @@ def scanner_of(plan: ScannerPlan, scanner_id: int = 1) -> FieldScanner | ListSca
     return FieldScanner(definition, fields, scanner_id, plan.days)
 
 
+def plan_behind(scanner: FieldScanner | ListScanner) -> ScannerPlan:
+    """The plan that makes this scanner again."""
+    definition = scanner.definition
+    file = f"{definition.name}.toml"
+    if isinstance(scanner, ListScanner):
+        return ScannerPlan(file, definition.text, scanner.definition.list_text)
+    own = scanner.definition.own_text
+    words = tuple(words_of(field) for name, field in scanner.fields.items() if name not in FIELDS)
+    return ScannerPlan(file, definition.text, "", "own.py" if own else "", own, words, scanner.special)
+
+
 def fields_in(module: ModuleType) -> tuple[Field, ...]:
     """The `FIELDS` of a module. Raises ConfigError when it has none."""
     found = getattr(module, "FIELDS", None)
     if not isinstance(found, tuple) or not all(isinstance(each, Field) for each in found) or not found:
         raise ConfigError(f"{module.__file__}: a file of fields ends in `FIELDS = (my_field,)`; this one has none")
     return found
+
+
+class Scanning:
+    """A scanner alone, with nobody who hears it: what a scan is kept as."""
+
+    def __init__(self, scanner: FieldScanner | ListScanner) -> None:
+        self._scanner = scanner
+        self._decisions = DecisionsHash()
+
+    def reduce(self, batch: Blocks) -> Blocks:
+        """What the scanner writes of exactly these inputs."""
+        made = self._scanner.update(batch)
+        self._decisions.update(made)
+        return made
+
+    def state_hash(self) -> bytes:
+        """32 bytes over what it remembers."""
+        return self._scanner.digest()
+
+    def decisions_hash(self) -> bytes:
+        """32 bytes over what it wrote."""
+        return self._decisions.digest()
 
 
 class Following:

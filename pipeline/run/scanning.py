@@ -19,6 +19,7 @@ from pipeline.run.ahead import ahead
 from pipeline.run.code import code_of
 from pipeline.run.environment import machine, packages
 from pipeline.run.fold import FoldPlan, Hashes
+from pipeline.run.following import plan_behind
 from pipeline.run.replaying import KeptRun, instruments_of, kept, seq_at
 from pipeline.scanner.definition import shown
 from pipeline.scanner.fold import FieldScanner
@@ -157,7 +158,7 @@ def _keeping(
         parents=(parent.id,),
         instruments=instruments_of(LogReader(store.folder(parent.id)), to_seq),
         settings={
-            "plan": msgspec.to_builtins(FoldPlan((), {})),
+            "plan": msgspec.to_builtins(FoldPlan((), {}, (plan_behind(scanner),), scans_only=True)),
             "to_seq": to_seq,
             "scanners": [setting_of(scanner)],
         },

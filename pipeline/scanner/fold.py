@@ -56,7 +56,7 @@ class FieldScanner:
         own = {name: fields[name] for name in definition.fields if name not in FIELDS}
         needs_profile = not NEEDS_PROFILE.isdisjoint(definition.fields) or bool(own)
         self.state = State(definition.measures, own, has_profile=needs_profile, special=special)
-        self._special = special
+        self.special = special
         self._pending: Blocks = []
         self._slot = _NEVER
         self._full_slot = _NEVER
@@ -169,7 +169,7 @@ class FieldScanner:
         return made + [block.with_columns(ord=block.number("ord") + behind) for block in evaluated]
 
     def _is_open(self, ts_ns: int) -> bool:
-        return self.definition.schedule.window.is_open(ts_ns, self._special)
+        return self.definition.schedule.window.is_open(ts_ns, self.special)
 
     def _new_day(self, stop: _Stop) -> Blocks:
         """The list of a day that is over is dropped, once the window of another opens."""

@@ -27,6 +27,7 @@ from pipeline.run.recording import opened, start_rows
 from pipeline.run.scanners import load_scanner
 from pipeline.run.scanning import scan
 from pipeline.run.strategies import plan_of, strategy_file
+from pipeline.run.verifying import verify
 from pipeline.scanner.clocks import trading_day
 from pipeline.simulator.days import DAYS, GeneratedMarket
 from pipeline.simulator.generate import Day
@@ -226,6 +227,19 @@ def test_what_was_kept_can_be_asked_in_sql(generated):
         assert row["is_passed"] == (row["value"] >= row["threshold"])
     reasons = rows("select distinct reason, filter is null as bare from universe_changes where action = 'dropped'")
     assert all(row == {"reason": "filter", "bare": False} for row in reasons)
+
+
+@pytest.mark.parametrize("words", [[], ["--at", "09:24"]])
+def test_what_was_kept_is_verified_like_any_run(generated, tmp_path, words):
+    (tmp_path / "list.toml").write_text('name = "list"\nsymbols = ["IQAH"]\n')
+    for config in (PRESETS / "gappers.toml", own_files(tmp_path), tmp_path / "list.toml"):
+        found = ask(generated, "--config", str(config), "--keep", *words)
+        own_files(tmp_path, OWN.replace("* 100", "* 50"))
+        for is_apart in (False, True):
+            verdict = verify(generated, found["run"], always_apart=is_apart)
+            assert verdict.identical, verdict.first_difference
+            assert verdict.derived > 0 or config.stem == "list"
+        own_files(tmp_path)
 
 
 OWN = '''
