@@ -1,6 +1,7 @@
 """Scanning recorded sessions: at any moment, by presets, with a field of one's own, on real files, and in SQL."""
 
 import csv
+import importlib.util
 import json
 import math
 import re
@@ -431,8 +432,13 @@ def test_the_docs_show_a_field_of_ones_own_that_works(tmp_path, generated):
     config = next(block for block in blocks if "own_fields" in block).strip("\n") + "\n"
     name = re.search(r'own_fields = "([^"]+)"', config)[1]
     (tmp_path / name).write_text(code)
-    (tmp_path / "docs.toml").write_text(config)
-    assert scan(generated, "day", load_scanner(tmp_path / "docs.toml")).evaluations > 0
+    (tmp_path / "ranges.toml").write_text(config)
+    assert scan(generated, "day", load_scanner(tmp_path / "ranges.toml")).evaluations > 0
+    (tmp_path / "test_ranges.py").write_text(next(block for block in blocks if "def test_" in block))
+    spec = importlib.util.spec_from_file_location("test_ranges", tmp_path / "test_ranges.py")
+    shown = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(shown)
+    shown.test_the_range_is_high_less_low_over_the_low()
 
 
 def test_a_recorded_scanner_has_its_names_in_sql_and_a_later_scan_writes_the_same_rows(tmp_path):
