@@ -23,6 +23,9 @@ letters, `venue` their ASCII code.
 REST says of a trade whether it was `canceled` or is the `incorrect` one of a correction: a print CANCEL that names itself.
 The `corrected` one is a plain print, for which trade it replaces is not said.
 
+Snapshots (REST, by names) become rows of kind `snapshot`, of symbols that changed: last trade, last quote, the bar of the day where it is
+today's, the close before. Whether that bar holds premarket is not said.
+
 Nothing here was seen at a live feed: messages are those of the documentation, of alpaca-py's tests and of its client.
 """
 

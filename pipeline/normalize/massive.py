@@ -18,9 +18,12 @@ other by a share or more is refused. A volume that has a fraction and nothing be
 Times are milliseconds on the socket, nanoseconds by REST and for LULD; each is told by its magnitude. 0 or nothing is
 UNDEFINED_TS. REST's `correction` says that a trade became void (7, 8, 10, 11): such a print moves nothing and is UNTRUSTED.
 
+Asked for by `tape record --snapshots` and `tape scan`, the snapshot of all shares (REST) becomes rows of kind `snapshot`, of those that changed: last
+trade, last quote, the day so far (volume by the latest minute's `av`, prices from the open on), the close before.
+
 From the vendor's own machine specification and field pages, two frames of the live feed (A, LULD) and its REST examples.
 Not verified, for no live service was asked: the meaning of LULD indicators and of correction codes; whether quote condition 43
-begins a trading pause, so no status is made of it; texts of refusals; whether history before 2025-11-03 was restated in shares.
+begins a trading pause, so no status is made of it; texts of refusals; whether history before 2025-11-03 was restated in shares; whether a snapshot's day before is adjusted on the morning of a split.
 """
 
 from collections.abc import Sequence
