@@ -26,6 +26,7 @@ from pipeline.codes import (
     Side,
 )
 from pipeline.log.manifest import Manifest
+from pipeline.ports import Channel
 from pipeline.units import ABSENT, NANO
 
 SEEN_MAX: Final = 256
@@ -194,7 +195,8 @@ class Glimpse:
         feed, action = self._feed(row["source"]), FeedAction(row["action"])
         if feed is None:
             return
-        feed.state = _LEVELS.get(action, feed.state)
+        if row["channel"] != Channel.SNAPSHOTS:  # the stream goes on whether polls are answered or not
+            feed.state = _LEVELS.get(action, feed.state)
         feed.gaps += action is FeedAction.GAP_OPENED
         if action not in (FeedAction.DECLARED, FeedAction.IGNORED, FeedAction.SUBSCRIBED):
             what = " ".join(filter(None, (action.name.lower().replace("_", " "), row["channel"])))

@@ -67,6 +67,15 @@ def test_what_happens_to_a_feed_is_seen_in_its_state_and_its_gaps():
     assert [text for _, text in seen.lines][-1] == "massive: gap opened, why"
 
 
+def test_polls_that_fail_are_told_and_the_feed_stays_what_it_is():
+    seen = glimpse()
+    for action, channel in ((FeedAction.CONNECTED, ""), (FeedAction.MUTE, "snapshots")):
+        seen.add([block(Kind.FEED, {"action": int(action), "channel": channel, "text": "why"})], [])
+        seen.look()
+    assert seen.feeds[0].state == "connected"
+    assert [text for _, text in seen.lines][-1] == "massive: mute snapshots, why"
+
+
 def test_wishes_refusals_and_fills_are_told_in_words_and_units():
     seen = glimpse()
     seen.add(
