@@ -25,7 +25,7 @@ _NEED_TARGETS: Final = ("add", "drop")
 @json_option
 @click.pass_obj
 def command(home: str, session: str, what: str, targets: tuple[str, ...], reason: str, as_json: bool) -> None:
-    """Ask SESSION, while it is recorded, to do WHAT; the request becomes an input of it.
+    """Ask SESSION, while it is recorded, to do WHAT; the request becomes an input of it. `last` is the one started last.
 
     \b
     tape tell last add NVDA coinbase:SOL-USD
@@ -36,14 +36,14 @@ def command(home: str, session: str, what: str, targets: tuple[str, ...], reason
     from pipeline.errors import ConfigError
     from pipeline.log.store import Store
     from pipeline.run.control import Request, ask
-    from pipeline.run.telling import targets_of
+    from pipeline.run.telling import spoken_to, targets_of
 
-    store = Store(Path(home))
-    manifest = store.find_one(session)
     if what in _NEED_TARGETS and not targets:
         raise ConfigError(f"tape tell {session} {what}: name one or more, e.g. tape tell last {what} NVDA")
     if what == "end" and targets:
         raise ConfigError(f"tape tell {session} end {targets[0]}: a session ends whole; leave out {', '.join(targets)}")
+    store = Store(Path(home))
+    manifest = spoken_to(store, session)
     meant = targets_of(store, manifest, RequestAction[_ACTIONS[what]], targets)
     answers = {
         target: ask(store.folder(manifest.id), Request(_ACTIONS[what], target=target, text=reason))

@@ -134,8 +134,18 @@ class ControlSocket:
             return Answer(ok=False, error=f"no answer from the session in {ANSWER_TIMEOUT_S:.0f} s")
 
 
-def ask(folder: Path, request: Request) -> Answer:
-    """Ask the session recorded in this folder. Raises NotFoundError when nobody listens there."""
+def listening_since(folder: Path) -> int | None:
+    """Since when this folder's session is recorded by a process that listens now, by the machine's clock; None: it is not."""
+    try:
+        with _connected(folder):
+            return (folder / SOCKET_NAME).stat().st_mtime_ns
+    except (NotFoundError, OSError):
+        return None
+
+
+@contextlib.contextmanager
+def _connected(folder: Path) -> Iterator[socket.socket]:
+    """Raises NotFoundError when nobody listens there."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(ANSWER_TIMEOUT_S + 2)
         try:
@@ -143,6 +153,12 @@ def ask(folder: Path, request: Request) -> Answer:
                 connection.connect(path)
         except OSError:
             raise NotFoundError(f"{folder.name} is not being recorded: nobody listens at its {SOCKET_NAME}") from None
+        yield connection
+
+
+def ask(folder: Path, request: Request) -> Answer:
+    """Ask the session recorded in this folder. Raises NotFoundError when nobody listens there."""
+    with _connected(folder) as connection:
         connection.sendall(msgspec.json.encode(request) + b"\n")
         return msgspec.json.decode(_line(connection), type=Answer)
 

@@ -9,14 +9,16 @@ from pipeline.log.frames import FrameKind
 from pipeline.log.journal import Journal
 from pipeline.log.store import Store
 from pipeline.run.control import Request, ask
+from pipeline.run.telling import LAST, recorded_last
 
 
 def remark(store: Store, name: str, text: str, *, tag: str, now_ns: int) -> str:
-    """Write the remark where it belongs, durably; a sentence that says where.
+    """Write the remark where it belongs, durably; a sentence that says where. `last` is what is being recorded, if anything is.
 
     Raises NotFoundError, LockedError when another note is being written, OperatorError when the session refuses it.
     """
-    manifest = store.find_one(name)
+    recorded = recorded_last(store) if name.strip() == LAST else None
+    manifest = recorded or store.find_one(name)
     if manifest.state == "open":
         try:
             answer = ask(store.folder(manifest.id), Request("NOTE", target=tag, text=text))

@@ -1,14 +1,22 @@
 """What a request means, over a session that holds two instruments."""
 
+import os
+import threading
+from contextlib import ExitStack
+
 import pytest
 
 from pipeline.block import Block
-from pipeline.codes import Kind, RequestAction
+from pipeline.codes import Kind, RequestAction, SessionAction
 from pipeline.errors import ConfigError, NotFoundError, UnitError
+from pipeline.log import manifest as manifests
 from pipeline.log.store import Store
 from pipeline.provenance import Mode
+from pipeline.run.control import SOCKET_NAME
+from pipeline.run.notes import remark
 from pipeline.run.recording import opened
-from pipeline.run.telling import targets_of
+from pipeline.run.telling import recorded_last, spoken_to, targets_of
+from pipeline.units import NANO
 
 ADD, DROP, FLATTEN = RequestAction.ADD_SYMBOL, RequestAction.DROP_SYMBOL, RequestAction.FLATTEN
 
@@ -23,6 +31,40 @@ def meaning(tmp_path):
         times = {"ts_event_ns": 5, "ts_recv_ns": 5}
         recorder.take([Block.of(Kind.INSTRUMENT, 2, seq=[1, 2], instrument_id=[1, 2], **times, **names)])
     return lambda action, *words: targets_of(store, manifest, action, words)
+
+
+def listening(store, stack, name, created_ns):
+    """The recorder of a session that is being recorded; they are started in the order of the calls."""
+    manifest = store.create_session(name, mode=Mode.PAPER, created_ns=created_ns)
+    recorder = stack.enter_context(opened(store, manifest, None))
+    started_ns = len(store.sessions()) * NANO  # so far apart as what a person starts
+    os.utime(store.folder(name) / SOCKET_NAME, ns=(started_ns, started_ns))
+    recorder.say([{"action": int(SessionAction.STARTED)}])
+    return recorder
+
+
+def test_the_last_one_spoken_to_is_the_recording_that_was_started_last(tmp_path):
+    store, said = Store(tmp_path), []
+    assert recorded_last(store) is None
+    with pytest.raises(NotFoundError, match="nothing is being recorded"):
+        spoken_to(store, "last")
+    store.create_session("killed", mode=Mode.PAPER, created_ns=990 * NANO)
+    store.create_session("finished", mode=Mode.PAPER, created_ns=995 * NANO)
+    manifests.update(store.folder("finished"), store.disk, state="ended")
+    with ExitStack() as stack:
+        listening(store, stack, "today", 900 * NANO)
+        served = listening(store, stack, "served", 100 * NANO)  # a day of the past, recorded now
+        assert store.find_one("last").id == "finished"
+        assert spoken_to(store, "last").id == "served"
+        assert spoken_to(store, "today").id == "today"
+        asking = threading.Thread(target=lambda: said.append(remark(store, "last", "a word", tag="", now_ns=1)))
+        asking.start()
+        while asking.is_alive():
+            served.obeyed()
+            served.flush()
+            asking.join(0.01)
+    assert said == ["served: input 2"]
+    assert remark(store, "last", "later", tag="", now_ns=1) == "finished: note 1"
 
 
 def test_symbols_are_as_feeds_spell_them_and_said_once(meaning):
