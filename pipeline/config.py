@@ -19,7 +19,8 @@ _UNITS_NS: Final = {
 }
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ns|us|ms|s|m|h|d)")
 _DAY_OR_MOMENT: Final = re.compile(
-    r"(?:(\d{4}-\d{2}-\d{2})[T ])?(\d{2}:\d{2}(?::\d{2})?)(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})?"
+    r"(?:(\d{4}-\d{2}-\d{2})[T ])?(\d{2}:\d{2}(?::\d{2})?)(\.\d{1,9})?(?:(Z|[+-]\d{2}:\d{2})| +([A-Za-z][\w/+-]*))?",
+    re.ASCII,
 )
 
 
@@ -44,7 +45,7 @@ def duration_ns(text: str) -> int:
 def moment_ns(text: str, *, day_ns: int, zone: tzinfo = UTC) -> int:
     """UTC nanoseconds of a moment: a date and time, or a time on the day, by this zone's clocks, that `day_ns` lies in.
 
-    An offset (`Z`, `-05:00`) takes the zone's place. Raises ConfigError, also for a local time that never was or was twice.
+    An offset (`Z`, `-05:00`) or a zone's name (`16:00 UTC`) takes the zone's place. Raises ConfigError, also for a local time that never was or was twice.
 
     >>> moment_ns("09:31:07.250", day_ns=0)
     34267250000000
@@ -52,9 +53,12 @@ def moment_ns(text: str, *, day_ns: int, zone: tzinfo = UTC) -> int:
     match = _DAY_OR_MOMENT.fullmatch(text.strip())
     if match is None:
         raise ConfigError(
-            f"moment {text!r}: write 09:31, 09:31:07.250, 2026-11-04T09:31:07 or with an offset, 2026-11-04T09:31:07Z"
+            f"moment {text!r}: write 09:31, 09:31:07.250, 2026-11-04T09:31:07, or with a zone or an offset behind it: "
+            "09:31 UTC, 2026-11-04T09:31:07Z"
         )
-    clocks = datetime.fromisoformat(f"2000-01-01T00:00{match[4]}").tzinfo or UTC if match[4] else zone
+    clocks = zone_named(match[5]) if match[5] else zone
+    if match[4]:
+        clocks = datetime.fromisoformat(f"2000-01-01T00:00{match[4]}").tzinfo or UTC
     day = match[1] or f"{datetime.fromtimestamp(day_ns // NANO, clocks):%Y-%m-%d}"
     try:
         local = datetime.fromisoformat(f"{day}T{match[2]}").replace(tzinfo=clocks)

@@ -1,5 +1,7 @@
 """Config: durations and moments are exact or refused."""
 
+from zoneinfo import ZoneInfo
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,4 +41,20 @@ def test_a_moment_survives_its_text(ts_ns):
 @pytest.mark.parametrize("text", ["", "9:31", "25:00", "2026-02-30T10:00", "09:31:07.0123456789", "yesterday"])
 def test_a_moment_that_is_none_is_refused(text):
     with pytest.raises(ConfigError, match="moment"):
+        moment_ns(text, day_ns=0)
+
+
+def test_a_zone_behind_a_moment_takes_the_place_of_the_one_it_would_be_read_by():
+    day_ns, zone = moment_ns("2026-11-04T12:00:00Z", day_ns=0), ZoneInfo("America/New_York")
+    by = {
+        text: moment_ns(text, day_ns=day_ns, zone=zone)
+        for text in ("16:00", "21:00 UTC", "21:00Z", "15:00 America/Chicago")
+    }
+    assert set(by.values()) == {moment_ns("2026-11-04T21:00:00Z", day_ns=0)}
+    assert moment_ns("2026-11-04 16:00 America/New_York", day_ns=0) == by["16:00"]
+
+
+@pytest.mark.parametrize("text", ["16:00 Mars/Olympus", "16:00 Chicago", "16:00 ../etc/passwd"])
+def test_a_zone_that_is_none_is_refused(text):
+    with pytest.raises(ConfigError, match=r"IANA names|write 09:31"):
         moment_ns(text, day_ns=0)

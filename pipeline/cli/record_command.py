@@ -64,7 +64,7 @@ _HANG_UP = (signal.SIGHUP,) if hasattr(signal, "SIGHUP") else ()
     metavar="A,B",
     help="quotes, prints, bars_1s, bars_1m, statuses...; default: what the feed is best for",
 )
-@click.option("--until", metavar="TIME", help="end at this moment, e.g. 16:00 by New York's clocks")
+@click.option("--until", metavar="TIME", help="end at this moment, e.g. 16:00 by the exchange's clocks, or 21:00 UTC")
 @click.option(
     "--clock",
     metavar="served|START@RATE",

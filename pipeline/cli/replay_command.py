@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 @click.option(
     "--set", "settings", multiple=True, metavar="NAME=VALUE", help="engine setting, e.g. latency_ns=200000000"
 )
-@click.option("--until", metavar="TIME", help="stop behind the last input at or before it, e.g. 09:45 (UTC)")
+@click.option(
+    "--until",
+    metavar="TIME",
+    help="stop behind the last input at or before it, e.g. 09:45 by the exchange's clocks, or 14:45 UTC",
+)
 @click.option("--batch", "rows", type=click.IntRange(1), default=65_536, show_default=True, help="inputs at a time")
 @speed_options
 @json_option
@@ -49,15 +53,15 @@ def command(
 
     \b
     tape replay last --strategy ema_cross --param fast=10
-    tape replay generated-7 --strategy opening_range --param open_minute=480 --until 09:45 --json
+    tape replay generated-7 --strategy opening_range --param open_minute=480 --until 04:45 --json
 
     Handlers are compiled where that pays: when this user compiled them before, or a session is long. The decisions are
     the same to the byte.
     """
-    from pipeline.config import moment_ns
     from pipeline.errors import ConfigError
     from pipeline.log.store import Store
     from pipeline.run.attaching import attached
+    from pipeline.run.looking import moment_in
     from pipeline.run.replaying import replay
     from pipeline.run.strategies import plan_of
 
@@ -69,7 +73,7 @@ def command(
     plan = plan_of(files, params, settings, scanned_by, behind)
     runs = []
     for session in [found for name in sessions for found in store.find(name)]:
-        until_ns = moment_ns(until, day_ns=session.first_ts_ns) if until is not None else None
+        _, until_ns = moment_in(store, session.id, until) if until is not None else (None, None)
         click.echo(
             f"replaying {session.id} with today's code: fills are simulated, recorded broker events left out",
             err=as_json,

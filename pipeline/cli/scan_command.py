@@ -24,7 +24,9 @@ _SHOWN: Final = ("picked", "near_miss", "not_ranked")
 @click.argument("session", required=False)
 @click.option("--config", "file", required=True, type=click.Path(path_type=Path), help="the scanner: a TOML file")
 @click.option(
-    "--at", metavar="TIME", help="08:12 on the session's first day, or with a date in front  [default: its end]"
+    "--at",
+    metavar="TIME",
+    help="08:12 by the exchange's clocks, on the session's first day; 08:12 UTC, or a date in front  [default: its end]",
 )
 @click.option("--symbol", help="one instrument: every filter with its value, threshold and since when it was known")
 @click.option("--funnel", "is_funnel", is_flag=True, help="how many each filter removed")
@@ -74,6 +76,7 @@ def command(
     The table is that of the last evaluation at or before the moment. docs/scanners.md says what a definition may hold.
     """
     from pipeline.log.store import Store
+    from pipeline.run.looking import moment_in
     from pipeline.run.scanners import load_scanner
     from pipeline.run.scanning import scan
 
@@ -88,7 +91,7 @@ def command(
     if given := [name for name, said in of_now.items() if said]:
         raise ConfigError(f"{given[0]} is for a scan of now, and {session} was recorded; leave out one of them")
     scanner = load_scanner(file)
-    zone, until_ns = _moment(store, session, symbol, tz, at)
+    zone, until_ns = moment_in(store, session, at, symbol=symbol, named=tz)
     keep_ns = time.time_ns() if is_kept else None
     with progress("scanning") as tell:
         found = scan(store, session, scanner, until_ns=until_ns, keep_ns=keep_ns, progress=tell)
@@ -150,21 +153,6 @@ def _refuse_unheard(symbol: str | None, *, is_funnel: bool, is_all: bool, as_jso
         said.append("--all")
     if len(said) > 1 and not (as_json and is_funnel):
         raise ConfigError(f"{' and '.join(said)} are different tables: accepted is one of them")
-
-
-def _moment(
-    store: "Store", session: str, symbol: str | None, tz: str | None, at: str | None
-) -> tuple[tzinfo, int | None]:
-    from pipeline.config import moment_ns
-    from pipeline.log.reader import LogReader
-    from pipeline.run.looking import zone_of
-    from pipeline.run.replaying import instruments_of
-
-    manifest = store.find_one(session)
-    log = LogReader(store.folder(manifest.id))
-    zone = zone_of(list(instruments_of(log, log.last_seq)), symbol, tz)
-    day_ns = manifest.first_ts_ns or manifest.created_ns
-    return zone, moment_ns(at, day_ns=day_ns, zone=zone) if at is not None else None
 
 
 def _chosen(found: "Scanned", symbol: str | None, *, is_all: bool) -> "Scanned":

@@ -3,13 +3,12 @@
 import re
 from collections.abc import Sequence
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from pipeline.config import moment_ns
 from pipeline.errors import ConfigError
 from pipeline.feeds.polling import bytes_a_day
 from pipeline.feeds.vendor import ALL, Vendor, watching
-from pipeline.instruments import EXCHANGE_ZONES, meant_symbol
+from pipeline.instruments import meant_symbol
 from pipeline.ports import Channel
 from pipeline.run.attaching import attached
 from pipeline.run.beginning import Recording
@@ -19,6 +18,7 @@ from pipeline.run.following import ScannerPlan
 from pipeline.run.keys import is_there
 from pipeline.run.scanning_now import Now
 from pipeline.run.strategies import plan_of
+from pipeline.run.trading_days import shared_zone
 from pipeline.units import DAY_NS
 
 SERVED: Final = "served"
@@ -198,8 +198,8 @@ def _served_at(feeds: Sequence[str]) -> str:
 
 
 def _until(text: str, now_ns: int, vendors: Sequence[Vendor]) -> int:
-    """The next time the clocks of the first feed's market show this."""
-    zone = ZoneInfo(EXCHANGE_ZONES.get(vendors[0].calendar, "UTC"))
+    """The next time the clocks of the feeds' market show this; UTC's when they are of several."""
+    zone = shared_zone(vendor.calendar for vendor in vendors)
     until_ns = moment_ns(text, day_ns=now_ns, zone=zone)
     if until_ns > now_ns:
         return until_ns

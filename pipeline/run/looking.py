@@ -1,7 +1,7 @@
 """Looking: what people ask of time travel, answered: moments, what differs between two, what moved in between."""
 
 from collections.abc import Collection, Sequence
-from datetime import UTC, tzinfo
+from datetime import tzinfo
 from difflib import get_close_matches
 from typing import Any
 
@@ -10,12 +10,12 @@ import msgspec
 from pipeline.config import moment_ns, zone_named
 from pipeline.core.frozen import parts_of
 from pipeline.errors import ConfigError, NotFoundError
-from pipeline.instruments import EXCHANGE_ZONES
 from pipeline.log.reader import LogReader
 from pipeline.log.store import Store
 from pipeline.run.moments import FieldChange, Moment, differences, moment_of
 from pipeline.run.moves import Move, moves_of, speaker_of
 from pipeline.run.replaying import instruments_of
+from pipeline.run.trading_days import shared_zone
 from pipeline.run.traveling import Journey, Stop, Traveler
 from pipeline.units import iso_from_ns
 
@@ -45,10 +45,18 @@ def zone_of(defined: Sequence[dict[str, Any]], symbol: str | None, named: str | 
     _check_symbol(symbol, [row.get("symbol", "") for row in defined], "in this session")
     if named:
         return zone_named(named)
-    zones = {
-        EXCHANGE_ZONES.get(row.get("calendar", ""), "UTC") for row in defined if symbol in (None, row.get("symbol"))
-    }
-    return zone_named(zones.pop()) if len(zones) == 1 else UTC
+    return shared_zone(row.get("calendar", "") for row in defined if symbol in (None, row.get("symbol")))
+
+
+def moment_in(
+    store: Store, session: str, text: str | None, *, symbol: str | None = None, named: str | None = None
+) -> tuple[tzinfo, int | None]:
+    """A moment of a session as people write it, on its first day, and by whose clocks; raises as `zone_of` and `moment_ns` do."""
+    manifest = store.find_one(session)
+    log = LogReader(store.folder(manifest.id))
+    zone = zone_of(list(instruments_of(log, log.last_seq)), symbol, named)
+    day_ns = manifest.first_ts_ns or manifest.created_ns
+    return zone, None if text is None else moment_ns(text, day_ns=day_ns, zone=zone)
 
 
 def seq_of(traveler: Traveler, text: str, zone: tzinfo, day_ns: int) -> int:

@@ -6,7 +6,7 @@ reducers have `pipeline.hours`, which knows no holiday and no early close; scann
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from itertools import pairwise
@@ -53,6 +53,12 @@ def is_trading_day(day: date, calendar: str) -> bool:
     if day.weekday() >= _SATURDAY:
         return False
     return calendar != SHARES or day not in _holidays(day.year)
+
+
+def shared_zone(calendars: Iterable[str]) -> ZoneInfo:
+    """By whose clocks moments of a session are read and told: the exchange's, where all its instruments share one; else UTC."""
+    zones = {EXCHANGE_ZONES.get(calendar, "UTC") for calendar in calendars}
+    return ZoneInfo(zones.pop() if len(zones) == 1 else "UTC")
 
 
 def previous_trading_day(day: date, calendar: str) -> date:
