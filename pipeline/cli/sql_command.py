@@ -2,11 +2,15 @@
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
-_ROWS_SHOWN_MAX = 10_000
+_SHOWN_MAX: Final = 100
+"""Rows on a terminal, unless all are asked for."""
+
+_TABLE_ROWS_MAX: Final = 10_000
+"""DuckDB draws no longer tables."""
 
 
 @click.command("sql")
@@ -14,8 +18,11 @@ _ROWS_SHOWN_MAX = 10_000
 @click.option("--over", multiple=True, default=("all",), show_default=True, help="sessions or runs, e.g. last")
 @click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
 @click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="value of $NAME in the query")
+@click.option("--all", "is_all", is_flag=True, help="every row, on a terminal too, where a table ends after 100")
 @click.pass_obj
-def command(home: str, query: str | None, over: tuple[str, ...], form: str, params: tuple[str, ...]) -> None:
+def command(
+    home: str, query: str | None, over: tuple[str, ...], form: str, params: tuple[str, ...], is_all: bool
+) -> None:
     """Ask the tape. QUERY is SQL, the path of a .sql file, or - for standard input; without it, the views are listed.
 
     \b
@@ -42,11 +49,21 @@ def command(home: str, query: str | None, over: tuple[str, ...], form: str, para
     if result is None:
         return
     if form == "table":
-        result.show(max_rows=_ROWS_SHOWN_MAX, max_width=_width(), max_col_width=60)
+        _show(result, is_whole=is_all or not sys.stdout.isatty())
     elif form == "csv":
         _write_csv(result)
     else:
         click.echo(_as_json(result))
+
+
+def _show(result: Any, *, is_whole: bool) -> None:
+    """A table; where it is not whole, its first rows and how many there are. A whole one begins anew every 10,000 rows."""
+    kept = result.materialize()
+    count, at_once = kept.shape[0], _TABLE_ROWS_MAX if is_whole else _SHOWN_MAX
+    for start in range(0, max(count, 1) if is_whole else 1, at_once):
+        kept.limit(at_once, start).show(max_rows=at_once, max_width=_width(), max_col_width=60)
+    if not is_whole and count > at_once:
+        click.echo(f"{at_once} of {count:,} rows; --all")
 
 
 def _list_answers() -> None:
