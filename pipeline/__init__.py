@@ -1,6 +1,6 @@
 """The path of one event, and every module it passes, in that order.
 
-**The words.** `units` and `errors` stand on nothing. `codes` and `scanner_codes` are the closed sets, `layout` is the form of a row and its
+**The words.** `units`, `errors` and `names` stand on nothing. `codes` and `scanner_codes` are the closed sets, `layout` is the form of a row and its
 header, `events` the layouts of all kinds, `block` the columns in which rows travel, `provenance` which kinds are inputs and which derived, `instruments` what
 trades, `hours` when, `timeframes` how long a bar is, `intents` what may be asked of a broker, `ports` the verbs through which the shell reaches the world.
 

@@ -70,33 +70,15 @@ _HANG_UP = (signal.SIGHUP,) if hasattr(signal, "SIGHUP") else ()
     metavar="served|START@RATE",
     help="for served days: that of the day, asked where it is served, or one of its own, e.g. 2026-11-04T13:30:00Z@60",
 )
-@click.option("--raw", is_flag=True, help="keep every message as received, for tape renormalize")
+@click.option("--raw", "keeps_raw", is_flag=True, help="keep every message as received, for tape renormalize")
 @click.option("--schedule", metavar="HH:MM-HH:MM", help="every trading day, by the market's clocks, e.g. 03:55-20:05")
 @click.option("--notify", multiple=True, metavar="HOW", help="desktop, webhook: told of gaps, halts, stops and the end")
 @click.option("--plain", is_flag=True, help="lines instead of a picture")
-@click.option("--fresh", is_flag=True, help="begin anew, even where an unfinished session could go on")
+@click.option("--fresh", "is_fresh", is_flag=True, help="begin anew, even where an unfinished session could go on")
 @json_option
 @click.pass_obj
 def command(
-    home: str,
-    feeds: tuple[str, ...],
-    symbols: tuple[str, ...],
-    watch: tuple[str, ...],
-    watch_channels: str | None,
-    snapshots: str | None,
-    strategies: tuple[str, ...],
-    scanners: tuple[str, ...],
-    params: tuple[str, ...],
-    settings: tuple[str, ...],
-    channels: str | None,
-    until: str | None,
-    clock: str | None,
-    raw: bool,
-    schedule: str | None,
-    notify: tuple[str, ...],
-    plain: bool,
-    fresh: bool,
-    as_json: bool,
+    home: str, /, schedule: str | None, notify: tuple[str, ...], plain: bool, as_json: bool, **asked: Any
 ) -> None:
     """Record live feeds, strategies deciding on paper, until a moment, Ctrl-C, or the end of all feeds.
 
@@ -116,24 +98,8 @@ def command(
     from pipeline.log.store import Store
     from pipeline.run.asking import recording_of
 
-    _check_schedule(schedule, until, clock)
-    recording = recording_of(
-        feeds=feeds,
-        symbols=symbols,
-        strategies=strategies,
-        scanners=scanners,
-        params=params,
-        settings=settings,
-        channels=channels,
-        watch=watch,
-        watch_channels=watch_channels,
-        until=until,
-        clock=clock,
-        keeps_raw=raw,
-        is_fresh=fresh,
-        snapshots=snapshots,
-    )
-    _record(Store(Path(home)), recording, schedule, notify, is_plain=plain, as_json=as_json)
+    _check_schedule(schedule, asked["until"], asked["clock"])
+    _record(Store(Path(home)), recording_of(**asked), schedule, notify, is_plain=plain, as_json=as_json)
 
 
 def _record(

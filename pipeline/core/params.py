@@ -1,6 +1,5 @@
 """Parameters of a strategy: typed, bounded, with a sentence of help each; a frozen tuple once they are set."""
 
-import difflib
 import inspect
 import math
 from collections import namedtuple
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
 
 from pipeline.errors import ConfigError, StrategyError
+from pipeline.names import did_you_mean
 
 T = TypeVar("T")
 
@@ -132,7 +132,6 @@ def _values(specs: tuple[Param, ...], given: Mapping[str, Any]) -> list[Any]:
     known = [spec.name for spec in specs]
     for name in given:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f": did you mean {near[0]}?" if near else f"; known are {', '.join(known) or 'none'}"
+            hint = did_you_mean(name, known) or f"; known are {', '.join(known) or 'none'}"
             raise ConfigError(f"unknown parameter {name!r}{hint}")
     return [spec.checked(given.get(spec.name, spec.default)) for spec in specs]

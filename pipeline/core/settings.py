@@ -3,7 +3,6 @@
 They are written into the session before the first input is reduced; JSON in, JSON out, nothing else is accepted.
 """
 
-import difflib
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -12,6 +11,7 @@ import msgspec
 from pipeline.core.record import record_of
 from pipeline.core.state import state
 from pipeline.errors import ConfigError
+from pipeline.names import did_you_mean
 from pipeline.units import DAY_NS, SECOND_NS
 
 SHORT_NEVER, SHORT_KNOWN, SHORT_ALWAYS = range(3)
@@ -84,9 +84,8 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         known = cls.__struct_fields__
         for name in given:
             if name not in known:
-                near = difflib.get_close_matches(name, known, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
-                raise ConfigError(f"unknown engine setting {name!r}: {hint}")
+                hint = did_you_mean(name, known) or f"; known are {', '.join(known)}"
+                raise ConfigError(f"unknown engine setting {name!r}{hint}")
         try:
             return checked(msgspec.convert(dict(given), cls))
         except msgspec.ValidationError as error:

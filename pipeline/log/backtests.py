@@ -26,6 +26,7 @@ from pipeline.log import proved
 from pipeline.log.disk import Disk, Held, publish
 from pipeline.log.lock import FILE_NAME as LOCK
 from pipeline.log.store import Store, checked_id
+from pipeline.names import did_you_mean, listed
 
 FOLDER: Final = "backtests"
 ASKED: Final = "backtest.json"
@@ -237,8 +238,8 @@ def find_backtest(store: Store, text: str) -> Backtest:
     found = among[-1:] if text == "last" else [asked for asked in among if asked.id.startswith(text)]
     exact = [asked for asked in found if asked.id == text] or found
     if len(exact) != 1:
-        names = ", ".join(asked.id for asked in among[-10:]) or "nothing"
-        raise NotFoundError(f"{text!r} names {len(exact)} backtests; there is {names}")
+        names, hint = [asked.id for asked in among], did_you_mean(text, [asked.id for asked in among])
+        raise NotFoundError(f"{text!r} names {len(exact)} backtests; there is {listed(names[::-1])}{hint}")
     return exact[0]
 
 

@@ -30,6 +30,7 @@ from pipeline.log.half_made import RUN_PREFIX, is_half_made
 from pipeline.log.manifest import Manifest, What, code_hash
 from pipeline.log.parquet import bytes_hash
 from pipeline.log.reader import JOURNAL, read_journal
+from pipeline.names import did_you_mean
 from pipeline.provenance import Mode
 from pipeline.units import NANO
 
@@ -229,7 +230,9 @@ class Store:
         """
         folder = self.folder(id_)
         if not folder.is_dir():
-            raise NotFoundError(f"no session or run {id_!r}; there is {_names([*self.sessions(), *self.runs()])}")
+            known = [*self.sessions(), *self.runs()]
+            hint = did_you_mean(id_, [each.id for each in known])
+            raise NotFoundError(f"no session or run {id_!r}; there is {_names(known)}{hint}")
         self._delete(folder)
         return Removed((id_,), (), self._orphans())
 
@@ -384,7 +387,8 @@ def _named(text: str, among: list[Manifest], lost: Mapping[str, LogError | NotFo
         return found[0]
     if found:
         raise NotFoundError(f"{text!r} begins several names: {_names(found)}")
-    raise NotFoundError(f"{text[:80]!r} names nothing; there is {_names(among)}")
+    hint = did_you_mean(text[:80], [entry.id for entry in among])
+    raise NotFoundError(f"{text[:80]!r} names nothing; there is {_names(among)}{hint}")
 
 
 def day_of(session: Manifest) -> str:

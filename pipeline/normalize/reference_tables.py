@@ -4,7 +4,6 @@ Columns are found by well-known names, or said as `field=column` words: `symbol=
 written `12.5M`, `1,234,567` or `$4.10`; an empty cell says nothing, and nothing is not zero.
 """
 
-import difflib
 import math
 import re
 import shlex
@@ -15,6 +14,7 @@ from typing import Final
 
 from pipeline.errors import ConfigError, UnitError
 from pipeline.instruments import meant_symbol
+from pipeline.names import did_you_mean
 from pipeline.normalize.reference import FIELDS, FLAG, IPO, SHARES_VENUE, SPLIT_RATIO, Fact, new_york_ns, spec_of
 from pipeline.units import ABSENT, NANO, checked_ts
 
@@ -99,9 +99,8 @@ def _said(mapping: str, fields: Collection[str]) -> dict[str, str]:
         if not separator:
             raise ConfigError(f"mapping: {word!r} is not field=column")
         if field not in fields:
-            near = difflib.get_close_matches(field, fields, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"accepted are {', '.join(fields)}"
-            raise ConfigError(f"mapping: unknown field {field!r}; {hint}")
+            hint = did_you_mean(field, fields) or f"; accepted are {', '.join(fields)}"
+            raise ConfigError(f"mapping: unknown field {field!r}{hint}")
         said[field] = column
     return said
 

@@ -7,7 +7,6 @@ A mapping is written as `key=value` words, or as the same keys in a TOML file:
 One that says less (`tz=UTC`) is completed from the table's header, where its names are well known.
 """
 
-import difflib
 import shlex
 from collections.abc import Mapping as Table
 from dataclasses import dataclass, fields, replace
@@ -19,6 +18,7 @@ from pipeline.block import Block, Numbers
 from pipeline.codes import AssetClass, BarBasis, Kind, Side
 from pipeline.errors import ConfigError, UnitError
 from pipeline.instruments import COIN_STEP_NANO, WHOLE_STEP_NANO, Instrument, checked_symbol
+from pipeline.names import did_you_mean
 from pipeline.normalize.conditions import SPELLINGS, condition_marks
 from pipeline.normalize.marks import bar_marks, quote_marks
 from pipeline.units import ABSENT, DAY_NS, HOUR_NS, MINUTE_NS, NANO, SECOND_NS, nano_from_text
@@ -138,9 +138,8 @@ def mapping_of(table: Table[str, object]) -> Mapping:
     """The mapping of keys and values. Raises ConfigError naming the key and what is accepted."""
     for key, value in table.items():
         if key not in _KEYS:
-            near = difflib.get_close_matches(key, _KEYS, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"accepted are {', '.join(_KEYS)}"
-            raise ConfigError(f"mapping: unknown key {key!r}; {hint}")
+            hint = did_you_mean(key, _KEYS) or f"; accepted are {', '.join(_KEYS)}"
+            raise ConfigError(f"mapping: unknown key {key!r}{hint}")
         if not isinstance(value, str):
             raise ConfigError(f"mapping: {key} is {value!r}; a text is accepted")
     mapping = Mapping(**table)  # type: ignore[arg-type]  # all texts, checked above

@@ -9,6 +9,7 @@ from pipeline.feeds import alpaca, coinbase_advanced, databento, massive
 from pipeline.feeds.coinbase_token import token_maker
 from pipeline.feeds.sockets import is_loopback
 from pipeline.feeds.vendor import Vendor
+from pipeline.names import did_you_mean
 from pipeline.normalize.alpaca_words import WIRE_CHANNELS
 from pipeline.normalize.coinbase_advanced_words import CHANNEL_WORDS
 from pipeline.normalize.databento_words import SCHEMAS
@@ -29,7 +30,7 @@ _STOCKS: Final = frozenset((Channel.QUOTES, Channel.PRINTS, Channel.STATUSES, Ch
 def feed_named(name: str, url: str | None, channels: Channels | None) -> Vendor:
     """The feed of that name. Raises ConfigError for a name that is none, channels it lacks, and where a key is missing."""
     if name not in FEEDS:
-        raise ConfigError(f"--feed {name}: no such feed; there are {', '.join(FEEDS)}")
+        raise ConfigError(f"--feed {name}: no such feed; there are {', '.join(FEEDS)}{did_you_mean(name, FEEDS)}")
     if url is not None:
         _check(name, url)
     if strange := sorted((channels or frozenset()) - CHANNELS[name]):

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Sequence
 from datetime import tzinfo
-from difflib import get_close_matches
 from typing import Any
 
 import msgspec
@@ -12,6 +11,7 @@ from pipeline.core.frozen import parts_of
 from pipeline.errors import ConfigError, NotFoundError
 from pipeline.log.reader import LogReader
 from pipeline.log.store import Store
+from pipeline.names import did_you_mean, listed
 from pipeline.run.moments import FieldChange, Moment, differences, moment_of
 from pipeline.run.moves import Move, moves_of, speaker_of
 from pipeline.run.replaying import instruments_of
@@ -115,6 +115,4 @@ def _ids_of(symbols: dict[int, str], symbol: str | None, seq: int) -> list[int]:
 
 def _check_symbol(symbol: str | None, known: Collection[str], where: str) -> None:
     if symbol is not None and symbol not in known:
-        near = get_close_matches(symbol.upper(), known, 1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise NotFoundError(f"no symbol {symbol!r} is {where}: there is {', '.join(known) or 'none yet'}{hint}")
+        raise NotFoundError(f"no symbol {symbol!r} is {where}: there is {listed(known)}{did_you_mean(symbol, known)}")

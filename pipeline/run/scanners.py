@@ -7,6 +7,7 @@ import msgspec
 
 from pipeline.errors import ConfigError, NotFoundError, StrategyError
 from pipeline.kernel.determinism import breaches_of
+from pipeline.names import did_you_mean
 from pipeline.run.code import imports_of, is_installed
 from pipeline.run.following import ScannerPlan, fields_in, scanner_of
 from pipeline.run.loading import load_module
@@ -36,9 +37,15 @@ def text_of(path: Path) -> str:
     try:
         return path.read_text()
     except FileNotFoundError:
-        raise NotFoundError(f"{path}: no such file") from None
+        raise no_such_file(path, "no such file") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: byte {error.start}: not UTF-8") from None
+
+
+def no_such_file(path: Path, what: str) -> NotFoundError:
+    """What to raise for a file that is not there, with the one beside it that may have been meant."""
+    beside = [str(other) for other in path.parent.glob(f"*{path.suffix}")] if path.suffix else []
+    return NotFoundError(f"{path}: {what}{did_you_mean(str(path), beside)}")
 
 
 def _read(path: Path) -> ScannerPlan:

@@ -1,6 +1,5 @@
 """Strategies by name or by file: found, loaded, their parameters read from text, their words kept for readers."""
 
-import difflib
 from collections.abc import Sequence
 from enum import IntEnum
 from pathlib import Path
@@ -13,11 +12,12 @@ from pipeline.core.strategy import Strategy
 from pipeline.errors import ConfigError, NotFoundError, StrategyError
 from pipeline.kernel.determinism import breaches_of
 from pipeline.log.manifest import StrategyEntry, Words
+from pipeline.names import did_you_mean
 from pipeline.run.code import ROOT, Code, place_of
 from pipeline.run.fold import FoldPlan, StrategyPlan
 from pipeline.run.following import ScannerPlan
 from pipeline.run.loading import load_module, load_strategy, strategy_in
-from pipeline.run.scanners import scanner_plan
+from pipeline.run.scanners import no_such_file, scanner_plan
 
 _FLATTENED: Final = 1
 """Of the setting `universe`: who is dropped is flattened."""
@@ -36,12 +36,11 @@ def strategy_file(name_or_path: str) -> Path:
     path = Path(name_or_path)
     if path.suffix == ".py":
         if not path.is_file():
-            raise NotFoundError(f"{name_or_path}: no such strategy file")
+            raise no_such_file(path, "no such strategy file")
         return path.resolve()
     names = shipped()
     if name_or_path not in names:
-        near = difflib.get_close_matches(name_or_path, names, 1)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        hint = did_you_mean(name_or_path, names)
         raise NotFoundError(
             f"no strategy {name_or_path!r}: there are {', '.join(names)}, or a path to a .py file{hint}"
         )

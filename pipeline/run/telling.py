@@ -8,6 +8,7 @@ from pipeline.errors import NotFoundError
 from pipeline.log.manifest import Manifest
 from pipeline.log.reader import LogReader
 from pipeline.log.store import Store
+from pipeline.names import did_you_mean, listed
 from pipeline.run.asking import symbols_of
 from pipeline.run.control import listening_since
 
@@ -61,5 +62,5 @@ def _instrument(session: str, word: str, known: frozenset[str]) -> str:
     for symbol in (word, word.upper()):
         if symbol in known:
             return symbol
-    some = ", ".join(sorted(known)[:20])
-    raise NotFoundError(f"{session} has no instrument {word!r}; it has {some}{' ...' if len(known) > 20 else ''}")
+    hint = did_you_mean(word, known)
+    raise NotFoundError(f"{session} has no instrument {word!r}; it has {listed(sorted(known))}{hint}")

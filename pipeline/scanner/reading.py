@@ -1,6 +1,5 @@
 """Reading: a definition from its TOML. Whatever is wrong is one line with file, key and what is accepted."""
 
-import difflib
 import math
 import re
 import tomllib
@@ -9,6 +8,7 @@ from typing import Any, Final, NoReturn
 
 from pipeline.codes import AssetClass
 from pipeline.errors import ConfigError
+from pipeline.names import did_you_mean
 from pipeline.scanner.clocks import CALENDARS
 from pipeline.scanner.definition import (
     OPERATORS,
@@ -216,8 +216,7 @@ class _Reader:
 
 
 def _nearest(name: str, known: Any) -> str:
-    near = difflib.get_close_matches(name, list(known), 1, 0.5)
-    return f"; did you mean {near[0]}?" if near else f"; there is {', '.join(known)}"
+    return did_you_mean(name, known, cutoff=0.5) or f"; there is {', '.join(known)}"
 
 
 def _minute(clock: str) -> int:

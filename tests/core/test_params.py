@@ -34,7 +34,7 @@ def test_what_is_printed_is_read_back(fast, width, is_long):
 @pytest.mark.parametrize(
     ("given_", "text"),
     [
-        ({"fsat": "3"}, "unknown parameter 'fsat': did you mean fast"),
+        ({"fsat": "3"}, "unknown parameter 'fsat'; did you mean fast"),
         ({"zzz": "3"}, "known are fast, width, is_long"),
         ({"fast": "1"}, "fast=1: accepted is an integer from 2 to 50"),
         ({"fast": "51"}, "from 2 to 50"),

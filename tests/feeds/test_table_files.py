@@ -323,7 +323,7 @@ def test_chunks_of_any_number_of_rows_give_the_same_rows(tmp_path, chunk_rows):
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("kind=bar symbl=A", "unknown key 'symbl'; did you mean 'symbol'?"),
+        ("kind=bar symbl=A", "unknown key 'symbl'; did you mean symbol?"),
         ("kind=bar zzzz=A", "unknown key 'zzzz'; accepted are kind, symbol"),
         ("kind=candle", "kind='candle'; accepted are bar, quote, print"),
         (f"{BARS} unit=m", "unit='m'; accepted are s, ms, us, ns"),

@@ -192,7 +192,7 @@ def test_a_value_that_may_not_be_is_told_with_what_is_accepted():
     closes = {"close": np.array([1.0])}
     with pytest.raises(ConfigError, match="length=0: accepted is an integer from 1 to 1000"):
         over(INDICATORS["sma"], closes, {"length": 0})
-    with pytest.raises(ConfigError, match="unknown parameter 'lenght': did you mean length"):
+    with pytest.raises(ConfigError, match="unknown parameter 'lenght'; did you mean length"):
         over(INDICATORS["sma"], closes, {"lenght": 3})
     with pytest.raises(ConfigError, match="atr: no column high, low; it takes high, low, close, given are close"):
         over(INDICATORS["atr"], closes, {})

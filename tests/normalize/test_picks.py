@@ -56,5 +56,5 @@ def test_a_list_needs_days_and_symbols():
     assert pick_columns_of(["when", "Ticker"], "day=when") == {"day": "when", "symbol": "Ticker"}
     with pytest.raises(UnitError, match="for the day"):
         pick_columns_of(["symbol"])
-    with pytest.raises(ConfigError, match="did you mean 'symbol'"):
+    with pytest.raises(ConfigError, match="did you mean symbol"):
         pick_columns_of(["day", "x"], "symbl=x")

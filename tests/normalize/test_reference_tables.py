@@ -29,7 +29,7 @@ def test_a_mapping_names_other_columns():
     ("mapping", "said"),
     [
         ("float", "is not field=column"),
-        ("flaot_shares=x", "did you mean 'float_shares'"),
+        ("flaot_shares=x", "did you mean float_shares"),
         ("zzz=x", "accepted are symbol"),
         ("float_shares=y", "no column 'y'; there are symbol, x"),
         ('float_shares="x', "mapping"),

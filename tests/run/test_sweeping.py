@@ -64,7 +64,7 @@ def test_a_name_without_its_strategy_is_meant_for_all_of_them():
 @pytest.mark.parametrize(
     ("texts", "said"),
     [
-        (["fats=5:50:5"], "unknown parameter 'fats': did you mean fast"),
+        (["fats=5:50:5"], "unknown parameter 'fats'; did you mean fast"),
         (["hold.fast=5,6"], "no strategy 'hold' in this run; there is ema_cross"),
         (["fast=1:50:5"], "fast=1: accepted is an integer from 2 to 500"),
         (["fast=5:50:0"], "a step that is not 0"),
