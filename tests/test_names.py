@@ -37,6 +37,7 @@ def test_of_many_names_the_first_are_listed_and_the_rest_counted():
     ("arguments", "said"),
     [
         (("verify", "genrated-7"), "did you mean generated-7?"),
+        (("verify", "lats"), "did you mean last?"),
         (("sessions", "delete", "genrated-7", "--yes"), "did you mean generated-7?"),
         (("replay", "generated-7", "--strategy", "ema_corss"), "did you mean ema_cross?"),
         (("replay", "generated-7", "--strategy", "strategies/ema_corss.py"), "did you mean strategies/ema_cross.py?"),

@@ -387,7 +387,7 @@ def _named(text: str, among: list[Manifest], lost: Mapping[str, LogError | NotFo
         return found[0]
     if found:
         raise NotFoundError(f"{text!r} begins several names: {_names(found)}")
-    hint = did_you_mean(text[:80], [entry.id for entry in among])
+    hint = did_you_mean(text[:80], [*(entry.id for entry in among), *sorted(_WORDS)])
     raise NotFoundError(f"{text[:80]!r} names nothing; there is {_names(among)}{hint}")
 
 

@@ -40,6 +40,18 @@ TALK_MAX: Final = 20
 """Messages of strategies, and refusals of the risk gate, that are told each time somebody looks; of more only how many."""
 
 _TALK: Final = {Kind.MESSAGE: "messages of strategies", Kind.RISK: "refusals of the risk gate"}
+_TOLD: Final = frozenset(
+    (
+        Kind.INSTRUMENT,
+        Kind.FEED,
+        Kind.TRANSITION,
+        Kind.POSITION,
+        Kind.SESSION,
+        Kind.INTENT,
+        Kind.ORDER,
+        Kind.FILL,
+    )
+)
 _LOUD: Final = {level: "" if level is MessageLevel.INFO else f" {level.name}" for level in MessageLevel}
 
 _LEVELS: Final = {
@@ -121,16 +133,17 @@ class Glimpse:
         talk_left = TALK_MAX
         unheard: Counter[str] = Counter()
         while self._rare:
+            happened: list[tuple[Kind, dict[str, Any]]] = []
             for block in self._rare.popleft():
-                if block.kind not in _TALK:
-                    for row in block.rows():
-                        self._tell(block.kind, row)
-                    continue
-                talk = _worth_saying(block)
-                for row in talk.slice(0, talk_left).rows():
-                    self._tell_talk(block.kind, row)
-                unheard[_TALK[block.kind]] += max(0, len(talk) - talk_left)
-                talk_left = max(0, talk_left - len(talk))
+                if block.kind in _TALK:
+                    talk = _worth_saying(block)
+                    happened += [(block.kind, row) for row in talk.slice(0, talk_left).rows()]
+                    unheard[_TALK[block.kind]] += max(0, len(talk) - talk_left)
+                    talk_left = max(0, talk_left - len(talk))
+                elif block.kind in _TOLD:
+                    happened += [(block.kind, row) for row in block.rows()]
+            for kind, row in sorted(happened, key=lambda each: (each[1]["seq"], each[1]["ord"])):
+                (self._tell_talk if kind in _TALK else self._tell)(kind, row)
         for what, count in unheard.items():
             if count:
                 self._say({"ts_recv_ns": self.session_ns}, f"... {count:,} more {what}")

@@ -141,6 +141,28 @@ def test_the_risk_gates_refusals_are_told_with_rule_value_and_limit():
     assert [text for _, text in seen.lines] == ["mine ABCD refused, order notional: 12,000, at most 10,000"]
 
 
+def test_what_happened_in_one_commit_is_told_in_the_order_in_which_it_happened():
+    seen = glimpse()
+    at = {"strategy_id": 1, "seq": 9}
+    refused = {"verdict": int(RiskVerdict.REFUSED), "rule": int(RiskRule.DAILY_LOSS)}
+    seen.add(
+        [],
+        [
+            block(Kind.TRANSITION, {**at, "ord": 4, "to_phase": 2}),
+            block(Kind.INTENT, {**at, "ord": 2, "action": int(IntentAction.ENTER)}),
+            block(Kind.RISK, {**at, "ord": 3, **refused}),
+            block(Kind.MESSAGE, {**at, "ord": 1, "code": 5}),
+        ],
+    )
+    seen.look()
+    assert [text for _, text in seen.lines] == [
+        "mine ABCD: message 5",
+        "mine ABCD wishes to enter",
+        "mine ABCD refused, daily loss",
+        "mine ABCD is long",
+    ]
+
+
 def test_a_strategy_that_talks_without_end_is_cut_short_and_what_else_happened_is_not():
     seen, refused = glimpse(), int(RiskVerdict.REFUSED)
     seen.add([], [block(Kind.MESSAGE, *[{"strategy_id": 1, "code": 1}] * 900)])
