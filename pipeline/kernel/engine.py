@@ -18,14 +18,14 @@ from pipeline.core import chunk, universe
 from pipeline.core.hashing import DecisionsHash
 from pipeline.core.record import canonicalize
 from pipeline.core.settings import EngineSettings
-from pipeline.core.snapshot import Snapshot, row_counts
+from pipeline.core.snapshot import Snapshot
 from pipeline.core.strategy import Plan
 from pipeline.kernel.build import kernel_of, kernel_symbol
 from pipeline.kernel.few import FEW, Few
 from pipeline.kernel.groups import STEPS, Array, Run
 from pipeline.kernel.history import Call, History, Lone, Stretch
 from pipeline.kernel.inputs import Inputs, Many, pieces
-from pipeline.kernel.lending import Loan, interpreting
+from pipeline.kernel.lending import Interpreter, Loan
 from pipeline.kernel.memory import TAPE_ROWS, Memory, block_of, rows_of
 from pipeline.kernel.single import Single
 
@@ -43,7 +43,7 @@ class CompiledEngine:
         """Raises StrategyError naming the file and line of what can't be translated; compiles with the first input."""
         self._strategies = tuple(plan.strategy for plan in strategies)
         kernel_symbol(self._strategies)
-        self._plain = interpreting(strategies, settings)
+        self._plain = Interpreter(strategies, settings)
         self._memory = Memory(strategies)
         self._loan = Loan(self._plain, self._memory)
         self._is_compiled = False
@@ -170,9 +170,9 @@ class CompiledEngine:
             return
         self._plain.world.clock.seq = seq - 1
         if self._loan.is_lent:
-            is_new = self._memory.make_room(row_counts(self._plain.world.counts))
             patch = self._loan.taken_back()
             patch.run()
+            is_new = self._loan.was_made_anew()
             if not is_new:
                 self._history.add(patch)
         else:

@@ -5,14 +5,16 @@ concerns a few. So its tables are *lent*: a row is taken out of the arrays when 
 asked for go back. It costs what was touched, however many instruments there are.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, SupportsIndex, TypeVar
 
 import numpy as np
 
 from pipeline.core.cells import Cell, Cells, Running
 from pipeline.core.engine import Engine
-from pipeline.core.snapshot import packed_rows, row_counts
+from pipeline.core.settings import EngineSettings
+from pipeline.core.snapshot import Snapshot, packed_rows, row_counts
+from pipeline.core.strategy import Plan
 from pipeline.core.tables import Rows
 from pipeline.core.world import PERSISTENT, SINGLE, index_of
 from pipeline.kernel.groups import Array, Run
@@ -139,12 +141,27 @@ class Patch:
         return True
 
 
+class Interpreter(Engine):
+    """An engine whose tables may be lent; `loan` is what they are lent by."""
+
+    loan: "Loan"
+
+    def __init__(self, strategies: Sequence[Plan], settings: EngineSettings | None = None) -> None:
+        super().__init__(strategies, settings, tables=LentRows, cells=LentCells)
+
+    def snapshot(self) -> Snapshot:
+        """Everything it remembers; what it did not touch is copied from the arrays as it stands there."""
+        return self.loan.snapshot() if self.loan.is_lent else super().snapshot()
+
+
 class Loan:
     """Between the tables of an interpreting engine and the arrays of a memory."""
 
-    def __init__(self, plain: Engine, memory: Memory) -> None:
+    def __init__(self, plain: Interpreter, memory: Memory) -> None:
         self._plain = plain
         self._memory = memory
+        self._is_new = False
+        plain.loan = self
 
     @property
     def is_lent(self) -> bool:
@@ -167,10 +184,21 @@ class Loan:
             getattr(self._plain.world, name).touched = None
         _cells(self._plain).touched = None
 
+    def snapshot(self) -> Snapshot:
+        """The interpreter's state, by way of the arrays."""
+        self.taken_back().run()
+        return self._memory.snapshot()
+
+    def was_made_anew(self) -> bool:
+        """Whether the arrays are others since this was asked last, for they had no room."""
+        is_new, self._is_new = self._is_new, False
+        return is_new
+
     def taken_back(self) -> Patch:
-        """What of the rows that were lent goes back, not written yet."""
+        """What of the rows that were lent goes back, not written yet, into arrays that have room for it."""
+        used = row_counts(self._plain.world.counts)
+        self._is_new |= self._memory.make_room(used)
         world, lasting = self._plain.world, self._memory.lasting
-        used = row_counts(world.counts)
         changes: list[tuple[Array, Any, Array]] = [
             (lasting[name], slice(0, 1), packed_rows(PERSISTENT[name], [getattr(world, name)])) for name in SINGLE
         ]
@@ -187,11 +215,6 @@ class Loan:
                 changes.append((shared, slice(0, 1), np.frombuffer(running.packed_shared(), shared.dtype)))
         self._memory.symbols = self._plain.symbols
         return Patch(changes)
-
-
-def interpreting(*given: Any) -> Engine:
-    """An engine whose tables may be lent."""
-    return Engine(*given, tables=LentRows, cells=LentCells)
 
 
 def _cells(plain: Engine) -> LentCells:

@@ -134,6 +134,25 @@ def test_it_is_the_state_of_any_moment_that_is_lent():
     assert (packed(derived), engine.state_hash()) == expected
 
 
+def test_a_checkpoint_behind_an_interpreted_input_takes_nothing_out():
+    """The hash of the state behind a definition is the interpreter's, and rows that the definition does not concern stay where they are."""
+    made = Day([f"S{i}" for i in range(1, 46)])
+    for i in range(1, 5):
+        made.quote(1, 10.0, 10.02, instrument_id=i)
+    made.add(Kind.INSTRUMENT, 2, 46, symbol="S46", tick_nano=10**7, size_step_nano=NANO)  # the fiftieth input
+    *before, last = made.batches(1)
+    engine, plain = CompiledEngine(plans(), SETTINGS), Engine(plans(), SETTINGS)
+    for batch in (concat(block for part in before for block in part), last):
+        assert [packed_block(block) for block in engine.reduce(batch)] == [packed_block(b) for b in plain.reduce(batch)]
+    assert engine.state_hash() == plain.state_hash()
+    patch = engine._loan.taken_back()
+    assert sum(len(rows) for _, _, rows in patch._changes) < 40
+
+
+def packed_block(block):
+    return block.kind, [tuple(map(str, row.values())) for row in block.rows()]
+
+
 def test_one_definition_among_thousands_costs_what_it_changes():
     count = 3_000
     engine = CompiledEngine(plans(), SETTINGS)
