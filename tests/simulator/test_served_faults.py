@@ -5,6 +5,7 @@ import json
 import math
 import socket
 from collections import Counter
+from urllib.error import HTTPError
 
 import pytest
 from tiny_clients import ALL, bounded, client_of, events_of, expected, get, rules, served
@@ -113,6 +114,19 @@ def test_mute_answers_pings_and_sends_nothing_then_goes_on():
         assert after[0] > heard[-1] + 300
         assert ledger.rows(1)[:600] == heard + after[:300]
         assert [sent.what for sent in ledger].count("mute") == 1
+
+    bounded(run)
+
+
+def test_the_clock_is_told_during_an_outage_and_nothing_else_is():
+    """A recorder that starts in the middle of it asks how late the day is."""
+
+    async def run():
+        exchange, _ = exchange_of(Fault(FaultKind.OUTAGE, lasts_s=600.0))
+        async with exchange.opened() as ((_, url),):
+            assert json.loads((await get(url, "/tape/clock"))[2])["session_ns"] == START_NS
+            with pytest.raises(HTTPError, match="503"):
+                await get(url, "/quotes/AAA?from=0&to=1")
 
     bounded(run)
 
