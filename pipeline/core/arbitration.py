@@ -42,11 +42,14 @@ def _key(entry: Output) -> float:
 
 def has_place(world: World, position: PositionRow) -> bool:
     """Whether this pair may hold a position."""
-    if holds(position):
-        return True
-    taken = 0
-    for i in range(1, len(world.positions)):
-        if holds(world.positions[i]):
-            taken += 1
-    is_free: bool = taken < world.settings.positions_max
+    is_free: bool = holds(position) or world.counts.places < world.settings.positions_max
     return is_free
+
+
+def count_place(world: World, position: PositionRow, did_hold: bool) -> None:  # noqa: FBT001 - the dialect has no keywords
+    """A pair's position or its entry orders changed: whether it takes a place, or gives one back."""
+    does_hold = holds(position)
+    if does_hold and not did_hold:
+        world.counts.places += 1
+    if did_hold and not does_hold:
+        world.counts.places -= 1

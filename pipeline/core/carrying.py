@@ -18,11 +18,13 @@ from typing import Any, Final
 import numpy as np
 from blake3 import blake3
 
+from pipeline.core.arbitration import count_place
 from pipeline.core.bars import BAR
 from pipeline.core.cells import Cells, Running
 from pipeline.core.closing import set_lengths
 from pipeline.core.context import LEAVING, OUT_OF_UNIVERSE, WAITING
 from pipeline.core.market import SessionNotice
+from pipeline.core.portfolio import holds
 from pipeline.core.record import Record
 from pipeline.core.snapshot import Snapshot
 from pipeline.core.strategy import Plan
@@ -119,8 +121,10 @@ def _take_bar(world: World, instrument_id: int, *key: int, text: str) -> None:
 
 def _take_position(world: World, _: Cells, running: Running, text: str, instrument_id: int) -> None:
     position = position_of(world, running.strategy_id, instrument_id)
+    did_hold = holds(position)
     restore(POSITION, position, text)
     position.strategy_id = running.strategy_id
+    count_place(world, position, did_hold)
     if position.quantity_steps != 0:
         _stay(world, running, instrument_id)
 

@@ -1,10 +1,11 @@
 """Ledger: every change of an order or a position is written here, and told to its strategy."""
 
 from pipeline.codes import OrderReason, OrderState
+from pipeline.core.arbitration import count_place
 from pipeline.core.dialect import NANO_FLOAT, is_nano, nano_of, price_of, size_of
 from pipeline.core.instrument import InstrumentRow, unit_value
 from pipeline.core.orders import OrderRow, is_final, move, reduces_only, remaining_steps
-from pipeline.core.portfolio import PositionRow, apply_fill, expect, start_day
+from pipeline.core.portfolio import PositionRow, apply_fill, expect, holds, start_day
 from pipeline.core.tables import claim
 from pipeline.core.tape import Place, new_row, put
 from pipeline.core.world import ON_FILL, ON_ORDER, World, new_fact, order_at, position_of
@@ -37,7 +38,9 @@ def _count(world: World, order: OrderRow, change: int) -> None:
     position = position_of(world, order.strategy_id, order.instrument_id)
     position.open_orders += change
     if not reduces_only(order):
+        did_hold = holds(position)
         position.entry_orders += change
+        count_place(world, position, did_hold)
         expect(position, order.side, change * remaining_steps(order))
 
 
@@ -82,7 +85,9 @@ def fill_order(world: World, order: OrderRow, price_nano: int, steps: int, liqui
     world.account.fill_id_last += 1
     start_day(world.account, world.clock.now_ns)
     place = _write_fill(world, order, instrument, price_nano, steps, fee_nano, liquidity)
+    did_hold = holds(position)
     apply_fill(position, world.account, instrument, order.side, price_nano, steps, fee_nano, world.clock.now_ns)
+    count_place(world, position, did_hold)
     order.filled_steps += steps
     if not reduces_only(order):
         expect(position, order.side, -steps)

@@ -40,7 +40,7 @@ ON_BAR, ON_ORDER, ON_FILL = range(1, 4)
 class CountsRow:
     """How many of everything; the first `print_timeframes` of the timeframes are made of prints; `next_arrival_ns` and `next_close_ns` are session times at which something falls due.
 
-    `instruments` is the largest instrument id. Of `orders` rows 1 to `slots` are in use, or were; the next order looks
+    `instruments` is the largest instrument id, `places` how many pairs hold one of those that may hold a position. Of `orders` rows 1 to `slots` are in use, or were; the next order looks
     for a free one behind `slot_last`.
     """
 
@@ -49,6 +49,7 @@ class CountsRow:
     print_timeframes: int
     instruments: int
     open_orders: int
+    places: int
     slots: int
     slot_last: int
     next_arrival_ns: int = INT64_MAX

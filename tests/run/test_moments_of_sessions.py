@@ -41,7 +41,7 @@ def test_replay_scan_and_state_read_a_moment_alike(home):
 
 
 def until_ns(feeds, text):
-    words = dict.fromkeys(("scanner", "channels", "watch_channels"))
+    words = {"scanners": [], "channels": None, "watch_channels": None}
     asked = recording_of(
         feeds=feeds, symbols=["A"], strategies=[], params=[], settings=[], watch=[], keeps_raw=False, is_fresh=False,
         until=text, clock="2026-11-04T08:00:00Z@1", **words,
