@@ -103,7 +103,7 @@ def test_a_day_without_a_pace_or_without_a_clock_is_refused():
 
 
 def asked(clock, *feeds):
-    words = dict.fromkeys(("scanner", "channels", "watch_channels", "until"))
+    words = {"scanners": [], "channels": None, "watch_channels": None, "until": None}
     return recording_of(
         feeds=feeds, symbols=["A"], strategies=[], params=[], settings=[], watch=[], clock=clock,
         keeps_raw=False, is_fresh=False, **words,
