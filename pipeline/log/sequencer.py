@@ -51,11 +51,6 @@ class Sequencer:
         """`seq` of the last input taken, committed or not."""
         return self._last_seq
 
-    @property
-    def due_ns(self) -> int | None:
-        """When, by the sequencer's clock, `flush` is to be called; None when nothing waits."""
-        return self._committed_ns + self._interval_ns if self._gathered else None
-
     def offer(self, batch: Blocks) -> Blocks | None:
         """Take a batch whose `seq` counts 1..n; give what is now committed, stamped, or None when it has to wait.
 

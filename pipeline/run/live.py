@@ -197,9 +197,6 @@ class _Loop:
         # Not while messages wait: they came before now, and bring the timers in front of them themselves.
         if self._inbox.is_empty and (ticks := self._intake.ticked(now_ns)):
             self._recorder.take(ticks)
-        due_ns = self._recorder.due_ns
-        if due_ns is not None and (not items or time.monotonic_ns() >= due_ns):
-            self._recorder.flush()
         for request in self._recorder.obeyed():
             self._carry_out(request)
         if self._picks.symbols != self._asked_for:
@@ -244,12 +241,10 @@ class _Loop:
                 self._recorder.take(batch)
 
     def _wait_s(self) -> float:
-        """Until the next timer, the next commit, or for a while."""
+        """Until the next timer, or for a while."""
         clock = self._recording.clock
         to_timer_s = (LIVE_TIMER_NS - clock.now_ns() % LIVE_TIMER_NS) / NANO / clock.rate
-        due_ns = self._recorder.due_ns
-        to_commit_s = _WAIT_S_MAX if due_ns is None else max(0.0, (due_ns - time.monotonic_ns()) / NANO)
-        return min(_WAIT_S_MAX, max(to_timer_s, 0.001), to_commit_s)
+        return min(_WAIT_S_MAX, max(to_timer_s, 0.001))
 
     def _carry_out(self, request: Request) -> None:
         """What a request asks of the shell; what it asks of the engine is done by reducing it."""

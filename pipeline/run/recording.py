@@ -29,8 +29,9 @@ SHELL_KINDS: Final = frozenset((Kind.SESSION, Kind.REQUEST, Kind.NOTE))
 """Inputs that the shell writes itself; all others come from feeds."""
 
 FULL_SEGMENTS: Final = Limits()
-LIVE_INTERVAL_NS: Final = 500_000
-"""A live session commits sooner than an import: what waits for a commit is not decided upon."""
+LIVE_INTERVAL_NS: Final = 0
+"""A live session commits what it takes at once, for what waits for a commit is not decided upon. What comes meanwhile is taken
+together, so that the busier it is, the larger is a commit."""
 
 _ANSWER_TIMEOUT_S: Final = 10.0
 
@@ -72,11 +73,6 @@ class Recorder:
     def last_seq(self) -> int:
         """`seq` of the last input."""
         return self._sequencer.last_seq
-
-    @property
-    def due_ns(self) -> int | None:
-        """When what waits is to be committed, by the monotonic clock; None when nothing waits."""
-        return self._sequencer.due_ns
 
     def take(self, batch: Blocks) -> None:
         """The next inputs, their `seq` counting from 1. Raises LogError for a batch that is none, PoisonedError."""

@@ -50,10 +50,8 @@ def test_a_quiet_market_is_committed_at_once_and_a_busy_one_gathers():
     clock.now += 99
     assert sequencer.offer([timers(1, 1), quotes(2, 1)]) is None
     assert sequencer.offer([quotes(1, 1)]) is None
-    assert sequencer.due_ns == 1_100
     clock.now += 1
     assert seqs(sequencer.offer([timers(1, 1)])) == [3, 4, 5, 6]
-    assert sequencer.due_ns is None
     assert frames_of(disk) == [(FrameKind.INPUTS, [1, 2]), (FrameKind.INPUTS, [3, 4, 5, 6])]
 
 

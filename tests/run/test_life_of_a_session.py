@@ -14,7 +14,7 @@ import msgspec
 import pytest
 from blake3 import blake3
 
-from pipeline.block import Block, concat
+from pipeline.block import Block, concat, row_count
 from pipeline.codes import Kind, SessionAction
 from pipeline.errors import ConfigError, CorruptError, LockedError, NotFoundError
 from pipeline.feeds.files import feed_of
@@ -363,6 +363,16 @@ def test_nothing_of_this_machine_is_in_the_log(recorded):
     text = (store.folder(manifest.id) / "manifest.json").read_text()
     assert str(Path.home()) not in text
     assert str(store.home) not in text
+
+
+def test_a_live_session_commits_at_once_what_it_takes(tmp_path):
+    store, sizes = Store(tmp_path), []
+    manifest = store.create_session("live", mode=manifests.Mode.PAPER, created_ns=1)
+    with opened(store, manifest, None, is_live=True) as recorder:
+        recorder.seen.append(lambda inputs, _: sizes.append(row_count(inputs)))
+        for number in range(1, 201):
+            recorder.take([Block.of(Kind.TIMER, 1, seq=[1], ts_event_ns=number, ts_recv_ns=number, interval_ns=1)])
+            assert sizes == [1] * number
 
 
 def test_segments_are_sealed_while_the_session_is_recorded(tmp_path):
