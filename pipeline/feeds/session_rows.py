@@ -92,11 +92,11 @@ class SessionRows:
         assert self._timer_interval_ns is not None
         last = now_ns // self._timer_interval_ns
         first = self.session_ns // self._timer_interval_ns + 1
+        if last < first:
+            return []
         if now_ns - self.session_ns > self._quiet_ns:
             first = last
         times = np.arange(first, last + 1) * self._timer_interval_ns
-        if not len(times):
-            return []
         self.session_ns = int(times[-1])
         return [self._timers(np.arange(1, len(times) + 1), times)]
 
