@@ -10,6 +10,7 @@ from pipeline.block import Block
 from pipeline.codes import Kind
 from pipeline.errors import SchemaError
 from pipeline.events import LAYOUTS
+from pipeline.log import codec
 from pipeline.log.arrow import SCHEMAS, to_arrow
 from pipeline.log.codec import decode, decode_schemas, encode, encode_schemas, messages
 from pipeline.log.frames import ALIGNMENT
@@ -82,6 +83,30 @@ def test_what_arrow_alone_wrote_is_read(kind):
     payload[start:] = foreign.ljust(len(message), b"\0")
     (back,) = decode(bytes(payload))
     assert are_same(block, back)
+
+
+@KINDS
+@pytest.mark.parametrize("has_mould", [True, False])
+def test_a_message_is_to_the_byte_what_arrow_makes_of_as_many_rows(kind, has_mould, monkeypatch):
+    """Its metadata is made without asking Arrow, but for one that has its numbers elsewhere: it is asked each time."""
+    if not has_mould:
+        codec._template.cache_clear()
+        monkeypatch.setattr(codec, "_mould", lambda _: None)
+    for rows in (1, 2, 7, 8, 9, 63, 64, 65, 1008, 1009, 1010, 40_001):
+        block = Block.of(kind, rows)
+        theirs = to_arrow(block).serialize().to_pybytes()
+        ((_, ours),) = messages(encode([block]))
+        metadata = int.from_bytes(theirs[4:8], "little")
+        body = 8 + int.from_bytes(ours[4:8], "little")
+        assert bytes(ours[8 : 8 + metadata]) == theirs[8 : 8 + metadata]
+        assert not any(ours[8 + metadata : body])
+        assert bytes(ours[body:]).rstrip(b"\0") == theirs[8 + metadata :].rstrip(b"\0")
+        assert ours[body:].nbytes >= len(theirs) - 8 - metadata
+    codec._template.cache_clear()
+
+
+def test_this_arrow_has_its_numbers_where_a_mould_looks_for_them():
+    assert all(codec._mould(kind) for kind in Kind)
 
 
 def test_columns_are_views_of_the_payload():
