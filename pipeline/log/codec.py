@@ -325,7 +325,11 @@ def _metadata_numbers(kind: Kind, rows: int) -> tuple[dict[str, bytes], list[int
         if not field.is_fixed:
             buffers.append(_PAIR.pack(end, 0))
     nodes = _PAIR.pack(rows, 0) * len(fields)
-    return {"buffers": b"".join(buffers), "nodes": nodes, "body": _LONG.pack(end), "rows": _LONG.pack(rows)}, offsets, end
+    return (
+        {"buffers": b"".join(buffers), "nodes": nodes, "body": _LONG.pack(end), "rows": _LONG.pack(rows)},
+        offsets,
+        end,
+    )
 
 
 def _numbers_of(kind: Kind) -> list[Field]:

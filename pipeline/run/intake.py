@@ -22,6 +22,8 @@ from pipeline.ports import Answer, Channel, Expecting, Message, Normalizer, Poll
 from pipeline.run import rawness
 
 LIVE_TIMER_NS: Final = INTERVAL_NS
+_GULP_BYTES: Final = 256 * 2**10
+"""Some 2,500 quotes."""
 
 
 class Intake:
@@ -131,9 +133,10 @@ class Intake:
         return Stretch(whole, session_ns, constant("i2", number, len(recv_ns)))
 
     def _batches(self, number: int, items: Sequence[Item]) -> Iterator[Blocks]:
-        for kind, run in groupby([item for _, item in items], key=_sort_of):
+        for kind, run in groupby([item for _, item in items], key=type):
             same: list[Any] = list(run)
-            yield self._events(number - 1, kind, same)
+            for sort, piece in _pieces(kind, same):
+                yield self._events(number - 1, sort, piece)
             if self._keeps_raw:
                 yield [rawness.block_of(self._names[number - 1], same)]
 
@@ -160,10 +163,33 @@ class Intake:
         return [feed_block(items)]
 
 
-def _sort_of(item: Any) -> object:
-    """How items are read: those of one type together, but for snapshots."""
-    is_snapshot = type(item) is Answer and item.topic.channel is Channel.SNAPSHOTS
-    return Channel.SNAPSHOTS if is_snapshot else type(item)
+def _pieces(kind: type, items: Sequence[Any]) -> Iterator[tuple[object, Sequence[Any]]]:
+    """Items of one type as they are read: messages in gulps, answers by whether they are snapshots."""
+    if kind is Message:
+        yield from ((kind, gulp) for gulp in gulps(items))
+    elif kind is Answer:
+        yield from ((sort, list(same)) for sort, same in groupby(items, key=_sort_of))
+    else:
+        yield kind, items
+
+
+def _sort_of(answer: Answer) -> object:
+    return Channel.SNAPSHOTS if answer.topic.channel is Channel.SNAPSHOTS else Answer
+
+
+def gulps(messages: Sequence[Message]) -> Iterator[Sequence[Message]]:
+    """Messages in pieces that are read at once.
+
+    What is decoded of one lies in the processor's cache until its columns are made; what a whole bite holds does not.
+    """
+    start, count_bytes = 0, 0
+    for place, message in enumerate(messages, 1):
+        count_bytes += len(message.payload)
+        if count_bytes >= _GULP_BYTES:
+            yield messages[start:place]
+            start, count_bytes = place, 0
+    if start < len(messages):
+        yield messages[start:]
 
 
 def _definitions_first(batch: Blocks) -> Blocks:

@@ -16,8 +16,8 @@ from pipeline.normalize.alpaca import AlpacaMessages
 from pipeline.normalize.coinbase_advanced import CoinbaseMessages
 from pipeline.normalize.massive import MassiveMessages
 from pipeline.ports import Answer, Channel, Message, Topic
-from pipeline.run.intake import Intake
-from pipeline.units import SECOND_NS
+from pipeline.run.intake import Intake, gulps
+from pipeline.units import NANO, SECOND_NS
 
 
 def intake(count=1, **options):
@@ -94,6 +94,24 @@ def test_how_much_waited_at_a_time_changes_nothing(at_ms, data):
     assert are_defined_first(parts)
     whole, parts = without_definitions(whole), without_definitions(parts)
     assert parts == whole
+
+
+def test_more_than_is_read_at_once_is_read_in_its_order_and_defined_once():
+    symbols = [f"S{number}" for number in range(300)]
+    frames = [
+        b"[" + b",".join(b'{"ev":"Q","sym":"%s","bp":%d}' % (symbols[at + i].encode(), at + i + 1) for i in range(3)) + b"]"
+        for at in range(0, 297, 3)
+    ]  # fmt: skip
+    messages = [Message(START + at, frames[at % len(frames)]) for at in range(60 * len(frames))]
+    pieces = list(gulps(messages))
+    assert len(pieces) > 1
+    assert [message for piece in pieces for message in piece] == messages
+    taken = Intake(["massive"], [MassiveMessages()], start_ns=START)
+    rows = rows_of(taken.taken([(1, message) for message in messages]))
+    assert are_defined_first(rows)
+    bids = [row["bid_nano"] for kind, row in rows if kind is Kind.QUOTE]
+    assert bids == [price * NANO for price in range(1, 298)] * 60
+    assert taken.progress[0].message_count == len(messages)
 
 
 def test_timers_stand_on_the_grid_while_rows_come_and_while_none_do():
