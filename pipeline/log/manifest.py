@@ -204,9 +204,9 @@ def load(folder: Path, name: str = MANIFEST) -> Manifest:
 def save(folder: Path, manifest: Manifest, disk: Disk | None = None) -> None:
     """Write the manifest; durable when this returns. Raises OSError."""
     _check(manifest, folder / MANIFEST)
-    disk = disk or RealDisk()
-    publish(disk, folder / MANIFEST, encode(manifest))
-    publish(disk, folder / COPY, encode(manifest))
+    disk, text = disk or RealDisk(), encode(manifest)
+    publish(disk, folder / MANIFEST, text)
+    publish(disk, folder / COPY, text)
 
 
 def update(folder: Path, disk: Disk | None = None, **changes: object) -> Manifest:

@@ -65,10 +65,10 @@ def seal_segment(
     before = manifest.load(folder)
     if sum(number > before.sealed.segment for number in numbers(disk, folder / JOURNAL)) < 2:
         return False
-    tidy(folder, disk)
+    _drop(unnamed(folder, before, disk), folder, disk)
     new = written(folder, disk)
-    manifest.update(folder, disk, parts=(*before.parts, *new.parts), sealed=new.reached)
-    tidy(folder, disk)
+    after = manifest.update(folder, disk, parts=(*before.parts, *new.parts), sealed=new.reached)
+    _drop(unnamed(folder, after, disk), folder, disk)
     return True
 
 
@@ -138,11 +138,15 @@ def write_sealed(reader: LogReader, folder: Path, disk: Disk) -> Manifest:
 def tidy(folder: Path, disk: Disk) -> list[str]:
     """Remove what the manifest does not name any more, or not yet; the names removed."""
     leftovers = unnamed(folder, manifest.load(folder), disk)
-    for name in leftovers:
-        disk.unlink(folder / name)
-    for parent in sorted({(folder / name).parent for name in leftovers}):
-        disk.sync_folder(parent)
+    _drop(leftovers, folder, disk)
     return leftovers
+
+
+def _drop(names: list[str], folder: Path, disk: Disk) -> None:
+    for name in names:
+        disk.unlink(folder / name)
+    for parent in sorted({(folder / name).parent for name in names}):
+        disk.sync_folder(parent)
 
 
 def unnamed(folder: Path, of: Manifest, disk: Disk) -> list[str]:
