@@ -2,7 +2,8 @@
 
     fetched/<name>.json               one order: what was asked, every time it was paid for, what came
     fetched/<name>-1.dbn.zst ...      its files, each proved by the hash that the order keeps of it
-    fetched/<name>-coming.dbn.zst     what is being downloaded, or was when the process died
+    fetched/<name>-2-coming.dbn.zst   what is being downloaded to be its second file, or was when the process died
+    fetched/<name>-2-unreadable.dbn.zst   what came in its place and is no DBN
     fetched/lock                      held by the one process that buys
 
 An order is written before the vendor is asked, with its cost: after any crash the ledger may say that more was paid than
@@ -112,8 +113,19 @@ class Ledger:
 
     def write(self, purchase: Purchase) -> Purchase:
         """Make what is known of a purchase durable; the same purchase."""
-        publish(self._disk, self.folder / f"{purchase.order.name}.json", proved.encoded(purchase))
+        publish(self._disk, self._path(purchase), proved.encoded(purchase))
         return purchase
+
+    def take_back(self, purchase: Purchase) -> None:
+        """Let the ledger say what it said before an order was refused; nothing at all, when nothing was ever paid for it."""
+        if purchase.spent or purchase.pieces:
+            self.write(purchase)
+        else:
+            self._disk.unlink(self._path(purchase))
+            self._disk.sync_folder(self.folder)
+
+    def _path(self, purchase: Purchase) -> Path:
+        return self.folder / f"{purchase.order.name}.json"
 
     def make_durable(self, path: Path) -> None:
         """Return when a file that is there outlives a crash."""
@@ -124,9 +136,23 @@ class Ledger:
             self._disk.close(fd)
         self._disk.sync_folder(self.folder)
 
+    def latest(self, purchase: Purchase) -> Purchase:
+        """The same purchase as the ledger has it now; itself where it stands there not yet. Raises CorruptError."""
+        path = self._path(purchase)
+        return proved.read(path, Purchase) if path.exists() else purchase
+
     def coming(self, purchase: Purchase) -> Path:
-        """Where a download goes."""
-        return self.folder / f"{purchase.order.name}-coming.dbn.zst"
+        """Where a download goes: named after the file it is to be, so that what is left of an earlier one is not taken for it."""
+        return self.folder / f"{purchase.order.name}-{len(purchase.pieces) + 1}-coming.dbn.zst"
+
+    def unreadable(self, purchase: Purchase) -> Path:
+        """Where a download is kept that nothing could be made of."""
+        return self.folder / f"{purchase.order.name}-{len(purchase.pieces) + 1}-unreadable.dbn.zst"
+
+    def drop_leftovers(self, purchase: Purchase) -> None:
+        """Remove downloads that became files of the purchase before the process died that would have removed them."""
+        for number in range(1, len(purchase.pieces) + 1):
+            (self.folder / f"{purchase.order.name}-{number}-coming.dbn.zst").unlink(missing_ok=True)
 
     def next_piece(self, purchase: Purchase) -> Path:
         """The file that comes behind those that are there."""

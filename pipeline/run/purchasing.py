@@ -5,7 +5,7 @@ when the plan is made, and once more directly before it is bought: an order that
 that was cut is gone on with from where it was cut, at the price of the rest, in this process or in a later one.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
@@ -17,8 +17,10 @@ from pipeline.feeds.databento_history import SYMBOLS_MAX, Came, Told
 from pipeline.feeds.dbn import ACCEPTED_SCHEMAS
 from pipeline.feeds.dbn_mending import keep_front, look_at
 from pipeline.feeds.files import feed_of
+from pipeline.log.manifest import Manifest
 from pipeline.log.parquet import file_hash
 from pipeline.log.purchases import Ledger, Order, Piece, Purchase, Spent, covered, uncovered
+from pipeline.log.seal import seal
 from pipeline.log.store import Store
 from pipeline.run.importing import Imported, import_files
 
@@ -104,7 +106,7 @@ def plan_of(ledger: Ledger, vendor: Vendor, dataset: str, schemas: Sequence[str]
     for each in wanted:
         for schema in schemas:
             whole = Order(dataset, schema, each.symbols, each.from_ns, each.until_ns)
-            missing = _missing(before, whole)
+            missing = _missing([*before, *map(Purchase, orders)], whole)
             there += len(each.symbols) - len({symbol for order in missing for symbol in order.symbols})
             orders += missing
     begun = [each for each in before if not each.is_done and _is_wanted(each.order, dataset, schemas, wanted)]
@@ -123,13 +125,15 @@ def buy(
 ) -> Bought:
     """Buy what is planned, while the budget lasts: no order is sent whose price does not fit into what is left of it.
 
-    What fails is told in `left`, and all else goes on. Raises LockedError when another process buys, OSError.
+    Nor one of which somebody else bought anything since the plan was made. What fails is told in `left`, and all else goes on. Raises LockedError when another process buys, OSError.
     """
     bought = Bought()
     held = ledger.hold()
     try:
+        before = ledger.purchases()
         for quoted in plan.quoted:
             try:
+                _check_as_planned(before, quoted.purchase)
                 _buy_one(ledger, vendor, quoted, bought, budget_nano=budget_nano, now_ns=now_ns)
                 told(quoted.purchase.order.name)
             except FeedError as error:
@@ -153,15 +157,38 @@ def sessions_of(
             continue
         used = [purchase for purchase in done if _is_wanted(purchase.order, dataset, schemas, [each])]
         paths = [path for purchase in used for path in ledger.files(purchase)]
-        if paths:
-            yield _session_of(store, paths) or import_files(
-                store,
-                [feed_of(path) for path in paths],
-                paths,
-                name=f"{each.day}-{dataset}",
-                created_ns=created_ns,
-                reading={"map": "", "delay_ns": 0, "fetched": _fetched(dataset, used)},
-            )
+        made = _session_of(store, paths) if paths else None
+        if made and made.state != "open":
+            yield made.id if made.state == "sealed" else seal(store.folder(made.id), store.disk).id
+        elif paths:
+            yield _imported(store, each.day, dataset, paths, _fetched(dataset, used), made, created_ns=created_ns)
+
+
+def _imported(
+    store: Store,
+    day: str,
+    dataset: str,
+    paths: Sequence[Path],
+    fetched: Mapping[str, Any],
+    begun: Manifest | None,
+    *,
+    created_ns: int,
+) -> Imported:
+    """The files as a session; one that was `begun` by a process that died is gone on with, as it was begun."""
+    reading: Any = {"map": "", "delay_ns": 0, "fetched": fetched}
+    if begun:
+        settings: Any = begun.settings
+        places = [each["blake3"] for each in settings["files"]]
+        paths, reading = sorted(paths, key=lambda path: places.index(file_hash(path))), settings["reading"]
+    return import_files(
+        store,
+        [feed_of(path) for path in paths],
+        paths,
+        name=f"{day}-{dataset}",
+        created_ns=created_ns,
+        reading=reading,
+        resume=begun.id if begun else None,
+    )
 
 
 def _is_incomplete(done: Sequence[Purchase], dataset: str, schemas: Sequence[str], each: Wanted) -> bool:
@@ -210,7 +237,7 @@ def _buy_one(
     budget_nano: int,
     now_ns: Callable[[], int],
 ) -> None:
-    """Buy an order to its end. Raises FeedError when it does not fit, is refused, or is cut again and again."""
+    """Buy an order to its end. Raises FeedError when it does not fit, is refused, can't be read, or is cut again and again."""
     purchase, cuts = quoted.purchase, 0
     while not purchase.is_done:
         cost_nano = vendor.cost_nano(purchase.rest)
@@ -224,7 +251,7 @@ def _buy_one(
             came = vendor.download(purchase.rest, ledger.coming(purchase))
         except FeedError:
             # Refused before a byte came: nothing was paid, and the ledger says so again.
-            ledger.write(msgspec.structs.replace(purchase, spent=purchase.spent[:-1]))
+            ledger.take_back(msgspec.structs.replace(purchase, spent=purchase.spent[:-1]))
             raise
         bought.cost_nano += cost_nano
         before = purchase.records
@@ -237,24 +264,50 @@ def _buy_one(
             )
 
 
+def _check_as_planned(before: Sequence[Purchase], purchase: Purchase) -> None:
+    """Raises FeedError when the ledger is no longer as it was when the price was asked: somebody else bought meanwhile."""
+    order = purchase.order
+    latest = next((each for each in before if each.order == order), Purchase(order))
+    others = [each for each in before if each.order != order]
+    whole = [(order.from_ns, order.until_ns)]
+    is_new = all(uncovered(*whole[0], covered(others, order, symbol)) == whole for symbol in order.symbols)
+    if (latest.spent, latest.pieces) != (purchase.spent, purchase.pieces) or not is_new:
+        raise FeedError("databento", "ledger", "something of it was bought since its price was asked; ask again")
+
+
 def _taken_up(ledger: Ledger, purchase: Purchase) -> Purchase:
     """The purchase with what a process that died left behind: a download, or a piece that the ledger does not know yet."""
+    ledger.drop_leftovers(purchase)
     coming, piece = ledger.coming(purchase), ledger.next_piece(purchase)
     if piece.exists() and not coming.exists():
         piece.replace(coming)
     if purchase.is_done or not coming.exists():
         return purchase
-    return _settled(ledger, purchase, Came("the process that downloaded it ended", ()))
+    try:
+        return _settled(ledger, purchase, Came("the process that downloaded it ended", ()))
+    except FeedError:
+        return ledger.latest(purchase)
 
 
 def _settled(ledger: Ledger, purchase: Purchase, came: Came) -> Purchase:
-    """The purchase with what a download brought: all of it, or what is whole of it; the rest stays to be asked for."""
+    """The purchase with what a download brought: all of it, or what is whole of it; the rest stays to be asked for.
+
+    Raises FeedError when its records can't be told apart: it is set aside then, and the ledger says so.
+    """
     coming, target = ledger.coming(purchase), ledger.next_piece(purchase)
     warned = tuple(dict.fromkeys([*purchase.warnings, *came.warnings]))
     purchase = msgspec.structs.replace(purchase, warnings=warned)
     if not coming.exists():
         return ledger.write(purchase)
-    look = look_at(coming)
+    try:
+        look = look_at(coming)
+    except FeedError as error:
+        aside = ledger.unreadable(purchase)
+        coming.replace(aside)
+        ledger.write(
+            msgspec.structs.replace(purchase, warnings=(*warned, f"{aside.name} can't be read: {error.reason}"))
+        )
+        raise
     records = purchase.records + look.records
     if look.is_whole and (not came.problem or records >= purchase.promised):
         if records < purchase.promised:
@@ -282,15 +335,16 @@ def _with_piece(
     return ledger.write(msgspec.structs.replace(purchase, pieces=pieces, warnings=warnings, is_done=until_ns is None))
 
 
-def _session_of(store: Store, paths: Sequence[Path]) -> str:
-    """The session that was made of exactly these files; '' when there is none."""
+def _session_of(store: Store, paths: Sequence[Path]) -> Manifest | None:
+    """The session that was made of exactly these files, or was being made when its process died."""
     wanted = sorted(file_hash(path) for path in paths)
+    found: Manifest | None = None
     for manifest in store.sessions():
         files: Any = manifest.settings.get("files", ())
         reading: Any = manifest.settings.get("reading", {})
         if "fetched" in reading and sorted(each["blake3"] for each in files) == wanted:
-            return manifest.id
-    return ""
+            found = manifest if found is None or manifest.state == "sealed" else found
+    return found
 
 
 def _fetched(dataset: str, used: Iterable[Purchase]) -> dict[str, Any]:

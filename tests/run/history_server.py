@@ -36,6 +36,8 @@ class Fault(NamedTuple):
     body: object = None
     cut_at: float = 1.0
     """Share of the stream that is sent before the connection is cut."""
+    stalls: bool = False
+    """Nothing is cut: the rest never comes, until whoever waits for it is gone."""
 
 
 class History:
@@ -188,6 +190,8 @@ class _Handler(BaseHTTPRequestHandler):
         for start in range(0, end, 16_384):
             part = body[start : min(start + 16_384, end)]
             self.wfile.write(f"{len(part):x}\r\n".encode() + part + b"\r\n")
+        if fault.stalls:
+            self.connection.recv(1)  # nothing more is said until the other end goes
         if fault.cut_at < 1.0:
             self.close_connection = True
             return

@@ -1,12 +1,17 @@
 """Databento's own client against a server on loopback: prices, cuts, refusals, and that nothing is paid twice."""
 
+import signal
+import subprocess
+import sys
+import time
 from collections import Counter
+from pathlib import Path
 
 import databento
 import msgspec
 import pytest
 from click.testing import CliRunner
-from history_server import KEY, Fault, History, Row, serving, trades
+from history_server import KEY, Fault, History, Row, header, serving, trades, zstd
 
 from pipeline.cli import main
 from pipeline.codes import Kind
@@ -17,6 +22,7 @@ from pipeline.log.purchases import Ledger, uncovered
 from pipeline.log.reader import LogReader
 from pipeline.log.store import Store
 from pipeline.normalize.reference_tables import moment_of
+from pipeline.run import importing, purchasing
 from pipeline.run.picking import import_picks
 from pipeline.run.purchasing import Wanted, buy, checked_schemas, plan_of, sessions_of, usd
 from pipeline.run.wanting import wanted_of_scans, wanted_of_symbols
@@ -169,9 +175,9 @@ def test_what_is_refused_was_not_paid(shop):
     bought = shop.buy()
     assert (bought.cost_nano, bought.records) == (0, 0)
     assert "get_range: BentoClientError: 422 fault 422" in bought.left[0]
-    (purchase,) = shop.ledger.purchases()
-    assert (purchase.cost_nano, purchase.pieces) == (0, ())
-    assert shop.buy().records == 80  # and can be bought later
+    assert shop.ledger.purchases() == []
+    assert shop.buy(ONE).records == 50  # what was refused beside it keeps nothing from being bought
+    assert shop.buy().records == 30
 
 
 def test_a_wrong_key_is_told_at_once(store):
@@ -252,6 +258,152 @@ def test_a_process_that_died_while_it_downloaded_lost_nothing(large_shop, is_who
     (made,) = large_shop.sessions(ONE)
     assert made.kinds["print"] == MANY
     assert check(large_shop.store).sound
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL between two steps."""
+
+
+def killing(monkeypatch, at):
+    """From the step `at` on every change of files or of the ledger fails, before it is made or right behind it."""
+    steps = {"count": 0}
+
+    def broken(original):
+        def step(*words, **options):
+            steps["count"] += 1
+            if steps["count"] == at:
+                raise Killed
+            made = original(*words, **options)
+            steps["count"] += 1
+            if steps["count"] == at:
+                raise Killed
+            return made
+
+        return step
+
+    for owner, name in ((Ledger, "write"), (Path, "replace"), (Path, "unlink"), (purchasing, "keep_front")):
+        monkeypatch.setattr(owner, name, broken(getattr(owner, name)))
+    return steps
+
+
+@pytest.mark.parametrize("is_cut", [False, True])
+def test_every_record_is_there_once_wherever_the_process_dies(tmp_path, is_cut):
+    count, at, outcomes = 9_000, 0, set()
+    while True:
+        at += 1
+        history = History(trades("ABCD", 7, FROM_NS, count, together=3))
+        if is_cut:
+            history.fail("timeseries.get_range", Fault(cut_at=0.5))
+        with serving(history) as url, pytest.MonkeyPatch.context() as patched:
+            shop = Shop(Store(tmp_path / f"store-{is_cut}-{at}"), history, url)
+            steps = killing(patched, at)
+            try:
+                shop.buy(ONE)
+                outcome = "bought"
+            except Killed:
+                outcome = "died"
+            patched.undo()
+            outcomes.add(outcome)
+            assert shop.buy(ONE).left == []
+            assert shop.plan(ONE).quoted == ()
+            (made,) = shop.sessions(ONE)
+            assert sorted(prints_of(shop.store, made.session)) == list(range(count)), f"died at step {at}"
+            assert check(shop.store).sound
+            asked = shop.history.forms("timeseries.get_range")
+            assert len(asked) <= (3 if is_cut else 2)
+            assert not list(shop.ledger.folder.glob("*-coming*"))
+        if steps["count"] < at:
+            break
+    assert outcomes == {"died", "bought"}
+    assert at > (24 if is_cut else 6)
+
+
+def command(store, url, *words):
+    code = "import pipeline.cli; pipeline.cli.main()"
+    return [sys.executable, "-c", code, "--home", str(store.home), "fetch", "--url", url, *words]
+
+
+def test_a_command_killed_while_it_downloads_pays_for_the_rest_alone(store):
+    words = ["--symbols", "ABCD", "--start", "2026-11-20", "--schema", "trades", "--dataset", DATASET]
+    words += ["--budget", "5.00", "--yes"]
+    history = History(trades("ABCD", 7, FROM_NS, MANY, together=3))
+    history.fail("timeseries.get_range", Fault(cut_at=0.5, stalls=True))
+    with serving(history, key="simulated") as url:
+        process = subprocess.Popen(command(store, url, *words), stdout=subprocess.DEVNULL)
+        while sum(path.stat().st_size for path in (store.home / "fetched").glob("*-coming*")) < 100_000:
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        ran = subprocess.run(command(store, url, *words), capture_output=True, text=True, check=False)
+        assert ran.returncode == 0, ran.stderr
+        again = subprocess.run(command(store, url, *words), capture_output=True, text=True, check=False)
+    assert "the rest of " in ran.stdout
+    assert "was there already" in again.stdout
+    first, rest = history.forms("timeseries.get_range")
+    assert int(first["start"]) < int(rest["start"])
+    (purchase,) = Ledger(store).purchases()
+    assert [spent.from_ns for spent in purchase.spent] == [int(first["start"]), int(rest["start"])]
+    assert purchase.cost_nano < 2 * purchase.spent[0].cost_nano
+    (session,) = store.sessions()
+    assert sorted(prints_of(store, session.id)) == list(range(MANY))
+    assert check(store).sound
+
+
+def test_two_who_ask_at_once_pay_once(shop):
+    mine, theirs, more = shop.plan(), shop.plan(ONE), shop.plan()
+    assert buy(shop.ledger, shop.vendor, mine, budget_nano=NANO, now_ns=lambda: 1).records == 80
+    for late in (theirs, more):
+        bought = buy(shop.ledger, shop.vendor, late, budget_nano=NANO, now_ns=lambda: 2)
+        assert (bought.cost_nano, len(bought.left)) == (0, 1)
+        assert "something of it was bought since its price was asked; ask again" in bought.left[0]
+    assert shop.sent_twice() == {}
+    assert shop.plan().quoted == ()
+
+
+def test_what_is_asked_for_twice_in_one_plan_is_bought_once(shop):
+    shop.buy(DAY, ONE)
+    assert shop.sent_twice() == {}
+
+
+def test_an_import_that_was_killed_is_gone_on_with(shop):
+    shop.buy()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(importing, "seal", lambda *_: (_ for _ in ()).throw(Killed))
+        with pytest.raises(Killed):
+            shop.sessions()
+    (begun,) = shop.store.sessions()
+    assert begun.state != "sealed"
+    assert shop.sessions() != []
+    (whole,) = shop.store.sessions()
+    assert (whole.id, whole.state) == (begun.id, "sealed")
+    assert len(prints_of(shop.store, whole.id)) == 80
+
+
+def test_an_import_that_was_killed_in_its_middle_is_gone_on_with(shop):
+    shop.buy()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(importing.Recorder, "take", lambda *_: (_ for _ in ()).throw(Killed))
+        with pytest.raises(Killed):
+            shop.sessions()
+    (begun,) = shop.store.sessions()
+    (made,) = shop.sessions()
+    assert (made.session, made.kinds["print"]) == (begun.id, 80)
+    assert shop.store.sessions()[0].state == "sealed"
+    assert shop.sessions() == [begun.id]
+
+
+def test_what_can_not_be_read_is_set_aside_and_not_paid_for_again_at_once(shop):
+    whole = shop.history.stream
+    shop.history.stream = lambda form: zstd(header(form, shop.history.chosen(form)) + b"\x00" * 64)
+    bought = shop.buy()
+    assert (bought.records, len(bought.left)) == (0, 1)
+    assert len(shop.history.forms("timeseries.get_range")) == 1
+    (purchase,) = shop.ledger.purchases()
+    assert "-1-unreadable.dbn.zst can't be read" in purchase.warnings[0]
+    assert list(shop.ledger.folder.glob("*-unreadable.dbn.zst"))
+    shop.history.stream = whole
+    assert shop.buy().records == 80
 
 
 def test_a_degraded_day_is_told_and_kept(shop):
@@ -351,6 +503,10 @@ def test_the_command_buys_what_was_picked(store, tmp_path):
         (["--symbols", "A", "--start", "2026-11-20", "--schema", "trades", "--yes"], "--yes needs a --budget"),
         (["--symbols", "A", "--schema", "trades"], "--symbols needs --start"),
         (["--schema", "trades"], "say either --from-scan"),
+        (
+            ["--symbols", "A", "--start", "2026-11-20", "--schema", "trades", "--picks", "x"],
+            "--picks goes with --from-scan",
+        ),
         (["--from-scan", "2026-11-20", "--start", "2026-11-20", "--schema", "trades"], "has its own days"),
         (["--from-scan", "2026-11-20", "--schema", "trades"], "nothing was picked then"),
         (["--symbols", "A", "--start", "2026-11-20", "--schema", "mbo"], "--schema mbo: maps to no event"),
@@ -394,6 +550,15 @@ def test_moments_are_cut_where_days_begin():
         wanted_of_symbols(["A"], "2026-11-01", "2026-11-02T06:00:00Z", DATASET)
     with pytest.raises(ConfigError, match="--start, --end"):
         wanted_of_symbols(["A"], "2026-11-01T02:00", "2026-11-02T06:00", DATASET)
+
+
+def test_lists_can_be_chosen_for_what_is_bought(store, tmp_path):
+    for name, symbol in (("mine", "ABCD"), ("theirs", "WXYZ")):
+        picks = tmp_path / f"{name}.csv"
+        picks.write_text(f"date,symbol\n2026-11-20,{symbol}\n")
+        import_picks(store, picks, list_name=name, now_ns=1)
+    assert told(wanted_of_scans(store, "2026-11-20", DATASET)) == [("2026-11-20", ("ABCD", "WXYZ"), 16)]
+    assert told(wanted_of_scans(store, "2026-11-20", DATASET, ["mine"])) == [("2026-11-20", ("ABCD",), 16)]
 
 
 def test_a_list_of_a_closed_day_is_told(store, tmp_path):
