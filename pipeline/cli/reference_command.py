@@ -132,13 +132,13 @@ def show(home: str, symbol: str, at: str | None, prefer: str, as_json: bool) -> 
 def _show(field: str, choice: "Choice") -> None:
     from pipeline.normalize.reference import SPLIT_RATIO, number_text, ratio_text
 
-    said = choice.fact.text or (ratio_text if field == SPLIT_RATIO else number_text)(choice.value)
+    told = ratio_text if field == SPLIT_RATIO else number_text
+    said = choice.fact.text or told(choice.value)
     click.echo(f"  {field:<20}{said:<24}{_by(choice.fact)}")
     if choice.note:
         click.echo(f"  {'':<20}{choice.note}")
-    for other in choice.others:
-        differs = "also" if other.stated == choice.fact.stated else "but"
-        click.echo(f"  {'':<20}{differs} {other.text or number_text(other.value)}, {_by(other)}")
+    for other, value, differs in zip(choice.others, choice.other_values, choice.differs, strict=True):
+        click.echo(f"  {'':<20}{'but' if differs else 'also'} {other.text or told(value)}, {_by(other)}")
     if choice.others:
         click.echo(f"  {'':<20}{choice.why}")
 

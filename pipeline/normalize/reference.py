@@ -125,13 +125,23 @@ class Choice(NamedTuple):
     why: str
     others: tuple[Fact, ...]
     """The latest of each other provider."""
+    other_values: tuple[float, ...]
+    """Theirs as of that moment."""
     note: str
     """What splits changed; '' when none did."""
 
     @property
+    def differs(self) -> tuple[bool, ...]:
+        """Of each other provider, whether it says something else: counted in the shares of that moment, as the value is."""
+        return tuple(
+            other.text != self.fact.text if other.text or self.fact.text else not math.isclose(value, self.value)
+            for other, value in zip(self.others, self.other_values, strict=True)
+        )
+
+    @property
     def is_disputed(self) -> bool:
         """Whether another provider says something else."""
-        return any(other.stated != self.fact.stated for other in self.others)
+        return any(self.differs)
 
 
 def chosen(
@@ -267,7 +277,8 @@ def _splits(facts: Iterable[Fact], at_ns: int, prefer: Sequence[str], *, until_n
 def _choice(said: Sequence[Fact], splits: Sequence[Fact], prefer: Sequence[str]) -> Choice:
     fact, others = said[0], tuple(said[1:])
     value, note = _after(fact, splits)
-    return Choice(fact, value, _why(fact, others, prefer), others, note)
+    values = tuple(_after(other, splits)[0] for other in others)
+    return Choice(fact, value, _why(fact, others, prefer), others, values, note)
 
 
 def _why(fact: Fact, others: Sequence[Fact], prefer: Sequence[str]) -> str:

@@ -1,12 +1,12 @@
 """Referencing: facts kept in the store, dated and never overwritten, and those that a session begins with.
 
-Only changes are written: a provider that says the same again of a lasting field tells nothing new, so recording it every
-day costs little and makes a history of what was known when.
+Only changes are written: a provider that says the same again of a lasting field tells nothing new, unless another one said
+something else since. So recording it every day costs little and makes a history of what was known when.
 """
 
 import math
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -246,25 +246,38 @@ class _Known:
     """What was said before."""
 
     def __init__(self) -> None:
-        self._said: dict[tuple[str, str, str, str], list[Fact]] = {}
+        self._said: dict[tuple[str, str, str], dict[str, list[Fact]]] = {}
+        """By venue, symbol and field, then by provider."""
 
     def add(self, fact: Fact) -> None:
         """Remember a statement."""
-        self._said.setdefault((fact.provider, fact.venue, fact.symbol, fact.field), []).append(fact)
+        of_all = self._said.setdefault((fact.venue, fact.symbol, fact.field), {})
+        of_all.setdefault(fact.provider, []).append(fact)
 
     def is_new(self, fact: Fact) -> bool:
         """Whether it says something that was not said before, by an earlier moment; it is remembered then."""
-        before = self._said.get((fact.provider, fact.venue, fact.symbol, fact.field), ())
+        of_all = self._said.get((fact.venue, fact.symbol, fact.field), {})
+        before = of_all.get(fact.provider, ())
         earlier = [old for old in before if old.as_of_ns <= fact.as_of_ns and old.known_at_ns <= fact.known_at_ns]
         spec = spec_of(fact.field)
         if spec is not None and spec.is_lasting:
             newest = max(earlier, key=lambda old: (old.as_of_ns, old.known_at_ns), default=None)
-            is_known = newest is not None and _is_same(newest, fact)
+            is_known = newest is not None and _is_same(newest, fact) and not _is_disputed(newest, fact, of_all)
         else:
             is_known = any(old.as_of_ns == fact.as_of_ns and _is_same(old, fact) for old in earlier)
         if not is_known:
             self.add(fact)
         return not is_known
+
+
+def _is_disputed(said: Fact, again: Fact, of_all: Mapping[str, Sequence[Fact]]) -> bool:
+    """Whether another provider spoke, and otherwise, of a moment since a provider said what it says again."""
+    return again.as_of_ns > said.as_of_ns and any(
+        said.as_of_ns <= other.as_of_ns <= again.as_of_ns and not _is_same(other, said)
+        for provider, facts in of_all.items()
+        if provider != said.provider
+        for other in facts
+    )
 
 
 def _is_same(old: Fact, new: Fact) -> bool:

@@ -79,6 +79,14 @@ def test_providers_that_agree_are_no_dispute():
     assert chosen([fact()], 100)["float_shares"].why == "only massive says so"
 
 
+def test_providers_that_spoke_before_and_behind_a_split_are_compared_in_shares_of_now():
+    split, after = fact("split_ratio", 0.1, known=7, as_of=7), fact(value=1e6, known=9, as_of=8, by="mylist")
+    choice = chosen([fact(value=10e6, known=6), split, after], 20)["float_shares"]
+    assert (choice.value, choice.other_values, choice.differs, choice.is_disputed) == (1e6, (1e6,), (False,), False)
+    choice = chosen([fact(value=30e6, known=6), split, after], 20)["float_shares"]
+    assert (choice.value, choice.other_values, choice.differs, choice.is_disputed) == (1e6, (3e6,), (True,), True)
+
+
 def test_a_previous_close_of_another_day_does_not_count():
     facts = [fact("previous_close", 4.0, as_of=5), fact("float_shares", 5e6, as_of=5)]
     assert set(chosen(facts, 100, closed_ns=6)) == {"float_shares"}

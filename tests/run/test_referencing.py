@@ -16,7 +16,15 @@ from pipeline.log.reader import read_journal
 from pipeline.log.store import Store
 from pipeline.normalize.reference import Fact, chosen
 from pipeline.normalize.reference_tables import moment_of
-from pipeline.run.referencing import choices_of_symbol, facts_of, import_table, keep, opening_rows, previous_close_ns
+from pipeline.run.referencing import (
+    _Known,
+    choices_of_symbol,
+    facts_of,
+    import_table,
+    keep,
+    opening_rows,
+    previous_close_ns,
+)
 from pipeline.run.trading_days import close_ns
 from pipeline.scanner.facts import Facts
 from warehouse import connect, named_in
@@ -56,6 +64,33 @@ def test_nothing_is_overwritten_and_nothing_said_twice(store):
     changed = fact(value=4e6, known="2026-11-22T13:00:00Z", as_of="2026-11-22")
     assert keep(store, [again, changed], now_ns=NOW_NS) == (1, 1)
     assert [each.value for each in facts_of(store)] == [5e6, 4e6]
+
+
+def test_what_is_said_again_against_another_provider_is_written(store):
+    days = [f"2026-11-{day}" for day in (20, 21, 22, 23)]
+    mine, theirs, mine_again, once_more = (
+        fact(value=value, known=f"{day}T13:00:00Z", as_of=day, by=by)
+        for day, value, by in zip(days, (5e6, 4e6, 5e6, 5e6), ("massive", "mylist", "massive", "massive"), strict=True)
+    )
+    assert keep(store, [mine, theirs, mine_again, once_more], now_ns=NOW_NS) == (3, 1)
+    choice = choices_of_symbol(store, "ABCD", NOW_NS)["US"]["float_shares"]
+    assert (choice.value, choice.why) == (5e6, "massive speaks of the latest day")
+
+
+SAID = st.lists(st.tuples(st.sampled_from(["a", "b", "c"]), st.sampled_from([1.0, 2.0])), max_size=12)
+
+
+@given(SAID, st.integers(0, 14))
+def test_leaving_out_what_was_said_before_changes_nothing_that_counts(said, at):
+    """Of statements about the moment they were made, as providers' that date nothing."""
+    facts = [
+        Fact("A", "US", "market_cap", value, "", place, place, provider)
+        for place, (provider, value) in enumerate(said, 1)
+    ]
+    known = _Known()
+    kept = [each for each in facts if known.is_new(each)]
+    of_all, of_kept = chosen(facts, at), chosen(kept, at)
+    assert [each.value for each in of_kept.values()] == [each.value for each in of_all.values()]
 
 
 def test_what_turns_out_to_have_been_known_earlier_is_new(store):
