@@ -69,15 +69,20 @@ def import_(
 
 @command.command()
 @click.option("--provider", required=True, type=click.Choice(["massive", "alpaca", "databento"]))
-@click.option("--symbols", required=True, help="with commas between them")
+@click.option("--symbols", default="", help="with commas between them")
+@click.option("--from-scan", "days", metavar="DAY[..DAY]", help="or what was picked on these days")
+@click.option("--session", help="or all that a session holds, e.g. last")
 @click.option("--url", help="a server on this machine that speaks the provider's REST, instead of the provider's")
 @json_option
 @click.pass_obj
-def fetch(home: str, provider: str, symbols: str, url: str | None, as_json: bool) -> None:
+def fetch(
+    home: str, provider: str, symbols: str, days: str | None, session: str | None, url: str | None, as_json: bool
+) -> None:
     """Ask a provider about symbols by REST, and add what is new; done each day it makes a history.
 
     \b
     tape reference fetch --provider massive --symbols ABCD,WXYZ
+    tape reference fetch --provider massive --from-scan 2026-11-20
 
     Massive: details, float, splits, previous close. Alpaca: asset, splits. Databento: security master, splits.
     Keys as for recording, from the environment or the keyring.
@@ -85,7 +90,8 @@ def fetch(home: str, provider: str, symbols: str, url: str | None, as_json: bool
     from pipeline.log.store import Store
     from pipeline.run.inquiring import inquire
 
-    answered = inquire(Store(Path(home)), provider, symbols.split(","), now_ns=time.time_ns, url=url)
+    store = Store(Path(home))
+    answered = inquire(store, provider, _asked_about(store, symbols, days, session), now_ns=time.time_ns, url=url)
     if as_json:
         as_json_line({**answered.kept._asdict(), "failed": answered.failed})
     else:
@@ -93,6 +99,25 @@ def fetch(home: str, provider: str, symbols: str, url: str | None, as_json: bool
     for reason in answered.failed:
         click.echo(f"tape: {reason}", err=True)
     sys.exit(1 if answered.failed else 0)
+
+
+def _asked_about(store: Any, symbols: str, days: str | None, session: str | None) -> list[str]:
+    from pipeline.errors import ConfigError
+    from pipeline.run.picking import days_of, picked
+    from pipeline.run.referencing import shares_of
+
+    if sum(map(bool, (symbols, days, session))) != 1:
+        raise click.UsageError("say one of --symbols NAMES, --from-scan DAY, --session ID")
+    if session:
+        return shares_of(store, session)
+    if not days:
+        return symbols.split(",")
+    found = [symbol for of_day in picked(store, *days_of(days)).values() for symbol in of_day]
+    if not found:
+        raise ConfigError(
+            f"--from-scan {days}: nothing was picked then; `tape import FILE --as candidates` brings lists in"
+        )
+    return found
 
 
 @command.command()

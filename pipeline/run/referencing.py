@@ -21,7 +21,7 @@ from pipeline.instruments import WHOLE_STEP_NANO, Instrument
 from pipeline.log.disk import Disk
 from pipeline.log.frames import FrameKind
 from pipeline.log.journal import Journal
-from pipeline.log.reader import read_journal
+from pipeline.log.reader import LogReader, read_journal
 from pipeline.log.store import Store, checked_id
 from pipeline.normalize.reference import (
     PREVIOUS_CLOSE,
@@ -184,6 +184,20 @@ def _known_facts(store: Store, instruments: Iterable[Instrument], at_ns: int) ->
     for fact in newest(read_facts(read_journal(store.reference_folder, store.disk), symbols), at_ns):
         by_symbol.setdefault(fact.symbol, []).append(fact)
     return by_symbol
+
+
+def shares_of(store: Store, session: str) -> list[str]:
+    """The symbols of a session that facts about American shares belong to. Raises NotFoundError, ConfigError when it has none."""
+    log = LogReader(store.folder(store.session_of(store.find_one(session)).id), store.disk)
+    names: dict[str, None] = {}
+    for batch in log.batches(kinds=[Kind.INSTRUMENT]):
+        for row in (row for block in batch for row in block.rows()):
+            known = Instrument(row["symbol"], row["venue"], 1, AssetClass(row["asset_class"]), calendar=row["calendar"])
+            if belongs(SHARES_VENUE, known):
+                names[known.symbol] = None
+    if not names:
+        raise ConfigError(f"--session {session}: it holds no American shares")
+    return list(names)
 
 
 def previous_close_ns(at_ns: int) -> int:

@@ -14,8 +14,12 @@ from pipeline.errors import ConfigError
 from pipeline.feeds import history
 from pipeline.log.store import Store
 from pipeline.normalize.reference_tables import moment_of
+from pipeline.run.generating import record_generated
 from pipeline.run.inquiring import inquire
+from pipeline.run.picking import import_picks
 from pipeline.run.referencing import facts_of
+from pipeline.run.strategies import plan_of
+from pipeline.simulator.generate import Day
 
 NOW_NS = moment_of("2026-11-20T13:00:00Z")
 
@@ -194,6 +198,33 @@ def test_the_command_asks_and_shows(store):
     assert "  float_shares        4,200,000               massive, of 2026-11-13, known " in shown.output
     nothing = CliRunner().invoke(main, ["--home", str(store.home), "reference", "show", "NONE"])
     assert "nothing is known of NONE" in nothing.output
+
+
+@pytest.mark.parametrize("words", [["--from-scan", "2026-11-20"], ["--session", "last"]])
+def test_what_was_picked_and_what_a_session_holds_can_be_asked_about(store, tmp_path, words):
+    picks = tmp_path / "picks.csv"
+    picks.write_text("date,symbol\n2026-11-20,ABCD\n")
+    import_picks(store, picks, list_name="mine", now_ns=1)
+    record_generated(store, Day(quotes=50, instruments=1), plan_of([], [], []), [], created_ns=1)  # of ABCD, too
+    with serving(MASSIVE) as (_, url):
+        asked = ["reference", "fetch", "--provider", "massive", "--url", url]
+        fetched = CliRunner().invoke(main, ["--home", str(store.home), *asked, *words])
+    assert (fetched.exit_code, fetched.output) == (0, "6 new facts; 0 were known\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ([], "say one of --symbols NAMES, --from-scan DAY, --session ID"),
+        (["--symbols", "A", "--session", "last"], "say one of --symbols NAMES, --from-scan DAY, --session ID"),
+        (["--from-scan", "2026-11-20"], "nothing was picked then"),
+        (["--session", "last"], "names nothing in"),
+    ],
+)
+def test_who_is_asked_about_must_be_said(store, words, told):
+    ran = CliRunner().invoke(main, ["--home", str(store.home), "reference", "fetch", "--provider", "massive", *words])
+    assert ran.exit_code == 2
+    assert told in ran.output
 
 
 def test_a_table_and_a_provider_that_disagree_are_shown_with_the_rule(store, tmp_path):
