@@ -9,12 +9,14 @@ from click.testing import CliRunner
 from pipeline.cli import main
 from pipeline.codes import Kind
 from pipeline.errors import ConfigError
+from pipeline.feeds.files import feed_of
 from pipeline.log.backtests import backtests
 from pipeline.log.reader import LogReader
 from pipeline.log.store import Store
 from pipeline.run.backtesting import Overnight, backtest
 from pipeline.run.fold import Speed
 from pipeline.run.generating import record_generated
+from pipeline.run.importing import import_files
 from pipeline.run.picking import import_picks, picked
 from pipeline.run.replaying import replay
 from pipeline.run.scanned import listed_days
@@ -176,6 +178,37 @@ def test_more_picks_on_one_day_are_another_cell_there_alone(store, tmp_path):
     assert run(store, names=["mine"]).done_before == 2
     with pytest.raises(ConfigError, match="'mime': no list and no scanner of that name"):
         run(store, names=["mime"])
+
+
+def test_a_session_of_two_days_is_gone_over_once_for_each(tmp_path):
+    """What was picked on the first day leaves at its end, though the session goes on; on the second it is not heard of."""
+    store = Store(tmp_path / "store")
+    quotes = tmp_path / "quotes.csv"
+    moments = [
+        f"2026-11-{day:02}T{hour:02}:{minute:02}:00Z"
+        for day in (4, 5)
+        for hour in range(14, 21)
+        for minute in range(60)
+    ]
+    lines = [f"{moment},{symbol},10.00,10.01,5000,5000" for moment in moments for symbol in ("AAA", "BBB")]
+    quotes.write_text("\n".join(["time,symbol,bid,ask,bid_size,ask_size", *lines]) + "\n")
+    import_files(store, [feed_of(quotes)], [quotes], name="both", created_ns=1)
+    lists(store, tmp_path, "2026-11-04,AAA,10:30\n2026-11-05,BBB,11:30\n")
+    file = strategy_file("hold")
+    chosen = listed_days(store, RANGE)
+    outcome = backtest(
+        store, [], grid_of([file], (), (), ()), [file], created_ns=1, workers=1, listed=chosen.days, keep_runs=True
+    )
+    assert [(row.day, row.session) for row in outcome.rows] == [("2026-11-04", "both"), ("2026-11-05", "both")]
+    told = [
+        [(each.symbol, each.fills, each.trades, each.open_positions) for each in row.symbols] for row in outcome.rows
+    ]
+    assert told == [[("AAA", 2, 1, 0)], [("BBB", 1, 0, 1)]]
+    bought, sold = rows(store, outcome.rows[0].run, Kind.FILL)
+    assert iso_from_ns(bought["ts_recv_ns"])[:16] == "2026-11-04T15:30"  # 10:30 in New York
+    assert iso_from_ns(sold["ts_recv_ns"])[:10] == "2026-11-05"  # with the first input behind New York's midnight
+    for row in outcome.rows:
+        assert verify(store, row.run, always_apart=True).identical
 
 
 def test_rows_by_symbol_add_up_to_their_cells(store, tmp_path):

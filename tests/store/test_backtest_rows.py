@@ -1,11 +1,25 @@
 """Rows of backtests: read back as they were, proved, counted once, whatever a crash left."""
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from blake3 import blake3
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import CorruptError, NotFoundError
-from pipeline.log.backtests import ASKED, PART, Backtest, CellRow, Results, backtests, find_backtest
+from pipeline.log.backtests import (
+    ASKED,
+    PART,
+    SCHEMA,
+    Backtest,
+    CellRow,
+    Results,
+    SymbolRow,
+    _record,
+    backtests,
+    find_backtest,
+)
 from pipeline.log.check import check
 from pipeline.log.store import Store
 from pipeline.provenance import Mode
@@ -60,6 +74,23 @@ def results(tmp_path):
 
 def parts(results):
     return sorted(results.folder.glob(PART))
+
+
+def test_rows_that_were_written_before_there_were_days_are_read(results):
+    old = pa.Table.from_pylist([*map(_record, ROWS)], SCHEMA).drop_columns(["day", "symbols"])
+    sink = pa.BufferOutputStream()
+    pq.write_table(old, sink)
+    content = sink.getvalue().to_pybytes()
+    (results.folder / f"cells-{blake3(content).hexdigest()[:32]}.parquet").write_bytes(content)
+    assert results.rows() == ROWS
+    assert results.finish() == ROWS
+
+
+def test_days_and_symbols_come_back_in_order(results):
+    symbols = (SymbolRow("probe", "ABCD", 1, 2, 3, 4, 0, 10**25, -1, 5), SymbolRow("probe", "WXYZ", *[0] * 8))
+    of_days = [row("monday", 1, day=f"2026-11-0{day}", symbols=symbols[:day]) for day in (1, 2)]
+    results.add(of_days[::-1])
+    assert results.rows() == of_days
 
 
 def test_rows_come_back_as_they_were_in_the_order_asked_for(results):
