@@ -77,14 +77,22 @@ def test_the_objects_of_json_have_the_promised_keys(imported):
 
 def test_a_strategy_that_fails_is_told_and_the_exit_code_says_so(imported, tmp_path):
     home, _ = imported
-    path = strategy(tmp_path, "quote.bidd")
+    path = strategy(tmp_path, "s.phase // (s.phase - s.phase)")
     done = tape(home, "replay", "big", "--strategy", path, "--until", "22:14:00", "--json")
     run = json.loads(done.stdout.splitlines()[-1])
     assert done.returncode == 1
-    assert "AttributeError" in run["stopped"][0]
-    assert "bidd" in run["stopped"][0]
+    assert "ZeroDivisionError" in run["stopped"][0]
     assert str(tmp_path) not in run["stopped"][0]
     assert tape(home, "verify", run["run"]).returncode == 0
+
+
+def test_a_misspelt_member_is_refused_before_anything_runs(imported, tmp_path):
+    home, _ = imported
+    path = strategy(tmp_path, "quote.bidd", "misspelt")
+    done = tape(home, "replay", "big", "--strategy", path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"{path}: line " in done.stderr
+    assert "quote.bidd: Quote has no 'bidd'; did you mean 'bid'?" in done.stderr
 
 
 @pytest.mark.parametrize(
