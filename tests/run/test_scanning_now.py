@@ -2,6 +2,9 @@
 
 import dataclasses
 import json
+import signal
+import subprocess
+import sys
 import time
 from datetime import date
 from typing import NamedTuple
@@ -230,3 +233,25 @@ def test_a_slow_answer_is_waited_for_before_the_scanner_looks(live_store, scanne
     (found,) = seen
     assert found.evaluations == 1
     assert len(found.listed) == 3
+
+
+def test_ctrl_c_ends_following_and_what_was_kept_is_sealed(live_store, market, scanner):
+    told_facts(live_store, market.tape)
+    words = [*words_of(market, scanner), "--every", "2s", "--keep", "--json"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipeline.cli", "--home", str(live_store.home), *words],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        looks = [json.loads(process.stdout.readline()) for _ in range(2)]
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=120)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 0
+    (session,) = live_store.sessions()
+    assert {look["session"] for look in looks} == {session.id}
+    assert session.state == "sealed"
+    assert verify(live_store, session.id).identical
