@@ -7,7 +7,21 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-NAMES = ["append", "open", "seal", "imports", "hot", "replay", "sweep", "kernel", "state", "start", "live", "scan"]
+NAMES = [
+    "append",
+    "open",
+    "seal",
+    "imports",
+    "hot",
+    "replay",
+    "sweep",
+    "kernel",
+    "state",
+    "start",
+    "live",
+    "scan",
+    "picked",
+]
 
 
 def main() -> int:

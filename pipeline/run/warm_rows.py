@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from pipeline.block import Block, Blocks, Numbers, concat
+from pipeline.block import Block, Blocks, Numbers, concat, concatenated
 from pipeline.codes import BarUnit, Kind, Mark, Origin
 from pipeline.core.strategy import Plan
 from pipeline.normalize.coarser import can_be_made, coarser
@@ -126,6 +126,15 @@ def history(
             given.append(block.take(is_before & when.is_new((block.kind, 0), times)))
     made_live = [block.take(block.number("origin") == int(Origin.INPUT)) for block in live if block.kind is Kind.BAR]
     return _without([block for block in given if len(block)], made_live)
+
+
+def gathered(live: Iterable[Block]) -> Blocks:
+    """What came live in many pieces in few."""
+    alike: dict[tuple[Kind, int, tuple[str, ...]], list[Block]] = {}
+    for block in live:
+        key = block.kind, int(block.number("origin")[0]), tuple(block.columns)
+        alike.setdefault(key, []).append(block)
+    return [concatenated(parts) for parts in alike.values()]
 
 
 def _timely(block: Block) -> Numbers:

@@ -126,14 +126,15 @@ class Warming:
         if wait.live_rows > LIVE_ROWS_MAX:
             why, warmed, wait.live = f"more than {LIVE_ROWS_MAX:,} rows came meanwhile", warmed._replace(answers=()), []
         read = intake.history(wait.number, warmed.answers)
+        live = warm_rows.gathered(wait.live)
         own = [_of(block, instrument_id) for block in read if block.kind in HEARD]
         when = Stretch(warmed.wish.from_ns, wait.since_ns, warmed.to_ns, wait.left)
-        history = warm_rows.history(wait.wants.values(), history_of, own, wait.live, when)
+        history = warm_rows.history(wait.wants.values(), history_of, own, live, when)
         if self._is_to_reach_further(wait, warmed, history):
             wait.reach += 1
             self._new.append(instrument_id)
             return
-        heard = warm_rows.heard(history, wait.live)
+        heard = warm_rows.heard(history, live)
         told = ranked(Block.of(block.kind, len(block), **block.columns) for block in read if block.kind not in HEARD)
         begin_ns = min((int(block.number("ts_event_ns").min()) for block in history), default=warmed.to_ns)
         text = f"{wait.symbol}: {why}" if why else wait.symbol

@@ -149,7 +149,7 @@ def test_a_symbol_that_is_added_is_heard_whole_from_its_history_on(live_store, s
 
 
 def test_it_is_replayed_at_both_speeds_to_the_same_bytes(live_store, strategy):
-    path = strategy("both", "1d")
+    path = strategy("whole", "1d")
     manifest, *_ = joined_late(live_store, "massive", path)
     plan = plan_of([path], [], [])
     done = [
@@ -165,13 +165,13 @@ def test_so_many_bars_come_first_and_of_a_feed_without_them_it_is_told(live_stor
     bars = heard(live_store, manifest, BAR, late)
     assert 1 <= [origin for *_, origin in bars].count(Origin.WARMUP) <= 4
     assert [row["text"] for row in warmed(live_store, manifest) if row["text"].startswith(late)] == [late]
-    manifest, late, _ = joined_late(live_store, "coinbase", strategy("none", "2 bars"))
+    manifest, late, _ = joined_late(live_store, "coinbase", strategy("some", "count bars"))
     assert {row["text"].partition(": ")[2] for row in warmed(live_store, manifest)} == {"no history of bars of 60 s"}
     assert verify(live_store, manifest.id).identical
 
 
 def test_a_session_that_is_interrupted_while_a_strategy_waits_asks_again_and_gives_all_of_it(live_store, strategy):
-    path = strategy("again", "1d")
+    path = strategy("whole", "1d")
     with serving("massive", speed=30.0) as served:
         first, late, *_ = served.tape.symbols.values()
         vendor = vendor_of("massive", served)
