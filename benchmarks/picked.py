@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from benchmarks.measure import Figure
-from pipeline.codes import FeedAction, Kind, Origin, UniverseAction
+from pipeline.codes import FeedAction, Kind, Origin
 from pipeline.feeds.vendor import watching
 from pipeline.log.store import Store
 from pipeline.ports import Channel
@@ -24,6 +24,7 @@ from pipeline.run.feeds import feed_named
 from pipeline.run.live import Ending, record
 from pipeline.run.strategies import plan_of, strategy_file
 from pipeline.run.verifying import verify
+from pipeline.scanner_codes import UniverseAction
 
 LISTED, PICKED = 500, 100
 QUOTES, MINUTES, SPEED = 900, 3, 3.0

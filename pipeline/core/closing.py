@@ -31,7 +31,7 @@ from pipeline.core.market import Bar, Print, Quote
 from pipeline.core.tables import claim
 from pipeline.core.tape import Place, new_row, put
 from pipeline.core.venue import match_bar
-from pipeline.core.world import NEVER, ON_BAR, RunRow, World, input_place, new_fact
+from pipeline.core.world import NEVER, ON_BAR, RunRow, World, index_of, input_place, new_fact
 from pipeline.hours import days_at, part_at
 from pipeline.timeframes import SESSION_UNITS
 from pipeline.units import ABSENT, DAY_NS, MINUTE_NS
@@ -276,7 +276,7 @@ def see_bar(world: World, bar: Bar, place: Place, timeframes: int, part: int) ->
             match_bar(world, instrument, bar)
     is_kept = False
     for strategy_id in range(1, world.counts.strategies + 1):
-        if wants(world.runs[strategy_id], bar, timeframes, part):
+        if wants(world.runs[strategy_id], bar, timeframes, part) and not was_heard(world, strategy_id, bar):
             if not is_kept:
                 _keep(world, bar)
                 is_kept = True
@@ -293,6 +293,14 @@ def wants(run: RunRow, bar: Bar, timeframes: int, part: int) -> bool:
     """Whether a strategy that asked for bars is given this one; a vendor's stands for ours of either basis."""
     asked = run.bars[part] & timeframes
     return asked != 0 and (is_first(bar) or run.revised_bars & asked != 0)
+
+
+def was_heard(world: World, strategy_id: int, bar: Bar) -> bool:
+    """Whether history told a strategy of this bar before it came live."""
+    if bar.origin == Origin.WARMUP or bar.bar_unit != BarUnit.TIME or not is_first(bar):
+        return False
+    cell = world.cells[index_of(world, strategy_id, bar.instrument_id)]
+    return cell.heard_until_ns > 0 and bar.ts_event_ns + bar.bar_length <= cell.heard_until_ns
 
 
 def _write_bar(world: World, bar_row_: BarRow, slot: BarSlot, marks: int) -> None:

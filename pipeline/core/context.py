@@ -114,11 +114,12 @@ class CellRow:
     """A strategy in an instrument: the gate that refuses now, and how many outputs it made in input `outputs_seq`.
 
     It `is_started` once its `on_start` was due, here or in the session whose state it goes on with. `standing` says
-    what of the instrument it hears.
+    what of the instrument it hears, `heard_until_ns` up to when history told it of bars: those that end by then are not told again.
     """
 
     is_started: bool
     standing: int
+    heard_until_ns: int
     gate: int
     outputs: int
     outputs_seq: int

@@ -97,7 +97,7 @@ class Status(NamedTuple):
 
 
 class FeedNotice(NamedTuple):
-    """Something that happened to a feed (codes.FeedAction); instrument 0 concerns all."""
+    """Something that happened to a feed (codes.FeedAction); instrument 0 concerns all. `to_ns` is where what it tells of ends, ABSENT without."""
 
     ts_event_ns: int
     ts_recv_ns: int
@@ -105,6 +105,7 @@ class FeedNotice(NamedTuple):
     origin: int
     action: int
     source: int
+    to_ns: int
 
 
 class Timer(NamedTuple):

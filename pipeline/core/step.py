@@ -106,21 +106,22 @@ def step_feed(world: World, cells: Any, notice: FeedNotice) -> None:
     close_what_is_due(world)
     deliver_facts(world, cells)
     if notice.action == FeedAction.WARMED and notice.instrument_id > 0:
-        hear_live(world, notice.instrument_id)
+        hear_live(world, notice.instrument_id, notice.to_ns)
     if notice.origin != Origin.BACKFILL:
         cause_is_input(world)
         deliver(world, cells, "on_feed", notice.instrument_id, notice)
     finish(world, cells)
 
 
-def hear_live(world: World, instrument_id: int) -> None:
-    """Whoever waited for history of an instrument has it, or there is none: from here on they hear what happens."""
+def hear_live(world: World, instrument_id: int, to_ns: int) -> None:
+    """Whoever waited for history of an instrument has it, up to `to_ns`, or there is none: from here on they hear what happens."""
     if not is_defined(world, instrument_id):
         return
     for strategy_id in range(1, world.counts.strategies + 1):
         cell = world.cells[index_of(world, strategy_id, instrument_id)]
         if cell.standing == WAITING:
             cell.standing = IN_UNIVERSE
+            cell.heard_until_ns = max(cell.heard_until_ns, to_ns)
 
 
 def step_other(world: World, cells: Any, ts_recv_ns: int, origin: int) -> None:

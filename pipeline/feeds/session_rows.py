@@ -73,9 +73,11 @@ class SessionRows:
             self.session_ns = int(piece.session_ns[-1])
         self.session_ns = int(stretch.session_ns[-1])
 
-    def numbered(self, stretch: Stretch) -> Blocks:
-        """The rows of a stretch with the session's numbers, without definitions that tell nothing new; nothing is remembered of them."""
-        return self._numbered(stretch).blocks
+    def number_of(self, told: Instrument) -> int:
+        """The session's number of an instrument; 0 for one that is unknown, or counts its sizes in other steps."""
+        session_id = self._ids.get((told.venue, told.symbol), 0)
+        known = self._known.get(session_id)
+        return session_id if known is not None and known.size_step_nano == told.size_step_nano else 0
 
     def placed(self, stretch: Stretch) -> Iterator[Blocks]:
         """Rows that have all their numbers, with the timers due among them."""

@@ -212,6 +212,7 @@ def _intake(recording: Recording, start_ns: int) -> Intake:
         [vendor.normalizer() for vendor in recording.vendors],
         start_ns=start_ns,
         keeps_raw=recording.keeps_raw,
+        fresh=[vendor.normalizer for vendor in recording.vendors],
     )
 
 

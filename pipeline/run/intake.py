@@ -33,8 +33,15 @@ class Intake:
     """
 
     def __init__(
-        self, names: Sequence[str], normalizers: Sequence[Normalizer], *, start_ns: int, keeps_raw: bool = False
+        self,
+        names: Sequence[str],
+        normalizers: Sequence[Normalizer],
+        *,
+        start_ns: int,
+        keeps_raw: bool = False,
+        fresh: Sequence[Callable[[], Normalizer]] = (),
     ) -> None:
+        """`fresh` makes a normaliser of each feed that remembers nothing."""
         self.progress = [Progress() for _ in names]
         """What was made of each feed's messages; a connection that listens has its own put here."""
         self.recalled = [Progress() for _ in names]
@@ -42,6 +49,7 @@ class Intake:
         self._names = names
         self._normalizers = normalizers
         self._keeps_raw = keeps_raw
+        self._fresh = fresh
         self._start_ns = start_ns
         self._rows = SessionRows(
             names, Heard(), timer_interval_ns=LIVE_TIMER_NS, quiet_ns=QUIET_NS, lateness_ns=LATENESS_NS
@@ -100,12 +108,27 @@ class Intake:
             yield from self._rows.taken(joined(told))
 
     def history(self, number: int, answers: Sequence[Answer]) -> Blocks:
-        """The rows of pages that a feed's strategies wait for, by the session's numbers; they are no inputs yet."""
-        batch = self._normalizers[number - 1].read_history(answers) if answers else []
-        self.progress[number - 1].meet(batch)
-        count = row_count(batch)
-        times = np.full(count, self.session_ns)
-        return self._rows.numbered(Stretch(batch, times, np.full(count, number, np.int16))) if count else []
+        """The rows of pages that strategies wait for, by the session's numbers; they are no inputs yet.
+
+        A normaliser of their own reads them: that of the stream would hold what is live behind them for known.
+        """
+        if not answers:
+            return []
+        batch = self._fresh[number - 1]().read_history(answers)
+        numbers = np.zeros(1, np.int32)
+        for block in (block for block in batch if block.kind is Kind.INSTRUMENT):
+            ids = block.number("instrument_id")
+            numbers = np.zeros(int(ids.max()) + 1, np.int32)
+            for row in block.rows():
+                told = Instrument(**{name: row[name] for name in Instrument.__dataclass_fields__})
+                numbers[row["instrument_id"]] = self._rows.number_of(told)
+        return [
+            block.with_columns(
+                instrument_id=numbers[block.number("instrument_id")], source=np.full(len(block), number, np.int16)
+            )
+            for block in batch
+            if block.kind is not Kind.INSTRUMENT
+        ]
 
     def placed(self, batch: Blocks, number: int, now_ns: int) -> Iterator[Blocks]:
         """Rows that come from inside, as inputs of this moment."""

@@ -33,6 +33,8 @@ _UNMARKED: Final = ~(Mark.DUPLICATE | Mark.LATE).value
 Sort = tuple[Kind, int]
 """A kind of rows; of bars with their length, else 0."""
 
+BEHIND_NS: Final = 3 * SECOND_NS
+
 NO_SORTS: Final[Mapping[Sort, int]] = MappingProxyType({})
 _MS: Final = 1_000_000
 
@@ -94,6 +96,7 @@ def reach_ns(wants: Iterable[Want], reach: int) -> int:
 class Stretch(NamedTuple):
     """Between which moments history is wanted: it was asked for up to `to_ns`, from `from_ns` on; `since_ns` is when the waiting began.
 
+    Bars that end by `bars_until_ns` are given by history, later ones come live, whoever makes them.
     `left` has the event time of the last row that was heard before, by sort of rows: what is behind it was missed.
     """
 
@@ -101,6 +104,11 @@ class Stretch(NamedTuple):
     since_ns: int
     to_ns: int
     left: Mapping[Sort, int] = NO_SORTS
+
+    @property
+    def bars_until_ns(self) -> int:
+        """Up to when history has every bar that there was: a vendor's is some seconds behind."""
+        return self.to_ns - BEHIND_NS
 
     def is_new(self, sort: Sort, times: Numbers) -> Numbers:
         """(n,) bool: what was not heard before. Vendors tell milliseconds live and nanoseconds later, so milliseconds are compared."""
@@ -124,8 +132,7 @@ def history(
             times = block.number("ts_event_ns")
             is_before = (times >= when.from_ns) & (times < first_ns.get(block.kind, when.to_ns))
             given.append(block.take(is_before & when.is_new((block.kind, 0), times)))
-    made_live = [block.take(block.number("origin") == int(Origin.INPUT)) for block in live if block.kind is Kind.BAR]
-    return _without([block for block in given if len(block)], made_live)
+    return [block for block in given if len(block)]
 
 
 def gathered(live: Iterable[Block]) -> Blocks:
@@ -155,7 +162,7 @@ def _bars(length: int, wants: Collection[Want], channel: Channel | None, read: B
     if _LENGTHS[channel] != length:
         bars = coarser(bars, length)
     ends_ns = bars.number("ts_event_ns") + length
-    bars = bars.take((ends_ns <= when.to_ns) & when.is_new((Kind.BAR, length), bars.number("ts_event_ns")))
+    bars = bars.take((ends_ns <= when.bars_until_ns) & when.is_new((Kind.BAR, length), bars.number("ts_event_ns")))
     of_length = [want for want in wants if length in want.lengths]
     span_ns, count = max(want.span_ns for want in of_length), max(want.bars for want in of_length)
     is_within = bars.number("ts_event_ns") + length > when.since_ns - span_ns

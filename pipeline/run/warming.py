@@ -23,6 +23,7 @@ from pipeline.run import warm_rows
 from pipeline.run.intake import Intake
 from pipeline.run.warm_rows import HEARD, REACHES, Sort, Stretch, Want
 from pipeline.scanner_codes import UniverseAction
+from pipeline.units import ABSENT
 
 LIVE_ROWS_MAX: Final = 50_000
 """Rows that come live of an instrument while history is waited for; with more its strategies begin without."""
@@ -138,7 +139,8 @@ class Warming:
         told = ranked(Block.of(block.kind, len(block), **block.columns) for block in read if block.kind not in HEARD)
         begin_ns = min((int(block.number("ts_event_ns").min()) for block in history), default=warmed.to_ns)
         text = f"{wait.symbol}: {why}" if why else wait.symbol
-        fact = Fact(now_ns, FeedAction.WARMED, "", begin_ns, warmed.to_ns, row_count(history), text=text)
+        end_ns = when.bars_until_ns if history else ABSENT
+        fact = Fact(now_ns, FeedAction.WARMED, "", begin_ns, end_ns, row_count(history), text=text)
         end = feed_block([fact]).with_columns(instrument_id=np.array([instrument_id], np.int32))
         batch = chained([each for each in (told, heard, [end]) if each])
         sources = [

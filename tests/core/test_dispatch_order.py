@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from core_day import Day, nano, open_orders, positions
+from core_day import START_NS, Day, nano, open_orders, positions
 from core_probe import probe
 
 from pipeline.codes import (
@@ -218,6 +218,30 @@ def test_warm_up_reaches_who_waits_for_it_and_enters_nothing():
     rules = [(row["strategy_id"], row["rule"]) for row in derived[Kind.RISK]]
     assert rules == [(2, RiskRule.PASSED), (1, RiskRule.BACKFILLED), (1, RiskRule.PASSED), (2, RiskRule.PASSED)]
     assert engine.world.instruments[1].bid == 11.0
+
+
+def test_bars_that_history_told_of_are_not_told_again_to_who_waited():
+    heard = []
+
+    def on_bar(s, bar, p, ctx):
+        heard.append((ctx.strategy_id, round((bar.ts_event_ns - START_NS) / NANO), bar.close))
+
+    prices = (10, 10, 10)
+    day = Day(()).add(Kind.SESSION, 0, 0, action=SessionAction.WARMING)
+    day.add(Kind.INSTRUMENT, 0, symbol="AAA", tick_nano=nano(0.01))
+    for start_s, close in ((-120, 1), (-60, 2)):
+        day.bar(65, start_s, (*prices, close), origin=Origin.WARMUP)
+    day.add(Kind.FEED, 65, 1, action=FeedAction.WARMED, to_ns=START_NS + 30 * NANO)
+    day.bar(66, -60, (*prices, 3)).bar(67, 0, (*prices, 4)).bar(126, 60, (*prices, 5))
+    bars = Bars("1m")
+    day.run([probe(on_bar=on_bar, bars=bars, warm_up="5 bars"), probe(on_bar=on_bar, bars=bars)])
+    told = [(start_s, close) for strategy, start_s, close in heard if strategy == 1]
+    assert told == [(-120, 1.0), (-60, 2.0), (0, 4.0), (60, 5.0)]
+    assert [(start_s, close) for strategy, start_s, close in heard if strategy == 2] == [
+        (-60, 3.0),
+        (0, 4.0),
+        (60, 5.0),
+    ]
 
 
 def test_the_operator_flattens_halts_and_resets():

@@ -14,6 +14,7 @@ from pipeline.core.engine import Engine, Plan
 from pipeline.core.verbs import say
 from pipeline.core.world import index_of
 from pipeline.kernel.engine import CompiledEngine
+from pipeline.units import ABSENT, NANO
 
 QUOTED = 2
 
@@ -54,6 +55,7 @@ def warmed_day(seed=5, count=800):
         day.rows.append((kind, {**row, "origin": Origin.WARMUP} if is_history else row))
         if rng.random() < 0.02:
             times = {"ts_recv_ns": row["ts_recv_ns"], "ts_event_ns": row["ts_event_ns"], "source": 1}
+            times["to_ns"] = row["ts_recv_ns"] + rng.choice((-1, 0, 1)) * 4 * NANO if rng.random() < 0.8 else ABSENT
             day.rows.append(
                 (Kind.FEED, {**times, "origin": 0, "instrument_id": rng.choice((1, 2, 2)), "action": FeedAction.WARMED})
             )

@@ -62,7 +62,7 @@ class Running:
         return [row for row in self.feed_rows if row["action"] in actions]
 
     def until(self, condition, seconds=30):
-        assert self._begun.wait(60)
+        assert self._begun.wait(300)  # strategies nobody compiled before are compiled first
         deadline = time.monotonic() + seconds
         while not condition(self.session.recorder):
             assert self.error is None, self.error

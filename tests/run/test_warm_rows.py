@@ -74,18 +74,20 @@ def test_bars_are_the_last_so_many_that_are_over_or_those_of_so_long():
 
 def test_of_a_bar_that_was_revised_the_last_one_counts():
     read = [bars(0, 1, 1, 2, revision=[0, 0, 1, 0])]
-    (given,) = history([MINUTES], MASSIVE, read, [], at(0, 3, 3))
+    (given,) = history([MINUTES], MASSIVE, read, [], at(0, 3, 3.1))
     assert given.number("close_nano").tolist() == [1, 3, 4]
     assert not given.number("revision").any()
 
 
-def test_a_bar_that_came_live_is_not_given_by_history_and_one_of_ours_is():
-    read, live = [bars(0, 1, 2)], [bars(2, origin=Origin.INPUT)]
-    assert minutes_of(history([MINUTES], MASSIVE, read, live, at(0, 2.9, 3.5))) == [0, 1]
-    ours = [bars(2, origin=Origin.DERIVED)]
-    given = history([MINUTES], MASSIVE, read, ours, at(0, 2.9, 3.5))
-    assert minutes_of(given) == [0, 1, 2]
-    assert minutes_of(heard(given, ours)) == [0, 1, 2], "the vendor's saw all of it"
+def test_bars_are_given_by_history_as_far_as_it_has_all_of_them_and_come_live_from_there_on():
+    read = [bars(0, 1, 2)]
+    for origin in (Origin.INPUT, Origin.DERIVED):
+        live = [bars(2, origin=origin)]
+        given = history([MINUTES], MASSIVE, read, live, at(0, 2.9, 3.5))
+        assert minutes_of(given) == minutes_of(heard(given, live)) == [0, 1, 2], "history's saw all of it"
+        given = history([MINUTES], MASSIVE, read, live, at(0, 2.9, 3.01))
+        assert minutes_of(given) == [0, 1], "it may not have the last one yet"
+        assert minutes_of(heard(given, live)) == [0, 1, 2]
 
 
 def test_prints_are_given_up_to_the_first_that_came_live_in_time():
