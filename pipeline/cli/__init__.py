@@ -32,7 +32,7 @@ _MORE: Final = {
     "reference": "float, shares, sector, previous close, splits: dated, from several sources",
     "renormalize": "a session made again from the messages it kept",
     "runs": "list, show, delete",
-    "scan": "what a scanner would have picked at any moment of a session, and why not the others",
+    "scan": "what a scanner picks now, or would have picked at any moment of a session, and why not the others",
     "serve": "a day over the vendors' own protocols, for any client on this machine; faults on request",
     "sessions": "list, show, seal, export, delete, prune",
     "state": "what a strategy remembered at any moment; what differs between two",
