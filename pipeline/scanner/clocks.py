@@ -118,6 +118,9 @@ class TradingDays:
         return np.array([getattr(day, name) for day in self.by_calendar], np.int64)[calendars]
 
 
+_WEEK: Final = 7
+
+
 class Window(NamedTuple):
     """When a scanner looks: minutes of the day and days of the week, 0 is Monday, by a calendar's own clocks.
 
@@ -129,6 +132,19 @@ class Window(NamedTuple):
     from_minute: int
     until_minute: int
     days: tuple[int, ...]
+
+    @property
+    def never_closes(self) -> bool:
+        """Whether it is open at any moment: no day of it is ever over."""
+        return self.from_minute == self.until_minute and len(self.days) == _WEEK
+
+    def day_of(self, ts_ns: int) -> int:
+        """The day that a moment in it belongs to: that on which it began, counted from 1970."""
+        return self._since_ns(ts_ns) // DAY_NS
+
+    def _since_ns(self, ts_ns: int) -> int:
+        """What a moment is behind 1970, by the calendar's clocks, were days to begin with the window."""
+        return ts_ns + exchange_offset_ns(self.calendar, ts_ns) - self.from_minute * MINUTE_NS
 
     def is_open(self, ts_ns: int, special: SpecialDays = EVERY_WEEKDAY) -> bool:
         """Whether a moment lies in it."""

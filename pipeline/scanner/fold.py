@@ -172,12 +172,14 @@ class FieldScanner:
         return self.definition.schedule.window.is_open(ts_ns, self.special)
 
     def _new_day(self, stop: _Stop) -> Blocks:
-        """The list of a day that is over is dropped, once the window of another opens."""
-        day = self.state.days.by_calendar[self.definition.schedule.calendar].number
+        """The list of a day that is over is dropped, once the window of another opens; of one that never closes no day is over."""
+        day = self.definition.schedule.window.day_of(stop.now_ns)
         if day == self._day or not self._is_open(stop.now_ns):
             return []
         is_first, self._day = self._day == _NEVER, day
-        return [] if is_first else self._emptied(stop, UniverseReason.DAY_ENDED, 0)
+        if is_first or self.definition.schedule.window.never_closes:
+            return []
+        return self._emptied(stop, UniverseReason.DAY_ENDED, 0)
 
     def _emptied(self, stop: _Stop, reason: UniverseReason, behind: int) -> Blocks:
         columns = self.state.columns

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 import pytest
 from held_against import Account
-from live_sessions import Running, live_store, recording
+from live_sessions import Running, live_store, recording, rows, rows_of_kind
 from served_loops import LOOPS, options, serving, settled, vendor_of
 
-from pipeline.codes import FeedAction, Kind
+from pipeline.codes import FeedAction, Kind, Origin, UniverseAction, UniverseReason
 from pipeline.run.fold import Speed
 from pipeline.run.replaying import replay
 from pipeline.run.strategies import plan_of
@@ -46,6 +46,29 @@ def on_bar(s, bar, p, ctx):
     s.bars += 1
 
 strategy = Strategy("every", Params, State, on_bar=on_bar, bars=(Bars("1m"), Bars("1d")))
+"""
+WARMED = """
+from pipeline.core.params import params
+from pipeline.core.state import state
+from pipeline.core.strategy import Bars, Messages, Strategy
+from pipeline.core.verbs import say
+
+class Message(Messages):
+    BAR = 1, "{a} {b} {c}"
+
+@params
+class Params:
+    pass
+
+@state
+class State:
+    bars: int
+
+def on_bar(s, bar, p, ctx):
+    s.bars += 1
+    say(ctx, Message.BAR, float(bar.ts_event_ns // 60_000_000_000), float(bar.bar_length // 60_000_000_000), float(bar.origin))
+
+strategy = Strategy("warmed", Params, State, on_bar=on_bar, bars=(Bars("1m"), Bars("5m")), messages=Message, warm_up="1h")
 """
 BY_TIME = """
 select
@@ -121,3 +144,70 @@ def test_a_hole_over_that_moment_is_marked_and_filled(moment, live_store):
     assert opened["from_ns"] < moment_ns < closed["to_ns"]
     times = [row.row["ts_event_ns"] for row in account.filling()]
     assert min(times) < moment_ns < max(times)
+
+
+SCANNER = """
+name = "coins"
+asset_classes = ["crypto"]
+limit = 3
+retention_s = 60
+show = ["last"]
+
+[schedule]
+every_s = 20
+from = "23:58"
+until = "23:50"
+calendar = "24/7"
+
+[[filters]]
+field = "last"
+op = ">"
+threshold = 0
+
+[[rank]]
+field = "trades_per_s"
+"""
+
+
+def test_what_a_scanner_picks_goes_on_over_midnight_with_its_strategies_warm(live_store, tmp_path):
+    scanner, file = tmp_path / "coins.toml", tmp_path / "every.py"
+    scanner.write_text(SCANNER)
+    file.write_text(WARMED)
+    moment_ns = ns_of(MOMENTS["midnight"])
+    day = dataclasses.replace(LOOPS["coinbase"].day, starts_ns=moment_ns - 8 * MINUTE_NS)
+    tape = GeneratedTape(GeneratedMarket(day, is_whole=True))
+    with serving("coinbase", tape=tape, speed=60.0) as served:
+        what = recording(vendor_of("coinbase", served), files=(file,), **options(served))
+        what = dataclasses.replace(what, plan=plan_of([file], [], [], [scanner]))
+        running = Running(live_store, what)
+        settled(running, served)
+        manifest = running.end()
+    assert verify(live_store, manifest.id).identical
+    changes = rows_of_kind(live_store, manifest, Kind.UNIVERSE)
+    picked_at = {}
+    for row in changes:
+        picked_at.setdefault(row["instrument_id"], []).append((row["ts_recv_ns"], row["action"]))
+    assert UniverseReason.DAY_ENDED not in {row["reason"] for row in changes}
+    kept = {
+        id_
+        for id_, moves in picked_at.items()
+        if [action for at, action in moves if at < moment_ns][-1:] == [int(UniverseAction.ADDED)]
+    }
+    assert kept
+    told = {}
+    for row in rows_of_kind(live_store, manifest, Kind.MESSAGE):
+        told.setdefault(row["instrument_id"], []).append((int(row["a"]), int(row["b"]), Origin(int(row["c"]))))
+    warmed = [row for row in rows(live_store, manifest, Kind.FEED) if row["action"] == FeedAction.WARMED]
+    assert {row["instrument_id"] for row in warmed} == set(picked_at)
+    assert {row["text"].partition(": ")[2] for row in warmed} == {"no history of bars of 60 s"}
+    for id_ in kept:
+        heard = [(minute, origin) for minute, length, origin in told[id_] if length == 5]
+        past = [minute for minute, origin in heard if origin is Origin.WARMUP]
+        live = [minute for minute, origin in heard[len(past) :]]
+        assert past
+        assert past == sorted(set(past)), "each bar of history once, in order"
+        assert past[-1] <= live[0], (
+            "and then what came behind it, the vendor's own of the first that we made ourselves included"
+        )
+        assert live == sorted(live)
+        assert past[0] < moment_ns // MINUTE_NS <= live[-1], "from before midnight to behind it"
