@@ -203,7 +203,7 @@ class CompiledEngine:
             lines = parts[0] if len(parts) == 1 else np.concatenate(parts)
             rows = rows_of(kind, lines)
             canonicalize(rows)
-            block = block_of(kind, rows)
+            block = block_of(kind, rows, lines)
             if kind == Kind.MESSAGE:
                 block = self._plain.cells.with_levels(block)
                 rows["level"] = block.number("level")

@@ -180,12 +180,12 @@ def rows_of(kind: Kind, lines: Array) -> Array:
     return lines.view(row_dtype(kind)).reshape(len(lines))
 
 
-def block_of(kind: Kind, rows: Array) -> Block:
-    """Derived rows as columns; texts are empty."""
+def block_of(kind: Kind, rows: Array, lines: Array) -> Block:
+    """Derived rows, and the same as lines of bytes, as columns; texts are empty."""
     count = len(rows)
     if count <= _TURNED_ROWS:
         order, record = _turned(kind, count)
-        columns_of: Array = np.ndarray((), record, rows.view(np.uint8).take(order))
+        columns_of: Array = np.ndarray((), record, lines.take(order))
         columns: dict[str, Any] = {name: columns_of[name] for name in record.names or ()}
     else:
         columns = {name: rows[name].copy() for name in rows.dtype.names or ()}

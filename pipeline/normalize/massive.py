@@ -113,7 +113,9 @@ class MassiveMessages:
         if not events:
             return []
         recv_ns = integers([message.ts_recv_ns for message in messages])
-        if counts.count(1) < len(counts):
+        if counts.count(counts[0]) == len(counts):  # as a rule, and an array of counts takes longer than to repeat by it
+            recv_ns = np.repeat(recv_ns, counts[0]) if counts[0] > 1 else recv_ns
+        else:
             recv_ns = np.repeat(recv_ns, counts)
         reading = Reading(self._known, events, recv_ns, Origin.INPUT)
         for type_, at in places_by_type(events):

@@ -144,9 +144,9 @@ class Reading:
 def places_by_type(events: Sequence[Any]) -> list[tuple[type, Numbers]]:
     """The types of events in the order they first appear, and where each stands."""
     types = list(map(type, events))
+    if types and types.count(types[0]) == len(types):
+        return [(types[0], np.arange(len(types)))]
     present = list(dict.fromkeys(types))
-    if len(present) == 1:
-        return [(present[0], np.arange(len(events)))]
     return [(wanted, np.array([i for i, type_ in enumerate(types) if type_ is wanted])) for wanted in present]
 
 
