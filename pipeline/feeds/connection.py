@@ -148,7 +148,7 @@ class Connection:
             return end
         line.tell(FeedAction.LOST, count=self._connection, code=end.code, text=end.text)
         if talk is not None and (topics := talk.flowing()):
-            line.holes.open({topic: line.progress.last_event_ns(topic) for topic in topics})
+            line.holes.open({topic: line.progress.last_event_ns(topic) for topic in topics}, talk.opened_ns)
             if line.gap_from_ns is None:
                 assert line.last_ns is not None  # an acknowledgement or an event is a message
                 line.gap_from_ns = line.last_ns

@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 from typing import Final, NamedTuple
 
 from pipeline.ports import Channel, Topic
-from pipeline.units import HOUR_NS, MINUTE_NS, SECOND_NS
+from pipeline.units import HOUR_NS, INT64_MAX, MINUTE_NS, SECOND_NS
 
 MARGIN_NS: Final = 2 * SECOND_NS
 """What is asked for beyond both ends of a hole, besides what the vendor's clock is known to differ from ours."""
@@ -57,10 +57,15 @@ class Holes:
         self._closed: dict[Topic, Hole] = {}
         self._failed: set[Topic] = set()
 
-    def open(self, last_ns: Mapping[Topic, int | None]) -> None:
-        """Topics are missing from their last event on. One that is not filled yet goes on from where it began."""
+    def open(self, last_ns: Mapping[Topic, int | None], asked_ns: int = INT64_MAX) -> None:
+        """Topics are missing from their last event on. One that is not filled yet goes on from where it began.
+
+        `asked_ns` is when those were asked for that were never acknowledged.
+        """
         for topic, event_ns in last_ns.items():
-            begins_ns = self.began_ns(self._since_ns[topic]) if event_ns is None else event_ns
+            since_ns = self._since_ns.get(topic, asked_ns)
+            assert since_ns < INT64_MAX or event_ns is not None
+            begins_ns = self.began_ns(since_ns) if event_ns is None else event_ns
             begins_ns -= self._margin_ns + self._reach_ns.get(topic.channel, 0)
             known = self._closed.pop(topic, None)
             if known is not None:

@@ -50,6 +50,8 @@ class Talk:
         if isinstance(self._dialogue, Replaying):
             self._dialogue.whole_until_ns = line.whole_until_ns
         self._opened_s = anyio.current_time()
+        self.opened_ns = line.clock.now_ns()
+        """When it began, by the recording's clock."""
         self._watch = Watch(line, connection, self._opened_s)
         self._wanted: frozenset[Topic] | None = None
         self._refused = NOTHING
@@ -58,6 +60,8 @@ class Talk:
         self._untold_since_s = self._opened_s
         self._outbox: deque[bytes] = deque()
         self._outbox_bell = Bell()
+        self._is_sent_unsaid = False
+        """Whether market data came since something was asked for."""
         self._is_complete = False
         self._is_filling = False
         self._end: End | None = None
@@ -79,9 +83,15 @@ class Talk:
         return self._end or end
 
     def flowing(self) -> frozenset[Topic]:
-        """What is missing when this ends: what the vendor says it sends, and what came though it never said so."""
-        unsaid = (self._wanted or NOTHING) - self.acknowledged
-        return self.acknowledged | {topic for topic in unsaid if self._line.progress.last_event_ns(topic) is not None}
+        """What is missing when this ends: what the vendor says it sends, and what came though it never said so.
+
+        What came and was not read yet may be of any that was asked for.
+        """
+        unsaid = (self._wanted or NOTHING) - self.acknowledged - self._refused
+        progress = self._line.progress
+        if progress.message_count < self._line.message_count and self._is_sent_unsaid:
+            return self.acknowledged | unsaid
+        return self.acknowledged | {topic for topic in unsaid if progress.last_event_ns(topic) is not None}
 
     async def _listen(self) -> End:
         try:
@@ -104,6 +114,7 @@ class Talk:
         for place, payload in zip(places, concerning, strict=True):
             stamped[place] = Message(stamped[place].ts_recv_ns, payload)
         line.last_ns = stamped[-1].ts_recv_ns
+        self._is_sent_unsaid = self._is_sent_unsaid or (self._wanted is not None and len(places) < len(payloads))
         line.message_count += len(stamped)
         line.inbox.put([(number, message) for message in stamped], sum(map(len, payloads)))
         try:

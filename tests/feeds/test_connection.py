@@ -838,3 +838,22 @@ def test_a_page_of_history_that_says_the_key_is_recorded_without_it():
     assert world.missing("A", 1, 60) == []
     assert world.pages
     assert all(page.endswith(b'"about": "******"}') for page in world.pages)
+
+
+def test_what_came_unsaid_and_was_not_read_yet_is_a_hole_when_the_connection_ends():
+    async def stick(world):
+        world.is_core_stuck = True
+        await anyio.sleep(12)
+        world.is_core_stuck = False
+        await anyio.sleep(40)
+
+    def script(world, peer, _number):
+        topics = set()
+        return lambda: serve(world, peer, topics=topics, answer=lambda said: topics.update(said.get("sub", ())))
+
+    world = in_world(script, stick)
+    lost = world.told(Do.LOST)[0]
+    assert lost.text.startswith("subscriptions not answered")
+    opened = world.told(Do.GAP_OPENED)[0]
+    assert opened.ts_recv_ns == lost.ts_recv_ns
+    assert world.missing("A", 1, 50) == world.missing("B", 1, 50) == []
