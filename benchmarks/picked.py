@@ -36,7 +36,7 @@ NEWCOMERS = """
 name = "newcomers"
 limit = 100
 subscriptions_max = 100
-retention_s = 60
+retention_s = 105
 cool_down_s = 3600
 full_table_every_s = 0
 show = ["last"]
@@ -183,11 +183,15 @@ class Watch:
         )
         return [
             Figure(f"{LISTED} symbols, 3 strategies each, {PICKED} more picked: lost", sent - self._rows, "", 0, at_least=False, beside=beside),
-            Figure("memory grown in its last two thirds", grown, "MB", 128, at_least=False),
+            Figure("memory grown in its last two thirds", grown, "MB", 128, at_least=False, beside=self._steps()),
             Figure(f"{PICKED} symbols picked: all flow", _until(picked, self._flows), "s", 5, at_least=False, beside=f"{len(self._picked)} picked"),
             Figure(f"{PICKED} symbols picked: all are warm", _until(picked, [at for at, _ in self._warm]), "s", 30, at_least=False, beside=f"{len(cold)} cold"),
             Figure(f"{PICKED} symbols dropped: none flows", _until(dropped, self._left), "s", 5, at_least=False, beside=f"{len(self._dropped)} dropped"),
         ]  # fmt: skip
+
+    def _steps(self):
+        sizes = [self._memory[len(self._memory) * tenth // 10] for tenth in range(10)] + [self._memory[-1]]
+        return " ".join(f"{size:,.0f}" for size in sizes)
 
 
 def _until(began, ended):
