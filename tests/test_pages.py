@@ -54,6 +54,11 @@ def examples(page):
     return found
 
 
+def unnumbered(line):
+    """A line without its `seq`: a feed's own rows, of which a busy machine has more, count too."""
+    return re.sub(r" +\d{1,3}(,\d{3})+(?= |$)", " #", line)
+
+
 def test_the_examples_of_states_print_what_stands_there(tmp_path, monkeypatch):
     """Over the day that `tape demo` leaves behind; what a page shows of it goes stale otherwise."""
     monkeypatch.setenv("TAPE_HOME", str(tmp_path))
@@ -63,7 +68,7 @@ def test_the_examples_of_states_print_what_stands_there(tmp_path, monkeypatch):
         told = CliRunner().invoke(main, words)
         assert told.exit_code == 0, (words, told.output)
         printed = [line.strip() for line in told.output.splitlines()]
-        assert not expected or printed == expected, words
+        assert not expected or list(map(unnumbered, printed)) == list(map(unnumbered, expected)), words
         shown += len(expected)
     assert (len(ran), shown) == (10, 5)
 
