@@ -113,8 +113,9 @@ class MassiveMessages:
         if not events:
             return []
         recv_ns = integers([message.ts_recv_ns for message in messages])
-        if counts.count(counts[0]) == len(counts):  # as a rule, and an array of counts takes longer than to repeat by it
-            recv_ns = np.repeat(recv_ns, counts[0]) if counts[0] > 1 else recv_ns
+        if (count := counts[0]) and counts.count(count) == len(counts):
+            # As a rule; to make an array of the counts takes longer than to repeat by it.
+            recv_ns = np.repeat(recv_ns, count) if count > 1 else recv_ns
         else:
             recv_ns = np.repeat(recv_ns, counts)
         reading = Reading(self._known, events, recv_ns, Origin.INPUT)
