@@ -109,9 +109,10 @@ def test_a_recording_that_is_killed_goes_on_when_it_is_asked_again(live_store, t
             without_sockets = shutil.ignore_patterns("*.sock")
             killed = Store(shutil.copytree(live_store.home, tmp_path / "killed", ignore=without_sockets))
             time.sleep(0.5)
+            heard = counted(live_store, Kind.QUOTE)
             with tape(live_store.home, *asked, stderr=subprocess.PIPE) as again:
                 until(lambda: counted(live_store, Kind.QUOTE, Origin.BACKFILL) > 0)
-                time.sleep(1.0)
+                until(lambda: counted(live_store, Kind.QUOTE) > heard)  # the day itself has a hole of twelve seconds
                 again.send_signal(signal.SIGTERM)
                 said = again.communicate(timeout=60)[1]
                 assert again.returncode == 0, said
