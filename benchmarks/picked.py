@@ -19,7 +19,6 @@ from pipeline.feeds.vendor import watching
 from pipeline.log.store import Store
 from pipeline.ports import Channel
 from pipeline.run.beginning import Recording
-from pipeline.run.clock import ScaledClock
 from pipeline.run.feeds import feed_named
 from pipeline.run.live import Ending, record
 from pipeline.run.strategies import plan_of, strategy_file
@@ -110,25 +109,47 @@ def _recorded(home, served):
     plan = plan_of(
         files,
         ["ema_cross.fast=5", "ema_cross.slow=20", "second.fast=5", "second.slow=20"],
-        ["order_slots=20000", "positions_max=10000"],
+        ["order_slots=20000", "positions_max=10000", "warm_up_wait_ns=600000000000"],
         [home / "listed.toml", home / "newcomers.toml"],
         [1, 1, 1, 2],
     )
     channels = frozenset((Channel.QUOTES, Channel.PRINTS, Channel.STATUSES, Channel.BARS_1M))
     vendor = watching(feed_named("massive", served.url, channels), {Channel.BARS_1M})
-    ending, watch, store = Ending(), Watch(), Store(home / "data")
+    ending, watch, store, clock = Ending(), Watch(), Store(home / "data"), DayClock(served.starts_ns)
+
+    def told(session):
+        session.recorder.seen.append(watch.see)
+        clock.begin()
+
     recording = Recording(
         vendors=(vendor,),
         symbols=tuple(listed),
         plan=plan,
         strategy_files=files,
-        clock=ScaledClock(served.starts_ns, SPEED),
+        clock=clock,
         watched=tuple(served.symbols[LISTED:]),
         watch_channels=frozenset((Channel.BARS_1M,)),
     )
     threading.Thread(target=watch.wait, args=(served, ending), daemon=True).start()
-    manifest = record(store, recording, ending, told=lambda session: session.recorder.seen.append(watch.see))
+    manifest = record(store, recording, ending, told=told)
     return watch, manifest, store
+
+
+class DayClock:
+    """The clock of the served day, which stands until the recorder is ready to connect: compiling takes as long as it takes."""
+
+    rate = SPEED
+
+    def __init__(self, starts_ns):
+        self._starts_ns = starts_ns
+        self._begun_ns = 0
+
+    def begin(self):
+        self._begun_ns = time.monotonic_ns()
+
+    def now_ns(self):
+        elapsed_ns = time.monotonic_ns() - self._begun_ns if self._begun_ns else 0
+        return self._starts_ns + int(elapsed_ns * self.rate)
 
 
 class Watch:
@@ -177,13 +198,13 @@ class Watch:
         rate = self._rows / (self._last - self._first)
         picked, dropped = self._picked[:PICKED], self._dropped[:PICKED]
         cold = [text for _, text in self._warm if ": " in text]
-        grown = self._memory[-1] - self._memory[len(self._memory) // 3]
+        grown = self._memory[-1] - self._memory[2 * len(self._memory) // 3]
         beside = (
             f"{self._rows:,} of {sent:,} recorded, {rate:,.0f} a second, longest wait {self._lag_s() * 1e3:,.0f} ms"
         )
         return [
             Figure(f"{LISTED} symbols, 3 strategies each, {PICKED} more picked: lost", sent - self._rows, "", 0, at_least=False, beside=beside),
-            Figure("memory grown in its last two thirds", grown, "MB", 128, at_least=False, beside=self._steps()),
+            Figure("memory grown in its last third", grown, "MB", 64, at_least=False, beside=self._steps()),
             Figure(f"{PICKED} symbols picked: all flow", _until(picked, self._flows), "s", 5, at_least=False, beside=f"{len(self._picked)} picked"),
             Figure(f"{PICKED} symbols picked: all are warm", _until(picked, [at for at, _ in self._warm]), "s", 30, at_least=False, beside=f"{len(cold)} cold"),
             Figure(f"{PICKED} symbols dropped: none flows", _until(dropped, self._left), "s", 5, at_least=False, beside=f"{len(self._dropped)} dropped"),

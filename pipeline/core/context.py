@@ -115,11 +115,13 @@ class CellRow:
 
     It `is_started` once its `on_start` was due, here or in the session whose state it goes on with. `standing` says
     what of the instrument it hears, `heard_until_ns` up to when history told it of bars: those that end by then are not told again.
+    It waits for history until `waits_until_ns`.
     """
 
     is_started: bool
     standing: int
     heard_until_ns: int
+    waits_until_ns: int
     gate: int
     outputs: int
     outputs_seq: int

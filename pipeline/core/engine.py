@@ -194,7 +194,7 @@ class Engine:
             if cell.standing == IN_UNIVERSE and not cell.is_started:
                 cell.is_started = True
                 deliver_to_one(world, self.cells, "on_start", strategy_id, instrument_id, instrument)
-                cell.standing = universe.introduced(world, strategy_id)
+                universe.introduce(world, strategy_id, instrument_id)
 
     def _step_state(self, notice: SessionNotice) -> None:
         """Take over a row of the session before; nothing is handed on until all are there."""

@@ -68,6 +68,9 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """0: strategies hear every instrument. 1: they hear those that a scanner added, and positions are flattened when it drops
     one; 2: the same, but a strategy goes on in it, entering nothing, until it is flat."""
 
+    warm_up_wait_ns: int = 120 * SECOND_NS
+    """Session time for which a strategy waits in an instrument for the history it asks for; then it begins without."""
+
     order_slots: int = 1_024
     """Open orders of the whole session; one more is refused."""
     outputs_max: int = 64
@@ -119,6 +122,7 @@ _MOST: Final = {
     "entry_until_minute": 1_440,
     "positions_max": 1_000_000,
     "universe": 2,
+    "warm_up_wait_ns": DAY_NS,
     "order_slots": 100_000,
     "outputs_max": 10_000,
     "checkpoint_every": 10**9,
@@ -133,6 +137,7 @@ _MAY_BE_ZERO: Final = frozenset(
         "fee_bps",
         "bar_lateness_ns",
         "universe",
+        "warm_up_wait_ns",
         "short_sales",
         "drawdown_max",
         "loss_streak_max",

@@ -18,7 +18,7 @@ from pipeline.core.desk import settle
 from pipeline.core.instrument import fold_quote, fold_status
 from pipeline.core.market import Bar, FeedNotice, Fill, OrderUpdate, Print, Quote, Status, Timer
 from pipeline.core.venue import arrive, match_quote
-from pipeline.core.world import ON_BAR, ON_FILL, ON_ORDER, FactRow, World, index_of, is_defined
+from pipeline.core.world import NEVER, ON_BAR, ON_FILL, ON_ORDER, FactRow, World, index_of, is_defined
 
 
 def begin(world: World, ts_recv_ns: int, origin: int) -> None:
@@ -29,6 +29,8 @@ def begin(world: World, ts_recv_ns: int, origin: int) -> None:
     clock.round += 1
     clock.now_ns = max(clock.now_ns, ts_recv_ns)
     clock.is_live = origin != Origin.BACKFILL
+    if clock.now_ns >= world.counts.next_wait_ns:
+        give_up_waiting(world)
     if clock.now_ns >= world.counts.next_arrival_ns:
         arrive(world)
 
@@ -122,6 +124,18 @@ def hear_live(world: World, instrument_id: int, to_ns: int) -> None:
         if cell.standing == WAITING:
             cell.standing = IN_UNIVERSE
             cell.heard_until_ns = max(cell.heard_until_ns, to_ns)
+
+
+def give_up_waiting(world: World) -> None:
+    """Whoever waited for history for too long hears from here on what happens."""
+    next_ns = NEVER
+    for i in range(1, world.counts.strategies * world.counts.instruments + 1):
+        cell = world.cells[i]
+        if cell.standing == WAITING and cell.waits_until_ns <= world.clock.now_ns:
+            cell.standing = IN_UNIVERSE
+        elif cell.standing == WAITING:
+            next_ns = min(next_ns, cell.waits_until_ns)
+    world.counts.next_wait_ns = next_ns
 
 
 def step_other(world: World, cells: Any, ts_recv_ns: int, origin: int) -> None:

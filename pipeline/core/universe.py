@@ -41,9 +41,14 @@ def admit(world: World, instrument_id: int) -> None:
         cell.standing = IN_UNIVERSE if is_in else OUT_OF_UNIVERSE
 
 
-def introduced(world: World, strategy_id: int) -> int:
-    """Where a strategy stands that an instrument was just introduced to: it hears it, or waits for history first."""
-    return WAITING if world.clock.is_warming and world.runs[strategy_id].warms_up else IN_UNIVERSE
+def introduce(world: World, strategy_id: int, instrument_id: int) -> None:
+    """A strategy was just introduced to an instrument: it hears it, or waits for history first."""
+    cell = world.cells[index_of(world, strategy_id, instrument_id)]
+    cell.standing = IN_UNIVERSE
+    if world.clock.is_warming and world.runs[strategy_id].warms_up and world.settings.warm_up_wait_ns > 0:
+        cell.standing = WAITING
+        cell.waits_until_ns = world.clock.now_ns + world.settings.warm_up_wait_ns
+        world.counts.next_wait_ns = min(world.counts.next_wait_ns, cell.waits_until_ns)
 
 
 def change(world: World, scanner_id: int, instrument_id: int, action: int, cause: Place) -> None:
@@ -60,7 +65,7 @@ def _move(world: World, strategy_id: int, instrument_id: int, action: int, cause
     cell = world.cells[index_of(world, strategy_id, instrument_id)]
     if action == UniverseAction.ADDED:
         if cell.standing == OUT_OF_UNIVERSE and cell.is_started:
-            cell.standing = introduced(world, strategy_id)
+            introduce(world, strategy_id, instrument_id)
         elif cell.standing != WAITING:
             cell.standing = IN_UNIVERSE
     elif cell.standing == WAITING:

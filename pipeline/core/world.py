@@ -38,7 +38,7 @@ ON_BAR, ON_ORDER, ON_FILL = range(1, 4)
 
 @state
 class CountsRow:
-    """How many of everything; the first `print_timeframes` of the timeframes are made of prints; `next_arrival_ns` and `next_close_ns` are session times at which something falls due.
+    """How many of everything; the first `print_timeframes` of the timeframes are made of prints; `next_arrival_ns`, `next_close_ns` and `next_wait_ns` are session times at which something falls due.
 
     `instruments` is the largest instrument id, `places` how many pairs hold one of those that may hold a position. Of `orders` rows 1 to `slots` are in use, or were; the next order looks
     for a free one behind `slot_last`.
@@ -54,6 +54,7 @@ class CountsRow:
     slot_last: int
     next_arrival_ns: int = INT64_MAX
     next_close_ns: int = INT64_MAX
+    next_wait_ns: int = INT64_MAX
     outputs: int
     facts: int
     bar_facts: int

@@ -27,7 +27,7 @@ DOORS: Final[tuple[Any, ...]] = (arrive, close_due, settle, match_quote, see_ven
 RARE_DOORS: Final = frozenset((arrive, close_due, settle, match_quote))
 """Those that most inputs do not pass."""
 
-_RARE: Final[tuple[Any, ...]] = (step._deliver_waiting, step._dispatch, verbs._claimed)  # noqa: SLF001  # parts of steps, named here alone
+_RARE: Final[tuple[Any, ...]] = (step._deliver_waiting, step._dispatch, step.give_up_waiting, verbs._claimed)  # noqa: SLF001  # parts of steps, named here alone
 """What most inputs do not reach: kept out of the loop's way, where inlined it would take its registers."""
 
 _INLINED: Final[tuple[Any, ...]] = (step.begin, step.close_what_is_due, step.deliver_facts, step.finish)

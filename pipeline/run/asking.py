@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from pipeline.config import moment_ns
+from pipeline.core.settings import EngineSettings
 from pipeline.errors import ConfigError
 from pipeline.feeds.polling import bytes_a_day
 from pipeline.feeds.vendor import ALL, Vendor, watching
@@ -68,7 +69,7 @@ def recording_of(
     return Recording(
         vendors=vendors,
         symbols=symbols_of(symbols, names, "--symbols"),
-        plan=plan_of(files, params, settings, scanned_by, behind),
+        plan=plan_of(files, params, [*_waiting(ticking), *settings], scanned_by, behind),
         strategy_files=files,
         clock=ticking,
         until_ns=None if until is None else _until(until, ticking.now_ns(), vendors),
@@ -78,6 +79,12 @@ def recording_of(
         is_fresh=is_fresh,
         snapshot_every_s=every_s,
     )
+
+
+def _waiting(clock: Ticking) -> list[str]:
+    """How long strategies wait for history, by a session's clock that may run faster than the vendor answers."""
+    wait_ns = min(int(EngineSettings().warm_up_wait_ns * clock.rate), DAY_NS)
+    return [f"warm_up_wait_ns={wait_ns}"] if clock.rate != 1 else []
 
 
 def now_of(

@@ -220,6 +220,22 @@ def test_warm_up_reaches_who_waits_for_it_and_enters_nothing():
     assert engine.world.instruments[1].bid == 11.0
 
 
+def test_who_waits_too_long_begins_without_history():
+    day = Day(()).add(Kind.SESSION, 0, 0, action=SessionAction.WARMING)
+    day.add(Kind.INSTRUMENT, 0, symbol="AAA", tick_nano=nano(0.01))
+    day.add(Kind.INSTRUMENT, 2, 2, symbol="BBB", tick_nano=nano(0.01))
+    for at_s in (1, 9, 10, 11, 12):
+        day.quote(at_s, at_s, at_s + 0.1).quote(at_s, at_s, at_s + 0.1, instrument_id=2)
+    day.quote(13, 13, 13.1, origin=Origin.WARMUP)
+    heard = []
+    waiting = probe(on_quote=lambda s, e, p, ctx: heard.append((ctx.instrument_id, e.bid)), warm_up="5m")
+    day.run([waiting], EngineSettings(warm_up_wait_ns=10 * NANO))
+    assert heard == [(1, 10.0), (1, 11.0), (1, 12.0), (2, 12.0)]
+    heard.clear()
+    day.run([waiting], EngineSettings(warm_up_wait_ns=0))
+    assert len(heard) == 10, "nobody waits"
+
+
 def test_bars_that_history_told_of_are_not_told_again_to_who_waited():
     heard = []
 

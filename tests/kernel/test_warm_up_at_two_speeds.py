@@ -11,10 +11,11 @@ from pipeline.block import between
 from pipeline.codes import FeedAction, Kind, Origin, SessionAction
 from pipeline.core.context import IN_UNIVERSE, WAITING
 from pipeline.core.engine import Engine, Plan
+from pipeline.core.settings import EngineSettings
 from pipeline.core.verbs import say
 from pipeline.core.world import index_of
 from pipeline.kernel.engine import CompiledEngine
-from pipeline.units import ABSENT, NANO
+from pipeline.units import ABSENT, DAY_NS, NANO
 
 QUOTED = 2
 
@@ -26,6 +27,9 @@ def told_quote(s, quote, p, ctx):
 WAITER = dataclasses.replace(FIRST.strategy, name="waiter", on_start=on_start, warm_up="10m")
 TELLER = dataclasses.replace(WAITER, name="teller", on_quote=told_quote, on_print=None)
 KINDS = (Kind.QUOTE, Kind.PRINT, Kind.BAR, Kind.STATUS)
+WAIT_NS = 200 * NANO
+"""So that some are waited for in vain."""
+
 CHANGES = {
     60: [(1, ADDED, 1), (2, ADDED, 2)],
     200: [(2, ADDED, 1), (1, ADDED, 2)],
@@ -46,6 +50,10 @@ def behind(universe):
     ]
 
 
+def waiting(universe, wait_ns):
+    return EngineSettings.from_dict({**settings(universe).as_dict(), "warm_up_wait_ns": wait_ns})
+
+
 def warmed_day(seed=5, count=800):
     """A stream in which a quarter of the market's rows is history, some instruments are warmed, one of them again and again."""
     rng, day = random.Random(seed), Day(())
@@ -63,8 +71,8 @@ def warmed_day(seed=5, count=800):
     return day
 
 
-def run(engine_class, universe, *, size):
-    engine, derived = engine_class(behind(universe), settings(universe)), Derived()
+def run(engine_class, universe, *, size, wait_ns=DAY_NS):
+    engine, derived = engine_class(behind(universe), waiting(universe, wait_ns)), Derived()
     hashes = []
     for batch in warmed_day().batches(size):
         first = min(int(block.number("seq")[0]) for block in batch)
@@ -81,9 +89,9 @@ def run(engine_class, universe, *, size):
 
 @pytest.mark.parametrize("universe", [0, 1])
 def test_both_speeds_and_all_batches_come_to_the_same_bytes(universe):
-    engine, derived, _ = run(Engine, universe, size=None)
+    engine, derived, _ = run(Engine, universe, size=None, wait_ns=WAIT_NS)
     for engine_class, size in ((Engine, 7), (CompiledEngine, None), (CompiledEngine, 1)):
-        other, rows, _ = run(engine_class, universe, size=size)
+        other, rows, _ = run(engine_class, universe, size=size, wait_ns=WAIT_NS)
         assert packed(rows) == packed(derived)
         assert (other.state_hash(), other.decisions_hash()) == (engine.state_hash(), engine.decisions_hash())
 

@@ -14,6 +14,8 @@ from pipeline.run.live import Ending, record
 from pipeline.run.strategies import plan_of, strategy_file
 
 FILES = (strategy_file("hold"),)
+WAITING = ["warm_up_wait_ns=86400000000000"]
+"""Clocks of served days run fast."""
 
 
 @pytest.fixture
@@ -25,7 +27,7 @@ def recording(*vendors, symbols=("A", "B"), files=FILES, **options):
     return Recording(
         vendors=vendors,
         symbols=symbols,
-        plan=plan_of(files, [], []),
+        plan=plan_of(files, [], WAITING),
         strategy_files=files,
         **{"clock": SystemClock(), **options},
     )

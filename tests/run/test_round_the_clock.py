@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 from held_against import Account
-from live_sessions import Running, live_store, recording, rows, rows_of_kind
+from live_sessions import WAITING, Running, live_store, recording, rows, rows_of_kind
 from served_loops import LOOPS, options, serving, settled, vendor_of
 
 from pipeline.codes import FeedAction, Kind, Origin, UniverseAction, UniverseReason
@@ -178,7 +178,7 @@ def test_what_a_scanner_picks_goes_on_over_midnight_with_its_strategies_warm(liv
     tape = GeneratedTape(GeneratedMarket(day, is_whole=True))
     with serving("coinbase", tape=tape, speed=60.0) as served:
         what = recording(vendor_of("coinbase", served), files=(file,), **options(served))
-        what = dataclasses.replace(what, plan=plan_of([file], [], [], [scanner]))
+        what = dataclasses.replace(what, plan=plan_of([file], [], WAITING, [scanner]))
         running = Running(live_store, what)
         settled(running, served)
         manifest = running.end()

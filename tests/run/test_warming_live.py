@@ -3,7 +3,7 @@
 import dataclasses
 
 import pytest
-from live_sessions import Running, live_store, recording, rows, rows_of_kind
+from live_sessions import WAITING, Running, live_store, recording, rows, rows_of_kind
 from served_loops import options, serving, settled, vendor_of
 
 from pipeline.codes import FeedAction, Kind, Origin, RiskRule
@@ -151,7 +151,7 @@ def test_a_symbol_that_is_added_is_heard_whole_from_its_history_on(live_store, s
 def test_it_is_replayed_at_both_speeds_to_the_same_bytes(live_store, strategy):
     path = strategy("whole", "1d")
     manifest, *_ = joined_late(live_store, "massive", path)
-    plan = plan_of([path], [], [])
+    plan = plan_of([path], [], WAITING)
     done = [
         replay(live_store, manifest.id, plan, [path], created_ns=number, speed=speed)
         for number, speed in enumerate((Speed.INTERPRETED, Speed.COMPILED), 1)
