@@ -26,7 +26,7 @@ from pipeline.run.verifying import verify
 from pipeline.scanner_codes import UniverseAction
 
 LISTED, PICKED = 500, 100
-QUOTES, MINUTES, SPEED = 900, 3, 3.0
+QUOTES, MINUTES, SPEED = 900, 4, 2.0
 """Quotes a symbol in so many minutes of the market, served so many times as fast."""
 
 STRATEGIES = ("ema_cross", "opening_range", "hold")
@@ -35,7 +35,7 @@ NEWCOMERS = """
 name = "newcomers"
 limit = 100
 subscriptions_max = 100
-retention_s = 105
+retention_s = 150
 cool_down_s = 3600
 full_table_every_s = 0
 show = ["last"]

@@ -28,6 +28,9 @@ from pipeline.units import ABSENT
 LIVE_ROWS_MAX: Final = 50_000
 """Rows that come live of an instrument while history is waited for; with more its strategies begin without."""
 
+_PIECES_MAX: Final = 64
+"""Pieces of what came live that are kept apart: a row alone takes a hundred times its size."""
+
 _TELLING: Final = (Kind.INSTRUMENT, Kind.UNIVERSE, Kind.FEED)
 WAITED_BY: Final = (*_TELLING, *HEARD)
 """The kinds that tell who waits, and what was heard."""
@@ -221,6 +224,8 @@ class Warming:
                 if is_own.any() and wait.live_rows <= LIVE_ROWS_MAX:
                     wait.live.append(block.take(is_own))
                     wait.live_rows += int(is_own.sum())
+                    if len(wait.live) >= _PIECES_MAX:
+                        wait.live = warm_rows.gathered(wait.live)
 
 
 def _sorts(blocks: Iterable[Block]) -> Iterator[tuple[Sort, Block]]:

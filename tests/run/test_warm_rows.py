@@ -7,7 +7,7 @@ from pipeline.block import Block
 from pipeline.codes import Kind, Mark, Origin
 from pipeline.normalize.coarser import can_be_made, coarser
 from pipeline.ports import Channel
-from pipeline.run.warm_rows import Stretch, Want, asked, heard, history, is_short, lacking, reach_ns
+from pipeline.run.warm_rows import Stretch, Want, asked, gathered, heard, history, is_short, lacking, reach_ns
 from pipeline.units import HOUR_NS, MINUTE_NS, SECOND_NS
 
 START_NS = 1_793_779_200 * SECOND_NS
@@ -137,3 +137,13 @@ def test_a_longer_bar_is_the_sum_of_the_shorter_ones():
     assert (first["vwap"], second["vwap"]) == (4.0, 3.0)
     assert first["ts_close_ns"] == first["ts_event_ns"] + 5 * MINUTE_NS
     assert len(coarser(short.slice(0, 0), HOUR_NS)) == 0
+
+
+def test_what_came_live_in_many_pieces_is_kept_in_few_and_in_its_order():
+    pieces = [prints(second, first_seq=second, origin=Origin.INPUT) for second in range(1, 6)]
+    pieces += [bars(0, origin=Origin.INPUT), bars(1, origin=Origin.DERIVED), bars(2, origin=Origin.INPUT)]
+    made = gathered(pieces)
+    assert [(block.kind, len(block)) for block in made] == [(Kind.PRINT, 5), (Kind.BAR, 2), (Kind.BAR, 1)]
+    assert made[0].number("seq").tolist() == [1, 2, 3, 4, 5]
+    assert minutes_of(made[1:]) == [0, 2, 1]
+    assert [len(block) for block in gathered([*made, prints(6, first_seq=6, origin=Origin.INPUT)])] == [6, 2, 1]
