@@ -113,7 +113,7 @@ def test_a_handler_that_raises_is_stopped_at_the_same_place(fail_at):
 
 
 def test_a_number_that_passes_64_bits_stops_both_at_the_same_place():
-    day = stream(3, 1_200)
+    day = stream(3, 1_400)
     rows = assert_equal([probe(), *shipped()[:1]], day)
     assert any("product can't hold" in row["text"] for row in rows[Kind.SESSION])
 
