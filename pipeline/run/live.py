@@ -170,6 +170,7 @@ class _Loop:
         self._recorder.seen += [self._picks.add, warming.add]
         self._session = session
         self._looked_at_disk_s = 0.0
+        self._was_over = False
         self._told_lag_s = 0.0
         self.lag_s_max = 0.0
         """The longest that a message waited until it was reduced."""
@@ -281,7 +282,10 @@ class _Loop:
         return next((block for block in rows if block.kind is Kind.REFERENCE), None)
 
     def _is_over(self) -> bool:
+        """Whether it ends; what ended it first stays why."""
         until_ns, ending = self._recording.until_ns, self._ending
+        if self._was_over:
+            return True
         if ending.asked.is_set():
             ending.why = ending.why or "it was asked to"
         elif self._recorder.is_to_end:
@@ -292,7 +296,8 @@ class _Loop:
             ending.why, ending.is_feedless = "no feed is left", True
         elif self._is_disk_full():
             ending.why = f"less than {self._recording.bytes_free_min / 2**30:.1f} GiB free on its disk"
-        return bool(ending.why)
+        self._was_over = bool(ending.why)
+        return self._was_over
 
     def _is_disk_full(self) -> bool:
         now_s = time.monotonic()

@@ -167,7 +167,7 @@ def test_a_day_is_tried_with_parameters_and_bars(tmp_path):
     assert (opened.sound, opened.strategy) == (True, "opening_range")
     assert opened.kinds["bar"] < plain.kinds["bar"]
     ran = CliRunner().invoke(main, ["strategy", "check", "opening_range", "--param", "open_minte=480"])
-    assert (ran.exit_code, ran.output) == (2, "tape: unknown parameter 'open_minte': did you mean open_minute?\n")
+    assert (ran.exit_code, ran.output) == (2, "tape: unknown parameter 'open_minte'; did you mean open_minute?\n")
 
 
 @pytest.mark.parametrize("what", ALLOWED)

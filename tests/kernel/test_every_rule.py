@@ -42,6 +42,7 @@ STRICT = EngineSettings(
     drawdown_max=3.0, loss_streak_max=3, cool_down_ns=2 * 10**9, order_rate_max=1, price_collar_percent=0.2,
     cash=1_000.0, buying_power=0.8, short_sales=1, latency_ns=10_000_000, checkpoint_every=100,
 )  # fmt: skip
+BRISK = EngineSettings(order_rate_max=1, latency_ns=0, checkpoint_every=100)
 SHORT_DAY = EngineSettings(entry_from_minute=8 * 60 + 31, entry_until_minute=8 * 60 + 35, loss_streak_max=1)
 SYMBOLS = ("AAA", "BBB")
 
@@ -192,7 +193,14 @@ def test_every_type_of_order_and_every_refusal_comes_out_the_same():
     for seed in range(1, 9):
         calm = whole(stream(seed, 400))
         shares = as_shares(calm)
-        days = ((TIGHT, rough_day(seed)), (TIGHT, calm), (WIDE, calm), (STRICT, shares), (SHORT_DAY, shares))
+        days = (
+            (TIGHT, rough_day(seed)),
+            (TIGHT, calm),
+            (WIDE, calm),
+            (STRICT, shares),
+            (SHORT_DAY, shares),
+            (BRISK, calm),
+        )
         for limits, day in days:
             rows = assert_equal([dice(seed)], day, limits, (100, 101, 350))
             said["rule"] |= set(rows.column(Kind.RISK, "rule"))

@@ -96,5 +96,5 @@ def test_what_is_served_is_recorded_whole_and_verified_identical(feed, live_stor
     assert recorded.keys() == expected.keys()
     for key in expected:
         assert recorded[key] == expected[key], key
-    assert manifest.refused == (2 if feed == "databento" else 0)  # it has no SPY, and says so; others keep quiet
+    assert manifest.refused == (1 if feed == "databento" else 0)  # it has no SPY, and says so; others keep quiet
     assert verify(live_store, manifest.id).identical

@@ -7,12 +7,13 @@ from live_sessions import Running, live_store, recording, rows, rows_of_kind
 from served_days import MARKET
 from served_loops import SHARES, options, serving, settled, vendor_of
 
-from pipeline.codes import FeedAction, Kind, UniverseAction
+from pipeline.codes import FeedAction, Kind
 from pipeline.feeds.vendor import watching
 from pipeline.kernel import build
 from pipeline.ports import Channel
 from pipeline.run.strategies import plan_of
 from pipeline.run.verifying import verify
+from pipeline.scanner_codes import UniverseAction
 from pipeline.simulator.days import GeneratedMarket
 from pipeline.simulator.served import GeneratedTape
 

@@ -8,11 +8,12 @@ from held_against import Account
 from live_sessions import WAITING, Running, live_store, recording, rows, rows_of_kind
 from served_loops import LOOPS, options, serving, settled, vendor_of
 
-from pipeline.codes import FeedAction, Kind, Origin, UniverseAction, UniverseReason
+from pipeline.codes import FeedAction, Kind, Origin
 from pipeline.run.fold import Speed
 from pipeline.run.replaying import replay
 from pipeline.run.strategies import plan_of
 from pipeline.run.verifying import verify
+from pipeline.scanner_codes import UniverseAction, UniverseReason
 from pipeline.simulator.days import GeneratedMarket
 from pipeline.simulator.faults import Fault, FaultKind
 from pipeline.simulator.served import GeneratedTape
