@@ -12,7 +12,8 @@ from pipeline.codes import IntentAction
 from pipeline.core.context import Output
 from pipeline.core.dialect import INF
 from pipeline.core.portfolio import PositionRow, holds
-from pipeline.core.world import World
+from pipeline.core.tables import claim
+from pipeline.core.world import World, index_of
 
 
 def best_entry(world: World) -> int:
@@ -48,8 +49,16 @@ def has_place(world: World, position: PositionRow) -> bool:
 
 def count_place(world: World, position: PositionRow, did_hold: bool) -> None:  # noqa: FBT001 - the dialect has no keywords
     """A pair's position or its entry orders changed: whether it takes a place, or gives one back."""
-    does_hold = holds(position)
+    does_hold, counts = holds(position), world.counts
+    index = index_of(world, position.strategy_id, position.instrument_id)
     if does_hold and not did_hold:
-        world.counts.places += 1
+        counts.places += 1
+        claim(world.held, counts.places).slot = index
     if did_hold and not does_hold:
-        world.counts.places -= 1
+        place = 1
+        while world.held[place].slot != index:
+            place += 1
+        while place < counts.places:
+            world.held[place].slot = world.held[place + 1].slot
+            place += 1
+        counts.places -= 1

@@ -51,6 +51,7 @@ def row_counts(counts: CountsRow) -> dict[str, int]:
         "cells": pairs,
         "orders": counts.slots,
         "open_orders": counts.open_orders,
+        "held": counts.places,
         "bars": counts.timeframes * counts.instruments,
     }
 

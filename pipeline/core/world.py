@@ -62,7 +62,7 @@ class CountsRow:
 
 @state
 class SlotRow:
-    """Where in `orders` an open order is."""
+    """Where in `orders` an open order is, or in `positions` one that holds a place."""
 
     slot: int
 
@@ -138,6 +138,7 @@ class World(NamedTuple):
     cells: Rows[CellRow]
     orders: Rows[OrderRow]
     open_orders: Rows[SlotRow]
+    held: Rows[SlotRow]
     bars: Rows[BarRow]
     outputs: Rows[Output]
     facts: Rows[FactRow]
@@ -156,6 +157,7 @@ PERSISTENT: Final = {
     "cells": CELL,
     "orders": ORDER,
     "open_orders": SLOT,
+    "held": SLOT,
     "bars": BAR,
 }
 """The tables that live from one input to the next, with the record of their rows."""

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from pipeline.core.dialect import price_of
 from pipeline.core.instrument import InstrumentRow, is_crossed, unit_value
-from pipeline.core.portfolio import PositionRow, holds
+from pipeline.core.portfolio import PositionRow
 from pipeline.core.world import World
 from pipeline.units import ABSENT
 
@@ -17,16 +17,15 @@ class Worth(NamedTuple):
 
 
 def worth_of(world: World) -> Worth:
-    """Of the whole account, positions in the order of their table."""
+    """Of the whole account, positions in the order in which they came to be held."""
     value, exposure = world.account.cash, 0.0
-    for i in range(1, len(world.positions)):
-        position = world.positions[i]
-        if holds(position):
-            instrument = world.instruments[position.instrument_id]
-            amount = mark_of(instrument, position) * unit_value(instrument)
-            value += float(position.quantity_steps) * amount
-            working = position.buying_steps + position.selling_steps
-            exposure += (float(abs(position.quantity_steps)) + float(working)) * amount
+    for place in range(1, world.counts.places + 1):
+        position = world.positions[world.held[place].slot]
+        instrument = world.instruments[position.instrument_id]
+        amount = mark_of(instrument, position) * unit_value(instrument)
+        value += float(position.quantity_steps) * amount
+        working = position.buying_steps + position.selling_steps
+        exposure += (float(abs(position.quantity_steps)) + float(working)) * amount
     return Worth(value, exposure)
 
 

@@ -65,7 +65,7 @@ class Memory:
         """Take over what a snapshot holds; whether the groups are new."""
         room = {name: len(table) for name, table in snapshot.tables.items()}
         orders = int(snapshot.tables["settings"]["order_slots"][0]) + SPARE_SLOTS
-        room |= {"orders": orders, "open_orders": orders}
+        room |= {"orders": orders, "open_orders": orders, "held": room["positions"]}
         is_new = any(name not in SINGLE and room[name] + 1 > len(self.lasting.get(name, ())) for name in room)
         if is_new:
             self._make(room)
@@ -84,7 +84,7 @@ class Memory:
 
     def make_room(self, used: Mapping[str, int]) -> bool:
         """See that so many rows fit into each table, all else staying as it is; whether the groups are new."""
-        before = self.lasting, self.states, self.shared
+        before, used = (self.lasting, self.states, self.shared), {**used, "held": used["positions"]}
         if all(count < len(self.lasting[name]) for name, count in used.items()):
             return False
         self._make({name: max(used.get(name, 1), _as_needed(name, len(rows) - 1)) for name, rows in before[0].items()})

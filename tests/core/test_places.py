@@ -15,6 +15,13 @@ def held(world):
     return sum(holds(position) for position in world.positions[1:])
 
 
+def named(world):
+    """Whether each position is among those that are listed as held; each is listed once."""
+    listed = [row.slot for row in world.held[1 : world.counts.places + 1]]
+    assert len(set(listed)) == len(listed)
+    return [index in listed for index in range(1, len(world.positions))]
+
+
 @pytest.mark.parametrize("seed", [1, 2, 3])
 @pytest.mark.parametrize("places", [1, 3, 1_000])
 def test_the_count_is_that_of_the_positions_behind_every_input(seed, places):
@@ -23,6 +30,7 @@ def test_the_count_is_that_of_the_positions_behind_every_input(seed, places):
     for batch in stream(seed, 600).batches(1):
         engine.reduce(batch)
         assert engine.world.counts.places == held(engine.world) <= places
+        assert named(engine.world) == [holds(position) for position in engine.world.positions[1:]]
         most = max(most, engine.world.counts.places)
     assert most >= 1
 

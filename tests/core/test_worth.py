@@ -5,6 +5,7 @@ import math
 import pytest
 from core_day import nano
 
+from pipeline.core.arbitration import count_place
 from pipeline.core.dialect import price_of
 from pipeline.core.instrument import InstrumentRow
 from pipeline.core.world import INSTRUMENT, POSITION, new_world
@@ -54,7 +55,8 @@ def test_worth_and_exposure_of_long_short_and_what_still_works():
         world.positions.grow(len(world.positions) + 1)
         position = world.positions[id_]
         position.instrument_id, position.quantity_steps, position.entry_orders = id_, held, entries
-        position.buying_steps, position.selling_steps = buying, selling
+        position.buying_steps, position.selling_steps, position.strategy_id = buying, selling, 1
+        count_place(world, position, False)
     worth = worth_of(world)
     assert worth.value == 1_000.0 + 20 * 10.0 - 4 * 5.0
     assert worth.exposure == 25 * 10.0 + 5 * 5.0
