@@ -8,7 +8,7 @@ from pipeline.errors import ConfigError
 from pipeline.log.manifest import Manifest
 from pipeline.scanner.field import Fields, FieldWords
 from pipeline.scanner.fields import FIELDS
-from pipeline.scanner.reading import definition_from, is_list
+from pipeline.scanner.reading import definition_from, is_list, tables_of
 
 
 def settings_of(manifest: Manifest) -> list[dict[str, Any]]:
@@ -30,6 +30,8 @@ def _read(chosen: dict[str, Any]) -> dict[str, Any]:
     name = file.rpartition("/")[2].partition(".")[0]
     nameless = {"name": name, "fields": [], "units": [], "sources": [], "filters": []}
     try:
-        return nameless if is_list(text, file) else definition_from(text, file, fields).setting(fields)
+        if is_list(text, file):
+            return nameless | {"name": str(tables_of(text, file).get("name", name))}
+        return definition_from(text, file, fields).setting(fields)
     except ConfigError:
         return nameless

@@ -28,17 +28,17 @@ _REASONS_SHOWN: Final = 3
 
 @click.command("backtest")
 @click.argument("sessions", nargs=-1)
-@click.option(
-    "--strategy", "strategies", multiple=True, required=True, help="name, or path of a .py file; may be repeated"
-)
+@click.option("--strategy", "strategies", multiple=True, help="name, or path of a .py file; may be repeated")
 @click.option(
     "--scanned", metavar="DAY[..DAY]", help="trade what was picked on these days, each from its pick's moment on"
 )
 @click.option("--picks", "names", multiple=True, metavar="NAME", help="of this list or scanner alone; may be repeated")
 @click.option(
     "--scanner",
-    type=click.Path(path_type=Path),
-    help="strategies hear what it picks of SESSIONS; a TOML file, see docs/scanners.md",
+    "scanners",
+    multiple=True,
+    metavar="FILE[=STRATEGY,...]",
+    help="strategies hear what it picks of SESSIONS, of several each its own; TOML, see docs/scanners.md",
 )
 @click.option("--sweep", "sweeps", multiple=True, metavar="NAME=VALUES", help="from:to:step or a,b,c; may be repeated")
 @click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="of the strategy, or STRATEGY.NAME=VALUE")
@@ -63,7 +63,7 @@ def command(
     strategies: tuple[str, ...],
     scanned: str | None,
     names: tuple[str, ...],
-    scanner: Path | None,
+    scanners: tuple[str, ...],
     sweeps: tuple[str, ...],
     params: tuple[str, ...],
     settings: tuple[str, ...],
@@ -93,17 +93,19 @@ def command(
     goes on after an interrupt, and what any backtest has already run is not run again.
     """
     from pipeline.log.store import Store
+    from pipeline.run.attaching import attached
     from pipeline.run.backtesting import Overnight, backtest
     from pipeline.run.overnight import split_of
     from pipeline.run.scanned import listed_days
-    from pipeline.run.strategies import strategy_file
     from pipeline.run.sweeping import grid_of
 
     speed = speed_asked(is_compiled=is_compiled, is_interpreted=is_interpreted)
-    _check_words(sessions, scanned, names, scanner, shown if as_json else None)
+    _check_words(sessions, scanned, names, scanners, shown if as_json else None)
     store = Store(Path(home))
-    files = [strategy_file(name) for name in strategies]
-    grid = grid_of(files, params, settings, sweeps, scanner)
+    files, scanned_by, behind = attached(scanners, strategies)
+    if not files:
+        raise click.UsageError("say which --strategy, or --scanner FILE=STRATEGY")
+    grid = grid_of(files, params, settings, sweeps, scanned_by, behind)
     chosen = store.select(sessions, now_ns=time.time_ns())
     days = listed_days(store, scanned, chosen if sessions else None, names=names) if scanned else None
     _tell(days.told if days else [])
@@ -137,14 +139,18 @@ def _telling_interrupts() -> Iterator[None]:
 
 
 def _check_words(
-    sessions: tuple[str, ...], scanned: str | None, names: tuple[str, ...], scanner: Path | None, unheard: int | None
+    sessions: tuple[str, ...],
+    scanned: str | None,
+    names: tuple[str, ...],
+    scanners: tuple[str, ...],
+    unheard: int | None,
 ) -> None:
     """Refuse what says too little, and what would not be heard."""
     from pipeline.errors import ConfigError
 
     if not sessions and not scanned:
         raise click.UsageError("say which SESSIONS, or --scanned DAY..DAY")
-    if scanned and scanner:
+    if scanned and scanners:
         raise click.UsageError("--scanned trades what was picked already, --scanner picks anew: say one of them")
     if names and not scanned:
         raise click.UsageError("--picks goes with --scanned")

@@ -161,6 +161,8 @@ def _recorded(
     store: "Store", recording: "Recording", ending: "Ending", ways: "list[Notify]", *, is_plain: bool
 ) -> "Manifest":
     from pipeline.cli.view import shown
+    from pipeline.codes import Kind
+    from pipeline.log.reader import LogReader
     from pipeline.run.glimpse import glimpse_of
     from pipeline.run.live import record
     from pipeline.run.notifying import Notifier
@@ -173,6 +175,9 @@ def _recorded(
             glimpse = glimpse_of(session.manifest, [vendor.name for vendor in recording.vendors])
             tellers.append(stack.enter_context(Notifier(ways, session.manifest.id)))
             session.recorder.seen += [glimpse.add, tellers[0].add]
+            for batch in LogReader(store.folder(session.manifest.id)).batches(kinds=[Kind.INSTRUMENT]):
+                for see in session.recorder.seen[-2:]:  # what was defined before anybody looked
+                    see(batch, [])
             stack.enter_context(shown(glimpse, session.manifest.id, store.home, is_plain=is_plain))
 
         manifest = record(

@@ -1,6 +1,7 @@
 """`tape scan`: what a scanner picks now, or would have picked at a moment of a recorded session, and why not the others."""
 
 import time
+from contextlib import nullcontext
 from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -131,6 +132,7 @@ def _scan_now(
     from pipeline.config import zone_named
     from pipeline.instruments import EXCHANGE_ZONES
     from pipeline.run.asking import now_of
+    from pipeline.run.clock import ServedClock
     from pipeline.run.scanners import scanner_plan
     from pipeline.run.scanning_now import scan_now
 
@@ -143,7 +145,8 @@ def _scan_now(
         if not asked.as_json and not asked.symbol and not asked.is_funnel and found.funnel:
             _show_funnel(found)
 
-    scan_now(store, now, seen, is_kept=is_kept)
+    with now.clock.kept() if isinstance(now.clock, ServedClock) else nullcontext():
+        scan_now(store, now, seen, is_kept=is_kept)
 
 
 def _refuse_unheard(symbol: str | None, *, is_funnel: bool, is_all: bool, as_json: bool) -> None:

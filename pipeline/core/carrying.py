@@ -44,6 +44,11 @@ from pipeline.errors import LogError
 BAR_KEY: Final = ("basis", "measure", "is_session", "asked")
 """What tells the timeframes of an instrument apart."""
 
+BAR_ASKED: Final = ("instrument_id", "timeframe", "parts", "length", "goal_high", "goal_low", *BAR_KEY)
+"""Members of bars that say what was asked for, not what happened."""
+
+PAIR: Final = ("strategy_id", "instrument_id")
+
 Rows = np.ndarray[Any, np.dtype[Any]]
 
 
@@ -55,16 +60,24 @@ def carried(snapshot: Snapshot, plans: Sequence[Plan]) -> Iterator[tuple[str, st
         if id_ := int(row["instrument_id"][0]):
             yield f"instrument/{id_}", text_of(INSTRUMENT, row, symbol=snapshot.symbols[id_])
     for row in _each(tables["bars"]):
-        if id_ := int(row["instrument_id"][0]):
+        if (id_ := int(row["instrument_id"][0])) and not _is_blank(BAR, row, BAR_ASKED):
             yield "/".join(["bar", str(id_), *(str(int(row[name][0])) for name in BAR_KEY)]), text_of(BAR, row)
     for row in _each(tables["positions"]):
-        if id_ := int(row["instrument_id"][0]):
+        if (id_ := int(row["instrument_id"][0])) and not _is_blank(POSITION, row, PAIR):
             yield f"position/{names[int(row['strategy_id'][0]) - 1]}/{id_}", text_of(POSITION, row)
     for slot in tables["open_orders"]["slot"].tolist():
         row = tables["orders"][slot - 1 : slot]
         yield f"order/{names[int(row['strategy_id'][0]) - 1]}/{int(row['order_id'][0])}", text_of(ORDER, row)
     for i in range(len(plans)):
         yield from _memory(snapshot, plans, i)
+
+
+def _is_blank(record: Record, row: Rows, but_for: Sequence[str]) -> bool:
+    """Whether nothing happened to a row: of a whole market most are so, and one commit must hold all that are told."""
+    blank, same = np.frombuffer(record.save(record.new()), record.dtype), row.copy()
+    for name in but_for:
+        same[name] = blank[name]
+    return same.tobytes() == blank.tobytes()
 
 
 def _memory(snapshot: Snapshot, plans: Sequence[Plan], i: int) -> Iterator[tuple[str, str]]:
@@ -77,7 +90,8 @@ def _memory(snapshot: Snapshot, plans: Sequence[Plan], i: int) -> Iterator[tuple
     cells = snapshot.tables["cells"]
     for id_, row in enumerate(_each(snapshot.states[i]), 1):
         place = (id_ - 1) * len(plans) + i
-        if id_ in snapshot.symbols and cells["standing"][place] != WAITING:  # who waits for history begins anew
+        # Who waits for history begins anew, and so does who was never introduced.
+        if id_ in snapshot.symbols and cells["is_started"][place] and cells["standing"][place] != WAITING:
             gate = int(cells["gate"][place])
             yield f"state/{strategy.name}/{id_}", text_of(strategy.record, row, gate=gate)
 
@@ -153,6 +167,7 @@ def _stay(world: World, running: Running, instrument_id: int) -> None:
     cell = world.cells[index_of(world, running.strategy_id, instrument_id)]
     if cell.standing == OUT_OF_UNIVERSE:
         cell.standing = LEAVING
+        world.counts.leaving += 1
 
 
 def _take_strategy(world: World, _: Cells, running: Running, text: str) -> None:

@@ -53,6 +53,7 @@ class InstrumentRow:
     is_halted: bool
     is_short_restricted: bool
     is_borrowable: bool
+    is_borrow_told: bool
     open_orders: int
 
 
@@ -124,8 +125,11 @@ def fold_status(row: InstrumentRow, status: Status) -> None:
 
 
 def fold_reference(row: InstrumentRow, fact: ReferenceFact) -> None:
-    """Whether its shares can be borrowed, by what was said last."""
-    row.is_borrowable = fact.value > 0.0
+    """Whether its shares are lent: by `easy_to_borrow`, once that was said; else by `shortable`, which takes a locate."""
+    is_easy = fact.field == "easy_to_borrow"
+    if is_easy or not row.is_borrow_told:
+        row.is_borrowable = fact.value > 0.0
+    row.is_borrow_told = row.is_borrow_told or is_easy
 
 
 def fold_bar(row: InstrumentRow, bar: Bar) -> None:

@@ -46,7 +46,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     buying_power: float = 4.0
     """Amount of all positions and working entries to what the account is worth; 4 is a margin account within the day."""
     short_sales: int = SHORT_KNOWN
-    """0: no shares are sold short. 1: those of which a reference fact says easy_to_borrow or shortable. 2: all."""
+    """0: no shares are sold short. 1: those called easy_to_borrow by a reference fact, else shortable. 2: all."""
     order_rate_max: int = 100
     """Entries sent within a second, of all strategies together; a runaway loop ends here."""
     daily_loss_max: float = 10_000.0

@@ -67,29 +67,27 @@ def _move(world: World, strategy_id: int, instrument_id: int, action: int, cause
         if cell.standing == OUT_OF_UNIVERSE and cell.is_started:
             introduce(world, strategy_id, instrument_id)
         elif cell.standing != WAITING:
+            world.counts.leaving -= int(cell.standing == LEAVING)
             cell.standing = IN_UNIVERSE
     elif cell.standing == WAITING:
         cell.standing = OUT_OF_UNIVERSE
     elif cell.standing == IN_UNIVERSE:
         cell.standing = LEAVING if world.runs[strategy_id].universe == KEPT else OUT_OF_UNIVERSE
+        world.counts.leaving += int(cell.standing == LEAVING)
         if cell.standing == OUT_OF_UNIVERSE:
             flatten(world, strategy_id, instrument_id, cause)
 
 
-def is_kept(world: World) -> bool:
-    """Whether any strategy stays in what it leaves until it is flat."""
-    return any(run.universe == KEPT for run in world.runs[1:])
-
-
 def let_go(world: World) -> None:
     """Whoever stayed only until it was flat leaves, once it is."""
-    if not is_kept(world):
+    if world.counts.leaving == 0:
         return
     for instrument_id in range(1, world.counts.instruments + 1):
         for strategy_id in range(1, world.counts.strategies + 1):
             cell = world.cells[index_of(world, strategy_id, instrument_id)]
             if cell.standing == LEAVING and _is_flat(world, strategy_id, instrument_id):
                 cell.standing = OUT_OF_UNIVERSE
+                world.counts.leaving -= 1
 
 
 def _is_flat(world: World, strategy_id: int, instrument_id: int) -> bool:

@@ -50,6 +50,7 @@ class CountsRow:
     instruments: int
     open_orders: int
     places: int
+    leaving: int
     slots: int
     slot_last: int
     next_arrival_ns: int = INT64_MAX

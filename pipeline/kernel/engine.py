@@ -53,7 +53,6 @@ class CompiledEngine:
         self._written: dict[Kind, list[Array]] = {}
         self._hash = DecisionsHash()
         self._every: int = self._plain.world.settings.checkpoint_every
-        self._lets_go = universe.is_kept(self._plain.world)
 
     def compile_now(self) -> None:
         """Compile, or load what was compiled before, ahead of the first input. Raises StrategyError, ConfigError."""
@@ -80,7 +79,7 @@ class CompiledEngine:
     def decide(self, made: Blocks) -> Blocks:
         """As `Engine.decide`. A change of the universe is the interpreter's; without one nothing moves but places."""
         is_change = any(block.kind == Kind.UNIVERSE and len(block) for block in made)
-        if self._is_compiled and not is_change and not self._lets_go:
+        if self._is_compiled and not is_change and not self._memory.lasting["counts"]["leaving"][0]:
             clock = self._memory.lasting["clock"]
             clock["ord"] += int(clock["seq"][0]) % self._every == 0
             derived = universe.placed(made, int(clock["ord"][0]))

@@ -53,8 +53,6 @@ def recording_of(
     if watch_channels is not None and not watch:
         raise ConfigError("--watch-channels is of the symbols that are watched, and there are none; add --watch")
     watched_by = _WATCHED_BY if watch_channels is None else _channels("--watch-channels", watch_channels)
-    if settings and not strategies:
-        raise ConfigError(f"--set {settings[0]}: it is of what strategies do, and none is named; add --strategy")
     vendors = tuple(watching(_vendor(text, chosen), watched_by) for text in feeds)
     names = [vendor.name for vendor in vendors]
     if len(set(names)) < len(names):
@@ -65,6 +63,8 @@ def recording_of(
     if every_s and not any(vendor.snapshots for vendor in vendors):
         raise ConfigError(f"--snapshots: {', '.join(names)} can't be asked for a snapshot; massive and alpaca can")
     files, scanned_by, behind = attached(scanners, strategies)
+    if settings and not files:
+        raise ConfigError(f"--set {settings[0]}: it is of what strategies do, and none is named; add --strategy")
     ticking = SystemClock() if clock is None else _clock(clock, feeds)
     return Recording(
         vendors=vendors,
@@ -100,6 +100,10 @@ def now_of(
     vendor = _vendor(feed or _feed_with_key(), None)
     names = symbols_of(symbols, [vendor.name], "--symbols") or (ALL,)
     ticking = SystemClock() if clock is None else _clock(clock, [feed or ""])
+    if isinstance(ticking, ServedClock) and not ticking.has_begun:
+        raise ConfigError(
+            "--clock served: the day begins when somebody subscribes, and nobody did yet; record it, then scan"
+        )
     if until and not every:
         raise ConfigError("--until is when --every ends: say how often, e.g. --every 5s")
     return Now(

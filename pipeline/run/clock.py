@@ -82,6 +82,11 @@ class ServedClock:
         self._mark = told, time.monotonic_ns()
         """What was told last, and when; replaced as a whole, for other threads ask."""
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether the day runs."""
+        return self._mark[0].has_begun
+
     def now_ns(self) -> int:
         """UTC nanoseconds, as far as the day is."""
         told, at_ns = self._mark

@@ -199,7 +199,8 @@ class Glimpse:
                 self._say(row, f"{self._who(row)} order {row['order_id']} {_word(OrderState(row['state']))}{why}")
             case Kind.FILL:
                 side = Side(row["side"]).name.lower()
-                quantity = row["quantity_steps"] * self.symbols[row["instrument_id"]].size_step
+                known = self.symbols.get(row["instrument_id"])
+                quantity = row["quantity_steps"] * (known.size_step if known else math.nan)
                 self._say(row, f"{self._who(row)} {side} {quantity:,.10g} at {_price(row['price_nano']):,.10g}")
             case _:
                 pass

@@ -24,6 +24,9 @@ from pipeline.scanner.list_lines import line_of
 _TEXT: Final = 'name = "picks"\nsymbols_file = "picks"\n'
 _NAMES_SHOWN: Final = 5
 
+_TRADED_BY: Final = frozenset(("quote", "print", "bar"))
+"""What strategies trade by; a scan of now that was kept has none of it."""
+
 
 class Listed(NamedTuple):
     """A session on a day of picks, with the list that says which of its symbols trade when."""
@@ -87,7 +90,11 @@ class _There:
     def at(self, from_ns: int, until_ns: int) -> Iterator[tuple[Manifest, frozenset[str]]]:
         """Those that have something from a moment until another, exclusive."""
         for session in self._sessions:
-            if session.first_ts_ns < until_ns and from_ns <= session.last_ts_ns:
+            if (
+                not _TRADED_BY.isdisjoint(session.kinds)
+                and session.first_ts_ns < until_ns
+                and from_ns <= session.last_ts_ns
+            ):
                 if session.id not in self._symbols:
                     self._symbols[session.id] = self._read(session)
                 yield session, self._symbols[session.id]

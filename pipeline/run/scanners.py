@@ -44,8 +44,8 @@ def text_of(path: Path) -> str:
 
 def no_such_file(path: Path, what: str) -> NotFoundError:
     """What to raise for a file that is not there, with the one beside it that may have been meant."""
-    beside = [str(other) for other in path.parent.glob(f"*{path.suffix}")] if path.suffix else []
-    return NotFoundError(f"{path}: {what}{did_you_mean(str(path), beside)}")
+    beside = [other.name for other in path.parent.glob(f"*{path.suffix}")] if path.suffix else []
+    return NotFoundError(f"{path}: {what}{did_you_mean(path.name, beside)}")
 
 
 def _read(path: Path) -> ScannerPlan:

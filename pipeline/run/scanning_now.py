@@ -196,6 +196,15 @@ def _taking(store: Store, now: Now, *, is_kept: bool) -> Iterator[_Taking]:
 
 
 @contextmanager
+def _deleted_where_nobody_answers(store: Store, id_: str) -> Iterator[None]:
+    try:
+        yield
+    except TheirsError:
+        store.delete(id_)
+        raise
+
+
+@contextmanager
 def _kept(store: Store, now: Now) -> Iterator[_Taking]:
     """A session for what comes and what the scanner makes of it; sealed behind the block."""
     plan, code, start_ns = FoldPlan((), EngineSettings().as_dict(), (now.plan,)), code_of([]), now.clock.now_ns()
@@ -211,7 +220,7 @@ def _kept(store: Store, now: Now) -> Iterator[_Taking]:
         seed=0,
     )
     manifest = store.keep_code(manifest.id, code.texts)
-    with ExitStack() as stack:
+    with _deleted_where_nobody_answers(store, manifest.id), ExitStack() as stack:
         fold = stack.enter_context(LocalFold(plan, []))
         recorder = stack.enter_context(opened(store, manifest, fold))
         recorder.session_ns = start_ns

@@ -52,14 +52,15 @@ def grid_of(
     params: Sequence[str],
     settings: Sequence[str],
     sweeps: Sequence[str],
-    scanner: Path | None = None,
+    scanners: Sequence[Path] = (),
+    behind: Sequence[int] = (),
 ) -> Grid:
-    """The grid that `name=values` texts span over these strategies; with the file of a `scanner` they hear what it picks.
+    """The grid that `name=values` texts span over these strategies; with the files of `scanners` they hear what those pick, `behind` as `plan_of` has it.
 
     A name may carry its strategy's in front; without it, it is meant for every strategy. Raises ConfigError for an
     unknown name, with the nearest known one, and for values that are not accepted, StrategyError for bars that are none.
     """
-    base = plan_of(files, params, settings, [scanner] if scanner else [])
+    base = plan_of(files, params, settings, scanners, behind)
     strategies = [load_strategy(path) for path in files]
     given = [text.partition("=")[0].strip() for text in params]
     axes: dict[str, tuple[Value, ...]] = {}

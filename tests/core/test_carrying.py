@@ -22,9 +22,10 @@ from pipeline.core.record import record_of
 from pipeline.core.settings import EngineSettings
 from pipeline.core.state import FloatArray, array, group, rows, state
 from pipeline.core.strategy import Strategy
-from pipeline.core.verbs import enter
+from pipeline.core.verbs import enter, leave
 from pipeline.core.world import index_of
 from pipeline.errors import LogError
+from pipeline.scanner_codes import UniverseAction
 
 PLACES = ("seq", "ord", "cause_seq", "cause_ord", "order_seq", "intent_seq", "intent_ord", "winner_seq", "winner_ord")
 
@@ -281,3 +282,50 @@ def standings(engine):
         for strategy in (1, 2)
         for instrument in (1, 2)
     }
+
+
+def picked(engine, action, instrument_id=1):
+    """A scanner's word on an instrument, at the last input."""
+    seq = engine.world.clock.seq
+    row = {"seq": seq, "ord": 1, "origin": 3, "cause_seq": seq, "scanner_id": 1}
+    return engine.decide([Block.from_rows(Kind.UNIVERSE, [{**row, "instrument_id": instrument_id, "action": action}])])
+
+
+def test_whoever_was_never_introduced_is_introduced_in_the_session_that_goes_on():
+    day = Day(()).add(Kind.INSTRUMENT, 0, 1, symbol="AAA", tick_nano=10_000_000)
+    for at_s in range(1, 6):
+        day.quote(at_s, 10, 10.1)
+    plans, limits = [Plan(COUNTER, Params(), 1, 1)], EngineSettings(universe=1, latency_ns=1)
+    engine = Engine(plans, limits)
+    reduced(engine, day, 0, 3)  # never picked
+    told = list(carried(engine.snapshot(), plans))
+    assert not [key for key, _ in told if key.startswith(("state/", "position/"))], "nothing happened to it"
+    other, _ = opened_with(engine, plans, day, len(day.rows), told, limits)
+    for each in (engine, other):
+        picked(each, UniverseAction.ADDED)
+    assert other.state_of(1, 1).quotes == engine.state_of(1, 1).quotes
+
+
+@pytest.mark.parametrize("policy", [1, 2])
+def test_whoever_stays_until_it_is_flat_leaves_then_in_the_session_that_goes_on(policy):
+    def on_quote(_, quote, __, ctx):
+        if ctx.position == 0.0 and ctx.open_orders == 0 and quote.bid < 10.5:
+            enter(ctx, Side.BUY, quantity=10)
+        if ctx.position > 0 and quote.bid > 10.5:
+            leave(ctx)
+
+    day = Day(()).add(Kind.INSTRUMENT, 0, 1, symbol="AAA", tick_nano=10_000_000)
+    for at_s in range(1, 10):
+        day.quote(at_s, *((10, 10.1) if at_s < 5 else (11, 11.1)))
+    plans = [dataclasses.replace(probe(on_quote=on_quote, name="stayer"), scanner_id=1)]
+    limits = EngineSettings(universe=policy, latency_ns=1)
+    engine = Engine(plans, limits)
+    reduced(engine, day, 0, 1)
+    picked(engine, UniverseAction.ADDED)
+    reduced(engine, day, 1, 5)
+    assert engine.world.positions[1].quantity_steps == 10
+    other, _ = opened_with(engine, plans, day, 5, list(carried(engine.snapshot(), plans)), limits)
+    assert other.world.positions[1].quantity_steps == 0
+    picked(other, UniverseAction.DROPPED, instrument_id=0)  # an evaluation that says nothing of it
+    assert other.world.cells[index_of(other.world, 1, 1)].standing == OUT_OF_UNIVERSE
+    assert other.world.counts.leaving == 0

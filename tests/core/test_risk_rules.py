@@ -7,6 +7,8 @@ from core_day import nano
 from pipeline.codes import IntentOutcome, OrderType, RiskRule, Side, TimeInForce
 from pipeline.core.context import IN_UNIVERSE, LEAVING
 from pipeline.core.dialect import price_of
+from pipeline.core.instrument import fold_reference
+from pipeline.core.market import ReferenceFact
 from pipeline.core.risk import Case, admit, count_entry
 from pipeline.core.settings import EngineSettings, row_of
 from pipeline.core.sizing import Draft
@@ -182,3 +184,17 @@ def test_every_limit_of_zero_that_means_none_lets_pass():
     given = case(day_best=1e9, losses=10**6, lost_ns=NOW_NS)
     assert not admit(given).is_approved
     assert admit(given._replace(settings=loose)).is_approved
+
+
+def test_what_is_hard_to_borrow_is_not_lent_although_it_may_be_shorted():
+    row = INSTRUMENT.new()
+
+    def said(field, value):
+        fold_reference(row, ReferenceFact(0, 0, 1, 0, field, value))
+        return row.is_borrowable
+
+    assert said("shortable", 1.0)
+    assert not said("easy_to_borrow", 0.0)
+    assert not said("shortable", 1.0)
+    assert said("easy_to_borrow", 1.0)
+    assert said("shortable", 0.0)

@@ -44,3 +44,22 @@ def test_several_scanners_have_each_its_own():
 def test_what_could_mean_two_things_is_refused(scanners, strategies, why):
     with pytest.raises(ConfigError, match=why):
         attached(scanners, strategies)
+
+
+def test_settings_go_with_strategies_that_scanners_name():
+    from pipeline.run.asking import recording_of  # noqa: PLC0415 - beside its only use
+
+    words = {
+        "channels": None,
+        "watch_channels": None,
+        "until": None,
+        "clock": None,
+        "keeps_raw": False,
+        "is_fresh": False,
+    }
+    asked = recording_of(
+        feeds=["massive=ws://127.0.0.1:9/stocks"], symbols=["A"], watch=[], strategies=[], params=[],
+        scanners=["scanners/gappers.toml=ema_cross", "scanners/premarket.toml=hold"], settings=["universe=2"], **words,
+    )  # fmt: skip
+    assert asked.plan.settings["universe"] == 2
+    assert [each.scanner for each in asked.plan.strategies] == [1, 2]

@@ -332,3 +332,35 @@ def test_words_that_do_not_go_together_are_refused(store, words, told):
     ran = CliRunner().invoke(main, ["--home", str(store.home), "backtest", "--strategy", "ema_cross", *words])
     assert ran.exit_code == 2
     assert told in ran.output
+
+
+def test_two_scanners_each_with_its_own_strategies_are_backtested_as_they_would_be_recorded(store, tmp_path, busy):
+    other = tmp_path / "other.toml"
+    other.write_text('name = "other"\nsymbols = ["ABCD"]\n')
+    words = [
+        "backtest",
+        "all",
+        "--scanner",
+        f"{busy}=ema_cross",
+        "--scanner",
+        f"{other}=hold",
+        "--workers",
+        "1",
+        "--json",
+    ]
+    ran = CliRunner().invoke(main, ["--home", str(store.home), *words])
+    assert ran.exit_code == 0, ran.output
+    assert backtests(store)[0].scanner == "busy, other"
+    refused = CliRunner().invoke(main, ["--home", str(store.home), *words[:6], "--strategy", "hold"])
+    assert refused.exit_code == 2
+
+
+def test_a_session_that_holds_nothing_to_trade_by_is_left_out(store, tmp_path):
+    first, *_ = symbols_of(store)
+    lists(store, tmp_path, f"2026-11-04,{first},\n")
+    (chosen,) = listed_days(store, RANGE).days
+    bare = msgspec.structs.replace(
+        chosen.session, id="bare", created_ns=10**19 - 1, kinds={"snapshot": 5, "instrument": 1}
+    )
+    (again,) = listed_days(store, RANGE, [bare, *store.sessions()]).days
+    assert again.session.id == chosen.session.id
