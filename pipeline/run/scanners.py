@@ -45,7 +45,10 @@ def text_of(path: Path) -> str:
 def no_such_file(path: Path, what: str) -> NotFoundError:
     """What to raise for a file that is not there, with the one beside it that may have been meant."""
     beside = [other.name for other in path.parent.glob(f"*{path.suffix}")] if path.suffix else []
-    return NotFoundError(f"{path}: {what}{did_you_mean(path.name, beside)}")
+    hint = did_you_mean(path.name, beside)
+    if path.parent != Path():
+        hint = hint.replace("did you mean ", f"did you mean {path.parent}/")
+    return NotFoundError(f"{path}: {what}{hint}")
 
 
 def _read(path: Path) -> ScannerPlan:
