@@ -5,7 +5,8 @@ a hole, is told once, and is tried again, less and less often, as long as the co
 """
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import aclosing
 from typing import Final
 
 import anyio
@@ -18,7 +19,7 @@ from pipeline.feeds.hiding import hidden
 from pipeline.feeds.holes import Hole, Holes
 from pipeline.feeds.inbox import Inbox
 from pipeline.feeds.vendor import Question, Vendor
-from pipeline.ports import Answer, Channel, Clock
+from pipeline.ports import Answer, Channel, Clock, Topic
 
 SETTLE_S: Final = 3.0
 """How long after the end of a hole history is asked for: a vendor's history is some seconds behind its stream."""
@@ -67,6 +68,27 @@ async def asked(fetch: Fetch, question: Question, secrets: Iterable[bytes]) -> b
                 body = body.replace(secret, b"*" * len(secret))
             return body
     raise AssertionError  # the last try returned or raised
+
+
+async def pages(vendor: Vendor, topic: Topic, from_ns: int, to_ns: int, fetch: Fetch) -> AsyncGenerator[bytes, None]:
+    """Every page of a topic's history between two moments, the end exclusive, as it may be recorded.
+
+    Raises HistoryError, and whatever the vendor's reader makes of a bad body.
+    """
+    assert vendor.history is not None
+    questions = vendor.history(topic, from_ns, to_ns)
+    question = next(questions, None)
+    count = 0
+    while question is not None:
+        count += 1
+        if count > PAGES_MAX:
+            raise HistoryError(f"more than {PAGES_MAX} pages")
+        body = await asked(fetch, question, vendor.secrets)
+        yield body
+        try:
+            question = questions.send(body)
+        except StopIteration:
+            question = None
 
 
 class History:
@@ -139,23 +161,13 @@ class History:
                     self._tell(FeedAction.GAP_CLOSED, hole, "")
 
     async def _fill_one(self, hole: Hole) -> None:
-        """Put every page of a hole. Raises HistoryError, and whatever the vendor's reader makes of a bad body."""
-        assert self._vendor.history is not None
-        questions = self._vendor.history(hole.topic, hole.from_ns, self._holes.end_ns(hole))
-        question = next(questions, None)
-        count = 0
-        while question is not None:
-            count += 1
-            if count > PAGES_MAX:
-                raise HistoryError(f"more than {PAGES_MAX} pages")
-            body = await asked(self._fetch, question, self._vendor.secrets)
-            await self._inbox.room()
-            self._inbox.put([(self._number, Answer(hole.topic, self._clock.now_ns(), body))], len(body))
-            self._pages[hole.topic.channel] += 1
-            try:
-                question = questions.send(body)
-            except StopIteration:
-                question = None
+        """Put every page of a hole. Raises as `pages` does."""
+        end_ns = self._holes.end_ns(hole)
+        async with aclosing(pages(self._vendor, hole.topic, hole.from_ns, end_ns, self._fetch)) as found:
+            async for body in found:
+                await self._inbox.room()
+                self._inbox.put([(self._number, Answer(hole.topic, self._clock.now_ns(), body))], len(body))
+                self._pages[hole.topic.channel] += 1
 
     def _failed(self, hole: Hole, why: str) -> None:
         if self._holes.failed(hole):

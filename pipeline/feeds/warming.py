@@ -5,6 +5,7 @@ acknowledgement. Whatever goes wrong, a wish is answered within `LIMIT_S`: with 
 """
 
 from collections import deque
+from contextlib import aclosing
 from typing import Final
 
 import anyio
@@ -12,7 +13,7 @@ import msgspec
 
 from pipeline.errors import TheirsError
 from pipeline.feeds.bell import Bell
-from pipeline.feeds.history import PAGES_MAX, Fetch, HistoryError, asked
+from pipeline.feeds.history import PAGES_MAX, Fetch, HistoryError, pages
 from pipeline.feeds.holes import Holes
 from pipeline.feeds.inbox import Inbox
 from pipeline.feeds.vendor import Vendor
@@ -102,22 +103,15 @@ class Warming:
         await anyio.sleep(self._settle_s)
 
     async def _answers(self, wish: Wish, to_ns: int) -> tuple[Answer, ...]:
-        """Every page. Raises HistoryError, and whatever the vendor's reader makes of a bad body."""
-        assert self._vendor.history is not None
+        """Every page of every channel. Raises as `pages` does."""
         answers: list[Answer] = []
         room = BYTES_MAX
         for channel in sorted(wish.channels):
             topic = Topic(channel, wish.symbol)
-            questions = self._vendor.history(topic, wish.from_ns, to_ns)
-            question = next(questions, None)
-            while question is not None:
-                body = await asked(self._fetch, question, self._vendor.secrets)
-                room -= len(body)
-                if room < 0 or len(answers) >= PAGES_MAX:
-                    raise HistoryError(f"more than {BYTES_MAX // 2**20} MiB of it")
-                answers.append(Answer(topic, self._clock.now_ns(), body))
-                try:
-                    question = questions.send(body)
-                except StopIteration:
-                    question = None
+            async with aclosing(pages(self._vendor, topic, wish.from_ns, to_ns, self._fetch)) as found:
+                async for body in found:
+                    room -= len(body)
+                    if room < 0 or len(answers) >= PAGES_MAX:
+                        raise HistoryError(f"more than {BYTES_MAX // 2**20} MiB of it")
+                    answers.append(Answer(topic, self._clock.now_ns(), body))
         return tuple(answers)
