@@ -5,7 +5,7 @@ a hole, is told once, and is tried again, less and less often, as long as the co
 """
 
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import aclosing
 from typing import Final
 
@@ -51,27 +51,36 @@ Fetch = Callable[[Question], Awaitable[bytes]]
 """Asks a question, gives the body of the answer. Raises HistoryError."""
 
 
-async def asked(fetch: Fetch, question: Question, secrets: Iterable[bytes]) -> bytes:
-    """The answer to a question as it may be recorded, asked again where that may help. Raises HistoryError.
+def discreet(fetch: Fetch, secrets: Collection[bytes]) -> Fetch:
+    """The same without these secrets, in answers and in errors: there are servers that put the key into the address of the next page."""
 
-    There are servers that put the key into the address of the next page: stars stand for it.
-    """
-    for remaining in reversed(range(TRIES)):
+    async def told(question: Question) -> bytes:
         try:
             body = await fetch(question)
+        except HistoryError as error:
+            text = hidden(str(error), secrets)
+            raise HistoryError(text, is_final=error.is_final, wait_s=error.wait_s) from None
+        for secret in secrets:
+            body = body.replace(secret, b"*" * len(secret))
+        return body
+
+    return told
+
+
+async def asked(fetch: Fetch, question: Question) -> bytes:
+    """The answer to a question, asked again where that may help. Raises HistoryError."""
+    for remaining in reversed(range(TRIES)):
+        try:
+            return await fetch(question)
         except HistoryError as error:
             if error.is_final or not remaining:
                 raise
             await anyio.sleep(max(TRY_AGAIN_S, error.wait_s))
-        else:
-            for secret in secrets:
-                body = body.replace(secret, b"*" * len(secret))
-            return body
     raise AssertionError  # the last try returned or raised
 
 
 async def pages(vendor: Vendor, topic: Topic, from_ns: int, to_ns: int, fetch: Fetch) -> AsyncGenerator[bytes, None]:
-    """Every page of a topic's history between two moments, the end exclusive, as it may be recorded.
+    """Every page of a topic's history between two moments, the end exclusive.
 
     Raises HistoryError, and whatever the vendor's reader makes of a bad body.
     """
@@ -83,7 +92,7 @@ async def pages(vendor: Vendor, topic: Topic, from_ns: int, to_ns: int, fetch: F
         count += 1
         if count > PAGES_MAX:
             raise HistoryError(f"more than {PAGES_MAX} pages")
-        body = await asked(fetch, question, vendor.secrets)
+        body = await asked(fetch, question)
         yield body
         try:
             question = questions.send(body)

@@ -8,7 +8,7 @@ from pipeline.feeds.backoff import Backoff, Waits
 from pipeline.feeds.bell import Bell
 from pipeline.feeds.facts import Fact
 from pipeline.feeds.hiding import hidden
-from pipeline.feeds.history import SETTLE_S, Fetch, History
+from pipeline.feeds.history import SETTLE_S, Fetch, History, discreet
 from pipeline.feeds.holes import Holes
 from pipeline.feeds.inbox import Inbox
 from pipeline.feeds.lateness import LATE_FOR_S, LATE_S, Lateness
@@ -78,6 +78,7 @@ class Line:
         self.unheard = Unheard(times.unheard_s)
         self.subscriptions = Subscriptions(times.answer_s)
         self.holes = Holes(lead_ns=self.lead_ns)
+        fetch = discreet(fetch, vendor.secrets)
         self.history = History(vendor, number, self.holes, inbox, clock, fetch, settle_s=times.settle_s)
         self.warming = Warming(vendor, number, self.holes, inbox, clock, fetch, settle_s=times.settle_s)
         self.message_count = 0

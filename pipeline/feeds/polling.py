@@ -15,7 +15,7 @@ import anyio
 from pipeline.codes import FeedAction
 from pipeline.errors import TheirsError
 from pipeline.feeds.facts import Fact
-from pipeline.feeds.history import Fetch
+from pipeline.feeds.history import Fetch, discreet
 from pipeline.feeds.inbox import Inbox
 from pipeline.feeds.vendor import Vendor
 from pipeline.ports import Answer, Channel, Clock, Topic
@@ -67,7 +67,7 @@ class Polling:
         self._number = number
         self._inbox = inbox
         self._clock = clock
-        self._fetch = fetch
+        self._fetch = discreet(fetch, vendor.secrets)
         self._symbols = symbols
         self._every_ns = int(every_s * NANO)
         self._poll_s_max = poll_s_max

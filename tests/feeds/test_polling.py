@@ -11,6 +11,7 @@ from pipeline.codes import FeedAction
 from pipeline.feeds import alpaca, massive
 from pipeline.feeds.facts import Fact
 from pipeline.feeds.fetching import fetching
+from pipeline.feeds.history import HistoryError
 from pipeline.feeds.inbox import Inbox
 from pipeline.feeds.polling import Polling
 from pipeline.ports import Answer, Channel
@@ -153,3 +154,23 @@ def test_many_symbols_are_asked_for_in_pieces():
         assert len(questions) == 3
         assert max(len(question.url) for question in questions) < 4_000
         assert "key" not in "".join(question.url for question in questions)
+
+
+def test_no_answer_and_no_failure_of_a_poll_says_the_key():
+    inbox, script = Inbox(), [b'{"about": "key"}', HistoryError("HTTP status 401 for ?apiKey=key")]
+
+    async def fetch(_question):
+        step = script.pop(0)
+        if isinstance(step, bytes):
+            return step
+        raise step
+
+    async def main():
+        clock = ScaledClock(1_800_000_000 * NANO, RATE)
+        polling = Polling(vendor_at("http://127.0.0.1:1"), 1, inbox, clock, fetch, lambda: frozenset("*"))
+        return await polling.poll(), await polling.poll()
+
+    assert run(main) == (True, False)
+    (_, answer), (_, mute) = inbox.take(0.0)
+    assert answer.payload == b'{"about": "***"}'
+    assert (mute.action, mute.text) == (FeedAction.MUTE, "HTTP status 401 for ?apiKey=***")
