@@ -12,7 +12,7 @@ from pipeline.codes import IntentAction
 from pipeline.core.context import Output
 from pipeline.core.dialect import INF
 from pipeline.core.portfolio import PositionRow, holds
-from pipeline.core.tables import claim
+from pipeline.core.tables import claim, close_gap
 from pipeline.core.world import World, index_of
 
 
@@ -58,7 +58,5 @@ def count_place(world: World, position: PositionRow, did_hold: bool) -> None:  #
         place = 1
         while world.held[place].slot != index:
             place += 1
-        while place < counts.places:
-            world.held[place].slot = world.held[place + 1].slot
-            place += 1
+        close_gap(world.held, place, counts.places)
         counts.places -= 1

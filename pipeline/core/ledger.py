@@ -6,7 +6,7 @@ from pipeline.core.dialect import NANO_FLOAT, is_nano, nano_of, price_of, size_o
 from pipeline.core.instrument import InstrumentRow, unit_value
 from pipeline.core.orders import OrderRow, is_final, move, reduces_only, remaining_steps
 from pipeline.core.portfolio import PositionRow, apply_fill, expect, holds, start_day
-from pipeline.core.tables import claim
+from pipeline.core.tables import claim, close_gap
 from pipeline.core.tape import Place, new_row, put
 from pipeline.core.world import ON_FILL, ON_ORDER, World, new_fact, order_at, position_of
 
@@ -25,9 +25,7 @@ def _delist(world: World, order: OrderRow) -> None:
     place = 1
     while order_at(world, place).order_id != order.order_id:
         place += 1
-    while place < counts.open_orders:
-        world.open_orders[place].slot = world.open_orders[place + 1].slot
-        place += 1
+    close_gap(world.open_orders, place, counts.open_orders)
     counts.open_orders -= 1
     order.is_open = False
     _count(world, order, -1)

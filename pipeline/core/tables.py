@@ -5,7 +5,7 @@ read and written by the same lines: `table[i].member`, `len(table)`, `claim(tabl
 """
 
 from collections.abc import Callable
-from typing import Generic, SupportsIndex, TypeVar
+from typing import Any, Generic, SupportsIndex, TypeVar
 
 from pipeline.core.record import Record
 
@@ -33,6 +33,13 @@ class Rows(list[T], Generic[T]):
         """See that there are `count` rows at least, row 0 included."""
         while len(self) < int(count):
             self.append(self.new())
+
+
+def close_gap(table: Rows[Any], place: int, count: int) -> None:
+    """Take row `place` out of a list of slots that has `count`; the others keep their order."""
+    while place < count:
+        table[place].slot = table[place + 1].slot
+        place += 1
 
 
 def claim(table: Rows[T], index: int) -> T:
