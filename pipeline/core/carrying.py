@@ -59,11 +59,11 @@ def carried(snapshot: Snapshot, plans: Sequence[Plan]) -> Iterator[tuple[str, st
     for row in _each(tables["instruments"]):
         if id_ := int(row["instrument_id"][0]):
             yield f"instrument/{id_}", text_of(INSTRUMENT, row, symbol=snapshot.symbols[id_])
-    for row in _each(tables["bars"]):
-        if (id_ := int(row["instrument_id"][0])) and not _is_blank(BAR, row, BAR_ASKED):
+    for row in _each(_touched(BAR, tables["bars"], BAR_ASKED)):
+        if id_ := int(row["instrument_id"][0]):
             yield "/".join(["bar", str(id_), *(str(int(row[name][0])) for name in BAR_KEY)]), text_of(BAR, row)
-    for row in _each(tables["positions"]):
-        if (id_ := int(row["instrument_id"][0])) and not _is_blank(POSITION, row, PAIR):
+    for row in _each(_touched(POSITION, tables["positions"], PAIR)):
+        if id_ := int(row["instrument_id"][0]):
             yield f"position/{names[int(row['strategy_id'][0]) - 1]}/{id_}", text_of(POSITION, row)
     for slot in tables["open_orders"]["slot"].tolist():
         row = tables["orders"][slot - 1 : slot]
@@ -72,12 +72,13 @@ def carried(snapshot: Snapshot, plans: Sequence[Plan]) -> Iterator[tuple[str, st
         yield from _memory(snapshot, plans, i)
 
 
-def _is_blank(record: Record, row: Rows, but_for: Sequence[str]) -> bool:
-    """Whether nothing happened to a row: of a whole market most are so, and one commit must hold all that are told."""
-    blank, same = np.frombuffer(record.save(record.new()), record.dtype), row.copy()
+def _touched(record: Record, table: Rows, but_for: Sequence[str]) -> Rows:
+    """The rows to which something happened: of a whole market few are so, and one commit must hold all that are told."""
+    blank, same = np.frombuffer(record.save(record.new()), record.dtype), table.copy()
     for name in but_for:
         same[name] = blank[name]
-    return same.tobytes() == blank.tobytes()
+    is_other: Rows = same.view(np.uint8).reshape(len(table), record.dtype.itemsize) != blank.view(np.uint8)
+    return table[is_other.any(axis=1)]
 
 
 def _memory(snapshot: Snapshot, plans: Sequence[Plan], i: int) -> Iterator[tuple[str, str]]:
