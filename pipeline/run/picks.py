@@ -9,22 +9,15 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from pipeline.block import Block, Blocks
-from pipeline.codes import Kind, OrderState, SessionAction
+from pipeline.codes import Kind, SessionAction
+from pipeline.core.orders import FOLLOWS
 from pipeline.scanner_codes import UniverseAction
 
 PICKED_BY: Final = (Kind.INSTRUMENT, Kind.UNIVERSE, Kind.POSITION, Kind.ORDER, Kind.SESSION)
 """The kinds that say it."""
 
-_OVER: Final = frozenset(
-    (
-        OrderState.REFUSED,
-        OrderState.FILLED,
-        OrderState.CANCELLED,
-        OrderState.REJECTED,
-        OrderState.EXPIRED,
-        OrderState.REPLACED,
-    )
-)
+_OVER: Final = frozenset(state for state, after in FOLLOWS.items() if not after)
+"""Of an order that nothing can happen to any more."""
 
 
 class Picks:
