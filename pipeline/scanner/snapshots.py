@@ -14,7 +14,7 @@ from pipeline.block import Block, Numbers
 from pipeline.scanner.clocks import TradingDays
 from pipeline.scanner.columns import FLOAT, MOMENT, Columns
 from pipeline.scanner.quotes import put_quotes
-from pipeline.scanner.trades import Trades, add, is_of_today, move, stretch, worth
+from pipeline.scanner.trades import Trades, fold_parts, is_of_today, worth
 from pipeline.units import ABSENT, INT64_MAX, NANO
 
 DAILY: Final = {"told_close": FLOAT, "ts_told_close_ns": MOMENT}
@@ -40,17 +40,10 @@ def _fold_trades(columns: Columns, days: TradingDays, block: Block) -> None:
     made = _trades(columns, block)
     is_today = is_of_today(columns, days, made)
     made, block = made.where(is_today), block.take(is_today)
-    calendars = columns["calendar"][made.id]
-    opens_ns, closes_ns = days.of("opens_ns", calendars), days.of("closes_ns", calendars)
-    is_premarket = (made.start_ns >= days.of("premarket_ns", calendars)) & (made.start_ns < opens_ns)
-    is_regular = (made.start_ns >= opens_ns) & (made.start_ns < closes_ns)
-    add(columns, made, "total")
-    add(columns, made.where(is_premarket), "pm")
-    for which, mask in (("", made.moves_range), ("pm_", is_premarket), ("rth_", is_regular)):
-        stretch(columns, made.where(mask & made.moves_range), which)
-    move(columns, made.where(made.moves_last), ("last", "ts_last_event_ns", "ts_last_ns"))
-    move(columns, made.where(is_regular & made.moves_last), ("rth_last", "ts_rth_last_ns", "ts_rth_known_ns"))
-    _fold_day(columns, block.take(made.start_ns >= opens_ns), opens_ns[made.start_ns >= opens_ns])
+    fold_parts(columns, days, made)
+    opens_ns = days.of("opens_ns", columns["calendar"][made.id])
+    is_open = made.start_ns >= opens_ns
+    _fold_day(columns, block.take(is_open), opens_ns[is_open])
     close = _prices(block, "previous_close_nano")
     told = np.isfinite(close)
     columns["told_close"][made.id[told]] = close[told]

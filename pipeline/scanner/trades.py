@@ -181,7 +181,11 @@ def _of_bars(columns: Columns, block: Block) -> Trades:
 
 
 def _fold(columns: Columns, days: TradingDays, made: Trades) -> None:
-    made = made.where(is_of_today(columns, days, made))
+    _open(columns, fold_parts(columns, days, made.where(is_of_today(columns, days, made))))
+
+
+def fold_parts(columns: Columns, days: TradingDays, made: Trades) -> Trades:
+    """Fold trades of today into its volumes, ranges and prices, by part of the day; those of regular hours that move a price."""
     calendars = columns["calendar"][made.id]
     opens_ns, closes_ns = days.of("opens_ns", calendars), days.of("closes_ns", calendars)
     is_premarket = (made.start_ns >= days.of("premarket_ns", calendars)) & (made.start_ns < opens_ns)
@@ -195,7 +199,7 @@ def _fold(columns: Columns, days: TradingDays, made: Trades) -> None:
     move(columns, made.where(made.moves_last), ("last", "ts_last_event_ns", "ts_last_ns"))
     regular = made.where(is_regular & made.moves_last)
     move(columns, regular, ("rth_last", "ts_rth_last_ns", "ts_rth_known_ns"))
-    _open(columns, regular)
+    return regular
 
 
 def is_of_today(columns: Columns, days: TradingDays, made: Trades) -> Numbers:
