@@ -12,11 +12,21 @@ def did_you_mean(name: str, known: Collection[str], *, cutoff: float = 0.6) -> s
     >>> did_you_mean("opening_rnage", ["hold", "opening_range"])
     '; did you mean opening_range?'
     """
+    near = nearest(name, known, cutoff=cutoff)
+    return f"; did you mean {near}?" if near else ""
+
+
+def nearest(name: str, known: Collection[str], *, cutoff: float = 0.6) -> str:
+    """The known name that is most alike, whichever way its letters are written; empty when none is.
+
+    >>> nearest("Holt", ["hold", "opening_range"])
+    'hold'
+    """
     import difflib  # noqa: PLC0415  # nobody who spells well has to wait for it
 
     spelt = {each.casefold(): each for each in known}
     near = difflib.get_close_matches(name.casefold(), list(spelt), 1, cutoff)
-    return f"; did you mean {spelt[near[0]]}?" if near else ""
+    return spelt[near[0]] if near else ""
 
 
 def listed(known: Collection[str]) -> str:

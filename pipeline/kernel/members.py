@@ -5,7 +5,6 @@ file's own functions. A name that may stand for anything else is left alone, so 
 """
 
 import ast
-import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
@@ -13,6 +12,7 @@ from pipeline.core.context import VERBS, Context
 from pipeline.core.market import Bar, FeedNotice, Fill, Instrument, OrderUpdate, Print, Quote, Status, Timer
 from pipeline.core.state import GroupOf, StateClass
 from pipeline.core.strategy import HANDLERS, Strategy
+from pipeline.names import nearest
 
 _EVENTS: Final[Mapping[str, type[Any]]] = {
     "on_start": Instrument,
@@ -113,8 +113,8 @@ class _Followed:
         called = f"{ast.unparse(node)}: {owner.__name__} has no {node.attr!r}"
         if owner is Context and node.attr in VERBS.split(", "):
             return f"{called}; write {node.attr}(ctx, ...)"
-        near = difflib.get_close_matches(node.attr, members, n=1)
-        return f"{called}; {f'did you mean {near[0]!r}?' if near else f'it has {_listed(members)}'}"
+        near = nearest(node.attr, members)
+        return f"{called}; {f'did you mean {near!r}?' if near else f'it has {_listed(members)}'}"
 
     def _of(self, name: str, node: ast.expr | None) -> set[Type]:
         if isinstance(node, ast.Name):

@@ -7,7 +7,7 @@ import msgspec
 
 from pipeline.errors import ConfigError, NotFoundError, StrategyError
 from pipeline.kernel.determinism import breaches_of
-from pipeline.names import did_you_mean
+from pipeline.names import nearest
 from pipeline.run.code import imports_of, is_installed
 from pipeline.run.following import ScannerPlan, fields_in, scanner_of
 from pipeline.run.loading import load_module
@@ -45,9 +45,8 @@ def text_of(path: Path) -> str:
 def no_such_file(path: Path, what: str) -> NotFoundError:
     """What to raise for a file that is not there, with the one beside it that may have been meant."""
     beside = [other.name for other in path.parent.glob(f"*{path.suffix}")] if path.suffix else []
-    hint = did_you_mean(path.name, beside)
-    if path.parent != Path():
-        hint = hint.replace("did you mean ", f"did you mean {path.parent}/")
+    near = nearest(path.name, beside)
+    hint = f"; did you mean {path.with_name(near)}?" if near else ""
     return NotFoundError(f"{path}: {what}{hint}")
 
 
