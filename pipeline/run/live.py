@@ -15,10 +15,9 @@ from threading import Event
 from typing import Final
 
 from pipeline.block import Block
-from pipeline.codes import FeedAction, Kind, RequestAction
+from pipeline.codes import FeedAction, RequestAction
 from pipeline.feeds.facts import Fact
 from pipeline.feeds.inbox import Inbox, Item
-from pipeline.feeds.vendor import ALL
 from pipeline.instruments import Instrument
 from pipeline.log.manifest import Manifest
 from pipeline.log.reader import LogReader
@@ -31,7 +30,7 @@ from pipeline.run.control import Request
 from pipeline.run.fold import INPUTS_WORTH_COMPILING, LocalFold, Speed
 from pipeline.run.intake import LIVE_TIMER_NS
 from pipeline.run.listening import Listening, sole, symbols_for
-from pipeline.run.referencing import opening_rows, shares_known
+from pipeline.run.referencing import facts_block, shares_known, spelt_out
 from pipeline.run.warming import WAITED_BY, Warming
 from pipeline.units import NANO
 
@@ -128,7 +127,7 @@ def bites(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
     """What waits, in order, in pieces that are reduced in some tens of milliseconds and fit into one commit."""
     start, count_bytes = 0, 0
     for place, (_, item) in enumerate(items):
-        count_bytes += _bytes_of(item)
+        count_bytes += len(item.payload) if isinstance(item, Message) else _bytes_of(item)
         if count_bytes >= _BITE_BYTES or place - start + 1 >= _BITE_COUNT:
             yield items[start : place + 1]
             start, count_bytes = place + 1, 0
@@ -136,8 +135,8 @@ def bites(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
         yield items[start:]
 
 
-def _bytes_of(item: Message | Fact | Answer | Warmed) -> int:
-    """How much there is of it to be read."""
+def _bytes_of(item: Fact | Answer | Warmed) -> int:
+    """How much there is to be read of what is no message."""
     if isinstance(item, Warmed):
         return sum(len(answer.payload) for answer in item.answers)
     return 0 if isinstance(item, Fact) else len(item.payload)
@@ -186,11 +185,12 @@ class _Loop:
     def _turn(self, wait_s: float) -> None:
         items = self._inbox.take(wait_s)
         for bite in bites(items):
-            for batch in self._intake.taken([item for item in bite if not isinstance(item[1], Warmed)]):
+            warmed = [item for _, item in bite if isinstance(item, Warmed)] if self._warming.is_wanted else []
+            others = [each for each in bite if not isinstance(each[1], Warmed)] if warmed else bite
+            for batch in self._intake.taken(others):
                 self._recorder.take(batch)
-            for _, item in bite:
-                if isinstance(item, Warmed):
-                    self._warm(item)
+            for item in warmed:
+                self._warm(item)
             self._tell_lag(bite[0])
             if self._is_over():
                 self._listening.close()  # at once: what came is still reduced, and nothing more comes
@@ -267,8 +267,7 @@ class _Loop:
     def _introduce(self, symbols: frozenset[str]) -> None:
         """Define instruments at once that will be heard of, some at a time, so that a wish to end is heard soon."""
         for number, vendor in enumerate(self._recording.vendors, 1):
-            asked = symbols_for(vendor.name, symbols)
-            expected = sorted(asked - {ALL} | (shares_known(self._store) if ALL in asked else set()))
+            expected = sorted(spelt_out(self._store, symbols_for(vendor.name, symbols)))
             for start in range(0, len(expected), _DEFINED_AT_ONCE):
                 if self._is_over():
                     return
@@ -278,8 +277,7 @@ class _Loop:
 
     def _known_of(self, instruments: Sequence[Instrument]) -> Block | None:
         """What the store knows of instruments at this moment."""
-        rows = opening_rows(self._store, instruments, self._recording.clock.now_ns())
-        return next((block for block in rows if block.kind is Kind.REFERENCE), None)
+        return facts_block(self._store, instruments, self._recording.clock.now_ns())
 
     def _is_over(self) -> bool:
         """Whether it ends; what ended it first stays why."""

@@ -7,6 +7,7 @@ something else since. So recording it every day costs little and makes a history
 import math
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -17,6 +18,7 @@ from pipeline.block import Block, Blocks
 from pipeline.codes import AssetClass, Kind
 from pipeline.errors import ConfigError, UnitError
 from pipeline.feeds.reference_tables import read_reference_table
+from pipeline.feeds.vendor import ALL
 from pipeline.instruments import WHOLE_STEP_NANO, Instrument
 from pipeline.log.disk import Disk
 from pipeline.log.frames import FrameKind
@@ -77,6 +79,11 @@ def facts_of(store: Store, symbols: Iterable[str] | None = None) -> list[Fact]:
 def shares_known(store: Store) -> frozenset[str]:
     """The American shares that the store's reference data speak of: of a whole market they are who a scanner can judge."""
     return frozenset(fact.symbol for fact in facts_of(store) if fact.venue == SHARES_VENUE)
+
+
+def spelt_out(store: Store, symbols: AbstractSet[str]) -> AbstractSet[str]:
+    """These symbols; for `*` the shares that the store knows."""
+    return symbols - {ALL} | shares_known(store) if ALL in symbols else symbols
 
 
 def append(folder: Path, facts: Sequence[Fact], *, now_ns: int, disk: Disk) -> Kept:
@@ -175,6 +182,11 @@ def opening_rows(store: Store, instruments: Sequence[Instrument], at_ns: int, *,
         {**times, "seq": number, "instrument_id": number, **each.row()} for number, each in enumerate(instruments, 1)
     ]
     return [Block.from_rows(Kind.INSTRUMENT, defined), Block.from_rows(Kind.REFERENCE, told)]
+
+
+def facts_block(store: Store, instruments: Sequence[Instrument], at_ns: int) -> Block | None:
+    """Of the same inputs the facts; None when there is none."""
+    return next((block for block in opening_rows(store, instruments, at_ns) if block.kind is Kind.REFERENCE), None)
 
 
 def _known_facts(store: Store, instruments: Iterable[Instrument], at_ns: int) -> dict[str, list[Fact]]:

@@ -5,24 +5,25 @@ its own, which `tape scan SESSION --at` explains later and `tape verify` makes a
 minutes, relative volume by the time of day) is absent at first: a scan of now knows no more than the answers and the store's facts.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 import anyio
 import msgspec
 
 from pipeline.block import Block, Blocks, row_count
-from pipeline.codes import FeedAction, Kind
+from pipeline.codes import FeedAction
 from pipeline.core.settings import EngineSettings
 from pipeline.errors import ConfigError, TheirsError
 from pipeline.feeds.facts import Fact
 from pipeline.feeds.fetching import fetching
 from pipeline.feeds.inbox import Inbox, Item
 from pipeline.feeds.polling import Polling
-from pipeline.feeds.vendor import ALL, Vendor
+from pipeline.feeds.vendor import Vendor
 from pipeline.instruments import Instrument
 from pipeline.log.seal import seal
 from pipeline.log.store import Store
@@ -34,7 +35,7 @@ from pipeline.run.fold import FoldPlan, LocalFold
 from pipeline.run.following import ScannerPlan, scanner_of
 from pipeline.run.intake import LIVE_TIMER_NS, Intake
 from pipeline.run.recording import opened, start_rows
-from pipeline.run.referencing import opening_rows, shares_known
+from pipeline.run.referencing import facts_block, spelt_out
 from pipeline.run.scanning import AnyScanner, Scanned, scanned_by
 from pipeline.scanner.fold import FieldScanner
 from pipeline.units import NANO
@@ -66,9 +67,7 @@ def scan_now(store: Store, now: Now, seen: Callable[[Scanned], None], *, is_kept
         raise ConfigError(
             f"--feed {now.vendor.name}: can't be asked for a snapshot of the market; massive and alpaca can"
         )
-    symbols = now.symbols
-    if ALL in symbols and not now.vendor.has_whole_market:
-        symbols = symbols - {ALL} | shares_known(store)
+    symbols = now.symbols if now.vendor.has_whole_market else spelt_out(store, now.symbols)
     if not symbols:
         raise ConfigError(
             f"--symbols: {now.vendor.name} is asked by names, and the store's reference data know none: name some"
@@ -98,7 +97,7 @@ class _Looking:
         self,
         store: Store,
         now: Now,
-        symbols: frozenset[str],
+        symbols: AbstractSet[str],
         taking: _Taking,
         seen: Callable[[Scanned], None],
     ) -> None:
@@ -133,13 +132,11 @@ class _Looking:
 
     def _introduce(self, now_ns: int) -> None:
         """Define what the store knows facts of, with these facts."""
-        known = self._symbols - {ALL} | (shares_known(self._store) if ALL in self._symbols else frozenset[str]())
-        for batch in self._intake.introduced(1, sorted(known), now_ns, self._known_of):
+        for batch in self._intake.introduced(1, sorted(spelt_out(self._store, self._symbols)), now_ns, self._known_of):
             self._take(batch)
 
-    def _known_of(self, instruments: "list[Instrument] | Any") -> Block | None:
-        rows = opening_rows(self._store, instruments, self._now.clock.now_ns())
-        return next((block for block in rows if block.kind is Kind.REFERENCE), None)
+    def _known_of(self, instruments: Sequence[Instrument]) -> Block | None:
+        return facts_block(self._store, instruments, self._now.clock.now_ns())
 
     async def _ask(self, polling: Polling) -> None:
         """Take in the vendor's answers, all at the moment at which the last one is there: no timer falls due among them.
