@@ -18,8 +18,8 @@ from pipeline.feeds.facts import NO_HISTORY, Fact
 from pipeline.feeds.hiding import hidden
 from pipeline.feeds.holes import Hole, Holes
 from pipeline.feeds.inbox import Inbox
-from pipeline.feeds.vendor import Question, Vendor
-from pipeline.ports import Answer, Channel, Clock, Topic
+from pipeline.feeds.vendor import Question, Questions, Vendor
+from pipeline.ports import Answer, Channel, Clock
 
 SETTLE_S: Final = 3.0
 """How long after the end of a hole history is asked for: a vendor's history is some seconds behind its stream."""
@@ -35,7 +35,7 @@ FAILURES_MAX: Final = 8
 """So many failures, one behind the other, end a round: the server is not there at all."""
 
 PAGES_MAX: Final = 10_000
-"""Pages of one hole; a vendor whose next page is always another one is not followed for ever."""
+"""Pages of one answer; a vendor whose next page is always another one is not followed for ever."""
 
 
 class HistoryError(TheirsError):
@@ -79,13 +79,8 @@ async def asked(fetch: Fetch, question: Question) -> bytes:
     raise AssertionError  # the last try returned or raised
 
 
-async def pages(vendor: Vendor, topic: Topic, from_ns: int, to_ns: int, fetch: Fetch) -> AsyncGenerator[bytes, None]:
-    """Every page of a topic's history between two moments, the end exclusive.
-
-    Raises HistoryError, and whatever the vendor's reader makes of a bad body.
-    """
-    assert vendor.history is not None
-    questions = vendor.history(topic, from_ns, to_ns)
+async def pages(questions: Questions, fetch: Fetch) -> AsyncGenerator[bytes, None]:
+    """Every page of an answer, one question leading to the next. Raises HistoryError, and whatever the reader makes of a bad body."""
     question = next(questions, None)
     count = 0
     while question is not None:
@@ -171,8 +166,9 @@ class History:
 
     async def _fill_one(self, hole: Hole) -> None:
         """Put every page of a hole. Raises as `pages` does."""
-        end_ns = self._holes.end_ns(hole)
-        async with aclosing(pages(self._vendor, hole.topic, hole.from_ns, end_ns, self._fetch)) as found:
+        assert self._vendor.history is not None
+        questions = self._vendor.history(hole.topic, hole.from_ns, self._holes.end_ns(hole))
+        async with aclosing(pages(questions, self._fetch)) as found:
             async for body in found:
                 await self._inbox.room()
                 self._inbox.put([(self._number, Answer(hole.topic, self._clock.now_ns(), body))], len(body))

@@ -104,11 +104,13 @@ class Warming:
 
     async def _answers(self, wish: Wish, to_ns: int) -> tuple[Answer, ...]:
         """Every page of every channel. Raises as `pages` does."""
+        assert self._vendor.history is not None
         answers: list[Answer] = []
         room = BYTES_MAX
         for channel in sorted(wish.channels):
             topic = Topic(channel, wish.symbol)
-            async with aclosing(pages(self._vendor, topic, wish.from_ns, to_ns, self._fetch)) as found:
+            questions = self._vendor.history(topic, wish.from_ns, to_ns)
+            async with aclosing(pages(questions, self._fetch)) as found:
                 async for body in found:
                     room -= len(body)
                     if room < 0 or len(answers) >= PAGES_MAX:

@@ -1,16 +1,16 @@
 """Inquiring: providers asked about symbols by REST, and what they say kept."""
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import aclosing
 from typing import Final, NamedTuple
 
 import anyio
 
 from pipeline.errors import ConfigError, TheirsError, UnitError
 from pipeline.feeds.fetching import fetching
-from pipeline.feeds.history import TRIES, TRY_AGAIN_S, Fetch, HistoryError
+from pipeline.feeds.history import Fetch, pages
 from pipeline.feeds.reference_providers import PROVIDERS, Inquiry
 from pipeline.feeds.sockets import is_loopback
-from pipeline.feeds.vendor import Question
 from pipeline.instruments import meant_symbol
 from pipeline.log.store import Store
 from pipeline.normalize.reference import Fact
@@ -80,23 +80,7 @@ async def _asked(inquiries: Iterator[Inquiry], now_ns: Callable[[], int]) -> tup
 async def _facts(fetch: Fetch, inquiry: Inquiry, now_ns: Callable[[], int]) -> list[Fact]:
     """What all pages of an inquiry say. Raises HistoryError, FeedError."""
     facts: list[Fact] = []
-    question = next(inquiry.questions, None)
-    while question is not None:
-        body = await _answer(fetch, question)
-        facts += inquiry.read(body, now_ns())
-        try:
-            question = inquiry.questions.send(body)
-        except StopIteration:
-            question = None
+    async with aclosing(pages(inquiry.questions, fetch)) as found:
+        async for body in found:
+            facts += inquiry.read(body, now_ns())
     return facts
-
-
-async def _answer(fetch: Fetch, question: Question) -> bytes:
-    for remaining in reversed(range(TRIES)):
-        try:
-            return await fetch(question)
-        except HistoryError as error:
-            if error.is_final or not remaining:
-                raise
-            await anyio.sleep(max(TRY_AGAIN_S, error.wait_s))
-    raise AssertionError  # the last try returned or raised

@@ -71,7 +71,7 @@ def store(tmp_path):
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch):
-    monkeypatch.setattr("pipeline.run.inquiring.TRY_AGAIN_S", 0.0)
+    monkeypatch.setattr("pipeline.feeds.history.TRY_AGAIN_S", 0.0)
 
 
 def split(ratio, day):
