@@ -20,9 +20,16 @@ from pipeline.feeds.holes import Hole, Holes
 from pipeline.feeds.inbox import Inbox
 from pipeline.feeds.vendor import Question, Questions, Vendor
 from pipeline.ports import Answer, Channel, Clock
+from pipeline.units import INT64_MAX
 
 SETTLE_S: Final = 3.0
 """How long after the end of a hole history is asked for: a vendor's history is some seconds behind its stream."""
+
+LAGGING_S_MAX: Final = 60.0
+"""How long history waits at most for a stream that is behind."""
+
+STILL_LOOKS: Final = 4
+"""One that brings nothing for so many times `SETTLE_S` is not late but quiet."""
 
 AT_ONCE: Final = 4
 """Questions asked at a time."""
@@ -108,7 +115,9 @@ class History:
         fetch: Fetch,
         *,
         settle_s: float = SETTLE_S,
+        reached_ns: Callable[[], int] = lambda: INT64_MAX,
     ) -> None:
+        """`reached_ns` tells up to when the live stream has come, by the vendor's clock."""
         self._vendor = vendor
         self._number = number
         self._holes = holes
@@ -116,6 +125,7 @@ class History:
         self._clock = clock
         self._fetch = fetch
         self._settle_s = settle_s
+        self._reached_ns = reached_ns
         self._failures = 0
         self._pages: Counter[Channel] = Counter()
         """Pages put in this round."""
@@ -125,10 +135,28 @@ class History:
         again_s = ROUND_AGAIN_S
         await anyio.sleep(self._settle_s)
         while self._holes.to_fill():
+            await self._caught_up()
             await self._round()
             if self._holes.to_fill():
                 await anyio.sleep(again_s)
                 again_s = min(2 * again_s, ROUND_AGAIN_MAX_S)
+
+    async def _caught_up(self) -> None:
+        """Return when the stream has passed the ends of the holes, or stands still.
+
+        What is fetched of behind an end is known by its identity if it came live before: a stream that is late would bring it
+        a second time.
+        """
+        came_ns, looks = 0, 0
+        with anyio.move_on_after(LAGGING_S_MAX):
+            while looks < STILL_LOOKS and 0 < self._reached_ns() < self._passed_ns():
+                looks = looks + 1 if self._reached_ns() == came_ns else 0
+                came_ns = self._reached_ns()
+                await anyio.sleep(self._settle_s)
+
+    def _passed_ns(self) -> int:
+        """Where the stream has passed all holes; one that is delayed by rule never is where our clock is."""
+        return max(map(self._holes.end_ns, self._holes.to_fill()), default=0) + min(0, self._holes.lead_ns())
 
     async def _round(self) -> None:
         """Try each hole once."""

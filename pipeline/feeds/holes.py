@@ -50,7 +50,7 @@ class Holes:
     ) -> None:
         self._margin_ns = margin_ns
         self._reach_ns = reach_ns
-        self._lead_ns = lead_ns
+        self.lead_ns = lead_ns
         self._since_ns: dict[Topic, int] = {}
         """When a topic was first acknowledged: where its first hole begins, if nothing of it was ever heard."""
         self._open_ns: dict[Topic, int] = {}
@@ -74,11 +74,11 @@ class Holes:
 
     def began_ns(self, our_ns: int) -> int:
         """A moment of our clock where a hole begins, by the vendor's: earlier, where what comes is old."""
-        return our_ns + max(-BEHIND_NS_MAX, min(0, self._lead_ns()))
+        return our_ns + max(-BEHIND_NS_MAX, min(0, self.lead_ns()))
 
     def end_ns(self, hole: Hole) -> int:
         """Where a hole ends by the vendor's clock: later than by ours, where that is ahead."""
-        return hole.to_ns + max(0, self._lead_ns())
+        return hole.to_ns + max(0, self.lead_ns())
 
     def close(self, topics: Iterable[Topic], to_ns: int) -> None:
         """These flow, or flow again."""

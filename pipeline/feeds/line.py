@@ -79,8 +79,18 @@ class Line:
         self.subscriptions = Subscriptions(times.answer_s)
         self.holes = Holes(lead_ns=self.lead_ns)
         fetch = discreet(fetch, vendor.secrets)
-        self.history = History(vendor, number, self.holes, inbox, clock, fetch, settle_s=times.settle_s)
-        self.warming = Warming(vendor, number, self.holes, inbox, clock, fetch, settle_s=times.settle_s)
+        settle_s = times.settle_s
+        self.history = History(
+            vendor,
+            number,
+            self.holes,
+            inbox,
+            clock,
+            fetch,
+            settle_s=settle_s,
+            reached_ns=lambda: self.progress.reached_ns,
+        )
+        self.warming = Warming(vendor, number, self.holes, inbox, clock, fetch, settle_s=settle_s)
         self.message_count = 0
         """Messages put into the inbox."""
         self.last_ns: int | None = None

@@ -62,6 +62,8 @@ class Progress:
         """Quotes and prints that came soon, and those that were old when they came; what was asked for again is neither."""
         self.lag_ns = 0
         """How old the youngest of the last ones was."""
+        self.reached_ns = 0
+        """Up to when the stream has come, by the vendor's clock: of all quotes and prints the latest event time."""
         self._ids: dict[str, int] = {}
         self._last_ns: dict[Channel, Numbers] = {}
 
@@ -94,10 +96,12 @@ class Progress:
         self._heard(_CHANNEL_BY_KIND[block.kind], block, is_told)
         is_dated = is_live & ((block.number("marks") & _UNDEFINED_TS) == 0)
         if block.kind is not Kind.STATUS and is_dated.any():
-            self._timed((block.number("ts_event_ns") - block.number("ts_recv_ns"))[is_dated])
+            event_ns = block.number("ts_event_ns")[is_dated]
+            self._timed(event_ns, event_ns - block.number("ts_recv_ns")[is_dated])
 
-    def _timed(self, leads_ns: Numbers) -> None:
-        """Quotes or prints came, so far ahead of our clock."""
+    def _timed(self, event_ns: Numbers, leads_ns: Numbers) -> None:
+        """Quotes or prints of these times came, so far ahead of our clock."""
+        self.reached_ns = max(self.reached_ns, int(event_ns.max()))
         late_count = int(np.count_nonzero(leads_ns < -self._late_ns))
         self.late_count += late_count
         self.punctual_count += len(leads_ns) - late_count

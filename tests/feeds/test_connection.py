@@ -443,6 +443,36 @@ def test_a_connection_lost_in_the_middle_of_history_begins_it_again():
     assert world.missing("A", 1, 900) == world.missing("B", 1, 900) == []
 
 
+@pytest.mark.parametrize("late_s", [0, 2, 6, 11])
+def test_nothing_is_fetched_that_a_stream_which_is_late_brings_as_well(late_s):
+    def script(world, peer, number):
+        lasts = {"lasts_s": 20.2, "end": closes(1006)} if number == 1 else {"late_s": late_s}
+        return lambda: serve(world, peer, **lasts)
+
+    world = in_world(script, resting(100))
+    assert world.foretold == set()
+    assert world.missing("A", 1, 70) == world.missing("B", 1, 70) == []
+
+
+def test_a_stream_that_stands_still_keeps_no_history_waiting():
+    def script(world, peer, number):
+        world.is_market_silent = number > 1
+        return lambda: serve(world, peer, **({"lasts_s": 20.2, "end": closes(1006)} if number == 1 else {}))
+
+    world = in_world(script, resting(45))
+    assert world.missing("A", 1, 22) == []
+
+
+def test_a_feed_that_is_delayed_by_rule_keeps_no_history_waiting():
+    def script(world, peer, number):
+        return lambda: serve(
+            world, peer, late_s=900, **({"lasts_s": 1_800.2, "end": closes(1006)} if number == 1 else {})
+        )
+
+    world = in_world(script, resting(1_815), times=Times(late_s=2_000))
+    assert Do.BACKFILLED in world.actions()
+
+
 def test_history_that_fails_is_told_the_hole_stays_and_is_filled_later():
     async def fail_for_a_while(world):
         world.history_fails = lambda question: "HTTP status 503" if "quotes:A" in question.url else None

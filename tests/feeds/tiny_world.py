@@ -112,6 +112,8 @@ class World:
         self.facts: list[Fact] = []
         self.live: dict[tuple, int] = {}
         self.backfilled: set[tuple] = set()
+        self.foretold: set[tuple] = set()
+        """What was fetched before the stream brought it."""
         self.questions = []
         self.history_fails = lambda _question: None
         self.is_market_silent = False
@@ -198,6 +200,7 @@ class World:
             key = (event["t"], event["n"])
             if is_live:
                 self.live[key] = self.live.get(key, 0) + 1
+                self.foretold |= {key} & self.backfilled
             else:
                 self.backfilled.add(key)
 
@@ -233,7 +236,7 @@ async def accept(peer, *, key=KEY):
     return True
 
 
-async def serve(world, peer, *, lasts_s=math.inf, end=None, answer=None, topics=None):
+async def serve(world, peer, *, lasts_s=math.inf, end=None, answer=None, topics=None, late_s=0):
     """A good server: accepts, acknowledges, sends an event of each topic a second, for some time, then ends as told."""
     if not await accept(peer):
         return
@@ -241,7 +244,7 @@ async def serve(world, peer, *, lasts_s=math.inf, end=None, answer=None, topics=
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_answer, peer, topics, answer or (lambda said: say_yes(peer, topics, said)))
         with anyio.move_on_after(lasts_s):
-            await _send(world, peer, topics)
+            await _send(world, peer, topics, late_s)
         tasks.cancel_scope.cancel()
     if end is not None:
         end(peer)
@@ -261,13 +264,14 @@ async def _answer(peer, topics, answer):
         answer(said)
 
 
-async def _send(world, peer, topics):
+async def _send(world, peer, topics, late_s):
+    """What happens from now on, each event so many seconds later."""
+    since_s = anyio.current_time()
     while not peer.is_over:
         now_s = anyio.current_time()
         await anyio.sleep(math.floor(now_s) + 1 - now_s)
-        if not world.is_market_silent:
+        if not world.is_market_silent and (n := round(anyio.current_time()) - late_s) > since_s:
             for text in sorted(topics):
-                n = round(anyio.current_time())
                 peer.say({"t": text, "ns": START_NS + n * SECOND_NS, "n": n})
 
 
