@@ -30,7 +30,7 @@ from pipeline.core.instrument import fold_bar
 from pipeline.core.market import Bar, Print, Quote
 from pipeline.core.tables import claim
 from pipeline.core.tape import Place, new_row, put
-from pipeline.core.venue import match_bar
+from pipeline.core.venue_bars import match_bar
 from pipeline.core.world import NEVER, ON_BAR, RunRow, World, index_of, input_place, new_fact
 from pipeline.hours import days_at, part_at
 from pipeline.timeframes import SESSION_UNITS

@@ -44,6 +44,12 @@ ALLOWED: Final = tuple(sum(1 << after for after in FOLLOWS[before]) for before i
 
 _REDUCE_ONLY: Final = OrderFlag.REDUCE_ONLY.value
 
+STOPS: Final = (OrderType.STOP, OrderType.STOP_LIMIT)
+"""Types that wait for their trigger."""
+
+LIMITS: Final = (OrderType.LIMIT, OrderType.STOP_LIMIT)
+"""Types that have a limit."""
+
 
 @state
 class OrderRow:

@@ -1,0 +1,59 @@
+"""The simulated venue where there are no quotes, only bars.
+
+Assumption: a bar says enough. A market order gets the open of the first bar that starts after its arrival, a limit its
+limit once a bar trades through it (a touch is not enough), a stop the worse of its trigger and the open; all of them
+together no more than the bar's volume. Danger: where in the bar anything traded, and at which spread, nobody knows; this
+is rougher than quotes by far.
+"""
+
+from pipeline.codes import Liquidity, OrderReason, OrderType, Side, TimeInForce
+from pipeline.core.filling import expire_immediate, fill, wanted_steps
+from pipeline.core.instrument import InstrumentRow
+from pipeline.core.market import Bar
+from pipeline.core.orders import LIMITS, STOPS, OrderRow, remaining_steps
+from pipeline.core.world import World, order_at, place_after
+from pipeline.units import ABSENT
+
+
+def match_bar(world: World, instrument: InstrumentRow, bar: Bar) -> None:
+    """A closed bar meets the orders of an instrument without quotes that had arrived before it began."""
+    is_of_the_sort = instrument.bar_unit == bar.bar_unit and instrument.bar_length == bar.bar_length
+    if instrument.is_halted or not is_of_the_sort:
+        return
+    volume_left, youngest, place = max(0, bar.volume_steps), world.account.order_id_last, 1
+    while place <= world.counts.open_orders:
+        order = order_at(world, place)
+        if order.order_id > youngest:
+            break
+        order_id = order.order_id
+        is_waiting = order.instrument_id == instrument.instrument_id and order.is_at_venue
+        if is_waiting and order.ts_arrival_ns <= bar.ts_event_ns:
+            volume_left -= _match_with_bar(world, order, bar, volume_left)
+        place = place_after(world, place, order_id)
+
+
+def _match_with_bar(world: World, order: OrderRow, bar: Bar, volume_left: int) -> int:
+    """What an order takes of a bar's volume."""
+    price = _bar_price_nano(order, bar)
+    steps = min(wanted_steps(world, order), volume_left) if price != ABSENT else 0
+    if order.time_in_force == TimeInForce.FOK and steps < remaining_steps(order):
+        steps = 0
+    if steps > 0:
+        fill(world, order, price, steps, Liquidity.UNKNOWN)
+    expire_immediate(world, order, OrderReason.TIME_IN_FORCE)
+    return steps
+
+
+def _bar_price_nano(order: OrderRow, bar: Bar) -> int:
+    """The price a bar gives an order; ABSENT when it gives none."""
+    is_buy = order.side == Side.BUY
+    if order.order_type in STOPS and not order.is_triggered:
+        extreme = bar.high_nano if is_buy else bar.low_nano
+        order.is_triggered = (extreme - order.trigger_nano) * order.side >= 0
+        if not order.is_triggered or order.order_type == OrderType.STOP_LIMIT:
+            return ABSENT  # where in the bar it woke up is not known: its limit is tried on the next one
+        return max(bar.open_nano, order.trigger_nano) if is_buy else min(bar.open_nano, order.trigger_nano)
+    if order.order_type in LIMITS:
+        is_through = bar.low_nano < order.limit_nano if is_buy else bar.high_nano > order.limit_nano
+        return order.limit_nano if is_through else ABSENT
+    return bar.open_nano
