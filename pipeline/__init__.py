@@ -113,7 +113,7 @@ and `run.scanning` is one over a session, `run.scanning_now` one over what a ven
 what the code says of itself. A live session (`run.live`) is what was asked for (`run.asking`) of which `run.feeds`; `run.beginning` finds the one that goes on, of which `run.missing` tells since when, `run.listening` holds
 the sockets, `run.intake` makes inputs of what came, `run.picks` are what a scanner picked of it, by `run.warming` strategies are given the `run.warm_rows` they wait for, of a `normalize.coarser` kind where need be, all of it kept as it came by `run.rawness` for `run.renormalizing`; `run.glimpse` is what is seen of it.
 A recording goes by a `run.clock`, connects with `run.keys`, on the days of a `run.schedule`, which are `run.trading_days`, one after the other by `run.daily`; `run.notifying` tells
-who is not looking, `run.halting` is the kill switch, `run.telling` checks what a request is about.
+who is not looking, `run.halting` is the kill switch, which `run.guarding` throws when a day's loss is reached, `run.telling` checks what a request is about.
 People speak to it through the commands: `cli.demo_command`, `cli.import_command`, `cli.replay_command`,
 `cli.backtest_command`, `cli.backtests_command`, `cli.verify_command`, `cli.diff_command`, `cli.state_command`, `cli.sql_command`,
 `cli.check_command`, `cli.sessions_command`, `cli.runs_command`, `cli.note_command`, `cli.strategies_command`, `cli.strategy_command`,

@@ -232,6 +232,8 @@ class RequestAction(IntEnum):
     START_STRATEGY = 6
     STOP_STRATEGY = 7
     END = 8
+    REDUCE = 9
+    """Enter nothing any more; what is held is left to the strategies."""
 
 
 class IntentAction(IntEnum):

@@ -15,19 +15,25 @@ from pipeline.units import ABSENT
 
 
 def fold_account(account: AccountRow, statement: AccountStatement) -> None:
-    """Opening cash replaces the settings'; HALTED holds all entries back until RESET."""
+    """Opening cash replaces the settings'; HALTED and REDUCING hold all entries back until RESET."""
     if statement.action == AccountAction.OPENING_CASH and statement.cash_nano != ABSENT:
         account.cash = float(statement.cash_nano) / NANO_FLOAT
     elif statement.action == AccountAction.HALTED:
         account.is_halted = True
+    elif statement.action == AccountAction.REDUCING:
+        account.is_reducing = True
     elif statement.action == AccountAction.RESET:
         account.is_halted = False
+        account.is_reducing = False
 
 
 def obey(world: World, request: Request, symbols: Mapping[int, str]) -> None:
-    """FLATTEN closes all, or what the target symbol names; HALT also holds entries back until RESET."""
+    """FLATTEN closes all, or what the target symbol names; HALT also holds entries back until RESET, REDUCE does only that."""
     if request.action == RequestAction.RESET:
         world.account.is_halted = False
+        world.account.is_reducing = False
+    if request.action == RequestAction.REDUCE:
+        world.account.is_reducing = True
     if request.action == RequestAction.HALT:
         world.account.is_halted = True
     if request.action not in (RequestAction.FLATTEN, RequestAction.HALT):

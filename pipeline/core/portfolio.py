@@ -40,7 +40,8 @@ class AccountRow:
     """The one account all strategies share. `day_result` is what was realised, fees taken off, in UTC day `day`.
 
     `day_best` is the largest result of that day so far, 0 or more, `losses_in_row` its losing round trips since the last
-    other one. `ts_rate_ns` is when the account will have sent no entry too many, were it to send none from now on.
+    other one. `ts_rate_ns` is when the account will have sent no entry too many, were it to send none from now on. While it
+    `is_reducing` nothing is entered; what `is_halted` closes besides.
     """
 
     cash: float
@@ -50,6 +51,7 @@ class AccountRow:
     losses_in_row: int
     ts_rate_ns: int
     is_halted: bool
+    is_reducing: bool
     order_id_last: int
     fill_id_last: int
 

@@ -23,7 +23,6 @@ from pipeline.provenance import Mode
 from pipeline.run.clock import Ticking
 from pipeline.run.code import Code
 from pipeline.run.continuing import Opening, begin, opening_from
-from pipeline.run.control import Request
 from pipeline.run.environment import machine, packages
 from pipeline.run.fold import FoldPlan, LocalFold
 from pipeline.run.halting import halted
@@ -170,10 +169,10 @@ def _missing(store: Store, unfinished: Manifest, recording: Recording) -> Sequen
 
 
 def _heed_halt(store: Store, recorder: Recorder) -> None:
-    """Where the kill switch was thrown, and nobody reset it, nothing is entered."""
-    reason = halted(store)
-    if reason is not None:
-        recorder.request(Request(RequestAction.HALT.name, text=reason))
+    """Where the kill switch was thrown, by hand or by a loss, and nobody reset it, nothing is entered."""
+    why = halted(store)
+    if why is not None:
+        recorder.request(why.request)
 
 
 def _resumed(

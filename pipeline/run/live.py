@@ -28,6 +28,8 @@ from pipeline.run.beginning import Begun, Recording, begun, symbol_meant
 from pipeline.run.code import code_of
 from pipeline.run.control import Request
 from pipeline.run.fold import INPUTS_WORTH_COMPILING, LocalFold, Speed
+from pipeline.run.guarding import Guard
+from pipeline.run.halting import persist
 from pipeline.run.intake import LIVE_TIMER_NS
 from pipeline.run.listening import Listening, sole, symbols_for
 from pipeline.run.referencing import facts_block, shares_known, spelt_out
@@ -166,7 +168,8 @@ class _Loop:
         self._picks = session.picks
         self._asked_for = session.picks.symbols
         self._warming = warming
-        self._recorder.seen += [self._picks.add, warming.add]
+        self._guard = Guard()
+        self._recorder.seen += [self._picks.add, warming.add, self._guard.add]
         self._session = session
         self._looked_at_disk_s = 0.0
         self._was_over = False
@@ -200,6 +203,9 @@ class _Loop:
             self._recorder.take(ticks)
         for request in self._recorder.obeyed():
             self._carry_out(request)
+        if (why := self._guard.wish()) is not None:
+            persist(self._store, why)
+            self._recorder.request(why.request)
         if self._picks.symbols != self._asked_for:
             self._ask()
         self._ask_history()

@@ -164,7 +164,12 @@ def _of_feed(row: Row, _: Symbols) -> str:
 
 
 def _of_request(row: Row, _: Symbols) -> str:
-    return f"halted: {row['text']}" if row["action"] == RequestAction.HALT else ""
+    word = {
+        RequestAction.HALT: "halted",
+        RequestAction.REDUCE: "entering nothing",
+        RequestAction.RESET: "trading again",
+    }
+    return f"{word[row['action']]}: {row['text']}" if row["action"] in word else ""
 
 
 def _of_session(row: Row, _: Symbols) -> str:

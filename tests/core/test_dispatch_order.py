@@ -313,6 +313,19 @@ def test_an_entry_made_after_a_flattening_stays():
     assert positions(engine)[0].quantity_steps == 10
 
 
+@pytest.mark.parametrize(
+    "asked", [(Kind.REQUEST, {"action": RequestAction.REDUCE}), (Kind.ACCOUNT, {"action": AccountAction.REDUCING})]
+)
+def test_an_account_that_may_only_reduce_keeps_what_it_holds_and_enters_nothing_until_it_is_reset(asked):
+    kind, columns = asked
+    enter_ten = lambda s, e, ctx: enter(ctx, Side.BUY, quantity=10)  # noqa: E731
+    day = Day().quote(0, 10, 10.1).timer(2).add(kind, 3, 0, **columns).quote(4, 10, 10.1).timer(6)
+    day.add(Kind.REQUEST, 7, 0, action=RequestAction.RESET).quote(8, 10, 10.1).timer(10)
+    engine, derived = day.run([probe({1: enter_ten, 2: enter_ten, 3: enter_ten})], FAST)
+    assert [row["rule"] for row in derived[Kind.RISK]] == [RiskRule.PASSED, RiskRule.KILL_SWITCH, RiskRule.PASSED]
+    assert positions(engine)[0].quantity_steps == 20
+
+
 def test_opening_cash_is_taken_from_the_account():
     seen = []
     day = Day().add(Kind.ACCOUNT, 0, 0, action=AccountAction.OPENING_CASH, cash_nano=nano(777)).quote(1, 10, 10.1)

@@ -10,7 +10,7 @@ from pipeline.codes import Kind, RequestAction
 from pipeline.log.reader import LogReader
 from pipeline.log.store import Store
 from pipeline.provenance import Mode
-from pipeline.run.halting import halt, halted, reset
+from pipeline.run.halting import Halt, halt, halted, reset
 from pipeline.run.recording import opened
 
 
@@ -21,11 +21,11 @@ def store(tmp_path):
 
 def test_a_store_without_sessions_can_be_halted_and_reset(store):
     assert halted(store) is None
-    assert halt(store, "news") == []
-    assert halted(store) == "news"
-    assert reset(store) == []
+    assert halt(store, Halt("news")) == []
+    assert halted(store) == Halt("news")
+    assert reset(store, "read it") == []
     assert halted(store) is None
-    assert reset(store) == []
+    assert reset(store, "read it") == []
 
 
 def test_a_session_that_is_recorded_hears_of_it_and_one_that_nobody_records_is_passed_by(store):
@@ -37,7 +37,7 @@ def test_a_session_that_is_recorded_hears_of_it_and_one_that_nobody_records_is_p
         results = []
 
         def ask():
-            results.extend(halt(store, "news"))
+            results.extend(halt(store, Halt("news")))
 
         thread = threading.Thread(target=ask)
         thread.start()
@@ -60,9 +60,29 @@ def test_the_command_says_what_it_did(tmp_path):
     home = str(tmp_path / "data")
     said = CliRunner().invoke(main, ["--home", home, "halt", "news"])
     assert (said.exit_code, said.output) == (0, "halted: news\n")
-    assert halted(Store(tmp_path / "data")) == "news"
-    said = CliRunner().invoke(main, ["--home", home, "halt", "--reset", "--json"])
-    assert said.output == '{"halted":false,"sessions":[]}\n'
+    assert halted(Store(tmp_path / "data")) == Halt("news")
+    said = CliRunner().invoke(main, ["--home", home, "halt", "--reset"])
+    assert said.exit_code == 2
+    assert "say why" in said.output
+    said = CliRunner().invoke(main, ["--home", home, "halt", "--reset", "read the news", "--json"])
+    assert said.output == '{"halted":false,"reducing":false,"sessions":[]}\n'
+    said = CliRunner().invoke(main, ["--home", home, "halt", "--reduce", "enough"])
+    assert (said.exit_code, said.output) == (0, "entering nothing: enough\n")
+    assert halted(Store(tmp_path / "data")) == Halt("enough", is_reducing=True)
+    said = CliRunner().invoke(main, ["--home", home, "halt", "--reduce", "--reset", "both"])
+    assert said.exit_code == 2
+
+
+def test_a_halt_stays_one_though_somebody_asks_for_less(store):
+    halt(store, Halt("news"))
+    halt(store, Halt("enough", is_reducing=True))
+    assert halted(store) == Halt("news")
+
+
+def test_a_file_made_by_hand_halts(store):
+    store.home.mkdir(parents=True)
+    (store.home / "HALTED").touch()
+    assert halted(store) == Halt("halted")
 
 
 def test_telling_a_session_that_nobody_records_is_one_sentence(tmp_path):

@@ -63,7 +63,7 @@ def test_gaps_halts_and_stops_are_worth_telling_and_nothing_else():
     requests = Block.from_rows(
         Kind.REQUEST, [{"seq": n, "action": int(action), "text": "why"} for n, action in enumerate(RequestAction, 1)]
     )
-    assert list(worth_telling(requests)) == ["halted: why"]
+    assert list(worth_telling(requests)) == ["halted: why", "trading again: why", "entering nothing: why"]
     stopped = Block.of(Kind.SESSION, 1, seq=1, action=int(SessionAction.STOPPED), key="mine", text="ValueError")
     assert list(worth_telling(stopped)) == ["strategy mine stopped: ValueError"]
     halted = Block.of(Kind.STATUS, 2, seq=[1, 2], instrument_id=3, status=[int(TradingStatus.PAUSED), 2])
