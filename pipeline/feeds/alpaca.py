@@ -243,6 +243,7 @@ def vendor(
             feed=feed,
             base_url=rest_url,
         ),
+        has_conditions=True,
         secrets=(key.encode(), secret.encode()),
         account=key,
         options={"feed": feed, "encoding": encoding.value},

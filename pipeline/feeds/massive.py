@@ -242,6 +242,7 @@ def vendor(
         history_of=frozenset((Channel.QUOTES, Channel.PRINTS, *BAR_NS)),
         snapshots=lambda symbols: _snapshots(symbols, key=key, rest_url=rest_url.rstrip("/")),
         has_whole_market=True,
+        has_conditions=True,
         secrets=(key.encode(),),
         account=key,
         options={"channels": " ".join(sorted(channels)), "url": url, "rest_url": rest_url},

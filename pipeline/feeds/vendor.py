@@ -31,7 +31,7 @@ class Vendor:
     as mute. `history` asks for what was missed of a topic between two moments (UTC nanoseconds, the end exclusive);
     None where the vendor has no history; `history_of` are the channels that it has some of. `snapshots` asks for these symbols
     as they stand now, `*` among them for all there are where `has_whole_market`; None where the vendor has no such question.
-    `calendar` is whose hours: XNYS, 24/7.
+    `calendar` is whose hours: XNYS, 24/7. `has_conditions`: its prints carry sale conditions, which decide what they move.
     """
 
     name: str
@@ -49,6 +49,7 @@ class Vendor:
     history_of: AbstractSet[Channel] = frozenset()
     snapshots: Callable[[AbstractSet[str]], Iterator[Question]] | None = None
     has_whole_market: bool = False
+    has_conditions: bool = False
     options: Mapping[str, str] = field(default_factory=dict)
     """What else was set, as the session's settings keep it: no secrets."""
     secrets: tuple[bytes, ...] = field(default=(), repr=False)

@@ -86,6 +86,9 @@ CONDITIONS: Final = (
     Condition(59, "Rule 611 exempt", "8", "8", _ALL),
 )
 
+IN_FORCE: Final = {str(each.number): each.moves for each in CONDITIONS}
+"""The table as a session keeps it: what a print with a condition moves, by the condition's number."""
+
 _BITS_MAX: Final = 62
 _NUMBERS: Final = {
     "massive": {str(each): each for each in range(_BITS_MAX + 1)},

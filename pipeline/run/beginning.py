@@ -18,6 +18,7 @@ from pipeline.instruments import spelling_meant
 from pipeline.log.manifest import Manifest
 from pipeline.log.reader import LogReader
 from pipeline.log.store import Store
+from pipeline.normalize.conditions import IN_FORCE
 from pipeline.ports import Channel
 from pipeline.provenance import Mode
 from pipeline.run.clock import Ticking
@@ -79,6 +80,8 @@ class Recording:
             settings |= {"watched": self.watched, "watch_channels": sorted(self.watch_channels)}
         if self.snapshot_every_s:
             settings |= {"snapshot_every_s": self.snapshot_every_s}
+        if any(each.has_conditions and Channel.PRINTS in each.channels for each in self.vendors):
+            settings |= {"conditions": IN_FORCE}
         told: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(settings))  # as a manifest gives them back
         return told
 

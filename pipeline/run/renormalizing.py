@@ -16,6 +16,7 @@ from pipeline.log.manifest import Manifest
 from pipeline.log.reader import LogReader
 from pipeline.log.seal import seal
 from pipeline.log.store import Store
+from pipeline.normalize.conditions import IN_FORCE
 from pipeline.normalize.grid import QUIET_NS
 from pipeline.ports import Normalizer
 from pipeline.provenance import Mode
@@ -54,6 +55,8 @@ def renormalize(
     log = LogReader(store.folder(old.id))
     # What decided over the old one decides nothing here.
     settings = {name: value for name, value in old.settings.items() if name != "plan"} | {"renormalized": old.id}
+    if "conditions" in settings:
+        settings |= {"conditions": IN_FORCE}
     new = store.create_session(
         f"{old.id}-again",
         mode=Mode.IMPORT,
