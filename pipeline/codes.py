@@ -202,6 +202,8 @@ class SessionAction(IntEnum):
     """A row of opening state taken over from another session: `key` whose it is, `text` its members as JSON."""
     WARMING = 7
     """From here on history is fetched for strategies that ask for a warm-up: in each instrument they wait for a feed's WARMED."""
+    CLOCK_STEPPED = 8
+    """The machine's clock was set while it recorded: `key` which way, ahead or back, `text` by how many seconds."""
 
 
 class AccountAction(IntEnum):

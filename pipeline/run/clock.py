@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -19,6 +19,12 @@ _BEGUN_EVERY_S: Final = 0.05
 """How soon it is known that the day has begun: a day waits for its first client, who is just connecting."""
 
 _LOOKED_EVERY_S: Final = 0.1
+
+STEP_S: Final = 1.0
+"""A clock that is further away from where time would have brought it was set."""
+
+_LOOKS: Final = 10
+_ONE_LOOK_NS: Final = NANO // 10
 
 
 class SystemClock:
@@ -140,6 +146,40 @@ class _Told(msgspec.Struct, frozen=True):
     session_ns: int
     speed: float | None
     has_begun: bool
+
+
+class Steps:
+    """What a clock gained or lost beside one that nobody sets, from one look at it to the next.
+
+    The clock of a served day is put right all the time, so it makes no steps. A machine that slept wakes with a step ahead: nobody
+    set its clock, but to who records it is the same.
+    """
+
+    def __init__(self, clock: "Ticking", monotonic_ns: Callable[[], int] = time.monotonic_ns) -> None:
+        self._clock = clock
+        self._monotonic_ns = monotonic_ns
+        self._last = self._look()
+
+    def step_s(self) -> float:
+        """By how many seconds it was set since the last look, below 0: back; 0.0 for a second or less, which may be how the two were read."""
+        (last_ns, last_monotonic_ns), self._last = self._last, self._look()
+        now_ns, monotonic_ns = self._last
+        step_s = ((now_ns - last_ns) / self._clock.rate - (monotonic_ns - last_monotonic_ns)) / NANO
+        return step_s if abs(step_s) > STEP_S and not isinstance(self._clock, ServedClock) else 0.0
+
+    def _look(self) -> tuple[int, int]:
+        """Both clocks at one moment: anew where somebody else had the processor in between."""
+        for _ in range(_LOOKS):
+            before_ns = self._monotonic_ns()
+            now_ns = self._clock.now_ns()
+            if self._monotonic_ns() - before_ns < _ONE_LOOK_NS:
+                break
+        return now_ns, before_ns
+
+
+def stepped(way: str, seconds: str) -> str:
+    """What a row CLOCK_STEPPED says, for people: a clock that was set ahead may be that of a machine that slept."""
+    return f"this machine's clock was set {way} by {seconds} s{', or it slept' if way == 'ahead' else ''}"
 
 
 Ticking = SystemClock | ScaledClock | ServedClock

@@ -27,6 +27,7 @@ from pipeline.codes import (
 )
 from pipeline.log.manifest import Manifest
 from pipeline.ports import Channel
+from pipeline.run.clock import stepped
 from pipeline.units import ABSENT, NANO
 
 SEEN_MAX: Final = 256
@@ -117,13 +118,13 @@ class Glimpse:
         self._strategies = strategies
         self._seen: deque[Blocks] = deque(maxlen=SEEN_MAX)
         self._rare: deque[Blocks] = deque()
-        """What may not be forgotten: definitions, what happened to feeds, decisions."""
+        """What may not be forgotten: definitions, what happened to feeds and to the session, decisions."""
 
     def add(self, inputs: Blocks, derived: Blocks) -> None:
         """A commit and what was decided about it; costs next to nothing."""
         self.inputs += sum(map(len, inputs))
         self._seen.append(inputs)
-        rare = [block for block in inputs if block.kind in (Kind.INSTRUMENT, Kind.FEED)]
+        rare = [block for block in inputs if block.kind in (Kind.INSTRUMENT, Kind.FEED, Kind.SESSION)]
         if rare or derived:
             self.decisions += sum(map(len, derived))
             self._rare.append([*rare, *derived])
@@ -192,6 +193,8 @@ class Glimpse:
                     seen.position[row["strategy_id"]] = row["quantity_steps"] * seen.size_step
             case Kind.SESSION if row["action"] == SessionAction.STOPPED:
                 self._say(row, f"strategy {row['key']} stopped: {row['text']}")
+            case Kind.SESSION if row["action"] == SessionAction.CLOCK_STEPPED:
+                self._say(row, stepped(row["key"], row["text"]))
             case Kind.INTENT if row["action"] != IntentAction.NONE:
                 self._say(row, f"{self._who(row)} wishes to {IntentAction(row['action']).name.lower()}")
             case Kind.ORDER if row["state"] in (OrderState.REFUSED, OrderState.REJECTED):

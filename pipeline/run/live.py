@@ -15,7 +15,7 @@ from threading import Event
 from typing import Final
 
 from pipeline.block import Block
-from pipeline.codes import FeedAction, RequestAction
+from pipeline.codes import FeedAction, RequestAction, SessionAction
 from pipeline.feeds.facts import Fact
 from pipeline.feeds.inbox import Inbox, Item
 from pipeline.instruments import Instrument
@@ -25,6 +25,7 @@ from pipeline.log.seal import seal
 from pipeline.log.store import Store
 from pipeline.ports import Answer, Message, Warmed
 from pipeline.run.beginning import Begun, Recording, begun, symbol_meant
+from pipeline.run.clock import Steps
 from pipeline.run.code import code_of
 from pipeline.run.control import Request
 from pipeline.run.fold import INPUTS_WORTH_COMPILING, LocalFold, Speed
@@ -171,6 +172,7 @@ class _Loop:
         self._guard = Guard()
         self._recorder.seen += [self._picks.add, warming.add, self._guard.add]
         self._session = session
+        self._steps = Steps(recording.clock)
         self._looked_at_disk_s = 0.0
         self._was_over = False
         self._told_lag_s = 0.0
@@ -197,6 +199,7 @@ class _Loop:
             self._tell_lag(bite[0])
             if self._is_over():
                 self._listening.close()  # at once: what came is still reduced, and nothing more comes
+        self._tell_step()
         now_ns = self._recording.clock.now_ns()
         # Not while messages wait: they came before now, and bring the timers in front of them themselves.
         if self._inbox.is_empty and (ticks := self._intake.ticked(now_ns)):
@@ -246,6 +249,13 @@ class _Loop:
             )
             for batch in self._intake.taken([(number, fact)]):
                 self._recorder.take(batch)
+
+    def _tell_step(self) -> None:
+        """Tell that the clock was set: stamps on either side of this row don't say how long it was between them."""
+        if step_s := self._steps.step_s():
+            way = "ahead" if step_s > 0 else "back"
+            row = {"action": int(SessionAction.CLOCK_STEPPED), "key": way, "text": f"{abs(step_s):.3f}"}
+            self._recorder.say([row])
 
     def _wait_s(self) -> float:
         """Until the next timer, or for a while."""

@@ -22,6 +22,7 @@ from pipeline.block import Block, Blocks
 from pipeline.codes import FeedAction, Kind, RequestAction, SessionAction, TradingStatus
 from pipeline.errors import ConfigError
 from pipeline.ports import Channel, Notify
+from pipeline.run.clock import stepped
 
 Row = dict[str, Any]
 Symbols = Mapping[int, str]
@@ -173,6 +174,8 @@ def _of_request(row: Row, _: Symbols) -> str:
 
 
 def _of_session(row: Row, _: Symbols) -> str:
+    if row["action"] == SessionAction.CLOCK_STEPPED:
+        return stepped(row["key"], row["text"])
     return f"strategy {row['key']} stopped: {row['text']}" if row["action"] == SessionAction.STOPPED else ""
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.errors import ConfigError
 from pipeline.run.asking import recording_of
-from pipeline.run.clock import ScaledClock, ServedClock, SystemClock
+from pipeline.run.clock import ScaledClock, ServedClock, Steps, SystemClock
 from pipeline.units import NANO
 
 START = 1_793_779_200 * NANO
@@ -39,6 +39,75 @@ def test_a_rate_that_is_none_is_refused(rate):
 def test_settings_name_the_clock():
     assert ScaledClock(START, 60.0).told() == "2026-11-04T08:00:00.000000000Z@60"
     assert SystemClock().told() == "system"
+
+
+class Hands:
+    """A clock and a monotonic one, as a test moves them; each look at either takes `look_ns`."""
+
+    def __init__(self, rate=1.0):
+        self.rate, self.ns, self.monotonic, self.look_ns = rate, START, 5 * NANO, [0]
+
+    def now_ns(self):
+        return self.ns
+
+    def monotonic_ns(self):
+        took_ns = self.look_ns.pop(0) if len(self.look_ns) > 1 else self.look_ns[0]
+        self.run(took_ns)
+        return self.monotonic
+
+    def run(self, ns, step_ns=0):
+        self.monotonic += ns
+        self.ns += int(ns * self.rate) + step_ns
+
+
+@pytest.mark.parametrize(
+    ("step_s", "told_s"), [(3.5, 3.5), (-3.5, -3.5), (1.0, 0.0), (-1.0, 0.0), (0.0, 0.0), (1.001, 1.001)]
+)
+@pytest.mark.parametrize("after_s", [0, 7, 86_400])
+def test_a_step_of_more_than_a_second_is_told_once_with_its_direction(step_s, told_s, after_s):
+    hands = Hands()
+    steps = Steps(hands, hands.monotonic_ns)
+    hands.run(after_s * NANO, int(step_s * NANO))
+    assert steps.step_s() == pytest.approx(told_s, abs=1e-6)
+    hands.run(after_s * NANO)
+    assert steps.step_s() == 0.0
+
+
+def test_a_clock_that_drifts_makes_no_step():
+    hands = Hands()
+    steps = Steps(hands, hands.monotonic_ns)
+    for _ in range(1_000):
+        hands.run(NANO, NANO // 2_000)
+        assert steps.step_s() == 0.0
+
+
+def test_who_had_no_processor_between_two_looks_looks_again():
+    hands = Hands()
+    steps = Steps(hands, hands.monotonic_ns)
+    hands.look_ns = [0, 3 * NANO, 3 * NANO, 0]
+    assert steps.step_s() == 0.0
+    hands.look_ns = [0]
+    assert steps.step_s() == 0.0
+
+
+def test_clocks_of_ours_make_no_steps_whatever_their_rate():
+    steps = [Steps(ScaledClock(START, rate)) for rate in (0.001, 1.0, 60.0, 1e6)]
+    for _ in range(100):
+        assert [each.step_s() for each in steps] == [0.0] * 4
+
+
+def test_the_clock_of_a_served_day_is_put_right_without_a_step():
+    told = {"session_ns": START, "speed": 1.0, "has_begun": False}
+    with day_at(told) as url:
+        clock = ServedClock(url)
+        steps = Steps(clock)
+        with clock.kept():
+            told |= {"session_ns": START + 60 * NANO, "has_begun": True}
+            deadline = time.monotonic() + 30
+            while clock.now_ns() < START + 60 * NANO:
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+        assert steps.step_s() == 0.0
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """A recorder that starts again under a clock that was set back, or under that of another day: the state is gone on with, or it is said what is left."""
 
+import asyncio
 import dataclasses
 import time
 
@@ -21,10 +22,10 @@ class OffClock:
     rate = 1.0
 
     def __init__(self, off_ns):
-        self._off_ns = off_ns
+        self.off_ns = off_ns
 
     def now_ns(self):
-        return time.time_ns() + self._off_ns
+        return time.time_ns() + self.off_ns
 
 
 async def script(number):
@@ -73,6 +74,39 @@ def test_with_other_settings_it_goes_on_from_it_and_time_does_not_fall(live_stor
     assert manifest.last_ts_ns >= began_ns > time.time_ns() - HOUR_NS // 2
     assert again.session.intake.session_ns >= began_ns
     assert verify(live_store, manifest.id).identical
+
+
+@pytest.mark.parametrize(("step_s", "way"), [(-3_600, "back"), (90, "ahead")])
+def test_a_clock_that_is_set_while_it_records_is_told_on_the_tape_once_and_decides_nothing(live_store, step_s, way):
+    second = asyncio.Event()
+
+    async def in_two_parts(_):
+        for price in range(1, 6):
+            yield f"A {price}".encode()
+        await second.wait()
+        for price in range(6, 11):
+            yield f"A {price}".encode()
+
+    clock = OffClock(0)
+    with Server(in_two_parts) as server:
+        running = Running(live_store, recording(vendor(server.url), symbols=("A",), clock=clock))
+        running.until(quotes(5))
+        clock.off_ns = step_s * NANO
+        running.until(lambda _: stepped(live_store))
+        server.soon(second.set)
+        running.until(quotes(10))
+        manifest = running.end()
+    (row,) = stepped(live_store)
+    assert (row["key"], pytest.approx(abs(step_s), abs=1.0)) == (way, float(row["text"]))
+    assert [row["bid_nano"] for row in rows(live_store, manifest, Kind.QUOTE)] == list(range(1, 11))
+    assert manifest.kinds.get("intent", 0) == 0
+    assert verify(live_store, manifest.id).identical
+
+
+def stepped(store):
+    """What is told of steps of the clock, in the one session there is."""
+    (manifest,) = store.sessions()
+    return [row for row in rows(store, manifest, Kind.SESSION) if row["action"] == SessionAction.CLOCK_STEPPED]
 
 
 @pytest.mark.parametrize(("off_h", "how"), [(-20, "20 h ahead of this clock"), (20, "20 h ago")])

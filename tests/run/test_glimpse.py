@@ -245,3 +245,10 @@ def test_a_strategy_that_stopped_is_told():
     seen.add([], [block(Kind.SESSION, {"action": int(SessionAction.STOPPED), "key": "mine", "text": "KeyError: 7"})])
     seen.look()
     assert [text for _, text in seen.lines] == ["strategy mine stopped: KeyError: 7"]
+
+
+def test_a_clock_that_was_set_is_told():
+    seen = glimpse()
+    seen.add([block(Kind.SESSION, {"action": int(SessionAction.CLOCK_STEPPED), "key": "back", "text": "3.5"})], [])
+    seen.look()
+    assert [text for _, text in seen.lines] == ["this machine's clock was set back by 3.5 s"]

@@ -66,6 +66,8 @@ def test_gaps_halts_and_stops_are_worth_telling_and_nothing_else():
     assert list(worth_telling(requests)) == ["halted: why", "trading again: why", "entering nothing: why"]
     stopped = Block.of(Kind.SESSION, 1, seq=1, action=int(SessionAction.STOPPED), key="mine", text="ValueError")
     assert list(worth_telling(stopped)) == ["strategy mine stopped: ValueError"]
+    stepped = Block.of(Kind.SESSION, 1, seq=1, action=int(SessionAction.CLOCK_STEPPED), key="ahead", text="7.250")
+    assert list(worth_telling(stepped)) == ["this machine's clock was set ahead by 7.250 s, or it slept"]
     halted = Block.of(Kind.STATUS, 2, seq=[1, 2], instrument_id=3, status=[int(TradingStatus.PAUSED), 2])
     assert list(worth_telling(halted)) == ["instrument 3 paused"]
     assert list(worth_telling(Block.of(Kind.QUOTE, 1, seq=1))) == []

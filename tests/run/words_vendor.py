@@ -148,6 +148,10 @@ class Server:
         self._thread.join()
         self._loop.close()
 
+    def soon(self, done):
+        """Have this called where the script runs."""
+        self._loop.call_soon_threadsafe(done)
+
     def _call(self, coroutine):
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(30)
 
