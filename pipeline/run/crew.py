@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
 
@@ -162,7 +163,7 @@ class _Worker:
     def end(self) -> None:
         """The same, and let go of the pipes, on which nobody may be waiting; again does nothing."""
         self.kill()
-        with self._process:
+        with suppress(BrokenPipeError), self._process:  # what it was asked, and died before it read, goes nowhere
             pass
 
     def _asked(self, message: msgspec.Struct) -> Said:

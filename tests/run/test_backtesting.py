@@ -18,6 +18,7 @@ from pipeline.log.check import check
 from pipeline.log.store import Store
 from pipeline.run import strategies
 from pipeline.run.backtesting import backtest
+from pipeline.run.crew import Crew
 from pipeline.run.fold import Speed
 from pipeline.run.generating import record_generated
 from pipeline.run.replaying import replay
@@ -202,6 +203,23 @@ def test_a_killed_worker_is_told_and_its_cell_run_again(store, deadly):
     assert any("killed by signal 9" in text for text in told)
     unharmed = run(store, files=[deadly], sessions=["last"])
     assert unharmed.rows == outcome.rows
+
+
+def test_a_worker_that_died_while_it_had_nothing_to_do_is_told_and_another_one_takes_its_place(store, monkeypatch):
+    next_job, killed, told = Crew._next, [], []
+
+    def next_after_a_death(crew, jobs):
+        for worker in [] if killed else crew._workers:
+            worker._process.kill()
+            killed.append(worker._process.wait())
+        return next_job(crew, jobs)
+
+    monkeypatch.setattr(Crew, "_next", next_after_a_death)
+    outcome = run(store, sessions=["last"], told=told.append, workers=1)
+    assert killed == [-signal.SIGKILL]
+    assert len([text for text in told if "killed by signal 9; another one takes its place" in text]) == 1
+    assert len(outcome.rows) == 6
+    assert not outcome.failed
 
 
 def test_a_cell_that_kills_every_worker_is_given_up_and_the_others_go_on(store, deadly, tmp_path):
