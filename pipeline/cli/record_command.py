@@ -206,7 +206,7 @@ def _ending() -> "Ending":
     def end(number: int, _frame: object) -> None:
         if ending.asked.is_set():
             raise KeyboardInterrupt  # what ends a process in any other way a strategy would be blamed for
-        ending.why = f"of {signal.Signals(number).name}"
+        ending.asked.why = f"of {signal.Signals(number).name}"
         ending.asked.set()
         with suppress(OSError):
             os.write(2, b"ending: what came is still decided, then sealed; once more stops at once\n")

@@ -55,11 +55,17 @@ _WAIT_S_MAX: Final = 0.1
 """How long the loop waits for messages at most: so soon are requests, signals and the end of the day seen."""
 
 
+class Asked(Event):
+    """That recording ends: this session, and the others that would follow it. May be set by any thread; `why` before it is set."""
+
+    why = "it was asked to"
+
+
 @dataclass(slots=True)
 class Ending:
-    """Why a recording ended; `asked` may be set by any thread."""
+    """Why a session's recording ended."""
 
-    asked: Event = field(default_factory=Event)
+    asked: Asked = field(default_factory=Asked)
     why: str = ""
     lag_s_max: float = 0.0
     """The longest that a message waited until it was reduced; seconds."""
@@ -301,7 +307,7 @@ class _Loop:
         if self._was_over:
             return True
         if ending.asked.is_set():
-            ending.why = ending.why or "it was asked to"
+            ending.why = ending.asked.why
         elif self._recorder.is_to_end:
             ending.why = "a request to end"
         elif until_ns is not None and self._recording.clock.now_ns() >= until_ns:

@@ -12,6 +12,21 @@ from pipeline.run.schedule import hours_of
 from pipeline.units import DAY_NS
 
 
+def test_who_asked_for_the_end_is_known_to_the_session_that_ends():
+    daily = replace(recording(vendor("ws://127.0.0.1:1")), clock=ScaledClock(START_NS, 1e6))
+    ending, asked = Ending(), []
+
+    def record(_what, day):
+        asked.append(day.asked)
+        if len(asked) == 2:
+            ending.asked.why = "of SIGTERM"
+            ending.asked.set()
+
+    every_day(daily, ending, hours_of("00:00-00:00"), record, told=lambda _: None)
+    assert [(each.is_set(), each.why) for each in asked] == [(True, "of SIGTERM")] * 2
+    assert Ending().asked.why == "it was asked to"
+
+
 def test_a_session_that_ended_before_its_time_is_not_begun_again_on_its_day():
     clock = ScaledClock(START_NS, 1e6)
     daily = replace(recording(vendor("ws://127.0.0.1:1")), clock=clock)

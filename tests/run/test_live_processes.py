@@ -190,6 +190,18 @@ def test_a_signal_ends_and_seals(number, live_store, tmp_path):
     assert verify(live_store, manifest.id).identical
 
 
+def test_a_recording_of_every_day_says_which_signal_ended_it(live_store, tmp_path):
+    generated = ("--generate", "crypto", "--minutes", 30, "--symbols", 2, "--speed", 60)
+    with tape(tmp_path, "serve", *generated, "--protocol", "coinbase", "--port", 0, stdout=subprocess.PIPE) as serving:
+        asked = ("record", "--feed", f"coinbase={url_of(serving)}", "--symbols", "BTC-USD", "--strategy", "hold")
+        with tape(live_store.home, *asked, "--schedule", "00:00-00:00", "--plain", stderr=subprocess.PIPE) as recording:
+            until(lambda: live_store.sessions() and counted(live_store, Kind.QUOTE) > 20)
+            recording.send_signal(signal.SIGTERM)
+            said = recording.communicate(timeout=60)[1]
+    assert recording.returncode == 0, said
+    assert "ended because of SIGTERM; sealed" in said
+
+
 def session_times(store):
     return [row["ts_recv_ns"] for row in rows(live_log(store), Kind.QUOTE, Kind.TIMER, Kind.FEED)]
 
