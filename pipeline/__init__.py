@@ -9,7 +9,7 @@ trades, `hours` when, `timeframes` how long a bar is, `intents` what may be aske
 of them read bytes through `feeds.streams`. What a vendor means is decided in pure functions: `normalize.databento`,
 `normalize.databento_records`, `normalize.databento_status`, `normalize.databento_symbols`, `normalize.binance`, `normalize.binance_depth`,
 `normalize.coinbase`, `normalize.hyperliquid`, what these share in `normalize.capture`, `normalize.text`, `normalize.book`, `normalize.decimals`, `normalize.moments`,
-`normalize.records` and `normalize.rows`, tables in `normalize.tables`, what a print may move in `normalize.conditions`, what is odd about a row in `normalize.marks`. Many sources become one
+`normalize.records` and `normalize.rows`, tables in `normalize.tables`, what a print may move in `normalize.conditions`, what is odd about a row in `normalize.marks`, what a vendor begins to send in `normalize.strange_fields`. Many sources become one
 order in `feeds.merge`, over `feeds.stretches` and `feeds.session_rows`, which know by `feeds.repeats` what was there before, on the timer grid of `normalize.grid`.
 A day that never happened comes from `simulator.generate`; whole markets by name are `simulator.days`: a name of `simulator.names` moves
 along one of the `simulator.paths`, as far as the `simulator.bands` let it, which makes `simulator.ticks`, of them

@@ -18,7 +18,7 @@ WARMED         `count` rows of history of an instrument lie in front of this, fo
 ENDED          there will be no more of this feed, and why
 
 Normalisers tell besides: REJECTED of a message or row that was refused (`position`, `text`), IGNORED of `count` messages of a
-sort that maps to no event.
+sort that maps to no event, and of fields that nobody here knows.
 """
 
 from collections.abc import Iterator, Sequence

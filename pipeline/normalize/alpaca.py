@@ -9,7 +9,8 @@
     s status            a status; `vendor_action` and `vendor_reason` are its codes, their letters as one number
     l price bands       a status LIMITS with both bands; `vendor_action` is its indicator
     error               REJECTED with the server's code and words; what is acknowledged the connection tells
-    i imbalance, n news, o order book, anything else: counted, told as IGNORED
+    i imbalance, n news, o order book, anything else: counted, told as IGNORED; so is a field that nobody here knows
+                        (`unknown field t.xyz`), in the messages that are looked at for it, some of all
 
 Sizes are whole shares, in steps of one; a fractional size is refused, never rounded. Until Friday 2025-10-31 sizes of quotes
 counted round lots and are multiplied here, by 100 where `lot_shares` does not say otherwise for a symbol (a few dear shares had
@@ -44,7 +45,7 @@ from pipeline.normalize.alpaca_columns import ns_of_stamps, ns_of_texts
 from pipeline.normalize.alpaca_pages import events_of_page
 from pipeline.normalize.alpaca_rows import READING, Found, Memory
 from pipeline.normalize.alpaca_snapshots import Snapshot, columns_of, snapshots_of
-from pipeline.normalize.alpaca_words import READERS, UNREADABLE, WORDS, Encoding, Refusal, Unread
+from pipeline.normalize.alpaca_words import READERS, UNREADABLE, WORDS, Encoding, Refusal, Unread, strange_fields
 from pipeline.normalize.ignored import Ignored
 from pipeline.normalize.rows import TEXT_LENGTH_MAX, block_of_columns, ranked
 from pipeline.normalize.text import shown
@@ -96,12 +97,14 @@ class AlpacaMessages:
         self._ids: dict[str, int] = {}
         self._by_symbol: dict[str, int] = {}
         self._ignored = Ignored()
+        self._strange = strange_fields(encoding)
         self._memory = Memory(self._ignored, lot_shares or {})
         self._snapshots: dict[str, Snapshot] = {}
 
     def connected(self) -> None:
         """What follows comes from a new connection: what was ignored on the last one is told."""
         self._ignored.all_due()
+        self._strange.connected()
 
     def expect(self, symbols: Sequence[str], ts_recv_ns: int) -> Blocks:
         """Definitions of new symbols, as `ports.Expecting` says."""
@@ -122,6 +125,8 @@ class AlpacaMessages:
             except UNREADABLE as error:
                 events += self._one_by_one(message.payload, error)
             counts.append(len(events))
+        for what, count in self._strange.met(messages).items():
+            self._ignored.note(what, count)
         received = _repeated([message.ts_recv_ns for message in messages], counts)
         return self._blocks(_Batch(events, received, messages[-1].ts_recv_ns, self._times, Origin.INPUT))
 

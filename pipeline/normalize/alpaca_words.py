@@ -17,6 +17,7 @@ from msgspec import Meta, Raw, Struct, field
 from msgspec.structs import astuple
 
 from pipeline.normalize.capture import Count
+from pipeline.normalize.strange_fields import StrangeFields, shape_of
 from pipeline.normalize.text import is_text
 from pipeline.ports import Channel
 from pipeline.units import ABSENT, INT64_MAX
@@ -212,7 +213,7 @@ class Unread(Struct):
     text: str
 
 
-_TEXT: Final = (
+Event = (
     Quote[str]
     | Trade[str]
     | Bar[str]
@@ -273,7 +274,7 @@ class Reader:
 
     def __init__(self, encoding: Encoding) -> None:
         library: Any = msgspec.json if encoding is Encoding.JSON else msgspec.msgpack
-        one: Any = _TEXT if encoding is Encoding.JSON else _STAMP
+        one: Any = Event if encoding is Encoding.JSON else _STAMP
         checked = _text_only if encoding is Encoding.JSON else lambda decode: decode
         self.message: Callable[[bytes], list[Any]] = checked(library.Decoder(list[one]).decode)
         self.parts: Callable[[bytes], list[Raw]] = checked(library.Decoder(list[Raw]).decode)
@@ -299,6 +300,18 @@ def is_control(payload: bytes, encoding: Encoding) -> bool:
     if place >= 0 and (encoding is Encoding.MSGPACK or payload[place + 6 : place + 7] == b'"'):
         return False
     return any(word in payload for word in _CONTROL)
+
+
+READ_OVER: Final = {"t": "r", "q": "r z"}
+"""Fields of the documentation that nobody here reads, as `shape_of` takes them."""
+
+_SHAPE: Final = shape_of(list[Event], READ_OVER)
+"""Of both encodings: they differ in what a time is, not in what there is."""
+
+
+def strange_fields(encoding: Encoding) -> StrangeFields:
+    """The canary of one feed."""
+    return StrangeFields(_SHAPE, msgspec.json.decode if encoding is Encoding.JSON else msgspec.msgpack.decode)
 
 
 READERS: Final = {encoding: Reader(encoding) for encoding in Encoding}

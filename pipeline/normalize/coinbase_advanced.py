@@ -9,6 +9,8 @@
     heartbeats         nothing; they tell the server's time, by which candles are over
     subscriptions      nothing; they tell which products have a book
     error              REJECTED with the venue's words
+    anything else      counted, and told as IGNORED once a minute at most; so is a field that nobody here knows (`unknown field
+                       ticker.events.tickers.xyz`), in the messages that are looked at for it, some of all
 
 `sequence_num` counts all messages of a connection. A jump means that messages are missing: a GAP_OPENED row tells how
 many, every book is invalid from there on, and `trouble` asks for a new connection. A message that comes again or late
@@ -66,6 +68,7 @@ class CoinbaseMessages:
         self._last_recv_ns = 0
         self._had_jump = False
         self._ignored: dict[str, int] = {}
+        self._strange = words.strange_fields()
         self._told_at_ns = 0
         self._quotes: list[Quote] = []
         self._tickers = Tickers(self._products)
@@ -97,6 +100,7 @@ class CoinbaseMessages:
         self._with_book.clear()
         self._next = -1
         self._told_at_ns = 0
+        self._strange.connected()
 
     def read(self, messages: Sequence[Message]) -> Blocks:
         """The events of these messages in their order."""
@@ -118,6 +122,8 @@ class CoinbaseMessages:
                 self._next += 1
                 self._last_recv_ns = ts_recv_ns
                 self._readers[type(message)](message, rows)
+        for what, count in self._strange.met(messages).items():
+            self._ignore(what, count)
         return self._batch(rows)
 
     def read_history(self, answers: Sequence[Answer]) -> Blocks:

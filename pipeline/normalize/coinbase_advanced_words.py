@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from pipeline.instruments import checked_symbol
+from pipeline.normalize.strange_fields import StrangeFields, shape_of
 from pipeline.ports import Channel
 from pipeline.units import INT64_MAX, MINUTE_NS
 
@@ -197,6 +198,20 @@ AnyMessage = (
 )
 
 MESSAGE: Final = msgspec.json.Decoder(AnyMessage)
+
+_CHANNELS_HEARD: Final = (BOOK_MESSAGES, TICKER, "market_trades", "candles", "status", "heartbeats", "subscriptions")
+READ_OVER: Final = dict.fromkeys(_CHANNELS_HEARD, "client_id") | {
+    "ticker.events.tickers": "type volume_24_h low_24_h high_24_h low_52_w high_52_w price_percent_chg_24_h",
+    "status.events.products": "base_currency base_increment display_name min_market_funds",
+}
+"""Fields of the documentation that nobody here reads, as `shape_of` takes them."""
+
+_SHAPE: Final = shape_of(AnyMessage, READ_OVER)
+
+
+def strange_fields() -> StrangeFields:
+    """The canary of one feed."""
+    return StrangeFields(_SHAPE, msgspec.json.decode)
 
 
 class Loose(msgspec.Struct, gc=False):

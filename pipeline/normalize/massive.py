@@ -9,7 +9,8 @@
               the same ones it is marked DUPLICATE
     LULD      a status LIMITS with both bands; the first of its indicators is `vendor_action`
     status    whatever is no success: REJECTED with the vendor's words; what is acknowledged the connection tells
-    NOI, FMV, LV, and what is unknown: counted, and told as IGNORED once a minute at most and on every connection
+    NOI, FMV, LV, and what is unknown: counted, and told as IGNORED once a minute at most and on every connection; a field that nobody
+              here knows (`unknown field Q.xyz`) is counted in the messages that are looked at for it, some of all
 
 Sizes are whole shares. Where the vendor gives a whole number beside one with a fraction (`s` and `ds`, `v` and `dv`), the whole
 one is taken as it is given, and prints with a fraction are counted as IGNORED `fraction of a share`; the two contradicting each
@@ -52,6 +53,7 @@ from pipeline.normalize.massive_words import (
     SecondBar,
     Status,
     Trade,
+    strange_fields,
 )
 from pipeline.normalize.text import is_text, no_text
 from pipeline.ports import Answer, Channel, Message
@@ -85,10 +87,12 @@ class MassiveMessages:
         self.trouble = ""
         """Always '': no sequence of Massive's tells of a loss."""
         self._known = Known()
+        self._strange = strange_fields()
 
     def connected(self) -> None:
         """A new connection: instruments keep their ids, bars their revisions."""
         self._known.left_out.hurry()
+        self._strange.connected()
 
     def expect(self, symbols: Sequence[str], ts_recv_ns: int) -> Blocks:
         """Definitions of new symbols, as `ports.Expecting` says."""
@@ -110,6 +114,8 @@ class MassiveMessages:
                 of_message = one_by_one(payload, EVENT)
             events += of_message
             counts.append(len(of_message))
+        for what, count in self._strange.met(messages).items():
+            self._known.left_out.add(what, count)
         if not events:
             return []
         recv_ns = integers([message.ts_recv_ns for message in messages])

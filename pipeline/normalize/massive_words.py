@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Final, NamedTuple
 
 from msgspec import Meta, Raw, Struct, field
-from msgspec.json import Decoder
+from msgspec.json import Decoder, decode
 
 from pipeline.codes import AssetClass
 from pipeline.instruments import WHOLE_STEP_NANO, Instrument, checked_symbol
+from pipeline.normalize.strange_fields import StrangeFields, shape_of
 from pipeline.ports import Channel, Topic
 from pipeline.units import ABSENT, INT64_MAX, MINUTE_NS, NANO, SECOND_NS
 
@@ -133,6 +134,17 @@ Event = Status | Quote | Trade | SecondBar | MinuteBar | Bands | Imbalance | Fai
 
 EVENTS: Final = Decoder(list[Event])
 EVENT: Final = Decoder(Event)
+
+_BAR_READ_OVER: Final = "av op a z otc dv dav"
+READ_OVER: Final = {"Q": "i z", "T": "z trfi trft", "A": _BAR_READ_OVER, "AM": _BAR_READ_OVER, "LULD": "z"}
+"""Fields of the documentation that nobody here reads, as `shape_of` takes them."""
+
+_SHAPE: Final = shape_of(list[Event], READ_OVER)
+
+
+def strange_fields() -> StrangeFields:
+    """The canary of one feed."""
+    return StrangeFields(_SHAPE, decode)
 
 
 class PastQuote(Struct, gc=False, omit_defaults=True):

@@ -278,8 +278,10 @@ def test_a_stamp_that_is_no_time_is_refused(raw):
     assert [row["kind"] for row in rows] == [Kind.INSTRUMENT, Kind.FEED, Kind.PRINT]
 
 
-def test_unknown_fields_are_nothing():
-    assert event(TRADE | {"r": "later", "new": {"deep": [1]}})["kind"] is Kind.PRINT
+def test_unknown_fields_are_told_and_cost_nothing():
+    printed, told = events(TRADE | {"r": "later", "new": {"deep": [1]}})
+    assert printed["kind"] is Kind.PRINT
+    assert (told["action"], told["text"]) == (FeedAction.IGNORED, "unknown field t.new")
 
 
 def test_messages_of_other_types_are_counted_and_told_now_and_then():

@@ -4,12 +4,12 @@ and held against what was really sent."""
 import dataclasses
 
 import pytest
-from live_sessions import Running, live_store, recording
+from live_sessions import Running, live_store, recording, rows
 from served_days import MARKET, Served, facts, live, served_facts
 
-from pipeline.codes import Kind, Side, StatusReason, TradingStatus
+from pipeline.codes import FeedAction, Kind, Side, StatusReason, TradingStatus
 from pipeline.log.reader import LogReader
-from pipeline.normalize import alpaca_out, coinbase_advanced_out, databento_out, massive_out
+from pipeline.normalize import alpaca_out, coinbase_advanced_out, databento_out, massive_out, strange_fields
 from pipeline.run.clock import ScaledClock
 from pipeline.run.feeds import feed_named
 from pipeline.run.verifying import verify
@@ -71,7 +71,8 @@ LOOPS = {
 
 
 @pytest.mark.parametrize("feed", LOOPS)
-def test_what_is_served_is_recorded_whole_and_verified_identical(feed, live_store):
+def test_what_is_served_is_recorded_whole_and_verified_identical(feed, live_store, monkeypatch):
+    monkeypatch.setattr(strange_fields, "FIRST", 10**9)
     day, venue, carried, as_said, time_steps = LOOPS[feed]
     tape = GeneratedTape(GeneratedMarket(day))
     with Served(tape, {feed: venue}, speed=SPEED) as served:
@@ -97,4 +98,6 @@ def test_what_is_served_is_recorded_whole_and_verified_identical(feed, live_stor
     for key in expected:
         assert recorded[key] == expected[key], key
     assert manifest.refused == (1 if feed == "databento" else 0)  # it has no SPY, and says so; others keep quiet
+    ignored = [row["text"] for row in rows(live_store, manifest, Kind.FEED) if row["action"] == FeedAction.IGNORED]
+    assert not [text for text in ignored if text.startswith("unknown field")]
     assert verify(live_store, manifest.id).identical
