@@ -144,11 +144,16 @@ class Tally:
 
     def applied(self, to: Manifest, *, parts: tuple[SealedPart, ...], sealed: Cursor) -> Manifest:
         """The manifest of the same log, sealed in these parts."""
+        return manifest.replaced(
+            self.counted(to), state="sealed", parts=parts, sealed=sealed, chain_head=sealed.chain.hex()
+        )
+
+    def counted(self, of: Manifest) -> Manifest:
+        """The manifest of the same log with what was counted."""
         times = self._times[True] or self._times[False] or [(0, 0)]
         seqs = self._seqs or [(0, 0)]
         return manifest.replaced(
-            to,
-            state="sealed",
+            of,
             kinds=self._kinds,
             inputs=self._inputs,
             derived=self._derived,
@@ -156,7 +161,4 @@ class Tally:
             last_seq=max(last for _, last in seqs),
             first_ts_ns=min(first for first, _ in times),
             last_ts_ns=max(last for _, last in times),
-            parts=parts,
-            sealed=sealed,
-            chain_head=sealed.chain.hex(),
         )

@@ -9,6 +9,7 @@ from pipeline.codes import Kind
 from pipeline.errors import ConfigError
 from pipeline.feeds.reference_tables import read_picks
 from pipeline.hours import Calendar, calendar_of
+from pipeline.log.counts import counted
 from pipeline.log.manifest import Manifest
 from pipeline.log.reader import LogReader, read_journal
 from pipeline.log.store import Store, checked_id
@@ -62,8 +63,8 @@ def import_picks(store: Store, path: Path, *, list_name: str, mapping: str = "",
 def picks(store: Store, from_day: date, to_day: date, *, names: Collection[str] = ()) -> dict[date, list[Pick]]:
     """What was picked on each day from the first to the last, both included, by the moment; days without a pick are left out.
 
-    Picked is what people's lists name, and what scanners added to the universe of sessions, while they were recorded or
-    in a scan that was kept. With `names` only lists and scanners of these names count. Raises ConfigError for a name that
+    Picked is what people's lists name, and what scanners added to the universe of sessions, while they were recorded (one
+    that is open counts as far as it came) or in a scan that was kept. With `names` only lists and scanners of these names count. Raises ConfigError for a name that
     nothing has.
     """
     if to_day < from_day:
@@ -77,8 +78,8 @@ def picks(store: Store, from_day: date, to_day: date, *, names: Collection[str] 
     for manifest, scanners in _scans(store):
         strange -= set(scanners)
         wanted = {number for number, name in enumerate(scanners, 1) if name in names}
-        if (wanted or not names) and _may_hold(manifest, from_day, to_day):
-            for number, pick in _stays(store, manifest):
+        if (wanted or not names) and _may_hold(known := counted(store, manifest), from_day, to_day):
+            for number, pick in _stays(store, known):
                 if (number in wanted or not names) and from_day <= pick.day <= to_day:
                     found.setdefault(pick.day, []).append(pick)
     if strange:
@@ -123,8 +124,11 @@ def _scans(store: Store) -> Iterator[tuple[Manifest, list[str]]]:
     A run of strategies behind a scanner is none: it is a test of them, and may have been given the very picks asked for.
     """
     for manifest in (*store.sessions(), *store.runs()):
-        if "universe" in manifest.kinds and (manifest.what == "session" or "scanners" in manifest.settings):
-            yield manifest, _names(manifest.settings)
+        names = _names(manifest.settings)
+        if manifest.what == "session" or "scanners" in manifest.settings:
+            may_have_picked = "universe" in manifest.kinds if manifest.is_closed else bool(names)
+            if may_have_picked:
+                yield manifest, names
 
 
 def _names(settings: Mapping[str, Any]) -> list[str]:

@@ -9,8 +9,9 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date
 from typing import Final, NamedTuple
 
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, CorruptError
 from pipeline.log import cache
+from pipeline.log.counts import counted
 from pipeline.log.manifest import Manifest
 from pipeline.log.reader import LogReader
 from pipeline.log.store import Store
@@ -71,9 +72,14 @@ def listed_days(
             told.append(f"{day}: nothing was picked")
     if not chosen:
         symbols = len({pick.symbol for of_day in found.values() for pick in of_day})
+        unsealed = (
+            f"; {_named(there.unsealed)} would, `tape sessions seal` it once nobody records it"
+            if there.unsealed
+            else ""
+        )
         raise ConfigError(
             f"--scanned {days}: {symbols} symbols were picked on {len(found)} days, and no sealed session holds data of them: "
-            f"`tape fetch --from-scan {days} --schema tbbo --budget USD` buys what is missing"
+            f"`tape fetch --from-scan {days} --schema tbbo --budget USD` buys what is missing{unsealed}"
         )
     return Chosen(chosen, told)
 
@@ -82,10 +88,13 @@ class _There:
     """Sessions, the last made first, and the symbols that each of them holds."""
 
     def __init__(self, store: Store, sessions: Iterable[Manifest], told: list[str]) -> None:
+        self.unsealed: list[str] = []
+        """Those that hold something of the moments asked for, and are left out since more may come."""
         self._store = store
-        self._sessions = sorted(sessions, key=lambda each: (-each.created_ns, each.id))
-        self._symbols: dict[str, frozenset[str]] = {}
         self._told = told
+        self._symbols: dict[str, frozenset[str]] = {}
+        newest = sorted(sessions, key=lambda each: (-each.created_ns, each.id))
+        self._sessions = [found for each in newest if (found := self._counted(each)) is not None]
 
     def at(self, from_ns: int, until_ns: int) -> Iterator[tuple[Manifest, frozenset[str]]]:
         """Those that have something from a moment until another, exclusive."""
@@ -99,9 +108,20 @@ class _There:
                     self._symbols[session.id] = self._read(session)
                 yield session, self._symbols[session.id]
 
+    def _counted(self, session: Manifest) -> Manifest | None:
+        """What is known of an open one is read from its journal."""
+        try:
+            return counted(self._store, session)
+        except CorruptError as error:
+            self._told.append(f"{session.id}: can't be read, so it is left out: {error}")
+            return None
+
     def _read(self, session: Manifest) -> frozenset[str]:
         if not cache.is_cacheable(session):
-            self._told.append(f"{session.id}: not sealed, so it is left out; `tape sessions seal` one that has ended")
+            self.unsealed.append(session.id)
+            self._told.append(
+                f"{session.id}: not sealed, so it is left out; `tape sessions seal {session.id}` once nobody records it"
+            )
             return frozenset()
         log = LogReader(self._store.folder(session.id), self._store.disk)
         return frozenset(str(row["symbol"]) for row in instruments_of(log, log.last_seq))

@@ -2,6 +2,7 @@
 
 from datetime import date
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
@@ -19,6 +20,8 @@ from pipeline.log.seal import seal
 from pipeline.log.store import Store
 from pipeline.normalize.reference_tables import moment_of
 from pipeline.provenance import Mode
+from pipeline.run.fold import FoldPlan
+from pipeline.run.following import ScannerPlan
 from pipeline.run.generating import record_generated
 from pipeline.run.picking import days_of, import_picks, picked
 from pipeline.run.scanners import load_scanner
@@ -62,9 +65,11 @@ def test_days_and_lists_can_be_chosen(store, picks):
         picked(store, *reversed(DAYS))
 
 
-def scanned_session(store, rows):
-    """A session into whose universe these (moment, symbol, action) came."""
-    manifest = store.create_session("scanned", mode=Mode.PAPER, created_ns=1)
+def scanned_session(store, rows, *, is_open=False):
+    """A session into whose universe these (moment, symbol, action) came; one that is open has not ended yet, or was killed."""
+    plan = FoldPlan((), {}, (ScannerPlan("mine.toml", 'name = "mine"\n'),))
+    settings = {"plan": msgspec.to_builtins(plan)} if is_open else {}
+    manifest = store.create_session("scanned", mode=Mode.PAPER, created_ns=1, settings=settings)
     symbols = sorted({symbol for _, symbol, _ in rows})
     ids = {symbol: number for number, symbol in enumerate(symbols, 1)}
     first_ns = moment_of(rows[0][0])
@@ -77,6 +82,7 @@ def scanned_session(store, rows):
         {
             "seq": 1,
             "ord": rank,
+            "scanner_id": 1,
             "ts_recv_ns": moment_of(at),
             "instrument_id": ids[symbol],
             "action": action,
@@ -88,6 +94,8 @@ def scanned_session(store, rows):
     with Journal.create(folder / JOURNAL, log_id=bytes.fromhex(manifest.log_id)) as journal:
         journal.append(FrameKind.INPUTS, [Block.from_rows(Kind.INSTRUMENT, defined)])
         journal.append(FrameKind.DERIVED, [Block.from_rows(Kind.UNIVERSE, universe)])
+    if is_open:
+        return manifest
     manifests.update(folder, store.disk, state="ended")
     return seal(folder, store.disk)
 
@@ -107,6 +115,19 @@ def test_what_a_scanner_added_was_picked(store, picks):
     import_picks(store, picks, list_name="mine", now_ns=1)
     assert picked(store, *DAYS)[date(2026, 11, 20)] == ["SCAN", "ABCD", "WXYZ", "LATE"]
     assert picked(store, *DAYS, names=["mine"])[date(2026, 11, 20)] == ["WXYZ", "ABCD"]
+
+
+def test_what_a_session_that_is_still_open_picked_so_far_counts(store):
+    added, dropped = UniverseAction.ADDED, UniverseAction.DROPPED
+    rows = [
+        ("2026-11-20T09:05:00Z", "SCAN", added),
+        ("2026-11-20T10:00:00Z", "SCAN", dropped),
+        ("2026-11-20T11:00:00Z", "ABCD", added),
+    ]
+    scanned_session(store, rows, is_open=True)
+    assert picked(store, *DAYS, names=["mine"]) == {date(2026, 11, 20): ["SCAN", "ABCD"]}
+    assert picked(store, *DAYS) == picked(store, *DAYS, names=["mine"])
+    assert picked(store, date(2026, 10, 1), date(2026, 10, 31)) == {}
 
 
 def test_lists_come_in_by_the_import_command(store, picks):

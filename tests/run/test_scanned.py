@@ -18,6 +18,7 @@ from pipeline.run.fold import Speed
 from pipeline.run.generating import record_generated
 from pipeline.run.importing import import_files
 from pipeline.run.picking import import_picks, picked
+from pipeline.run.recording import Recorder
 from pipeline.run.replaying import replay
 from pipeline.run.scanned import listed_days
 from pipeline.run.strategies import hearing, plan_of, strategy_file
@@ -353,6 +354,33 @@ def test_two_scanners_each_with_its_own_strategies_are_backtested_as_they_would_
     assert backtests(store)[0].scanner == "busy, other"
     refused = CliRunner().invoke(main, ["--home", str(store.home), *words[:6], "--strategy", "hold"])
     assert refused.exit_code == 2
+
+
+def interrupted(store, busy):
+    """A session whose recorder was left by an error in the middle of its day, its scanner's picks with it."""
+    take = Recorder.take
+
+    def failing(recorder, batch):
+        take(recorder, batch)
+        recorder.flush()
+        raise RuntimeError("power is gone")
+
+    plan = plan_of(FILES, PARAMS, [], [busy])
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(RuntimeError, match="power"):
+        patch.setattr(Recorder, "take", failing)
+        record_generated(store, Day(seed=3, quotes=1_500), plan, FILES, created_ns=5)
+    (manifest,) = [each for each in store.sessions() if each.state == "open"]
+    return manifest
+
+
+def test_picks_of_a_session_that_never_ended_are_traded_elsewhere_and_it_is_told_itself(store, busy):
+    manifest = interrupted(store, busy)
+    chosen = listed_days(store, RANGE, names=["busy"])
+    assert [day.session.id for day in chosen.days] == [store.sessions()[0].id]
+    told = f"{manifest.id}: not sealed, so it is left out; `tape sessions seal {manifest.id}` once nobody records it"
+    assert told in chosen.told
+    with pytest.raises(ConfigError, match=f"buys what is missing; {manifest.id} would, `tape sessions seal` it"):
+        listed_days(store, RANGE, [manifest], names=["busy"])
 
 
 def test_a_session_that_holds_nothing_to_trade_by_is_left_out(store, tmp_path):
