@@ -35,11 +35,19 @@ def show(home: str, name: str, as_json: bool) -> None:
 @click.argument("name", default="last")
 @click.pass_obj
 def seal(home: str, name: str) -> None:
-    """Turn the journal of an ended session NAME into Parquet."""
+    """Turn the journal of a session NAME into Parquet; one that its recorder left open, since it was killed, ends where it stopped."""
+    from pipeline.errors import ConfigError
     from pipeline.log import seal as sealing
+    from pipeline.run.continuing import end
 
     store = _store(home)
     manifest = store.find_one(name)
+    if not manifest.is_closed:
+        if manifest.what == "run":
+            raise ConfigError(f"{manifest.id} was never finished: delete it, and replay its session again")
+        end(store, manifest)
+        rest = ", without the rest of its files" if manifest.mode.value == "import" else ""
+        click.echo(f"{manifest.id}: nobody records it any more, so it ends where it stopped{rest}")
     held = store.lock(manifest.id)
     try:
         sealed = sealing.seal(store.folder(manifest.id), store.disk)

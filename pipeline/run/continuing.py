@@ -82,6 +82,18 @@ def opening_from(store: Store, name: str, plan: FoldPlan, strategy_files: Sequen
     )
 
 
+def end(store: Store, session: Manifest) -> None:
+    """End an open session, whose recorder was killed, where it stopped, by the code that recorded it.
+
+    Raises LockedError when it is being recorded, CorruptError.
+    """
+    with (
+        recorded_fold(store.folder(session.id), session) as fold,
+        opened(store, session, fold, is_resumed=True) as recorder,
+    ):
+        recorder.session_ns = recorder.session_ns or session.created_ns
+
+
 def begin(recorder: Recorder, start: Sequence[Mapping[str, Any]], opening: Opening) -> None:
     """The first inputs of a session that goes on: that it started, the state, the instruments as last defined.
 

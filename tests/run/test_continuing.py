@@ -10,8 +10,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 
 from pipeline.block import cut, row_count
+from pipeline.cli import main
 from pipeline.codes import Kind, SessionAction
 from pipeline.errors import ConfigError
 from pipeline.feeds.files import feed_of
@@ -209,6 +211,54 @@ def test_one_that_never_began_names_the_session_to_go_on_from(tmp_path):
     with pytest.raises(ConfigError, match=f"go on from {old}"):
         record_generated(store, DAY, plan, FILES, created_ns=3, continues=second)
     assert verify(store, record_generated(store, DAY, plan, FILES, created_ns=3, continues=old).id).identical
+
+
+def sealed(store, name):
+    return CliRunner().invoke(main, ["--home", str(store.home), "sessions", "seal", name])
+
+
+def test_a_killed_session_is_ended_and_sealed_where_it_stopped(tmp_path):
+    old = killed_session(tmp_path, 300)
+    store = Store(tmp_path)
+    last_seq = LogReader(store.folder(old)).last_seq
+    ran = sealed(store, old)
+    assert ran.exit_code == 0, ran.output
+    assert f"{old}: nobody records it any more, so it ends where it stopped\n" in ran.output
+    manifest = store.manifest(old)
+    assert (manifest.state, manifest.inputs) == ("sealed", last_seq + 2)  # that it went on, and that it ended
+    assert verify(store, old).identical
+    assert verify(store, old, always_apart=True).identical
+    assert check(store).sound
+
+
+def test_one_that_is_being_recorded_is_left_alone(tmp_path):
+    store = Store(tmp_path)
+    manifest = store.create_session("busy", mode=Mode.PAPER, created_ns=1)
+    with opened(store, manifest, None):
+        ran = sealed(store, manifest.id)
+        assert ran.exit_code == 2
+        assert store.manifest(manifest.id).state == "open"
+
+
+def test_an_import_that_was_cut_and_a_session_that_never_began_are_ended_too(tmp_path):
+    store = Store(tmp_path)
+    never = store.create_session("never", mode=Mode.PAPER, created_ns=DAY.starts_ns)
+    assert sealed(store, never.id).exit_code == 0
+    assert store.manifest(never.id).first_ts_ns == DAY.starts_ns
+    made = store.create_session("cut", mode=Mode.IMPORT, created_ns=1)
+    with pytest.raises(RuntimeError, match="power"), opened(store, made, None) as recorder:
+        recorder.session_ns = DAY.starts_ns
+        recorder.say(start_rows({}, {}, seed=0))
+        for piece in pieces(merged([GeneratedDay(DAY)])):
+            recorder.take(piece)
+            recorder.flush()
+            _loses_power()
+    ran = sealed(store, made.id)
+    assert ran.exit_code == 0, ran.output
+    assert "so it ends where it stopped, without the rest of its files" in ran.output
+    for name in (never.id, made.id):
+        assert store.manifest(name).state == "sealed"
+        assert verify(store, name).identical
 
 
 def _loses_power(*_):
