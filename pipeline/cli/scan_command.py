@@ -1,9 +1,13 @@
 """`tape scan`: what a scanner picks now, or would have picked at a moment of a recorded session, and why not the others."""
 
+import signal
 import time
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from datetime import datetime, tzinfo
+from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -39,7 +43,7 @@ _SHOWN: Final = ("picked", "near_miss", "not_ranked")
 )
 @click.option("--feed", metavar="NAME[=URL]", help="of now: massive or alpaca  [default: that whose key is there]")
 @click.option("--symbols", multiple=True, metavar="A,B", help="of now: these alone  [default: all]")
-@click.option("--every", metavar="EVERY", help="of now: again and again, e.g. 5s, until Ctrl-C")
+@click.option("--every", metavar="EVERY", help="of now: again and again, e.g. 5s, until Ctrl-C or SIGTERM")
 @click.option("--until", metavar="TIME", help="of now: when --every ends")
 @click.option("--clock", metavar="START@RATE", help="of now: for served days, as tape record has it")
 @click.option("--tz", metavar="ZONE", help="clocks to read and tell times by  [default: the exchange's]")
@@ -145,8 +149,26 @@ def _scan_now(
         if not asked.as_json and not asked.symbol and not asked.is_funnel and found.funnel:
             _show_funnel(found)
 
-    with now.clock.kept() if isinstance(now.clock, ServedClock) else nullcontext():
-        scan_now(store, now, seen, is_kept=is_kept)
+    with now.clock.kept() if isinstance(now.clock, ServedClock) else nullcontext(), _asked_by_signals() as ended:
+        scan_now(store, now, seen, is_kept=is_kept, asked=ended, told=partial(click.echo, err=True))
+
+
+@contextmanager
+def _asked_by_signals() -> Iterator[Event]:
+    """Set by the first Ctrl-C or SIGTERM, so that a session that is kept is sealed; a second one stops at once."""
+    asked = Event()
+
+    def ask(_number: int, _frame: object) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _refuse_unheard(symbol: str | None, *, is_funnel: bool, is_all: bool, as_json: bool) -> None:

@@ -3,8 +3,10 @@
 import dataclasses
 import json
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from datetime import date
 from typing import NamedTuple
@@ -32,6 +34,7 @@ from pipeline.simulator.alpaca import AlpacaVenue
 from pipeline.simulator.days import DAYS, GeneratedMarket
 from pipeline.simulator.massive import MassiveVenue
 from pipeline.simulator.served import GeneratedTape
+from pipeline.simulator.venue import HttpAnswer
 from pipeline.units import HOUR_NS, MINUTE_NS, NANO, iso_from_ns
 
 __all__ = ["live_store"]
@@ -235,23 +238,145 @@ def test_a_slow_answer_is_waited_for_before_the_scanner_looks(live_store, scanne
     assert len(found.listed) == 3
 
 
-def test_ctrl_c_ends_following_and_what_was_kept_is_sealed(live_store, market, scanner):
-    told_facts(live_store, market.tape)
+def followed_until(number, store, market, scanner):
+    """Follow and keep in a process of its own, which gets a signal when it has looked twice; what it saw, and its exit code."""
     words = [*words_of(market, scanner), "--every", "2s", "--keep", "--json"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "pipeline.cli", "--home", str(live_store.home), *words],
+        [sys.executable, "-m", "pipeline.cli", "--home", str(store.home), *words],
         stdout=subprocess.PIPE,
         text=True,
     )
     try:
         looks = [json.loads(process.stdout.readline()) for _ in range(2)]
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         process.communicate(timeout=120)
     finally:
         process.kill()
         process.wait()
-    assert process.returncode == 0
+    return looks, process.returncode
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_following_and_what_was_kept_is_sealed(live_store, market, scanner, number):
+    told_facts(live_store, market.tape)
+    looks, code = followed_until(number, live_store, market, scanner)
+    assert code == 0
     (session,) = live_store.sessions()
     assert {look["session"] for look in looks} == {session.id}
     assert session.state == "sealed"
     assert verify(live_store, session.id).identical
+
+
+def test_what_a_killed_scan_kept_is_sealed_when_it_is_asked_for(live_store, market, scanner):
+    told_facts(live_store, market.tape)
+    _, code = followed_until(signal.SIGKILL, live_store, market, scanner)
+    assert code == -signal.SIGKILL
+    (session,) = live_store.sessions()
+    assert session.state == "open"
+    result = tape_command(live_store, "sessions", "seal", session.id)
+    assert result.exit_code == 0, result.output
+    assert live_store.manifest(session.id).state == "sealed"
+    assert verify(live_store, session.id, always_apart=True).identical
+    assert scan(live_store, session.id, load_scanner(scanner)).listed
+
+
+class FailingMassive(MassiveVenue):
+    """Massive that answers GETs with a status as long as it has one; `asked` counts them."""
+
+    status, asked = 0, 0
+
+    def get(self, path, query, headers, history):
+        self.asked += 1
+        return HttpAnswer(self.status, b"", {}) if self.status else super().get(path, query, headers, history)
+
+
+@pytest.fixture
+def failing():
+    """A served market that fails as told; the venue, and its address."""
+    tape, venue = GeneratedTape(GeneratedMarket(DAY)), FailingMassive()
+    with Served(tape, {"massive": lambda _: venue}, speed=2_000.0, clients_first=0) as served:
+        assert served.is_served.wait(240)
+        yield venue, tape, f"massive={served.urls['massive']}"
+
+
+def following(scanner, address):
+    now = now_of(scanner_plan(scanner), feed=address, symbols=(), every="5s", until=None, clock=None)
+    return dataclasses.replace(now, clock=ScaledClock(ENDED_NS, 20.0))
+
+
+@pytest.mark.parametrize("is_down_first", [False, True])
+def test_a_vendor_that_fails_meanwhile_is_told_once_and_that_it_answers_again_too(
+    live_store, scanner, failing, is_down_first
+):
+    venue, tape, address = failing
+    told_facts(live_store, tape)
+    asked, told, seen = threading.Event(), [], []
+    steps = ([503] * 3 if is_down_first else []) + [0, 0, 503, 503, 503, 0, 0]
+    venue.status = steps[0]
+
+    def look(found):
+        seen.append(found)
+        if len(seen) < len(steps):
+            venue.status = steps[len(seen)]
+        else:
+            asked.set()
+
+    scan_now(live_store, following(scanner, address), look, told=told.append, asked=asked)
+    assert len(seen) == len(steps)
+    failed = ["no snapshot, it is asked again and again", "snapshots are there again"]
+    assert [line.split(": ")[1] for line in told] == failed * (2 if is_down_first else 1)
+    assert "HTTP status 503" in told[0]
+    assert len(seen[-1].listed) == 3
+
+
+@pytest.mark.parametrize("is_kept", [False, True])
+def test_following_ends_at_once_when_the_first_answer_is_a_refusal(live_store, scanner, failing, is_kept):
+    venue, _, address = failing
+    venue.status = 403
+    told, seen = [], []
+    with pytest.raises(TheirsError, match=r"massive: http://127.0.0.1:\d+/.*HTTP status 403"):
+        scan_now(live_store, following(scanner, address), seen.append, told=told.append, is_kept=is_kept)
+    assert (told, seen, venue.asked) == ([], [], 1)
+    assert live_store.sessions() == []
+
+
+def test_a_refusal_later_on_is_told_and_asked_again(live_store, scanner, failing):
+    venue, tape, address = failing
+    told_facts(live_store, tape)
+    asked, told, seen = threading.Event(), [], []
+
+    def look(found):
+        seen.append(found)
+        venue.status = 403
+        if len(seen) == 3:
+            asked.set()
+
+    scan_now(live_store, following(scanner, address), look, told=told.append, asked=asked)
+    assert len(told) == 1
+    assert "HTTP status 403" in told[0]
+
+
+def test_following_a_host_that_there_is_not_ends_at_once(live_store, scanner, monkeypatch):
+    """The name is looked up as any other; only whom the machine would ask is not there."""
+
+    def unknown(*_, **__):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("MASSIVE_API_KEY", "mine")
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with pytest.raises(TheirsError, match="Name or service not known"):
+        scan_now(live_store, following(scanner, "massive=wss://nowhere.massive.com/stocks"), lambda _: None)
+
+
+def test_a_scan_of_once_that_is_asked_to_end_before_its_answer_leaves_nothing(live_store, scanner):
+    tape, venue = GeneratedTape(GeneratedMarket(DAY)), SlowMassive()
+    asked = threading.Event()
+    asked.set()
+    with Served(tape, {"massive": lambda _: venue}, speed=2_000.0, clients_first=0) as served:
+        text = f"massive={served.urls['massive']}"
+        now = now_of(scanner_plan(scanner), feed=text, symbols=(), every=None, until=None, clock=None)
+        with pytest.raises(KeyboardInterrupt):
+            scan_now(live_store, now, lambda _: None, is_kept=True, asked=asked)
+    assert live_store.sessions() == []
