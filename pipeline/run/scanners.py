@@ -1,5 +1,6 @@
 """Scanners by their files: a definition in TOML, with the fields of its own or the list of symbols that stand beside it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +31,20 @@ def scanner_plan(path: Path) -> ScannerPlan:
     plan = _read(path)
     scanner_of(plan)
     return msgspec.structs.replace(plan, file=path.name, fields_file=Path(plan.fields_file).name)
+
+
+def scanner_plans(paths: Sequence[Path]) -> list[ScannerPlan]:
+    """The scanners of one session. Raises as `load_scanner` does, and ConfigError for two of one name: their picks are told apart by it."""
+    plans = [scanner_plan(path) for path in paths]
+    first: dict[str, Path] = {}
+    for path, plan in zip(paths, plans, strict=True):
+        name = tables_of(plan.text, str(path))["name"]
+        if name in first:
+            raise ConfigError(
+                f"{path}: name: {name!r} is that of {first[name]} too; accepted is a name of its own for each scanner of a session"
+            )
+        first[name] = path
+    return plans
 
 
 def text_of(path: Path) -> str:

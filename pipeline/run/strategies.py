@@ -17,7 +17,7 @@ from pipeline.run.code import ROOT, Code, place_of
 from pipeline.run.fold import FoldPlan, StrategyPlan
 from pipeline.run.following import ScannerPlan
 from pipeline.run.loading import load_module, load_strategy, strategy_in
-from pipeline.run.scanners import no_such_file, scanner_plan
+from pipeline.run.scanners import no_such_file, scanner_plans
 
 _FLATTENED: Final = 1
 """Of the setting `universe`: who is dropped is flattened."""
@@ -85,7 +85,7 @@ def plan_of(
         entries.append(StrategyPlan(strategy.name, place_of(path), given_, bars, number))
     engine = EngineSettings.from_dict({name: _number(name, value) for name, value in map(_split, settings)})
     plan = FoldPlan(tuple(entries), engine.as_dict())
-    return hearing(plan, *map(scanner_plan, scanners)) if scanners else plan
+    return hearing(plan, *scanner_plans(scanners)) if scanners else plan
 
 
 def hearing(plan: FoldPlan, *scanners: ScannerPlan) -> FoldPlan:

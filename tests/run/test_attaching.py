@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.errors import ConfigError
 from pipeline.run.attaching import attached
-from pipeline.run.strategies import strategy_file
+from pipeline.run.strategies import plan_of, strategy_file
 
 
 def files(*names):
@@ -44,6 +44,17 @@ def test_several_scanners_have_each_its_own():
 def test_what_could_mean_two_things_is_refused(scanners, strategies, why):
     with pytest.raises(ConfigError, match=why):
         attached(scanners, strategies)
+
+
+def test_two_scanners_of_one_name_are_no_session(tmp_path):
+    one, other = tmp_path / "one.toml", tmp_path / "other.toml"
+    for path in (one, other):
+        path.write_text('name = "mine"\nsymbols = ["ABCD"]\n')
+    with pytest.raises(ConfigError) as refused:
+        plan_of(files("hold", "ema_cross"), [], [], [one, other], [1, 2])
+    assert str(refused.value) == (
+        f"{other}: name: 'mine' is that of {one} too; accepted is a name of its own for each scanner of a session"
+    )
 
 
 def test_settings_go_with_strategies_that_scanners_name():
