@@ -13,6 +13,7 @@ from pipeline.log.counts import counted
 from pipeline.log.manifest import Manifest
 from pipeline.log.reader import LogReader, read_journal
 from pipeline.log.store import Store, checked_id
+from pipeline.names import did_you_mean, listed
 from pipeline.normalize.picks import PICKED
 from pipeline.normalize.reference import new_york_ns
 from pipeline.run.referencing import ImportedFacts, append, read_facts
@@ -64,26 +65,30 @@ def picks(store: Store, from_day: date, to_day: date, *, names: Collection[str] 
     """What was picked on each day from the first to the last, both included, by the moment; days without a pick are left out.
 
     Picked is what people's lists name, and what scanners added to the universe of sessions, while they were recorded (one
-    that is open counts as far as it came) or in a scan that was kept. With `names` only lists and scanners of these names count. Raises ConfigError for a name that
-    nothing has.
+    that is open counts as far as it came) or in a scan that was kept. With `names` only lists and scanners of these names
+    count. Raises ConfigError for a name that nothing has, with the nearest that something has.
     """
     if to_day < from_day:
         raise ConfigError(f"{from_day}..{to_day}: the last day is before the first")
-    strange = set(names)
+    there: dict[str, None] = {}
     found: dict[date, list[Pick]] = {}
     for name, pick in _listed(store):
-        strange.discard(name)
+        there[name] = None
         if from_day <= pick.day <= to_day and (not names or name in names):
             found.setdefault(pick.day, []).append(pick)
     for manifest, scanners in _scans(store):
-        strange -= set(scanners)
+        there |= dict.fromkeys(scanners)
         wanted = {number for number, name in enumerate(scanners, 1) if name in names}
         if (wanted or not names) and _may_hold(known := counted(store, manifest), from_day, to_day):
             for number, pick in _stays(store, known):
                 if (number in wanted or not names) and from_day <= pick.day <= to_day:
                     found.setdefault(pick.day, []).append(pick)
-    if strange:
-        raise ConfigError(f"{min(strange)!r}: no list and no scanner of that name picked anything in this store")
+    if strange := set(names) - there.keys():
+        name, choices = min(strange), sorted(there)
+        raise ConfigError(
+            f"--picks {name!r}: no list and no scanner of that name picked anything in this store; "
+            f"there is {listed(choices)}{did_you_mean(name, choices)}"
+        )
     return {day: sorted(of_day) for day, of_day in sorted(found.items())}
 
 

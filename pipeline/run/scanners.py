@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -55,6 +55,8 @@ def text_of(path: Path) -> str:
         raise no_such_file(path, "no such file") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: byte {error.start}: not UTF-8") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}; accepted is a file") from None
 
 
 def no_such_file(path: Path, what: str) -> NotFoundError:
@@ -68,7 +70,7 @@ def no_such_file(path: Path, what: str) -> NotFoundError:
 def _read(path: Path) -> ScannerPlan:
     text = text_of(path)
     tables = tables_of(text, str(path))
-    listed, own = (path.parent / name if isinstance(name, str) and name else None for name in map(tables.get, _BESIDE))
+    listed, own = (_beside(path, key, tables.get(key)) for key in _BESIDE)
     if is_list(text, str(path)):
         return ScannerPlan(str(path), text, text_of(listed) if listed else "")
     from pipeline.run.trading_days import special_days  # noqa: PLC0415  # its library takes 0.3 s to load
@@ -82,7 +84,21 @@ def _read(path: Path) -> ScannerPlan:
     )
 
 
-_BESIDE: Final = ("symbols_file", "own_fields")
+_BESIDE: Final = {"symbols_file": "", "own_fields": ".py"}
+"""Keys that name a file beside the definition, and how its name ends."""
+
+
+def _beside(path: Path, key: str, name: Any) -> Path | None:
+    """The file that a key of a definition names. Raises NotFoundError, ConfigError; for what is no name whoever reads the definition."""
+    if not isinstance(name, str) or not name.strip():
+        return None
+    beside, suffix = path.parent / name, _BESIDE[key]
+    what = f"a {suffix} file" if suffix else "a file"
+    if not name.isprintable() or beside.is_dir() or beside.suffix != (suffix or beside.suffix):
+        raise ConfigError(f"{path}: {key}: {name!r}: accepted is the name of {what} beside this one")
+    if not beside.is_file():
+        raise no_such_file(beside, f"no such file, and {key} of {path.name} names it")
+    return beside
 
 
 def _checked_fields(path: Path) -> tuple[Field, ...]:

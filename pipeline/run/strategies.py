@@ -22,6 +22,9 @@ from pipeline.run.scanners import no_such_file, scanner_plans
 _FLATTENED: Final = 1
 """Of the setting `universe`: who is dropped is flattened."""
 
+_WHOLE: Final = frozenset(field.name for field in msgspec.structs.fields(EngineSettings) if field.type is int)
+"""Settings that count something."""
+
 BARS: Final = "bars"
 """A parameter that every strategy with bars has, unless it has one of its own by that name."""
 
@@ -158,6 +161,9 @@ def _split(text: str) -> tuple[str, str]:
 
 def _number(name: str, text: str) -> int | float:
     try:
-        return int(text) if text.lstrip("+-").isdigit() else float(text)
+        number = int(text) if text.lstrip("+-").isdigit() else float(text)
     except ValueError:
         raise ConfigError(f"engine setting {name}={text}: accepted is a number") from None
+    if name in _WHOLE and isinstance(number, float) and not number.is_integer():
+        raise ConfigError(f"engine setting {name}={text}: accepted is a whole number")
+    return number

@@ -57,6 +57,13 @@ def test_two_scanners_of_one_name_are_no_session(tmp_path):
     )
 
 
+@pytest.mark.parametrize("text", ["9.5", "1e-3", "inf", "nan"])
+def test_a_setting_that_counts_is_refused_what_is_no_whole_number(text):
+    with pytest.raises(ConfigError, match=f"^engine setting entry_from_minute={text}: accepted is a whole number$"):
+        plan_of(files("hold"), [], [f"entry_from_minute={text}"])
+    assert plan_of(files("hold"), [], ["entry_from_minute=570", "fee_bps=0.5"]).settings["entry_from_minute"] == 570
+
+
 def test_settings_go_with_strategies_that_scanners_name():
     from pipeline.run.asking import recording_of  # noqa: PLC0415 - beside its only use
 

@@ -58,8 +58,8 @@ def test_days_and_lists_can_be_chosen(store, picks):
     import_picks(store, picks, list_name="mine", now_ns=1)
     assert list(picked(store, date(2026, 11, 21), date(2026, 11, 23))) == [date(2026, 11, 23)]
     assert picked(store, *DAYS, names=["mine"]) == picked(store, *DAYS)
-    with pytest.raises(ConfigError, match="'other': no list and no scanner of that name"):
-        picked(store, *DAYS, names=["other"])
+    with pytest.raises(ConfigError, match=r"--picks 'mime': no list .* there is mine; did you mean mine\?"):
+        picked(store, *DAYS, names=["mime"])
     assert picked(Store(store.home / "none"), *DAYS) == {}
     with pytest.raises(ConfigError, match="the last day is before the first"):
         picked(store, *reversed(DAYS))

@@ -331,6 +331,39 @@ def test_a_file_of_fields_that_is_not_there_is_told(tmp_path):
         load_scanner(tmp_path / "x.toml")
 
 
+@pytest.mark.parametrize(
+    ("key", "name", "accepted"),
+    [
+        ("own_fields", ".", "the name of a .py file"),
+        ("own_fields", "own.txt", "the name of a .py file"),
+        ("own_fields", "own\\u0000.py", "the name of a .py file"),
+        ("symbols_file", ".", "the name of a file"),
+        ("symbols_file", "..", "the name of a file"),
+    ],
+)
+def test_what_names_no_file_beside_a_definition_is_told_with_its_key(tmp_path, key, name, accepted):
+    path = tmp_path / "x.toml"
+    path.write_text(f'name = "x"\n{key} = "{name}"\n')
+    with pytest.raises(ConfigError) as refused:
+        load_scanner(path)
+    told = str(refused.value)
+    assert told.startswith(f"{path}: {key}: ")
+    assert told.endswith(f"accepted is {accepted} beside this one")
+    assert len(told.splitlines()) == 1
+
+
+def test_a_definition_that_is_a_folder_or_nearly_named_is_told(tmp_path):
+    with pytest.raises(ConfigError, match="Is a directory; accepted is a file"):
+        load_scanner(tmp_path)
+    (tmp_path / "mine.csv").write_text("ABCD\n")
+    (tmp_path / "x.toml").write_text('name = "x"\nsymbols_file = "mime.csv"')
+    with pytest.raises(
+        NotFoundError,
+        match=r"mime\.csv: no such file, and symbols_file of x\.toml names it; did you mean .*mine\.csv\?",
+    ):
+        load_scanner(tmp_path / "x.toml")
+
+
 def test_a_list_of_symbols_is_a_scanner_as_well(generated, tmp_path):
     symbols = ask(generated, "--config", str(PRESETS / "gappers.toml"), "--all")["candidates"]
     names = [symbols[3]["symbol"], symbols[0]["symbol"], "NOTHERE"]
