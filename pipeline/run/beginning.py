@@ -23,7 +23,7 @@ from pipeline.ports import Channel
 from pipeline.provenance import Mode
 from pipeline.run.clock import Ticking
 from pipeline.run.code import Code
-from pipeline.run.continuing import Opening, begin, opening_from
+from pipeline.run.continuing import Opening, begin, decides, opening_from
 from pipeline.run.environment import machine, packages
 from pipeline.run.fold import FoldPlan, LocalFold
 from pipeline.run.halting import halted
@@ -32,7 +32,6 @@ from pipeline.run.missing import Since, missing_in
 from pipeline.run.picks import PICKED_BY, Picks
 from pipeline.run.recording import SHELL_KINDS, Recorder, opened, start_rows
 from pipeline.run.strategies import strategy_entries
-from pipeline.run.verifying import recorded_plan
 from pipeline.units import HOUR_NS, NANO
 
 RESUMED_WITHIN_NS: Final = 12 * HOUR_NS
@@ -161,7 +160,7 @@ def _picks(log: LogReader, recording: Recording) -> Picks:
 
 def _opening(store: Store, unfinished: Manifest, recording: Recording) -> Opening | None:
     """The state to go on with; None where nothing decided, so there is none."""
-    if not recorded_plan(unfinished).strategies:
+    if not decides(unfinished):
         return None
     return opening_from(store, unfinished.id, recording.plan, recording.strategy_files)
 

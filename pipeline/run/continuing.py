@@ -52,7 +52,7 @@ def opening_from(store: Store, name: str, plan: FoldPlan, strategy_files: Sequen
     recorded, CorruptError.
     """
     old = store.find_one(name)
-    if old.what != "session" or not recorded_plan(old).strategies:
+    if old.what != "session" or not decides(old):
         raise ConfigError(f"{old.id}: it decided nothing, so there is no state to go on with")
     if "continues" in old.settings and not _has_begun(store, old):
         origin = msgspec.to_builtins(old.settings["continues"])["session"]
@@ -80,6 +80,12 @@ def opening_from(store: Store, name: str, plan: FoldPlan, strategy_files: Sequen
         rows=rows,
         instruments=instruments_of(log, log.last_seq),
     )
+
+
+def decides(session: Manifest) -> bool:
+    """Whether strategies or scanners ran in it, so that there is something to go on with."""
+    plan = recorded_plan(session)
+    return bool(plan.strategies or plan.scanners)
 
 
 def end(store: Store, session: Manifest) -> None:

@@ -153,8 +153,9 @@ def test_a_strategy_that_fails_is_stopped_everywhere_and_the_others_go_on_over_h
     assert verify(live_store, manifest.id).identical
 
 
+@pytest.mark.parametrize("files", [FILES, ()], ids=["hold", "nobody"])
 def test_a_session_that_goes_on_with_another_scanner_begins_its_list_anew_and_keeps_what_is_held(
-    live_store, scanner, strategy
+    live_store, scanner, files
 ):
     """`hold` buys what it hears first; the second scanner picks nothing of what the first one did."""
 
@@ -164,7 +165,6 @@ def test_a_session_that_goes_on_with_another_scanner_begins_its_list_anew_and_ke
                 yield f"{symbol} {price + turn % 3}".encode()
             await asyncio.sleep(0.05)
 
-    files = FILES
     with Server(script) as server:
         first = scanned(server, files, [scanner("first", 4e-7)], ("A", "B", "C"))
         running = Running(live_store, first)
@@ -192,5 +192,6 @@ def test_a_session_that_goes_on_with_another_scanner_begins_its_list_anew_and_ke
     }
     assert names == before
     assert verify(live_store, manifest.id).identical
+    assert live_store.manifest(old).state == "sealed"
     assert verify(live_store, old).identical
     assert actions(live_store, manifest).count(FeedAction.DECLARED) == 1
