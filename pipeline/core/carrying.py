@@ -84,7 +84,7 @@ def _touched(record: Record, table: Rows, but_for: Sequence[str]) -> Rows:
 def _memory(snapshot: Snapshot, plans: Sequence[Plan], i: int) -> Iterator[tuple[str, str]]:
     """What one strategy remembers: who it is first, so that whoever can't use it knows."""
     strategy, params = plans[i].strategy, plans[i].params
-    yield f"strategy/{strategy.name}", json.dumps({"params": params.as_dict(), "layout": _layout(strategy)})
+    yield f"strategy/{strategy.name}", identity_of(strategy, params)
     if strategy.shared_record:
         packed = np.frombuffer(snapshot.shared[i], strategy.shared_record.dtype)
         yield f"shared/{strategy.name}", text_of(strategy.shared_record, packed)
@@ -95,6 +95,11 @@ def _memory(snapshot: Snapshot, plans: Sequence[Plan], i: int) -> Iterator[tuple
         if id_ in snapshot.symbols and cells["is_started"][place] and cells["standing"][place] != WAITING:
             gate = int(cells["gate"][place])
             yield f"state/{strategy.name}/{id_}", text_of(strategy.record, row, gate=gate)
+
+
+def identity_of(strategy: Any, params: Any) -> str:
+    """What must be the same for a strategy to remember what another one knew: JSON of its parameters, and of what it remembers."""
+    return json.dumps({"params": params.as_dict(), "layout": _layout(strategy)})
 
 
 def take_over(world: World, cells: Cells, notice: SessionNotice, add_instrument: Callable[[int, str], None]) -> None:
@@ -173,8 +178,8 @@ def _stay(world: World, running: Running, instrument_id: int) -> None:
 
 def _take_strategy(world: World, _: Cells, running: Running, text: str) -> None:
     identity = json.loads(text)
-    same = (identity["params"], identity["layout"]) == (running.params.as_dict(), _layout(running.strategy))
-    world.runs[running.strategy_id].takes_state = same
+    own = json.loads(identity_of(running.strategy, running.params))
+    world.runs[running.strategy_id].takes_state = all(identity[name] == value for name, value in own.items())
 
 
 def _take_shared(world: World, _: Cells, running: Running, text: str) -> None:

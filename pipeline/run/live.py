@@ -16,6 +16,7 @@ from typing import Final
 
 from pipeline.block import Block
 from pipeline.codes import FeedAction, RequestAction, SessionAction
+from pipeline.core.settings import EngineSettings
 from pipeline.feeds.facts import Fact
 from pipeline.feeds.inbox import Inbox, Item
 from pipeline.instruments import Instrument
@@ -108,7 +109,8 @@ def record(
             Listening(recording, inbox, symbols, session.missing, session.intake.recalled, known) as listening,
         ):
             session.intake.progress = listening.progress
-            loop = _Loop(recording, session, inbox, listening, ending, store, Warming(fold.plans, recording.vendors))
+            warming = Warming(fold.plans, recording.vendors, EngineSettings.from_dict(recording.plan.settings))
+            loop = _Loop(recording, session, inbox, listening, ending, store, warming)
             loop.run()
             ending.lag_s_max = loop.lag_s_max
     ending.sealing = session.recorder.sealing.trouble
