@@ -110,12 +110,12 @@ input, `run.moments` and `run.moves` read what is found there by its `run.outlin
 remarks. `run.backtesting` runs a grid that `run.sweeping` reads over many sessions, or over what was picked of them by `run.scanned`: a `run.cell` is a function, a
 `run.worker` the process it runs in, `run.crew` hands them out, `run.tally` counts what they come to, `run.overnight` carries positions from one to the next. `run.scanners` come from files, `run.attaching` says who stands behind them,
 and `run.scanning` is one over a session, `run.scanning_now` one over what a vendor answers. `run.pages`, `run.feeds_page` and `run.scanner_page` write
-what the code says of itself. A live session (`run.live`) is what was asked for (`run.asking`) of which `run.feeds`; `run.beginning` finds the one that goes on, of which `run.missing` tells since when, `run.listening` holds
+what the code says of itself. A live session (`run.live`) is what was asked for (`run.asking`) of which `run.feeds`; `run.accounts` say what it trades on, `run.beginning` finds the one that goes on, of which `run.missing` tells since when, `run.listening` holds
 the sockets, `run.intake` makes inputs of what came, `run.picks` are what a scanner picked of it, by `run.warming` strategies are given the `run.warm_rows` they wait for, and what they missed by their `run.standings`, of a `normalize.coarser` kind where need be, all of it kept as it came by `run.rawness` for `run.renormalizing`; `run.glimpse` is what is seen of it.
 A recording goes by a `run.clock`, connects with `run.keys`, on the days of a `run.schedule`, which are `run.trading_days`, one after the other by `run.daily`; `run.notifying` tells
 who is not looking, `run.halting` is the kill switch, which `run.guarding` throws when a day's loss is reached, `run.telling` checks what a request is about.
 People speak to it through the commands: `cli.demo_command`, `cli.import_command`, `cli.replay_command`,
 `cli.backtest_command`, `cli.backtests_command`, `cli.verify_command`, `cli.diff_command`, `cli.state_command`, `cli.sql_command`,
 `cli.check_command`, `cli.sessions_command`, `cli.runs_command`, `cli.note_command`, `cli.strategies_command`, `cli.strategy_command`,
-`cli.docs_command`, `cli.scan_command`, `cli.record_command` with its `cli.view`, `cli.renormalize_command`, `cli.serve_command`, `cli.halt_command`, `cli.tell_command`, `cli.fetch_command`, `cli.reference_command`, which print by `cli.show`.
+`cli.docs_command`, `cli.scan_command`, `cli.record_command` with its `cli.view`, `cli.renormalize_command`, `cli.serve_command`, `cli.halt_command`, `cli.accounts_command`, `cli.tell_command`, `cli.fetch_command`, `cli.reference_command`, which print by `cli.show`.
 """

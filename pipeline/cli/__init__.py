@@ -22,6 +22,7 @@ _EVERY_DAY: Final = {
     "sql": "ask the tape",
 }
 _MORE: Final = {
+    "accounts": "what outlives a session: cash, positions; list, show, set",
     "backtest": "many sessions and parameters, a row for each",
     "backtests": "list, show, delete",
     "check": "find every damaged byte of the store; salvage what is whole",

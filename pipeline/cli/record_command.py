@@ -60,6 +60,11 @@ _HANG_UP = (signal.SIGHUP,) if hasattr(signal, "SIGHUP") else ()
     "--set", "settings", multiple=True, metavar="NAME=VALUE", help="engine setting, e.g. latency_ns=200000000"
 )
 @click.option(
+    "--account",
+    metavar="NAME",
+    help="what is traded on: cash, positions, the day's loss outlive the session; none: nothing does  [paper; none with --clock]",
+)
+@click.option(
     "--channels",
     metavar="A,B",
     help="quotes, prints, bars_1s, bars_1m, statuses...; default: what the feed is best for",

@@ -10,7 +10,9 @@ from pipeline.errors import ConfigError
 from pipeline.feeds.polling import bytes_a_day
 from pipeline.feeds.vendor import ALL, Vendor, watching
 from pipeline.instruments import meant_symbol
+from pipeline.log.store import checked_id
 from pipeline.ports import Channel
+from pipeline.run.accounts import PAPER
 from pipeline.run.attaching import attached
 from pipeline.run.beginning import Recording
 from pipeline.run.clock import ScaledClock, ServedClock, SystemClock, Ticking
@@ -26,6 +28,9 @@ SERVED: Final = "served"
 """As a clock: that of the day which is served."""
 
 _NUMBER: Final = re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII)
+
+NO_ACCOUNT: Final = "none"
+"""Of a session that begins with the settings' cash and leaves nothing."""
 
 _WATCHED_BY: Final = frozenset((Channel.BARS_1M,))
 """What a whole market is scanned by, unless told otherwise."""
@@ -47,8 +52,9 @@ def recording_of(
     keeps_raw: bool,
     is_fresh: bool,
     snapshots: str | None = None,
+    account: str | None = None,
 ) -> Recording:
-    """What to record; `snapshots` is how often vendors are polled, like `5s`. Raises ConfigError, NotFoundError, StrategyError naming the word and what is accepted."""
+    """What to record; `snapshots` is how often vendors are polled, like `5s`, `account` None that of all who trade by the real clock. Raises ConfigError, NotFoundError, StrategyError naming the word and what is accepted."""
     chosen = None if channels is None else _channels("--channels", channels)
     if watch_channels is not None and not watch:
         raise ConfigError("--watch-channels is of the symbols that are watched, and there are none; add --watch")
@@ -65,6 +71,8 @@ def recording_of(
     files, scanned_by, behind = attached(scanners, strategies)
     if settings and not files:
         raise ConfigError(f"--set {settings[0]}: it is of what strategies do, and none is named; add --strategy")
+    if account and not files:
+        raise ConfigError(f"--account {account}: nothing is traded, for no strategy is named; add --strategy")
     ticking = SystemClock() if clock is None else _clock(clock, feeds)
     return Recording(
         vendors=vendors,
@@ -77,8 +85,16 @@ def recording_of(
         watch_channels=watched_by,
         keeps_raw=keeps_raw,
         is_fresh=is_fresh,
+        account=_account(account, is_practice=clock is not None) if files else "",
         snapshot_every_s=every_s,
     )
+
+
+def _account(name: str | None, *, is_practice: bool) -> str:
+    """What is traded on; '' for nothing that outlives the session. A day that is served is practice, unless somebody says otherwise."""
+    if name is None:
+        return "" if is_practice else PAPER
+    return "" if name == NO_ACCOUNT else checked_id(name)
 
 
 def _waiting(clock: Ticking) -> list[str]:

@@ -1,5 +1,6 @@
 """Beginning: what is recorded live, and the session it goes into: a new one, an unfinished one, or one that goes on from another."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from pipeline.log.store import Store
 from pipeline.normalize.conditions import IN_FORCE
 from pipeline.ports import Channel
 from pipeline.provenance import Mode
+from pipeline.run.accounts import left_to
 from pipeline.run.clock import Ticking
 from pipeline.run.code import Code
 from pipeline.run.continuing import Opening, begin, decides, opening_from
@@ -58,6 +60,8 @@ class Recording:
     is_fresh: bool = False
     """Whether an unfinished session is left alone instead of going on with it."""
     bytes_free_min: int = BYTES_FREE_MIN
+    account: str = ""
+    """What its strategies trade on, and what outlives the session (`run.accounts`); '': nothing does."""
     snapshot_every_s: float | None = None
     """How often vendors are asked for a snapshot of all that is recorded or watched, seconds of the clock; None: never."""
     times: Times | None = None
@@ -77,6 +81,8 @@ class Recording:
         settings = {"plan": self.plan, "feeds": feeds, "symbols": self.symbols, "raw": self.keeps_raw}
         if self.watched:
             settings |= {"watched": self.watched, "watch_channels": sorted(self.watch_channels)}
+        if self.account:
+            settings |= {"account": self.account}
         if self.snapshot_every_s:
             settings |= {"snapshot_every_s": self.snapshot_every_s}
         if any(each.has_conditions and Channel.PRINTS in each.channels for each in self.vendors):
@@ -124,6 +130,7 @@ def begun(store: Store, recording: Recording, code: Code, fold: LocalFold) -> It
             yield _resumed(log, unfinished, recorder, recording, now_ns, how=f"resumed{told}")
         return
     opening = _opening(store, unfinished, recording) if unfinished else None
+    left = _left(store, recording, now_ns) if opening is None else None
     missing = _missing(store, unfinished, recording) if unfinished else ()
     settings = recording.settings | ({"continues": opening.setting} if opening else {})
     manifest = _created(store, recording, code, settings, now_ns)
@@ -133,16 +140,21 @@ def begun(store: Store, recording: Recording, code: Code, fold: LocalFold) -> It
             start.append({"action": int(SessionAction.WARMING), "key": "warm_up"})
         if opening is not None and recording.plan.scanners:
             start.append({"action": int(SessionAction.SETTING), "key": "scanners", "text": '"begun anew"'})
+        if left is not None:
+            start.append(
+                {"action": int(SessionAction.SETTING), "key": "account_left_by", "text": json.dumps(left.session)}
+            )
         symbols = frozenset(recording.symbols)
-        if opening is None:
+        begins_with = opening or left
+        if begins_with is None:
             recorder.session_ns = now_ns
             recorder.say(start)
         else:
-            begin(recorder, start, opening)
+            begin(recorder, start, begins_with)
         _heed_halt(store, recorder)
         intake = _intake(recording, max(now_ns, recorder.session_ns))
-        if opening is not None and opening.instruments:
-            intake.know(Block.from_rows(Kind.INSTRUMENT, opening.instruments))
+        if begins_with is not None and begins_with.instruments:
+            intake.know(Block.from_rows(Kind.INSTRUMENT, begins_with.instruments))
         recorder.flush()
         picks = _picks(LogReader(store.folder(manifest.id)), recording)
         anew = ", its scanners anew" if opening and recording.plan.scanners else ""
@@ -163,6 +175,14 @@ def _opening(store: Store, unfinished: Manifest, recording: Recording) -> Openin
     if not decides(unfinished):
         return None
     return opening_from(store, unfinished.id, recording.plan, recording.strategy_files)
+
+
+def _left(store: Store, recording: Recording, now_ns: int) -> Opening | None:
+    """What its account has, where it has one on which something was traded before."""
+    if not recording.account:
+        return None
+    names = [strategy.name for strategy in recording.plan.strategies]
+    return left_to(store, recording.account, names, [vendor.name for vendor in recording.vendors], now_ns=now_ns)
 
 
 def _missing(store: Store, unfinished: Manifest, recording: Recording) -> Sequence[Since]:
@@ -242,6 +262,8 @@ def _unfinished(store: Store, recording: Recording, now_ns: int) -> tuple[Manife
     for manifest in reversed(store.sessions()):
         feeds: Any = manifest.settings.get("feeds", [])
         if manifest.state != "open" or [feed["name"] for feed in feeds] != names:
+            continue
+        if manifest.settings.get("account", recording.account) != recording.account:
             continue
         ago_ns = now_ns - _last_ns(LogReader(store.folder(manifest.id)))
         if abs(ago_ns) < RESUMED_WITHIN_NS:

@@ -5,7 +5,7 @@ remembers then becomes the first inputs of the new one (see `core.carrying`), wh
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from pipeline.log.manifest import Manifest
 from pipeline.log.reader import JOURNAL, LogReader
 from pipeline.log.seal import seal
 from pipeline.log.store import Store
-from pipeline.run.fold import Carried, Fold, FoldPlan, LocalFold
+from pipeline.run.fold import Carried, FoldPlan, LocalFold
 from pipeline.run.recording import Recorder, fed, is_begun, opened
 from pipeline.run.replaying import Instruments, instruments_of
 from pipeline.run.verifying import recorded_fold, recorded_plan
@@ -54,22 +54,11 @@ def opening_from(store: Store, name: str, plan: FoldPlan, strategy_files: Sequen
     old = store.find_one(name)
     if old.what != "session" or not decides(old):
         raise ConfigError(f"{old.id}: it decided nothing, so there is no state to go on with")
-    if "continues" in old.settings and not _has_begun(store, old):
+    if "continues" in old.settings and not has_begun(store, old):
         origin = msgspec.to_builtins(old.settings["continues"])["session"]
         raise ConfigError(f"{old.id} stopped before its first input: go on from {origin}")
-    if "pipeline/core/carrying.py" not in old.code:
-        raise ConfigError(f"{old.id} was recorded by a version that can't hand its state over")
-    folder = store.folder(old.id)
-    with recorded_fold(folder, old) as fold:
-        if old.is_closed:
-            for batch in LogReader(folder).batches(what="inputs"):
-                fold.reduce(batch)
-            rows = _checked(old, fold, plan, strategy_files)
-        else:
-            with opened(store, old, fold, is_resumed=True):
-                rows = _checked(old, fold, plan, strategy_files)
-    seal(folder, store.disk)
-    log = LogReader(folder)
+    rows = state_left(store, old, lambda rows: _check(old, rows, plan, strategy_files))
+    log = LogReader(store.folder(old.id))
     before = old.settings.get("continues", {"fed": 0, "instruments": 0})
     assert isinstance(before, dict)
     return Opening(
@@ -100,6 +89,26 @@ def end(store: Store, session: Manifest) -> None:
         recorder.session_ns = recorder.session_ns or session.created_ns
 
 
+def state_left(store: Store, old: Manifest, check: Callable[[Carried], None] = lambda _: None) -> Carried:
+    """What a session remembers at its end, by the code that recorded it; one that is open is ended, unless the check raises.
+
+    Raises ConfigError for one whose code can't hand it over, LockedError when it is being recorded, CorruptError.
+    """
+    if "pipeline/core/carrying.py" not in old.code:
+        raise ConfigError(f"{old.id} was recorded by a version that can't hand its state over")
+    folder = store.folder(old.id)
+    with recorded_fold(folder, old) as fold:
+        if old.is_closed:
+            for batch in LogReader(folder).batches(what="inputs"):
+                fold.reduce(batch)
+            check(rows := fold.carried())
+        else:
+            with opened(store, old, fold, is_resumed=True):
+                check(rows := fold.carried())
+    seal(folder, store.disk)
+    return rows
+
+
 def begin(recorder: Recorder, start: Sequence[Mapping[str, Any]], opening: Opening) -> None:
     """The first inputs of a session that goes on: that it started, the state, the instruments as last defined.
 
@@ -116,14 +125,14 @@ def begin(recorder: Recorder, start: Sequence[Mapping[str, Any]], opening: Openi
     recorder.take(batch)
 
 
-def _has_begun(store: Store, session: Manifest) -> bool:
+def has_begun(store: Store, session: Manifest) -> bool:
+    """Whether anything stands in it."""
     folder = store.folder(session.id)
     return is_begun(session, folder / JOURNAL) and LogReader(folder).last_seq > 0
 
 
-def _checked(old: Manifest, fold: Fold, plan: FoldPlan, files: Sequence[Path]) -> Carried:
-    """What the fold remembers, once it is known that the plan can begin with it. Raises ConfigError."""
-    rows = fold.carried()
+def _check(old: Manifest, rows: Carried, plan: FoldPlan, files: Sequence[Path]) -> None:
+    """That the plan can begin with what was left. Raises ConfigError."""
     known = {strategy.name for strategy in plan.strategies}
     for key, text in rows:
         kind, _, rest = key.partition("/")
@@ -137,7 +146,6 @@ def _checked(old: Manifest, fold: Fold, plan: FoldPlan, files: Sequence[Path]) -
             trial.reduce([Block.from_rows(Kind.SESSION, placed)])
     except LogError as error:
         raise ConfigError(f"{old.id}: this plan can't begin where it ended: {error}") from None
-    return rows
 
 
 def _state_rows(rows: Carried) -> list[dict[str, Any]]:

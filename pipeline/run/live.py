@@ -25,6 +25,7 @@ from pipeline.log.reader import LogReader
 from pipeline.log.seal import seal
 from pipeline.log.store import Store
 from pipeline.ports import Answer, Message, Warmed
+from pipeline.run.accounts import settle, used
 from pipeline.run.beginning import Begun, Recording, begun, symbol_meant
 from pipeline.run.clock import Steps
 from pipeline.run.code import code_of
@@ -35,6 +36,7 @@ from pipeline.run.halting import persist
 from pipeline.run.intake import LIVE_TIMER_NS
 from pipeline.run.listening import Listening, sole, symbols_for
 from pipeline.run.referencing import facts_block, shares_known, spelt_out
+from pipeline.run.replaying import instruments_of
 from pipeline.run.warming import WAITED_BY, Warming
 from pipeline.units import NANO
 
@@ -91,6 +93,7 @@ def record(
     code = code_of(recording.strategy_files)
     with (
         sole(recording.vendors),
+        used(store, recording.account),
         LocalFold(
             recording.plan,
             recording.strategy_files,
@@ -113,6 +116,11 @@ def record(
             loop = _Loop(recording, session, inbox, listening, ending, store, warming)
             loop.run()
             ending.lag_s_max = loop.lag_s_max
+        if recording.account:
+            session.recorder.flush()
+            log = LogReader(store.folder(session.manifest.id))
+            held = instruments_of(log, session.recorder.last_seq)
+            settle(store, recording.account, session.manifest, fold.carried(), held, now_ns=session.recorder.session_ns)
     ending.sealing = session.recorder.sealing.trouble
     return seal(store.folder(session.manifest.id), store.disk)
 

@@ -48,7 +48,7 @@ def lists(tmp_path):
         (("scan", "last", "--config", "scanners/gappers.toml", "--symbol", "ABCD", "--all"), "--symbol and --all"),
         (("scan", "last", "--config", "scanners/gappers.toml", "--funnel", "--all"), "--funnel and --all"),
         (("tell", "last", "end", "ABCD"), "a session ends whole; leave out ABCD"),
-        (("halt", "enough", "--reset"), "a reason is of a halt; leave one of them out"),
+        (("halt", "enough", "--reset", "--reduce"), "--reset and --reduce: leave one of them out"),
     ],
 )
 def test_it_is_refused_in_one_line(home, arguments, said):

@@ -1,0 +1,98 @@
+"""`tape accounts`: what outlives a session."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pipeline.cli.show import as_json_line, facts, json_option
+
+if TYPE_CHECKING:
+    from pipeline.run.accounts import Standing
+
+
+@click.group("accounts")
+def command() -> None:
+    """List, show and set the accounts that sessions trade on.
+
+    A session begins with what its account was left with: cash, positions with their strategies, the day's loss, order ids.
+    """
+
+
+@command.command("list")
+@json_option
+@click.pass_obj
+def list_(home: str, as_json: bool) -> None:
+    """One line an account."""
+    from pipeline.log.store import Store
+    from pipeline.run.accounts import names, standing
+
+    store = Store(Path(home))
+    for left in (standing(store, name) for name in names(store)):
+        assert left is not None
+        if as_json:
+            as_json_line(_told(left))
+        else:
+            by = left.session or f"by hand: {left.why}"
+            click.echo(f"{left.account:<16} {left.cash:>16,.2f}  {len(left.held):>4} positions  {by}")
+
+
+@command.command()
+@click.argument("name", default="paper")
+@json_option
+@click.pass_obj
+def show(home: str, name: str, as_json: bool) -> None:
+    """What the account NAME was left with."""
+    from pipeline.errors import NotFoundError
+    from pipeline.log.store import Store
+    from pipeline.run.accounts import names, standing, unsettled
+
+    store = Store(Path(home))
+    left = standing(store, name)
+    if left is None:
+        raise NotFoundError(
+            f"account {name}: nothing was traded on it yet; there are: {', '.join(names(store)) or 'none'}"
+        )
+    if as_json:
+        as_json_line(_told(left))
+        return
+    rows = [("account", left.account), ("cash", f"{left.cash:,.2f}"), ("left by", left.session or f"hand: {left.why}")]
+    rows += [
+        ("holds", f"{each.steps:+,} steps of {each.symbol} at {each.average:,.4f} ({each.strategy})")
+        for each in left.held
+    ]
+    facts(rows)
+    for session in unsettled(store, name):
+        click.echo(
+            f"{session.id} was not settled yet: it is when the next session of this account begins, unless it goes on"
+        )
+
+
+@command.command("set")
+@click.argument("name")
+@click.argument("reason")
+@click.option("--cash", type=float, required=True, help="what it has from now on; it holds nothing then")
+@click.pass_obj
+def set_(home: str, name: str, reason: str, cash: float) -> None:
+    """Say that the account NAME has so much cash and holds nothing, and why.
+
+    \b
+    tape accounts set paper "a new month" --cash 100000
+    """
+    from pipeline.log.store import Store
+    from pipeline.run.accounts import state
+
+    state(Store(Path(home)), name, cash, now_ns=time.time_ns(), why=reason)
+    click.echo(f"{name}: {cash:,.2f}, nothing held")
+
+
+def _told(left: "Standing") -> dict[str, object]:
+    return {
+        "account": left.account,
+        "cash": left.cash,
+        "session": left.session,
+        "why": left.why,
+        "ts_ns": left.ts_ns,
+        "held": [each._asdict() for each in left.held],
+    }

@@ -1,0 +1,295 @@
+"""Accounts: what outlives a session: cash, positions, what the day lost, order ids used. A small log for each.
+
+A session settles its account when it ends: one commit of what it leaves, as its own code remembers it (`core.carrying`), and the
+same as statements for people. One that was killed, and with which nobody went on, is settled when the next of its account
+begins: its log is folded once more by the code that recorded it.
+
+Positions stay with their strategies. A next session without one of these, or without the feed of what is held, is refused:
+nothing that is held is forgotten. Working orders are not kept: paper orders end with their session. Whether the account is
+halted the store says (`run.halting`).
+"""
+
+import json
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from pipeline.block import Block
+from pipeline.codes import AccountAction, Kind, SessionAction
+from pipeline.core.carrying import text_of
+from pipeline.core.world import ACCOUNT
+from pipeline.errors import ConfigError, LockedError
+from pipeline.log.frames import FrameKind
+from pipeline.log.journal import Journal
+from pipeline.log.manifest import Manifest
+from pipeline.log.reader import LogReader
+from pipeline.log.store import Store
+from pipeline.run.continuing import Opening, has_begun, state_left
+from pipeline.run.fold import Carried
+from pipeline.run.replaying import Instruments, instruments_of
+from pipeline.units import NANO
+
+PAPER: Final = "paper"
+"""The account of recordings that name none."""
+
+_IN_USE: Final = "in-use"
+_ORDERLESS: Final = ("open_orders", "entry_orders", "buying_steps", "selling_steps")
+_DEFINED: Final = ("tick_nano", "tick_below_one_nano", "size_step_nano", "multiplier_nano")
+"""Members of an instrument's row that its definition says; its quotes of a day ago are nothing to begin with."""
+
+
+class Held(NamedTuple):
+    """What a strategy holds: steps, signed, and their average price, of `feed:symbol`."""
+
+    strategy: str
+    symbol: str
+    steps: int
+    average: float
+
+
+class Standing(NamedTuple):
+    """What an account had when it was last settled, at `ts_ns`, by `session` (''; by hand); `why` in that case."""
+
+    account: str
+    session: str
+    ts_ns: int
+    cash: float
+    held: tuple[Held, ...]
+    rows: Carried
+    instruments: Instruments
+    feeds: tuple[str, ...]
+    why: str = ""
+
+
+@contextmanager
+def used(store: Store, account: str) -> Iterator[None]:
+    """Nobody else trades on this account while it lasts; '' is none, and anybody's. Raises LockedError, ConfigError for a name that is none."""
+    if not account:
+        yield
+        return
+    folder = store.account_folder(account)
+    store.disk.make_folder(folder)
+    try:
+        held = store.disk.lock(folder / _IN_USE)
+    except LockedError as error:
+        holder = str(error).partition("process ")[2].partition(" ")[0]
+        raise LockedError(
+            f"account {account} is traded on by process {holder}; name another one: --account NAME"
+        ) from None
+    try:
+        yield
+    finally:
+        held.release()
+
+
+def settle(
+    store: Store, account: str, session: Manifest, rows: Carried, instruments: Instruments, *, now_ns: int
+) -> None:
+    """Keep what a session leaves to its account, durably. Raises LockedError when somebody else is writing there."""
+    feeds: Any = session.settings.get("feeds", [])
+    _append(store, account, session.id, [str(feed["name"]) for feed in feeds], _lasting(rows), instruments, now_ns, "")
+
+
+def state(store: Store, account: str, cash: float, *, now_ns: int, why: str) -> None:
+    """Say by hand that an account has so much cash and holds nothing. Raises LockedError, ConfigError for a cash that is none."""
+    if not 0 <= cash <= 1e15:
+        raise ConfigError(f"--cash {cash}: accepted is 0 to 1e15")
+    with used(store, account):
+        before = standing(store, account)
+        row = ACCOUNT.new()
+        if before is not None:
+            ids = json.loads(dict(before.rows)["account"])
+            row.order_id_last, row.fill_id_last = ids["order_id_last"], ids["fill_id_last"]
+        row.cash = cash
+        _append(
+            store,
+            account,
+            "",
+            [],
+            [("account", text_of(ACCOUNT, np.frombuffer(ACCOUNT.save(row), ACCOUNT.dtype)))],
+            (),
+            now_ns,
+            why,
+        )
+
+
+def standing(store: Store, account: str) -> Standing | None:
+    """What was settled last; None when nothing ever was. Raises ConfigError for a name that is none, CorruptError."""
+    carried: list[dict[str, Any]] = []
+    defined: list[dict[str, Any]] = []
+    for block in (block for batch in store.account(account) for block in batch):
+        if block.kind is Kind.SESSION:
+            carried += block.rows()
+        elif block.kind is Kind.INSTRUMENT:
+            defined += block.rows()
+    if not carried:
+        return None
+    started = max((row for row in carried if row["action"] == SessionAction.STARTED), key=lambda row: int(row["seq"]))
+    rows = [(str(row["key"]), str(row["text"])) for row in carried if row["seq"] > started["seq"]]
+    instruments = tuple(row for row in defined if row["seq"] > started["seq"])
+    told = json.loads(started["text"])
+    return Standing(
+        account,
+        started["key"],
+        started["ts_event_ns"],
+        float(json.loads(dict(rows)["account"])["cash"]),
+        tuple(_held(rows, instruments, told["feeds"])),
+        rows,
+        instruments,
+        tuple(told["feeds"]),
+        told["why"],
+    )
+
+
+def names(store: Store) -> list[str]:
+    """The accounts there are, in the order of their names."""
+    folder = store.home / "accounts"
+    return [path.name for path in sorted(folder.iterdir()) if any(path.glob("*.seg"))] if folder.is_dir() else []
+
+
+def unsettled(store: Store, account: str) -> list[Manifest]:
+    """The sessions on this account that began behind the one which was settled last, oldest first."""
+    last = standing(store, account)
+    own = [each for each in store.sessions() if each.settings.get("account") == account]
+    since_ns = next((each.created_ns for each in own if last is not None and each.id == last.session), None)
+    if since_ns is None:
+        since_ns = last.ts_ns if last is not None else -1
+    return [each for each in own if each.created_ns > since_ns and has_begun(store, each)]
+
+
+def left_to(
+    store: Store, account: str, strategies: Sequence[str], feeds: Sequence[str], *, now_ns: int
+) -> Opening | None:
+    """With what a session of these strategies and feeds begins; None for an account on which nothing was traded yet.
+
+    Sessions that were not settled are, and ended if somebody killed them. Raises ConfigError where what is held can't be
+    taken over, LockedError, CorruptError.
+    """
+    for session in unsettled(store, account):
+        rows, log = state_left(store, session), LogReader(store.folder(session.id))
+        settle(store, account, session, rows, instruments_of(log, log.last_seq), now_ns=now_ns)
+    left = standing(store, account)
+    if left is None:
+        return None
+    rows = _taken_over(left, strategies, feeds)
+    names: Any = left.feeds
+    instruments = tuple(
+        {**row, "source": feeds.index(names[int(row.get("source", 1)) - 1]) + 1} for row in left.instruments
+    )
+    return Opening(session=left.session, seq=0, ts_ns=now_ns, fed=0, rows=rows, instruments=instruments)
+
+
+def _taken_over(left: Standing, strategies: Sequence[str], feeds: Sequence[str]) -> Carried:
+    """Its state, as the next session takes it over. Raises ConfigError."""
+    for each in left.held:
+        feed = each.symbol.partition(":")[0]
+        if each.strategy not in strategies:
+            raise ConfigError(
+                f"account {left.account} holds {each.symbol} of {each.strategy}: {_OR_ELSE.format('--strategy ' + each.strategy)}"
+            )
+        if feed not in feeds:
+            raise ConfigError(f"account {left.account} holds {each.symbol}: {_OR_ELSE.format('--feed ' + feed)}")
+    return [(key, _unhalted(text) if key == "account" else text) for key, text in left.rows]
+
+
+def _unhalted(text: str) -> str:
+    """Whether it is halted, the store says."""
+    return json.dumps(json.loads(text) | {"is_halted": False, "is_reducing": False})
+
+
+_OR_ELSE: Final = "add {}, name another account with --account, or say what it has with `tape accounts set`"
+
+
+def _lasting(rows: Carried) -> Carried:
+    """Of all that a session remembers the account and what is held."""
+    lasting: Carried = []
+    symbols: dict[str, str] = {}
+    for key, text in rows:
+        kind, _, rest = key.partition("/")
+        if kind == "account":
+            lasting.append((key, text))
+        elif kind == "instrument":
+            told = json.loads(text)
+            symbols[rest] = json.dumps({name: told[name] for name in ("symbol", "instrument_id", *_DEFINED)})
+        elif kind == "position":
+            told = json.loads(text)
+            if told["quantity_steps"]:
+                id_ = rest.rpartition("/")[2]
+                if (entry := (f"instrument/{id_}", symbols[id_])) not in lasting:
+                    lasting.append(entry)
+                lasting.append((key, json.dumps(told | dict.fromkeys(_ORDERLESS, 0))))
+    return lasting
+
+
+def _held(rows: Carried, instruments: Instruments, feeds: Sequence[str]) -> Iterator[Held]:
+    by_id = {row["instrument_id"]: row for row in instruments}
+    for key, text in rows:
+        kind, _, rest = key.partition("/")
+        if kind == "position":
+            strategy, _, id_ = rest.rpartition("/")
+            row, told = by_id[int(id_)], json.loads(text)
+            feed = feeds[int(row.get("source", 1)) - 1]
+            yield Held(strategy, f"{feed}:{row['symbol']}", told["quantity_steps"], told["average_price"])
+
+
+def _append(
+    store: Store,
+    account: str,
+    session: str,
+    feeds: Sequence[str],
+    rows: Carried,
+    instruments: Instruments,
+    now_ns: int,
+    why: str,
+) -> None:
+    held = {int(key.partition("/")[2]) for key, _ in rows if key.startswith("instrument/")}
+    folder = store.account_folder(account)
+    is_there = folder.is_dir() and any(folder.glob("*.seg"))
+    made = Journal.resume(folder, disk=store.disk)[0] if is_there else None
+    with made or Journal.create(folder, log_id=secrets.token_bytes(16), disk=store.disk) as journal:
+        first = journal.written.seq + 1
+        times = {"ts_event_ns": now_ns, "ts_recv_ns": now_ns}
+        defined = [row for row in instruments if row["instrument_id"] in held]
+        told: list[Mapping[str, Any]] = [
+            {
+                "action": int(SessionAction.STARTED),
+                "key": session,
+                "text": json.dumps({"feeds": list(feeds), "why": why}),
+            },
+            *({"action": int(SessionAction.STATE), "key": key, "text": text} for key, text in rows),
+        ]
+        statements = list(_statements(account, rows, why or session))
+        placed = []
+        for kind, each in ((Kind.SESSION, told), (Kind.INSTRUMENT, defined), (Kind.ACCOUNT, statements)):
+            if each:
+                numbered = [
+                    {**row, "seq": first + rank, "ord": 0, "cause_seq": 0, "cause_ord": 0, **times}
+                    for rank, row in enumerate(each)
+                ]
+                placed.append(Block.from_rows(kind, numbered))
+                first += len(each)
+        journal.append(FrameKind.INPUTS, placed)
+
+
+def _statements(account: str, rows: Carried, text: str) -> Iterator[Mapping[str, Any]]:
+    """The same for people and for SQL."""
+    for key, told in rows:
+        kind, _, rest = key.partition("/")
+        row = json.loads(told)
+        if kind == "account":
+            cash = {"cash_nano": round(float(row["cash"]) * NANO)}
+            yield {"action": int(AccountAction.CASH), "account": account, "text": text, **cash}
+            yield {"action": int(AccountAction.ORDER_IDS), "account": account, "quantity_steps": row["order_id_last"]}
+        elif kind == "position":
+            strategy, _, id_ = rest.rpartition("/")
+            yield {
+                "action": int(AccountAction.POSITION),
+                "account": account,
+                "instrument_id": int(id_),
+                "quantity_steps": row["quantity_steps"],
+                "average_nano": round(float(row["average_price"]) * NANO),
+                "text": strategy,
+            }
