@@ -132,6 +132,8 @@ def _record(
         try:
             manifest = _recorded(store, what, ending, ways, is_plain=is_plain or as_json)
         except KeyboardInterrupt:
+            with suppress(OSError):
+                click.echo("stopped at once: what was written stays, and the same command goes on with it", err=True)
             sys.exit(INTERRUPTED)
         if as_json:
             as_json_line(_account(manifest, ending))
@@ -191,6 +193,7 @@ def _recorded(
             ending,
             compiling=lambda: click.echo("compiling; the first time it takes half a minute ...", err=True),
             told=told,
+            left=lambda count: _tell_left(count, is_asked=ending.asked.is_set()),
         )
         tellers[0].tell(f"ended because {ending.why}; sealed: {counted(manifest.kinds)}")
     click.echo(f"{manifest.id}: ended because {ending.why}; sealed: {counted(manifest.kinds)}", err=is_plain)
@@ -202,14 +205,26 @@ def _recorded(
     return manifest
 
 
+def _tell_left(count: int, *, is_asked: bool) -> None:
+    """Say what takes long at the end, and how to do without it."""
+    press = "press Ctrl-C again" if is_asked else "press Ctrl-C twice"
+    line = f"reducing what came: {count:,} messages, {press} to stop at once"
+    with suppress(OSError):  # the terminal was closed: they are reduced all the same
+        click.echo(f"{line} (the same command then decides what was written, and fetches what was not)", err=True)
+
+
 def _ending() -> "Ending":
-    """The first Ctrl-C, SIGTERM or closed terminal ends and seals; a second one stops at once, and nothing recorded is lost."""
+    """The first Ctrl-C, SIGTERM or closed terminal ends and seals; a second one stops at once, and nothing recorded is lost.
+
+    A third one, while the process still tidies up behind the second, ends it as nobody can forbid: a log bears that.
+    """
     from pipeline.run.live import Ending
 
     ending = Ending()
 
     def end(number: int, _frame: object) -> None:
         if ending.asked.is_set():
+            signal.signal(number, signal.SIG_DFL)
             raise KeyboardInterrupt  # what ends a process in any other way a strategy would be blamed for
         ending.asked.why = f"of {signal.Signals(number).name}"
         ending.asked.set()

@@ -21,6 +21,11 @@ Item = tuple[int, Message | Fact | Answer | Warmed]
 """A feed's number, and what came of it."""
 
 
+def messages_in(items: Sequence[Item]) -> int:
+    """How many of them are messages."""
+    return sum(isinstance(item, Message) for _, item in items)
+
+
 class Inbox:
     """One thread puts, one thread takes all that is there."""
 
@@ -45,6 +50,11 @@ class Inbox:
     def is_empty(self) -> bool:
         """Whether nothing waits. Core thread: what was stamped before this is asked is taken or waits, but for what is being put."""
         return not self._items
+
+    def message_count(self) -> int:
+        """How many messages wait. Core thread."""
+        with self._changed:
+            return messages_in(self._items)
 
     def put(self, items: Sequence[Item], byte_count: int) -> None:
         """Hand over items in their order, with so many bytes of payload; never waits. Socket thread."""

@@ -18,7 +18,7 @@ from pipeline.block import Block
 from pipeline.codes import FeedAction, RequestAction, SessionAction
 from pipeline.core.settings import EngineSettings
 from pipeline.feeds.facts import Fact
-from pipeline.feeds.inbox import Inbox, Item
+from pipeline.feeds.inbox import Inbox, Item, messages_in
 from pipeline.instruments import Instrument
 from pipeline.log.manifest import Manifest
 from pipeline.log.reader import LogReader
@@ -85,8 +85,11 @@ def record(
     *,
     compiling: Callable[[], None] = lambda: None,
     told: Callable[[Begun], None] = lambda _: None,
+    left: Callable[[int], None] = lambda _: None,
 ) -> Manifest:
     """Record until it ends, seal, and give the manifest; `told` hears of the session before the first connection.
+
+    `left` hears at the end how many messages came that are still to be reduced, when there are any.
 
     Raises StrategyError, ConfigError, LockedError when the session or a feed's credential is in use, PoisonedError.
     """
@@ -113,7 +116,7 @@ def record(
         ):
             session.intake.progress = listening.progress
             warming = Warming(fold.plans, recording.vendors, EngineSettings.from_dict(recording.plan.settings))
-            loop = _Loop(recording, session, inbox, listening, ending, store, warming)
+            loop = _Loop(recording, session, inbox, listening, ending, store, warming, left)
             loop.run()
             ending.lag_s_max = loop.lag_s_max
         if recording.account:
@@ -173,6 +176,7 @@ class _Loop:
         ending: Ending,
         store: Store,
         warming: Warming,
+        left: Callable[[int], None],
     ) -> None:
         self._recording = recording
         self._recorder = session.recorder
@@ -189,6 +193,8 @@ class _Loop:
         self._recorder.seen += [self._picks.add, warming.add, self._guard.add]
         self._session = session
         self._steps = Steps(recording.clock)
+        self._left = left
+        self._is_closed = False
         self._looked_at_disk_s = 0.0
         self._was_over = False
         self._told_lag_s = 0.0
@@ -200,11 +206,11 @@ class _Loop:
         self._introduce(frozenset(self._symbols) | set(self._recording.watched))
         while not self._is_over():
             self._turn(self._wait_s())
-        self._listening.close()
+        self._close(())
         self._turn(0.0)  # what came before the sockets were closed
 
     def _turn(self, wait_s: float) -> None:
-        items = self._inbox.take(wait_s)
+        items, reduced_count = self._inbox.take(wait_s), 0
         for bite in bites(items):
             warmed = [item for _, item in bite if isinstance(item, Warmed)] if self._warming.is_wanted else []
             others = [each for each in bite if not isinstance(each[1], Warmed)] if warmed else bite
@@ -213,8 +219,9 @@ class _Loop:
             for item in warmed:
                 self._warm(item)
             self._tell_lag(bite[0])
+            reduced_count += len(bite)
             if self._is_over():
-                self._listening.close()  # at once: what came is still reduced, and nothing more comes
+                self._close(items[reduced_count:])
         self._tell_step()
         now_ns = self._recording.clock.now_ns()
         # Not while messages wait: they came before now, and bring the timers in front of them themselves.
@@ -229,6 +236,15 @@ class _Loop:
             self._ask()
         self._ask_history()
         self._listening.renew(self._intake.troubles())
+
+    def _close(self, items: Sequence[Item]) -> None:
+        """Close the sockets at once: what came, these among it, is still reduced, and nothing more comes."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._listening.close()
+        if count := messages_in(items) + self._inbox.message_count():
+            self._left(count)
 
     def _recall(self) -> None:
         """Who waited for history in a session that goes on, or in what one begins with, waits still."""
