@@ -159,7 +159,7 @@ def _show(field: str, choice: "Choice") -> None:
 
     told = ratio_text if field == SPLIT_RATIO else number_text
     said = choice.fact.text or told(choice.value)
-    click.echo(f"  {field:<20}{said:<24}{_by(choice.fact)}")
+    click.echo(f"  {field:<19} {said:<24}{_by(choice.fact)}")
     if choice.note:
         click.echo(f"  {'':<20}{choice.note}")
     for other, value, differs in zip(choice.others, choice.other_values, choice.differs, strict=True):

@@ -213,10 +213,12 @@ def _why_nothing(found: "Scanned") -> str:
 
 def _show_funnel(found: "Scanned") -> None:
     width = max((len(step.filter) for step in found.funnel), default=6)
-    click.echo(f"  {'filter':<{width}} {'shown':>8} {'removed':>8} {'left':>8} {'fails alone':>12}")
+    click.echo(f"  {'filter':<{width}} {'shown':>8} {'removed':>8} {'left':>8} {'fails alone':>12} {'no value':>9}")
     for step in found.funnel:
         removed = step.shown - step.left
-        click.echo(f"  {step.filter:<{width}} {step.shown:>8,} {removed:>8,} {step.left:>8,} {step.alone:>12,}")
+        click.echo(
+            f"  {step.filter:<{width}} {step.shown:>8,} {removed:>8,} {step.left:>8,} {step.alone:>12,} {step.absent:>9,}"
+        )
 
 
 def _show_candidates(found: "Scanned", *, is_all: bool) -> None:

@@ -65,12 +65,16 @@ class Candidate(msgspec.Struct, frozen=True):
 
 
 class FunnelStep(msgspec.Struct, frozen=True):
-    """How many instruments a filter was shown, and how many it left; `alone` would have failed it whatever stands before."""
+    """How many instruments a filter was shown, and how many it left.
+
+    Of all that were looked at, `alone` would have failed it whatever stands before, `absent` have no value in its field.
+    """
 
     filter: str
     shown: int
     left: int
     alone: int
+    absent: int
 
 
 class Scanned(msgspec.Struct, frozen=True):
@@ -229,8 +233,10 @@ class _Seen:
     def funnel(self) -> list[FunnelStep]:
         table = self._table
         alone = (~table.passes & table.is_looked_at).sum(axis=1).tolist()
+        has_none = np.isnan(table.values) & table.is_looked_at
+        absent = [int(has_none[self._place[each.field]].sum()) for each in self._definition.filters]
         left = table.left.tolist()
-        return [FunnelStep(*step) for step in zip(self._words, left[:-1], left[1:], alone, strict=True)]
+        return [FunnelStep(*step) for step in zip(self._words, left[:-1], left[1:], alone, absent, strict=True)]
 
     def candidates(self) -> list[Candidate]:
         table = self._table

@@ -229,10 +229,10 @@ def test_who_is_asked_about_must_be_said(store, words, told):
 
 def test_a_table_and_a_provider_that_disagree_are_shown_with_the_rule(store, tmp_path):
     table = tmp_path / "floats.csv"
-    table.write_text("symbol,float,sector,price\nABCD,30M,Tech,4\nBAD,x,,\nWXYZ,1M,,\n")
+    table.write_text("symbol,float,sector,avg_volume,price\nABCD,30M,Tech,400000,4\nBAD,x,,,\nWXYZ,1M,,,\n")
     words = ["reference", "import", str(table), "--provider", "mine", "--as-of", "2026-11-14"]
     imported = CliRunner().invoke(main, ["--home", str(store.home), *words])
-    assert "3 new facts of 2 symbols; 0 were known" in imported.output
+    assert "4 new facts of 2 symbols; 0 were known" in imported.output
     assert "not read: price" in imported.output
     assert "row 2 refused: float_shares: 'x' is no number" in imported.output
     with serving(MASSIVE) as (_, url):
@@ -240,6 +240,7 @@ def test_a_table_and_a_provider_that_disagree_are_shown_with_the_rule(store, tmp
     shown = CliRunner().invoke(main, ["--home", str(store.home), "reference", "show", "ABCD"]).output
     assert "but 4,200,000, massive, of 2026-11-13" in shown
     assert "mine speaks of the latest day" in shown
+    assert "  average_daily_volume 400,000 " in shown
     preferred = ["reference", "show", "ABCD", "--prefer", "massive", "--json"]
     told = json.loads(CliRunner().invoke(main, ["--home", str(store.home), *preferred]).output)["US"]["float_shares"]
     assert (told["said"], told["is_disputed"], told["others"][0]["stated"]) == (4.2e6, True, 30e6)

@@ -142,8 +142,17 @@ def test_now_is_what_the_vendor_answers_and_leaves_nothing_behind(live_store, ma
         assert each["in_list"] == (each["symbol"] in found["listed"])
     assert 0 < len(found["listed"]) <= 3
     assert found["funnel"][0]["shown"] == len(plain)
+    lacking = [each for each in found["candidates"] if each["fields"]["gap_pct"] is None]
+    assert found["funnel"][0]["absent"] == len(lacking) < len(plain)
     assert live_store.sessions() == []
     assert live_store.runs() == []
+
+
+def test_a_field_that_nobody_has_a_value_of_is_told_by_the_funnel(live_store, market, scanner):
+    symbols = ",".join(market.tape.symbols.values())
+    result = tape_command(live_store, *words_of(market, scanner), "--symbols", symbols, "--json")
+    (step,) = json.loads(result.stdout.splitlines()[-1])["funnel"]
+    assert (step["left"], step["alone"], step["absent"]) == (0, 8, 8), "nobody told yesterday's close"
 
 
 def test_people_see_picks_near_misses_and_the_funnel(live_store, market, scanner):
@@ -154,6 +163,7 @@ def test_people_see_picks_near_misses_and_the_funnel(live_store, market, scanner
     assert "picked" in told
     assert "gap_pct >= 1" in told
     assert "fails alone" in told
+    assert "no value" in told
     shut = scanner.with_name("shut.toml")
     shut.write_text(SCANNER.replace('"23:59"', '"00:01"'))
     assert "no evaluation up to there" in tape_command(live_store, *words_of(market, shut)).output
