@@ -342,6 +342,10 @@ class OrderReason(IntEnum):
     WOULD_CROSS = 9
     UNSUPPORTED = 10
     NO_REFERENCE_PRICE = 11
+    ONE_CANCELS_OTHER = 12
+    """Another order of its tag filled."""
+    TRIGGERED = 13
+    """A stop that we hold saw its price, and was sent with a limit."""
 
 
 class RiskRule(IntEnum):

@@ -10,7 +10,7 @@ from enum import IntEnum
 from typing import Final, NamedTuple
 
 from pipeline.codes import AssetClass
-from pipeline.units import DAY_NS, HOUR_NS, MINUTE_NS
+from pipeline.units import DAY_NS, HOUR_NS, INT64_MAX, MINUTE_NS
 
 
 class Zone(IntEnum):
@@ -56,6 +56,10 @@ AFTER_HOURS_END_MINUTE: Final = 1_200
 _GLOBEX_OPEN_MINUTE: Final = 1_080 - 1_440
 """18:00 on the day before: days are named after the day they end on."""
 _GLOBEX_CLOSE_MINUTE: Final = 1_020
+_SUNDAY: Final = 0
+_THURSDAY: Final = 4
+"""On one began 1970."""
+_SATURDAY: Final = 6
 
 _NAMED: Final[Mapping[str, Calendar]] = {
     "24/7": Calendar.ALWAYS,
@@ -114,6 +118,25 @@ def exchange_offset_ns(calendar: int, ts_ns: int) -> int:
 def minute_at(calendar: int, ts_ns: int) -> int:
     """Minutes after midnight by the clocks at the exchange; 0 to 1439."""
     return (ts_ns + exchange_offset_ns(calendar, ts_ns)) % DAY_NS // MINUTE_NS
+
+
+def next_ns(calendar: int, ts_ns: int, minute: int) -> int:
+    """The first moment after `ts_ns` that lies so many minutes after the beginning of a trading day from Monday to Friday."""
+    day = _day_of(calendar, ts_ns)
+    if _moment_ns(calendar, day, minute) <= ts_ns:
+        day += 1
+    while (day + _THURSDAY) % 7 in (_SATURDAY, _SUNDAY):
+        day += 1
+    return _moment_ns(calendar, day, minute)
+
+
+def end_of_day_ns(calendar: int, ts_ns: int, is_extended: bool) -> int:  # noqa: FBT001  # the dialect has no keyword-only arguments without a default
+    """When an order that comes at `ts_ns` and is good for the day ends: at the next close; never where nothing closes."""
+    if calendar == Calendar.FUTURES:
+        return next_ns(calendar, ts_ns, _GLOBEX_CLOSE_MINUTE - _GLOBEX_OPEN_MINUTE)
+    if calendar == Calendar.SHARES:
+        return next_ns(calendar, ts_ns, AFTER_HOURS_END_MINUTE if is_extended else CLOSE_MINUTE)
+    return INT64_MAX
 
 
 def _part_of_shares(ts_ns: int, day: int, from_ns: int, until_ns: int) -> Stretch:

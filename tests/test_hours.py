@@ -8,7 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.codes import AssetClass
-from pipeline.hours import Calendar, DayPart, calendar_of, days_at, exchange_offset_ns, part_at
+from pipeline.hours import (
+    CLOSE_MINUTE,
+    OPEN_MINUTE,
+    Calendar,
+    DayPart,
+    calendar_of,
+    days_at,
+    end_of_day_ns,
+    exchange_offset_ns,
+    next_ns,
+    part_at,
+)
 from pipeline.units import DAY_NS, NANO, TS_MAX_NS
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -57,6 +68,33 @@ def test_blocks_of_days_follow_each_other(calendar, ts_ns, count):
     after = days_at(calendar, found.until_ns, count)
     assert after.from_ns == found.until_ns
     assert abs(found.until_ns - found.from_ns - count * DAY_NS) <= DAY_NS // 24
+
+
+@given(MOMENTS, st.sampled_from([OPEN_MINUTE, CLOSE_MINUTE]))
+def test_the_next_of_a_minute_is_on_a_weekday_and_none_is_passed_over(ts_ns, minute):
+    found = datetime.fromtimestamp(next_ns(Calendar.SHARES, ts_ns, minute) // NANO, NEW_YORK)
+    moment = datetime.fromtimestamp(ts_ns // NANO, NEW_YORK).replace(hour=minute // 60, minute=minute % 60, second=0)
+    while moment.weekday() > 4 or moment.timestamp() * NANO <= ts_ns:
+        moment += timedelta(days=1)
+    assert found == moment
+
+
+@pytest.mark.parametrize(
+    ("calendar", "sent", "extended", "ends"),
+    [
+        (Calendar.SHARES, "2026-03-06 15:59", False, "2026-03-06 16:00"),
+        (Calendar.SHARES, "2026-03-06 16:00", False, "2026-03-09 16:00"),  # over a weekend on which clocks change
+        (Calendar.SHARES, "2026-03-06 16:00", True, "2026-03-06 20:00"),
+        (Calendar.FUTURES, "2026-03-06 16:59", False, "2026-03-06 17:00"),
+        (Calendar.FUTURES, "2026-03-08 18:00", False, "2026-03-09 17:00"),
+        (Calendar.FUTURES, "2026-03-06 17:00", False, "2026-03-09 17:00"),
+    ],
+)
+def test_an_order_for_the_day_ends_at_the_next_close(calendar, sent, extended, ends):
+    ts_ns, end = (
+        int(datetime.fromisoformat(text).replace(tzinfo=NEW_YORK).timestamp()) * NANO for text in (sent, ends)
+    )
+    assert end_of_day_ns(calendar, ts_ns, extended) == end
 
 
 ZONES = {Calendar.ALWAYS: UTC, Calendar.SHARES: NEW_YORK, Calendar.FUTURES: ZoneInfo("America/Chicago")}

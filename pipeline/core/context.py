@@ -47,10 +47,12 @@ class Output:
     risk: float = NAN
     limit: float = NAN
     trigger: float = NAN
+    trail: float = NAN
     stop_loss: float = NAN
     take_profit: float = NAN
     rank_score: float = NAN
     tag: int = 0
+    expires_ns: int = 0
     order_id: int = 0
     code: int = 0
     from_phase: int = 0

@@ -4,20 +4,27 @@ An entry that does not become an order is told so by `on_order` with order 0, RE
 An exit or a protective order that finds no slot is told with its own number.
 """
 
-from pipeline.codes import IntentAction, IntentOutcome, OrderReason, OrderState, OrderType, RiskVerdict
+from typing import Final
+
+from pipeline.codes import IntentAction, IntentOutcome, OrderFlag, OrderReason, OrderState, OrderType, RiskVerdict
 from pipeline.core.arbitration import best_entry, has_place
 from pipeline.core.context import WAITING, WISH, Output
 from pipeline.core.dialect import size_of
+from pipeline.core.instrument import InstrumentRow
 from pipeline.core.ledger import change_order, enlist
+from pipeline.core.lifetime import is_held, is_limit_only
 from pipeline.core.orders import OrderRow, reduces_only, remaining_steps
 from pipeline.core.outputs import origin_of, write_output
 from pipeline.core.portfolio import start_day
 from pipeline.core.risk import Case, Verdict, admit, count_entry
-from pipeline.core.sizing import Draft, drafted, leg, no_draft
+from pipeline.core.settings import SettingsRow
+from pipeline.core.sizing import Draft, drafted, leg, limited, marketable_nano, no_draft
 from pipeline.core.tape import Place, new_row, put
 from pipeline.core.world import ON_ORDER, World, free_slot, index_of, new_fact, order_at, position_of
 from pipeline.core.worth import Worth, worth_of
 from pipeline.units import ABSENT
+
+_HELD: Final = OrderFlag.HELD_BY_US.value
 
 
 def settle(world: World) -> None:
@@ -78,7 +85,10 @@ def _leave(world: World, wish: Output) -> None:
     is_left_over = wish.action == IntentAction.FLATTEN and leaving < abs(held)
     if is_left_over:
         held -= leaving if held > 0 else -leaving
-    draft = drafted(wish, world.instruments[wish.instrument_id], held)
+    instrument = world.instruments[wish.instrument_id]
+    draft = drafted(wish, instrument, held)
+    if wish.action == IntentAction.FLATTEN and is_limit_only(instrument, world.settings, world.clock.now_ns):
+        draft = _at_any_hour(draft, instrument, world.settings)
     outcome = draft.outcome
     if held == 0:
         outcome = IntentOutcome.EMPTY
@@ -87,6 +97,12 @@ def _leave(world: World, wish: Output) -> None:
     place = _write_intent(world, wish, draft, outcome, Place(0, 0))
     if outcome == IntentOutcome.TAKEN:
         send(world, wish.strategy_id, wish.instrument_id, draft, place, True)
+
+
+def _at_any_hour(draft: Draft, instrument: InstrumentRow, settings: SettingsRow) -> Draft:
+    """What flattens must not wait for the open: instead of at market, with a limit as far away as a collar is wide."""
+    limit = marketable_nano(instrument, draft.side, settings.price_collar_percent)
+    return limited(draft, limit) if limit != ABSENT else draft
 
 
 def _is_of(order: OrderRow, wish: Output) -> bool:
@@ -166,7 +182,8 @@ def _submit(world: World, strategy_id: int, instrument_id: int, approved: Draft,
         return place
     enlist(world, order)
     place = change_order(world, order, OrderState.APPROVED, cause)
-    order.ts_arrival_ns = world.clock.now_ns + world.settings.latency_ns
+    is_ours = order.flags & _HELD != 0  # nobody has to be asked to keep it
+    order.ts_arrival_ns = world.clock.now_ns + (0 if is_ours else world.settings.latency_ns)
     world.counts.next_arrival_ns = min(world.counts.next_arrival_ns, order.ts_arrival_ns)
     change_order(world, order, OrderState.SUBMITTED, place)
     return Place(0, 0)
@@ -181,7 +198,8 @@ def _order(world: World, strategy_id: int, instrument_id: int, draft: Draft) -> 
     order.side = draft.side
     order.order_type = draft.order_type
     order.time_in_force = draft.time_in_force
-    order.flags = draft.flags
+    held = is_held(draft.order_type, draft.flags, world.instruments[instrument_id], world.settings)
+    order.flags = draft.flags | (_HELD if held else 0)
     order.quantity_steps = draft.quantity_steps
     order.limit_nano = draft.limit_nano
     order.trigger_nano = draft.trigger_nano
@@ -189,6 +207,8 @@ def _order(world: World, strategy_id: int, instrument_id: int, draft: Draft) -> 
     order.take_profit_nano = draft.take_profit_nano
     order.parent_order_id = draft.parent_order_id
     order.tag = draft.tag
+    order.trail_nano = draft.trail_nano
+    order.expires_ns = draft.expires_ns
     return order
 
 
@@ -197,7 +217,7 @@ def protect(world: World, entry: OrderRow, cause: Place) -> None:
     for place in range(1, world.counts.open_orders + 1):
         if order_at(world, place).parent_order_id == entry.order_id:
             return
-    if entry.stop_loss_nano != ABSENT:
+    if entry.stop_loss_nano != ABSENT or entry.trail_nano != ABSENT:
         send(world, entry.strategy_id, entry.instrument_id, leg(entry, OrderType.STOP), cause, True)
     if entry.take_profit_nano != ABSENT:
         send(world, entry.strategy_id, entry.instrument_id, leg(entry, OrderType.LIMIT), cause, True)
@@ -228,6 +248,7 @@ def _write_intent(world: World, wish: Output, draft: Draft, outcome: int, winner
     row.trigger_nano = draft.trigger_nano
     row.stop_loss_nano = draft.stop_loss_nano
     row.take_profit_nano = draft.take_profit_nano
+    row.trail_nano = draft.trail_nano
     row.tag = draft.tag
     row.risk = wish.risk
     row.notional = wish.notional

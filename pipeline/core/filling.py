@@ -7,13 +7,17 @@ Of the two orders that protect an entry, one that fills makes the other as much 
 than their entry filled.
 """
 
-from pipeline.codes import OrderReason, OrderState, TimeInForce
+from typing import Final
+
+from pipeline.codes import OrderFlag, OrderReason, OrderState, TimeInForce
 from pipeline.core.desk import protect, request_cancel
 from pipeline.core.ledger import cause_of, change_order, fill_order, is_chargeable, reduce_order
 from pipeline.core.operator import close_again
 from pipeline.core.orders import OrderRow, is_final, reduces_only, remaining_steps
 from pipeline.core.tape import Place
 from pipeline.core.world import World, order_at, place_after, position_of
+
+_ONE_CANCELS_OTHER: Final = OrderFlag.ONE_CANCELS_OTHER.value
 
 
 def wanted_steps(world: World, order: OrderRow) -> int:
@@ -43,6 +47,8 @@ def fill(world: World, order: OrderRow, price_nano: int, steps: int, liquidity: 
             close_again(world, order.strategy_id, order.instrument_id, cause)
     if order.parent_order_id != 0:
         _reduce_legs(world, order.parent_order_id, order.order_id, steps, cause)
+    elif order.flags & _ONE_CANCELS_OTHER != 0:
+        _cancel_others(world, order, cause)
     _drop_needless(world, order, held, cause)
 
 
@@ -55,6 +61,16 @@ def _reduce_legs(world: World, entry_id: int, spared_id: int, steps: int, cause:
         if leg.parent_order_id == entry_id and leg_id != spared_id:
             reduce_order(world, leg, steps, cause)
         place = place_after(world, place, leg_id)
+
+
+def _cancel_others(world: World, filled: OrderRow, cause: Place) -> None:
+    """Send cancels after the other orders of its tag: no venue ties them together, so they take as long as any cancel."""
+    for place in range(1, world.counts.open_orders + 1):
+        other = order_at(world, place)
+        is_other = other.flags & _ONE_CANCELS_OTHER != 0 and other.parent_order_id == 0 and other.tag == filled.tag
+        is_near = other.strategy_id == filled.strategy_id and other.instrument_id == filled.instrument_id
+        if is_other and is_near and other.order_id != filled.order_id and other.state != OrderState.CANCEL_PENDING:
+            request_cancel(world, other, cause, OrderReason.ONE_CANCELS_OTHER)
 
 
 def _drop_needless(world: World, filled: OrderRow, held: int, cause: Place) -> None:
@@ -79,5 +95,14 @@ def expire_immediate(world: World, order: OrderRow, reason: int) -> None:
 
 def cancel(world: World, order: OrderRow, cause: Place, reason: int) -> None:
     """End an order; what protects an entry shrinks to what it filled."""
-    place = change_order(world, order, OrderState.CANCELLED, cause, reason)
+    _end(world, order, OrderState.CANCELLED, cause, reason)
+
+
+def expire(world: World, order: OrderRow) -> None:
+    """End an order whose time is over, as `cancel` does."""
+    _end(world, order, OrderState.EXPIRED, cause_of(order), OrderReason.TIME_IN_FORCE)
+
+
+def _end(world: World, order: OrderRow, after: int, cause: Place, reason: int) -> None:
+    place = change_order(world, order, after, cause, reason)
     _reduce_legs(world, order.order_id, 0, remaining_steps(order), place)

@@ -128,6 +128,8 @@ def _write_order(world: World, order: OrderRow, reason: int, cause: Place) -> Pl
     row.filled_steps = order.filled_steps
     row.limit_nano = order.limit_nano
     row.trigger_nano = order.trigger_nano
+    row.trail_nano = order.trail_nano
+    row.expires_ns = order.expires_ns
     row.parent_order_id = order.parent_order_id
     row.tag = order.tag
     return put(world.clock, row, order.instrument_id, cause)

@@ -4,7 +4,7 @@ from typing import Final
 
 from pipeline.codes import OrderFlag, OrderState, OrderType, Side, TimeInForce
 from pipeline.core.state import state
-from pipeline.units import ABSENT
+from pipeline.units import ABSENT, INT64_MAX
 
 _S = OrderState
 
@@ -44,7 +44,7 @@ ALLOWED: Final = tuple(sum(1 << after for after in FOLLOWS[before]) for before i
 
 _REDUCE_ONLY: Final = OrderFlag.REDUCE_ONLY.value
 
-STOPS: Final = (OrderType.STOP, OrderType.STOP_LIMIT)
+STOPS: Final = (OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP)
 """Types that wait for their trigger."""
 
 LIMITS: Final = (OrderType.LIMIT, OrderType.STOP_LIMIT)
@@ -56,6 +56,9 @@ class OrderRow:
     """An open order. `ts_arrival_ns` is when it reaches the venue, `ts_cancel_ns` when its cancel does (0: none).
 
     A limit order `is_resting` once a quote went by that it did not take; a stop `is_triggered` once its price was seen.
+    A trailing stop has its `trigger_nano` where the price has brought it; of an entry `trail_nano` is that of its
+    protection. It ends at `ts_end_ns` of itself, once it is at the venue; `ts_auction_ns` (0: none) is that of the
+    auction it is for. `is_triggered` says of the latter that its moment passed.
     An entry `is_unwanted` that was still working when its position was flattened: what it fills is closed again.
     `cause_*` is the place of its latest ORDER row, `cancel_*` that of the row that asked for its cancel. Its `slot` is
     taken while it `is_open`.
@@ -75,12 +78,16 @@ class OrderRow:
     filled_steps: int
     limit_nano: int = ABSENT
     trigger_nano: int = ABSENT
+    trail_nano: int = ABSENT
     stop_loss_nano: int = ABSENT
     take_profit_nano: int = ABSENT
     parent_order_id: int
     tag: int
+    expires_ns: int = ABSENT
     ts_arrival_ns: int
     ts_cancel_ns: int
+    ts_end_ns: int = INT64_MAX
+    ts_auction_ns: int
     is_at_venue: bool
     is_resting: bool
     is_triggered: bool
@@ -107,6 +114,13 @@ def is_final(order: OrderRow) -> bool:
 def remaining_steps(order: OrderRow) -> int:
     """What is not filled yet."""
     return order.quantity_steps - order.filled_steps
+
+
+def is_within_limit(order: OrderRow, price_nano: int) -> bool:
+    """Whether a price is there, and no worse than the limit of an order that has one."""
+    if price_nano == ABSENT:
+        return False
+    return order.order_type not in LIMITS or (order.limit_nano - price_nano) * order.side >= 0
 
 
 def reduces_only(order: OrderRow) -> bool:

@@ -92,7 +92,8 @@ def not_finite(case: Case) -> bool:
     draft = case.draft
     lacks_limit = draft.order_type in (OrderType.LIMIT, OrderType.STOP_LIMIT) and draft.limit_nano <= 0
     lacks_trigger = draft.order_type in (OrderType.STOP, OrderType.STOP_LIMIT) and draft.trigger_nano <= 0
-    return draft.quantity_steps <= 0 or lacks_limit or lacks_trigger
+    lacks_trail = draft.order_type == OrderType.TRAILING_STOP and draft.trail_nano <= 0
+    return draft.quantity_steps <= 0 or lacks_limit or lacks_trigger or lacks_trail
 
 
 def from_the_past(case: Case) -> Check:

@@ -26,6 +26,9 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     latency_ns: int = 50_000_000
     """Session time from sending an order or a cancel until it is at the venue; 50 ms is a retail API on a good day."""
+    exchange_hours: int = 0
+    """0: an order trades whenever there is a quote. 1: American shares trade outside of regular hours by limit orders that
+    are meant for it alone, and orders for the day end with it, shares' and futures'."""
     fee_per_unit: float = 0.0
     """Commission for each share, contract or coin."""
     fee_bps: float = 0.0
@@ -102,6 +105,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 _MOST: Final = {
     "cash": 1e15,
     "latency_ns": DAY_NS,
+    "exchange_hours": 1,
     "fee_per_unit": 1e6,
     "fee_bps": 10_000.0,
     "bar_lateness_ns": DAY_NS - 1,
@@ -133,6 +137,7 @@ _MAY_BE_ZERO: Final = frozenset(
     (
         "cash",
         "latency_ns",
+        "exchange_hours",
         "fee_per_unit",
         "fee_bps",
         "bar_lateness_ns",

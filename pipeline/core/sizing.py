@@ -5,7 +5,7 @@ trigger is rounded up, a sell's down. A size that rounds to zero is no order.
 """
 
 import math
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from pipeline.codes import IntentAction, IntentOutcome, OrderFlag, OrderType, Side, TimeInForce
 from pipeline.core.context import Output
@@ -13,6 +13,8 @@ from pipeline.core.dialect import NAN, NANO_FLOAT, is_nano, nano_of, price_of
 from pipeline.core.instrument import InstrumentRow, far_side_nano, tick_at_nano, unit_value
 from pipeline.core.orders import OrderRow
 from pipeline.units import ABSENT, INT64_MAX
+
+_EXTENDED: Final = OrderFlag.EXTENDED_HOURS.value
 
 
 class Draft(NamedTuple):
@@ -30,6 +32,8 @@ class Draft(NamedTuple):
     take_profit_nano: int
     tag: int
     parent_order_id: int = 0
+    trail_nano: int = ABSENT
+    expires_ns: int = ABSENT
 
 
 def no_draft() -> Draft:
@@ -45,7 +49,11 @@ def drafted(wish: Output, instrument: InstrumentRow, held_steps: int) -> Draft:
     if wish.action == IntentAction.ENTER:
         return _entry(wish, instrument)
     side = Side.SELL if held_steps > 0 else Side.BUY
-    limit, is_sound = _rounded(wish.limit, instrument, up=side == Side.SELL)
+    limit, limit_is_sound = _rounded(wish.limit, instrument, up=side == Side.SELL)
+    trigger, trigger_is_sound = _rounded(wish.trigger, instrument, up=side == Side.BUY)
+    trail, trail_is_sound = _distance(wish.trail)
+    is_sound = limit_is_sound and trigger_is_sound and trail_is_sound and _is_dated(wish)
+    is_sound = is_sound and ABSENT in (trail, limit)
     held = abs(held_steps)
     steps = held
     if not math.isnan(wish.quantity):
@@ -54,8 +62,25 @@ def drafted(wish: Output, instrument: InstrumentRow, held_steps: int) -> Draft:
     outcome = _outcome(steps) if is_sound else IntentOutcome.INVALID
     return Draft(
         outcome, side, wish.order_type, wish.time_in_force, wish.flags | OrderFlag.REDUCE_ONLY.value,
-        steps, limit, ABSENT, ABSENT, ABSENT, wish.tag,
+        steps, limit, trigger, ABSENT, ABSENT, wish.tag, trail_nano=trail,
     )  # fmt: skip
+
+
+def limited(draft: Draft, limit_nano: int) -> Draft:
+    """The same order with a limit, for extended hours."""
+    return Draft(
+        draft.outcome, draft.side, OrderType.LIMIT, draft.time_in_force, draft.flags | _EXTENDED,
+        draft.quantity_steps, limit_nano, ABSENT, ABSENT, ABSENT, draft.tag,
+    )  # fmt: skip
+
+
+def marketable_nano(instrument: InstrumentRow, side: int, percent: float) -> int:
+    """A limit so many percent beyond the far side: what stands in for "at market"; ABSENT without a far side."""
+    far = far_side_nano(instrument, side)
+    limit, is_sound = _rounded(
+        price_of(far) * (1.0 + float(side) * (percent / 100.0)), instrument, up=side == Side.SELL
+    )
+    return limit if is_sound else far
 
 
 def _entry(wish: Output, instrument: InstrumentRow) -> Draft:
@@ -64,11 +89,12 @@ def _entry(wish: Output, instrument: InstrumentRow) -> Draft:
     trigger, trigger_is_sound = _rounded(wish.trigger, instrument, up=is_buy)
     stop, stop_is_sound = _rounded(wish.stop_loss, instrument, up=not is_buy)
     target, target_is_sound = _rounded(wish.take_profit, instrument, up=is_buy)
-    quantity = _quantity(wish, instrument, limit, trigger, stop)
-    prices_are_sound = limit_is_sound and trigger_is_sound and stop_is_sound and target_is_sound
+    trail, trail_is_sound = _distance(wish.trail)
+    quantity = _quantity(wish, instrument, limit, trigger, stop, trail)
+    prices_are_sound = limit_is_sound and trigger_is_sound and stop_is_sound and target_is_sound and trail_is_sound
     steps = _steps_of(quantity, instrument) if _is_size(quantity) else 0
     outcome = _outcome(steps)
-    if not prices_are_sound or wish.side not in (Side.BUY, Side.SELL):
+    if not prices_are_sound or not _is_dated(wish) or wish.side not in (Side.BUY, Side.SELL):
         outcome = IntentOutcome.INVALID
     elif _count_of_sizes(wish) != 1:
         outcome = IntentOutcome.UNSIZED
@@ -79,24 +105,28 @@ def _entry(wish: Output, instrument: InstrumentRow) -> Draft:
     elif not _is_size(quantity):
         outcome = IntentOutcome.INVALID
     flags = wish.flags
-    if stop != ABSENT or target != ABSENT:
+    if stop != ABSENT or target != ABSENT or trail != ABSENT:
         flags |= OrderFlag.BRACKET_ENTRY.value
     return Draft(
         outcome, wish.side, wish.order_type, wish.time_in_force, flags,
-        steps if outcome == IntentOutcome.TAKEN else 0, limit, trigger, stop, target, wish.tag,
+        steps if outcome == IntentOutcome.TAKEN else 0, limit, trigger, stop, target, wish.tag, trail_nano=trail,
+        expires_ns=wish.expires_ns if wish.time_in_force == TimeInForce.GTD else ABSENT,
     )  # fmt: skip
 
 
 def leg(entry: OrderRow, order_type: int) -> Draft:
-    """The protective order of an entry: its stop (STOP) or its target (LIMIT), for as much as the entry may fill."""
+    """The protective order of an entry: its stop (STOP) or its target (LIMIT), for as much as the entry may fill.
+
+    It stands as long as what it protects, at the hours at which the entry could fill.
+    """
     is_stop = order_type == OrderType.STOP
     flag = OrderFlag.BRACKET_STOP.value if is_stop else OrderFlag.BRACKET_TARGET.value
     return Draft(
         outcome=IntentOutcome.TAKEN,
         side=-entry.side,
-        order_type=order_type,
-        time_in_force=TimeInForce.DAY,
-        flags=OrderFlag.REDUCE_ONLY.value | OrderFlag.ONE_CANCELS_OTHER.value | flag,
+        order_type=OrderType.TRAILING_STOP if is_stop and entry.trail_nano != ABSENT else order_type,
+        time_in_force=TimeInForce.GTC,
+        flags=OrderFlag.REDUCE_ONLY.value | OrderFlag.ONE_CANCELS_OTHER.value | flag | (entry.flags & _EXTENDED),
         quantity_steps=entry.quantity_steps,
         limit_nano=ABSENT if is_stop else entry.take_profit_nano,
         trigger_nano=entry.stop_loss_nano if is_stop else ABSENT,
@@ -104,6 +134,7 @@ def leg(entry: OrderRow, order_type: int) -> Draft:
         take_profit_nano=ABSENT,
         tag=entry.tag,
         parent_order_id=entry.order_id,
+        trail_nano=entry.trail_nano if is_stop else ABSENT,
     )
 
 
@@ -125,13 +156,26 @@ def _rounded(price: float, instrument: InstrumentRow, *, up: bool) -> tuple[int,
     return (nano, True) if 0 < nano <= INT64_MAX else (ABSENT, False)
 
 
+def _distance(trail: float) -> tuple[int, bool]:
+    """A distance between prices in nanos, and whether it was one at all; NaN is a sound way to give none."""
+    if math.isnan(trail):
+        return ABSENT, True
+    nano = nano_of(trail) if is_nano(trail) else 0
+    return (nano, True) if 0 < nano <= INT64_MAX // 4 else (ABSENT, False)
+
+
+def _is_dated(wish: Output) -> bool:
+    """Whether an order that stands until a date has one."""
+    return wish.time_in_force != TimeInForce.GTD or wish.expires_ns > 0
+
+
 def _reference_nano(instrument: InstrumentRow, side: int, limit: int, trigger: int) -> int:
     if limit != ABSENT:
         return limit
     return trigger if trigger != ABSENT else far_side_nano(instrument, side)
 
 
-def _quantity(wish: Output, instrument: InstrumentRow, limit: int, trigger: int, stop: int) -> float:
+def _quantity(wish: Output, instrument: InstrumentRow, limit: int, trigger: int, stop: int, trail: int) -> float:
     """Shares, contracts or coins; NaN unless exactly one way of sizing was given and can be worked out."""
     if _count_of_sizes(wish) != 1:
         return NAN
@@ -139,7 +183,8 @@ def _quantity(wish: Output, instrument: InstrumentRow, limit: int, trigger: int,
         return wish.quantity
     price = price_of(_reference_nano(instrument, wish.side, limit, trigger))
     by_notional = not math.isnan(wish.notional)
-    move = price if by_notional else abs(price - price_of(stop))
+    at_risk = price_of(trail) if stop == ABSENT else abs(price - price_of(stop))
+    move = price if by_notional else at_risk
     unit = unit_value(instrument) / (float(instrument.size_step_nano) / NANO_FLOAT)
     amount = wish.notional if by_notional else wish.risk
     return amount / (move * unit) if move * unit > 0.0 else NAN

@@ -9,22 +9,25 @@ An order arrives a latency after it was sent, at the first input whose session t
 the quote in force before that input. Displayed size is used up by our fills until the next quote; the rest of a market
 or limit order waits, of an IOC it is cancelled, a FOK fills wholly or not at all. A resting limit fills at its limit,
 and only when the other side of a quote has come to it: a print, or a quote of our own side, that touches it is no fill.
-A stop is triggered by the quote it would trade against. While an instrument is halted nothing fills.
+While an instrument is halted nothing fills.
 
-What an execution brings with it is `core.filling`; an instrument that never had a quote fills by `core.venue_bars`.
+What else there is to an order: when a stop wakes is `core.waking`, at which hours an order trades and until when it stands
+`core.lifetime`, opening and closing are `core.auction`, what an execution brings with it `core.filling`; an instrument that
+never had a quote fills by `core.venue_bars`.
 """
 
-from pipeline.codes import Liquidity, OrderFlag, OrderReason, OrderState, OrderType, Side, TimeInForce
-from pipeline.core.filling import cancel, expire_immediate, fill, wanted_steps
+from pipeline.codes import Liquidity, OrderFlag, OrderReason, OrderState, Side, TimeInForce
+from pipeline.core.auction import AUCTION_LATE_NS, auction_ns, close_auction, is_for_auction, open_auction
+from pipeline.core.filling import cancel, expire, expire_immediate, fill, wanted_steps
 from pipeline.core.instrument import InstrumentRow, far_side_nano, is_crossed
 from pipeline.core.ledger import cause_of, change_order
-from pipeline.core.orders import LIMITS, STOPS, OrderRow, is_final, remaining_steps
+from pipeline.core.lifetime import end_ns, is_for_regular_hours, may_trade
+from pipeline.core.orders import LIMITS, OrderRow, is_final, is_within_limit, remaining_steps
 from pipeline.core.tape import Place
+from pipeline.core.waking import is_awake
 from pipeline.core.world import NEVER, World, order_at, place_after
-from pipeline.units import ABSENT
 
 _POST_ONLY = OrderFlag.POST_ONLY.value
-_UNSUPPORTED = (TimeInForce.OPENING, TimeInForce.CLOSING, TimeInForce.GTD)
 
 
 def arrive(world: World) -> None:
@@ -39,6 +42,10 @@ def arrive(world: World) -> None:
             _accept(world, order)
         if order.ts_cancel_ns != 0 and order.ts_cancel_ns <= now and not is_final(order):
             cancel(world, order, Place(order.cancel_seq, order.cancel_ord), OrderReason.INTENT)
+        if order.is_at_venue and order.ts_end_ns <= now and not is_final(order):
+            expire(world, order)
+        if is_for_auction(order) and _is_closed(order, now) and not is_final(order):
+            close_auction(world, order, world.instruments[order.instrument_id])
         place = place_after(world, place, order_id)
     world.counts.next_arrival_ns = NEVER
     for place in range(1, world.counts.open_orders + 1):
@@ -46,23 +53,37 @@ def arrive(world: World) -> None:
 
 
 def next_arrival_ns(order: OrderRow) -> int:
-    """Session time at which the order, or its cancel, reaches the venue; NEVER when both did."""
-    arrival = NEVER if order.is_at_venue else order.ts_arrival_ns
-    return min(arrival, order.ts_cancel_ns if order.ts_cancel_ns != 0 else NEVER)
+    """Session time at which the order, or its cancel, reaches the venue, or it ends there; NEVER when all of that is past."""
+    cancel_ns = order.ts_cancel_ns if order.ts_cancel_ns != 0 else NEVER
+    if not order.is_at_venue:
+        return min(order.ts_arrival_ns, cancel_ns)
+    is_awaited = order.time_in_force == TimeInForce.CLOSING and not order.is_triggered
+    return min(cancel_ns, order.ts_end_ns, order.ts_auction_ns if is_awaited else NEVER)
+
+
+def _is_closed(order: OrderRow, now_ns: int) -> bool:
+    is_awaited = order.time_in_force == TimeInForce.CLOSING and not order.is_triggered
+    return order.is_at_venue and is_awaited and order.ts_auction_ns <= now_ns
 
 
 def _accept(world: World, order: OrderRow) -> None:
-    instrument = world.instruments[order.instrument_id]
-    if order.order_type == OrderType.TRAILING_STOP or order.time_in_force in _UNSUPPORTED:
+    instrument, now = world.instruments[order.instrument_id], world.clock.now_ns
+    if is_for_auction(order):
+        order.ts_auction_ns = auction_ns(order, instrument, now)
+    has_no_auction = is_for_auction(order) and order.ts_auction_ns == 0
+    if has_no_auction or is_for_regular_hours(order, instrument, world.settings):
         change_order(world, order, OrderState.REJECTED, cause_of(order), OrderReason.UNSUPPORTED)
         return
-    if order.flags & _POST_ONLY != 0 and _is_reached(order, far_side_nano(instrument, order.side)):
+    if order.flags & _POST_ONLY != 0 and is_within_limit(order, far_side_nano(instrument, order.side)):
         change_order(world, order, OrderState.REJECTED, cause_of(order), OrderReason.WOULD_CROSS)
         return
     order.is_at_venue = True
     if order.state == OrderState.SUBMITTED:
+        order.ts_end_ns = end_ns(order, instrument, world.settings, now)
+        if is_for_auction(order):
+            order.ts_end_ns = order.ts_auction_ns + AUCTION_LATE_NS
         change_order(world, order, OrderState.ACCEPTED, cause_of(order), OrderReason.VENUE)
-    if instrument.has_quotes:
+    if instrument.has_quotes and not is_for_auction(order):
         _match(world, order, instrument)
 
 
@@ -75,22 +96,28 @@ def match_quote(world: World, instrument: InstrumentRow) -> None:
             break
         order_id = order.order_id
         if order.instrument_id == instrument.instrument_id and order.is_at_venue:
-            _match(world, order, instrument)
+            if is_for_auction(order):
+                open_auction(world, order, instrument)
+            else:
+                _match(world, order, instrument)
         place = place_after(world, place, order_id)
 
 
 def _match(world: World, order: OrderRow, instrument: InstrumentRow) -> None:
+    if world.settings.exchange_hours != 0 and not may_trade(order, instrument, world.settings, world.clock.now_ns):
+        expire_immediate(world, order, OrderReason.TIME_IN_FORCE)
+        return
     if instrument.is_halted:
         expire_immediate(world, order, OrderReason.HALTED)
         return
     if is_crossed(instrument):
         expire_immediate(world, order, OrderReason.TIME_IN_FORCE)
         return
-    if not _is_awake(order, instrument):
+    if not is_awake(world, order, instrument):
         return
     far = far_side_nano(instrument, order.side)
     displayed = instrument.ask_left_steps if order.side == Side.BUY else instrument.bid_left_steps
-    steps = min(wanted_steps(world, order), displayed) if _is_reached(order, far) else 0
+    steps = min(wanted_steps(world, order), displayed) if is_within_limit(order, far) else 0
     if order.time_in_force == TimeInForce.FOK and steps < remaining_steps(order):
         steps = 0
     if steps > 0:
@@ -108,19 +135,3 @@ def _take(instrument: InstrumentRow, side: int, steps: int) -> None:
         instrument.ask_left_steps -= steps
     else:
         instrument.bid_left_steps -= steps
-
-
-def _is_awake(order: OrderRow, instrument: InstrumentRow) -> bool:
-    """Whether an order may trade: any that is no stop, or a stop whose trigger the quote has reached."""
-    if order.order_type in STOPS and not order.is_triggered:
-        far = far_side_nano(instrument, order.side)
-        order.is_triggered = far != ABSENT and (far - order.trigger_nano) * order.side >= 0
-        return order.is_triggered
-    return True
-
-
-def _is_reached(order: OrderRow, far_nano: int) -> bool:
-    """Whether the far side is there, and within the limit of an order that has one."""
-    if far_nano == ABSENT:
-        return False
-    return order.order_type not in LIMITS or (order.limit_nano - far_nano) * order.side >= 0

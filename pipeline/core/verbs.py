@@ -11,6 +11,8 @@ from pipeline.core.tables import claim
 from pipeline.core.world import World
 
 _POST_ONLY: Final = OrderFlag.POST_ONLY.value
+_EXTENDED: Final = OrderFlag.EXTENDED_HOURS.value
+_ONE_CANCELS_OTHER: Final = OrderFlag.ONE_CANCELS_OTHER.value
 
 
 def enter(
@@ -23,41 +25,70 @@ def enter(
     limit: float = NAN,
     trigger: float = NAN,
     stop: float = NAN,
+    trail: float = NAN,
     target: float = NAN,
     time_in_force: int = TimeInForce.DAY,
+    expires_ns: int = 0,
     post_only: bool = False,
+    extended: bool = False,
+    oco: bool = False,
     tag: int = 0,
     score: float = NAN,
 ) -> None:
-    """Wish to open or enlarge a position, sized by exactly one of `quantity`, `notional` and `risk` (loss at `stop`).
+    """Wish to open or enlarge a position, sized by exactly one of `quantity`, `notional` and `risk` (loss at the stop).
 
     A market order unless there is a `limit` or a `trigger`. `stop` and `target` become protective orders with the first
-    fill; `post_only` is rejected rather than take liquidity. Every entry is answered by `on_order`: accepted, or refused.
+    fill; with `trail` the stop follows the price at that distance, from `stop` on if that is given. It stands until
+    `expires_ns`, if given. `post_only` is rejected rather than take liquidity; one that is `extended` may trade outside
+    of regular hours, for which it needs a limit; of those of one `tag` that are `oco` the first that fills cancels the
+    others. Every entry is answered by `on_order`: accepted, or refused.
     """
     output = _next_output(ctx, WISH)
     output.action = IntentAction.ENTER
     output.side = side
     output.order_type = _order_type(limit, trigger)
-    output.time_in_force = time_in_force
-    output.flags = _POST_ONLY if post_only else 0
+    output.time_in_force = TimeInForce.GTD if expires_ns != 0 else time_in_force
+    output.expires_ns = expires_ns
+    output.flags = (
+        (_POST_ONLY if post_only else 0) | (_EXTENDED if extended else 0) | (_ONE_CANCELS_OTHER if oco else 0)
+    )
     output.quantity = quantity
     output.notional = notional
     output.risk = risk
     output.limit = limit
     output.trigger = trigger
+    output.trail = trail
     output.stop_loss = stop
     output.take_profit = target
     output.rank_score = score
     output.tag = tag
 
 
-def leave(ctx: Context, *, quantity: float = NAN, limit: float = NAN, tag: int = 0) -> None:
-    """Wish to close the position, or `quantity` of it; at market unless there is a `limit`."""
+def leave(
+    ctx: Context,
+    *,
+    quantity: float = NAN,
+    limit: float = NAN,
+    trigger: float = NAN,
+    trail: float = NAN,
+    time_in_force: int = TimeInForce.DAY,
+    extended: bool = False,
+    tag: int = 0,
+) -> None:
+    """Wish to close the position, or `quantity` of it; at market unless there is a `limit` or a `trigger`.
+
+    With `trail` by a stop that follows the price at that distance, from `trigger` on if that is given. `time_in_force` and
+    `extended` as for `enter`.
+    """
     output = _next_output(ctx, WISH)
     output.action = IntentAction.EXIT
-    output.order_type = _order_type(limit, NAN)
+    output.order_type = _order_type(limit, trigger) if math.isnan(trail) else OrderType.TRAILING_STOP
+    output.time_in_force = time_in_force
+    output.flags = _EXTENDED if extended else 0
     output.quantity = quantity
     output.limit = limit
+    output.trigger = trigger
+    output.trail = trail
     output.tag = tag
 
 

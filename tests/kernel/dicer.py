@@ -68,7 +68,9 @@ def on_quote(s, quote, p, ctx):
     elif what == 9:
         leave(ctx)
     elif what == 10:
-        leave(ctx, quantity=p.size * 0.3, limit=quote.bid)
+        leave(ctx, quantity=p.size * 0.3, limit=quote.bid, extended=throw(s, p, 2) == 0)
+    elif what == 11 and throw(s, p, 3) == 0:
+        leave(ctx, trail=0.02, trigger=quote.bid - 0.1 if throw(s, p, 2) == 0 else NAN)
     elif what == 11:
         cancel(ctx)
     elif what == 12:
@@ -106,15 +108,23 @@ def wish(s, quote, p, ctx):
         in_force = TimeInForce.FOK
     elif life == 3:
         in_force = TimeInForce.GTC
-    elif life == 4 and throw(s, p, 6) == 0:
-        in_force = TimeInForce.OPENING
+    elif life == 4 and throw(s, p, 2) == 0:
+        in_force = TimeInForce.OPENING if throw(s, p, 2) == 0 else TimeInForce.CLOSING
+    expires_ns = ctx.now_ns + 2_000_000_000 if throw(s, p, 2) == 0 else 0
     guarded = throw(s, p, 3)
     stop = far - 0.05 * float(side) if guarded > 0 or sizing == 6 else NAN
     target = far + 0.05 * float(side) if guarded == 2 else NAN
-    enter(
-        ctx, side, quantity=quantity, notional=notional, risk=risk, limit=limit, trigger=trigger, stop=stop,
-        target=target, time_in_force=in_force, post_only=throw(s, p, 8) == 0, tag=throw(s, p, 100), score=far,
-    )  # fmt: skip
+    if throw(s, p, 3) > 0:
+        enter(
+            ctx, side, quantity=quantity, notional=notional, risk=risk, limit=limit, trigger=trigger, stop=stop,
+            target=target, time_in_force=in_force, post_only=throw(s, p, 8) == 0, tag=throw(s, p, 100), score=far,
+        )  # fmt: skip
+    else:
+        enter(
+            ctx, side, quantity=quantity, notional=notional, risk=risk, limit=limit, trigger=trigger, stop=stop,
+            trail=0.03 if throw(s, p, 2) == 0 else NAN, expires_ns=expires_ns, extended=throw(s, p, 2) == 0,
+            oco=throw(s, p, 2) == 0, tag=throw(s, p, 2),
+        )  # fmt: skip
     go(s, ctx, Phase.ODD if s.phase == Phase.EVEN else Phase.EVEN, Code.ONE)
 
 

@@ -8,7 +8,7 @@ import dicer
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from two_speeds import Day, Derived, packed, stream
+from two_speeds import START_NS, Day, Derived, packed, stream
 
 from pipeline.block import between, concat
 from pipeline.codes import (
@@ -22,15 +22,21 @@ from pipeline.codes import (
     Origin,
     RequestAction,
     RiskRule,
+    Side,
     TimeInForce,
     TradingStatus,
 )  # fmt: skip
 from pipeline.core.engine import Engine, Plan
 from pipeline.core.settings import EngineSettings
+from pipeline.core.strategy import Strategy
+from pipeline.core.verbs import enter
 from pipeline.kernel import engine, history
 from pipeline.kernel.engine import CompiledEngine
+from pipeline.units import NANO
 from strategies import STRATEGIES
 
+OPEN_S, CLOSE_S, END_S = 3_600, 27_000, 41_400
+"""9:30, 16:00 and 20:00 in New York after the first row of these days, at 8:30."""
 CORE = Path(__file__).parents[2] / "pipeline" / "core"
 TIGHT = EngineSettings(
     order_quantity_max=500.0, order_notional_max=5_000.0, position_notional_max=3_000.0, open_orders_max=6,
@@ -44,6 +50,7 @@ STRICT = EngineSettings(
 )  # fmt: skip
 BRISK = EngineSettings(order_rate_max=1, latency_ns=0, checkpoint_every=100)
 SHORT_DAY = EngineSettings(entry_from_minute=8 * 60 + 31, entry_until_minute=8 * 60 + 35, loss_streak_max=1)
+HOURS = EngineSettings(exchange_hours=1, latency_ns=100_000_000, short_sales=2, checkpoint_every=100)
 SYMBOLS = ("AAA", "BBB")
 
 
@@ -170,14 +177,17 @@ def test_the_shipped_strategies_over_drawn_streams(drawn, cuts):
     assert_equal(SHIPPED, batch, WIDE, sorted(cut for cut in cuts if cut < sum(map(len, batch))))
 
 
-def as_shares(batch):
-    """The same day in shares of New York, one of which can be borrowed from some moment on, until they can't."""
+_TIMES = ("ts_recv_ns", "ts_event_ns", "ts_close_ns")
+
+
+def as_shares(batch, later_s=0, pace=1):
+    """The same day so much later and slower in shares of New York, one of which can be borrowed from some moment on, until they can't."""
     rows = [(block.kind, row) for block in batch for row in block.rows()]
     rows.sort(key=lambda pair: pair[1]["seq"])
     day = Day((), tick=0.01)
-    for kind, row in rows:
-        if kind is Kind.INSTRUMENT:
-            row["calendar"] = "XNAS"
+    for kind, kept in rows:
+        times = {name: (kept[name] - START_NS) * pace + START_NS + later_s * NANO for name in _TIMES if name in kept}
+        row = {**kept, **times, **({"calendar": "XNAS"} if kind is Kind.INSTRUMENT else {})}
         day.rows.append((kind, {**row, "seq": len(day.rows) + 1}))
         if kind is Kind.TIMER and row["seq"] % 7 == 0:
             said = {"field": "shortable", "value": float(row["seq"] % 2), "instrument_id": 1 + row["seq"] % 2}
@@ -185,6 +195,12 @@ def as_shares(batch):
             day.rows.append((Kind.REFERENCE, {**times, **said, "seq": len(day.rows) + 1}))
             day.rows.append((Kind.REFERENCE, {**times, **said, "seq": len(day.rows) + 1, "field": "float_shares"}))
     return whole(day)
+
+
+def close_once(s, quote, p, ctx):
+    if s.calls == 0:
+        enter(ctx, Side.BUY, quantity=5, time_in_force=TimeInForce.CLOSING)
+    s.calls += 1
 
 
 def test_every_type_of_order_and_every_refusal_comes_out_the_same():
@@ -200,6 +216,8 @@ def test_every_type_of_order_and_every_refusal_comes_out_the_same():
             (STRICT, shares),
             (SHORT_DAY, shares),
             (BRISK, calm),
+            *((HOURS, as_shares(calm, *when)) for when in ((OPEN_S - 300, 4), (END_S - 60, 1))),
+            (HOURS, as_shares(rough_day(seed), CLOSE_S - 900, 3)),
         )
         for limits, day in days:
             rows = assert_equal([dice(seed)], day, limits, (100, 101, 350))
@@ -208,15 +226,21 @@ def test_every_type_of_order_and_every_refusal_comes_out_the_same():
             said["reason"] |= set(rows.column(Kind.ORDER, "reason"))
             said["state"] |= set(rows.column(Kind.ORDER, "state"))
             said["type"] |= {(row["order_type"], row["time_in_force"]) for row in rows[Kind.ORDER]}
+    closer = Plan(Strategy("closer", dicer.Params, dicer.State, on_quote=close_once), dicer.Params())
+    rows = assert_equal([closer], as_shares(whole(Day().quote(0, 10, 10.1).quote(9, 10, 10.1).timer(CLOSE_S))), HOURS)
+    said["reason"] |= set(rows.column(Kind.ORDER, "reason"))
     elsewhere = {RiskRule.NOT_FINITE, RiskRule.ALLOW_LIST}  # sizing finds the one before, test_universe says the other
     assert said["rule"] >= named("RiskRule", RiskRule, "risk") - elsewhere
-    assert said["reason"] >= named("OrderReason", OrderReason, "venue", "desk", "ledger")
-    assert said["state"] >= {OrderState.REFUSED, OrderState.APPROVED, OrderState.SUBMITTED, OrderState.ACCEPTED,
+    rooms = ("venue", "venue_bars", "filling", "waking", "lifetime", "auction", "desk", "ledger")
+    assert said["reason"] >= named("OrderReason", OrderReason, *rooms)
+    assert said["state"] >= {OrderState.EXPIRED, OrderState.REFUSED, OrderState.APPROVED, OrderState.SUBMITTED, OrderState.ACCEPTED,
                              OrderState.PARTIALLY_FILLED, OrderState.FILLED, OrderState.CANCEL_PENDING,
                              OrderState.CANCELLED, OrderState.REJECTED}  # fmt: skip
     assert said["outcome"] >= set(IntentOutcome)
-    lives = (TimeInForce.DAY, TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK)
+    lives = (TimeInForce.DAY, TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK, TimeInForce.GTD)
     kinds = (OrderType.MARKET, OrderType.LIMIT, OrderType.STOP, OrderType.STOP_LIMIT)
+    assert {kind for kind, _ in said["type"]} == set(OrderType)
+    assert {life for _, life in said["type"]} == set(TimeInForce)
     assert said["type"] >= {(kind, life) for kind in kinds for life in lives}
 
 
