@@ -98,7 +98,7 @@ def close(s: State, ctx: Context) -> None:
 
 def on_order(s: State, order: OrderUpdate, _p: Params, ctx: Context) -> None:
     """An entry that was refused is not tried again before the next cross."""
-    if s.phase == Phase.ENTERING and order.state in (OrderState.REFUSED, OrderState.REJECTED):
+    if s.phase == Phase.ENTERING and order.state in (OrderState.REFUSED, OrderState.REJECTED, OrderState.EXPIRED):
         go(s, ctx, Phase.SITTING_OUT, Reason.REFUSED)
 
 

@@ -57,7 +57,7 @@ def on_fill(s: State, _fill: Fill, _p: Params, ctx: Context) -> None:
 
 def on_order(s: State, order: OrderUpdate, _p: Params, ctx: Context) -> None:
     """An order that never came to be is not tried again."""
-    if s.phase == Phase.BUYING and order.state in (OrderState.REFUSED, OrderState.REJECTED):
+    if s.phase == Phase.BUYING and order.state in (OrderState.REFUSED, OrderState.REJECTED, OrderState.EXPIRED):
         go(s, ctx, Phase.REFUSED, Reason.REFUSED)
 
 

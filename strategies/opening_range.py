@@ -139,7 +139,7 @@ def on_fill(s: State, fill: Fill, _p: Params, ctx: Context) -> None:
 
 def on_order(s: State, order: OrderUpdate, _p: Params, ctx: Context) -> None:
     """A refused entry is today's only one."""
-    if s.phase == Phase.ENTERING and order.state in (OrderState.REFUSED, OrderState.REJECTED):
+    if s.phase == Phase.ENTERING and order.state in (OrderState.REFUSED, OrderState.REJECTED, OrderState.EXPIRED):
         say(ctx, Message.REFUSED)
         go(s, ctx, Phase.DONE, Reason.REFUSED)
 

@@ -198,3 +198,18 @@ def test_a_new_day_builds_a_new_range():
     engine, derived = run_opening(day.timer(86_600))
     assert [phase for _, phase in moves(derived, opening_range.Phase)] == ["WATCHING", "BUILDING", "WATCHING"]
     assert (engine.state_of(1, 1).range.high, engine.state_of(1, 1).range.low) == (21.0, 20.0)
+
+
+@pytest.mark.parametrize(("name", "phase"), [("hold", hold.Phase.REFUSED), ("ema_cross", ema_cross.Phase.SITTING_OUT)])
+def test_an_entry_that_the_day_outlived_is_not_waited_for(name, phase):
+    """Shares before the open: an order at market waits for it, and ends with the day when no quote comes."""
+    day, close_s = Day(), 27_000
+    day.rows[0][1]["calendar"] = "XNAS"
+    for i, bid in enumerate((10, 10, 10, 11, 12)):
+        day.quote(i, bid, bid + 0.01, 1_000, 1_000)
+    day.timer(close_s)
+    given = {"fast": 2, "slow": 4} if name == "ema_cross" else {}
+    hours = EngineSettings(latency_ns=NANO // 10, quote_age_ns_max=10**15, exchange_hours=1)
+    engine, derived = day.run([plan(name, notional=1_000.0, **given)], hours)
+    assert derived[Kind.ORDER][-1]["state"] == OrderState.EXPIRED
+    assert engine.state_of(1, 1).phase == phase
