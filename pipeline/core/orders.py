@@ -55,7 +55,7 @@ LIMITS: Final = (OrderType.LIMIT, OrderType.STOP_LIMIT)
 class OrderRow:
     """An open order. `ts_arrival_ns` is when it reaches the venue, `ts_cancel_ns` when its cancel does (0: none).
 
-    A limit order `is_resting` once a quote went by that it did not take; a stop `is_triggered` once its price was seen.
+    A limit order `is_resting` once a quote went by that it did not take, behind `ahead_steps` in line (core.queueing); a stop `is_triggered` once its price was seen.
     A trailing stop has its `trigger_nano` where the price has brought it; of an entry `trail_nano` is that of its
     protection. It ends at `ts_end_ns` of itself, once it is at the venue; `ts_auction_ns` (0: none) is that of the
     auction it is for. `is_triggered` says of the latter that its moment passed.
@@ -76,6 +76,7 @@ class OrderRow:
     flags: int = OrderFlag.NONE.value
     quantity_steps: int
     filled_steps: int
+    ahead_steps: int = -1
     limit_nano: int = ABSENT
     trigger_nano: int = ABSENT
     trail_nano: int = ABSENT

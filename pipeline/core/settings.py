@@ -29,6 +29,8 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     exchange_hours: int = 0
     """0: an order trades whenever there is a quote. 1: American shares trade outside of regular hours by limit orders that
     are meant for it alone, and orders for the day end with it, shares' and futures'."""
+    queue: int = 0
+    """0: a print fills no resting limit. 1: it does, once what was displayed at the limit's price when it came has traded."""
     fee_per_unit: float = 0.0
     """Commission for each share, contract or coin."""
     fee_bps: float = 0.0
@@ -106,6 +108,7 @@ _MOST: Final = {
     "cash": 1e15,
     "latency_ns": DAY_NS,
     "exchange_hours": 1,
+    "queue": 1,
     "fee_per_unit": 1e6,
     "fee_bps": 10_000.0,
     "bar_lateness_ns": DAY_NS - 1,
@@ -138,6 +141,7 @@ _MAY_BE_ZERO: Final = frozenset(
         "cash",
         "latency_ns",
         "exchange_hours",
+        "queue",
         "fee_per_unit",
         "fee_bps",
         "bar_lateness_ns",

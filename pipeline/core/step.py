@@ -17,6 +17,7 @@ from pipeline.core.context import IN_UNIVERSE, WAITING
 from pipeline.core.desk import settle
 from pipeline.core.instrument import fold_quote, fold_status
 from pipeline.core.market import Bar, FeedNotice, Fill, OrderUpdate, Print, Quote, Status, Timer
+from pipeline.core.queueing import match_print
 from pipeline.core.venue import arrive, match_quote
 from pipeline.core.world import NEVER, ON_BAR, ON_FILL, ON_ORDER, FactRow, World, index_of, is_defined
 
@@ -60,6 +61,8 @@ def take_quote(world: World, cells: Any, quote: Quote) -> None:
 def step_print(world: World, cells: Any, seen: Print) -> None:
     """Reduce a print."""
     begin(world, seen.ts_recv_ns, seen.origin)
+    if world.settings.queue != 0:
+        _meet_print(world, seen)
     close_what_is_due(world)
     if world.counts.timeframes > 0 and seen.origin != Origin.WARMUP:
         add_print(world, seen)
@@ -68,6 +71,12 @@ def step_print(world: World, cells: Any, seen: Print) -> None:
         cause_is_input(world)
         deliver(world, cells, "on_print", seen.instrument_id, seen)
     finish(world, cells)
+
+
+def _meet_print(world: World, seen: Print) -> None:
+    """A print that orders in line may have met."""
+    if seen.origin == Origin.INPUT and world.instruments[seen.instrument_id].open_orders > 0:
+        match_print(world, seen)
 
 
 def step_bar(world: World, cells: Any, bar: Bar) -> None:

@@ -1,14 +1,15 @@
 """The simulated venue: fills against recorded quotes.
 
 Assumption: the quotes would have been the same had we traded, and a taker gets the far side of the quote in force when
-its order arrives, up to the size displayed there. Danger: no market impact, no hidden size, no queue at our own price;
-in a fast, thin market a real order gets less, later, or nothing. A crossed quote is no market: nothing fills on it, though
+its order arrives, up to the size displayed there. Danger: no hidden size; in a fast,
+thin market a real order gets less, later, or nothing. A crossed quote is no market: nothing fills on it, though
 a real order might.
 
 An order arrives a latency after it was sent, at the first input whose session time has reached that moment, and meets
 the quote in force before that input. Displayed size is used up by our fills until the next quote; the rest of a market
 or limit order waits, of an IOC it is cancelled, a FOK fills wholly or not at all. A resting limit fills at its limit,
-and only when the other side of a quote has come to it: a print, or a quote of our own side, that touches it is no fill.
+and when the other side of a quote has come to it: a quote of our own side that touches it is no fill, nor is a print, but
+for one that reaches its place in line (`core.queueing`), if that is asked for.
 While an instrument is halted nothing fills.
 
 What else there is to an order: when a stop wakes is `core.waking`, at which hours an order trades and until when it stands
@@ -23,6 +24,7 @@ from pipeline.core.instrument import InstrumentRow, far_side_nano, is_crossed
 from pipeline.core.ledger import cause_of, change_order
 from pipeline.core.lifetime import end_ns, is_for_regular_hours, may_trade
 from pipeline.core.orders import LIMITS, OrderRow, is_final, is_within_limit, remaining_steps
+from pipeline.core.queueing import stand_in_line
 from pipeline.core.tape import Place
 from pipeline.core.waking import is_awake
 from pipeline.core.world import NEVER, World, order_at, place_after
@@ -126,6 +128,8 @@ def _match(world: World, order: OrderRow, instrument: InstrumentRow) -> None:
         price = order.limit_nano if is_maker else far
         fill(world, order, price, steps, Liquidity.MAKER if is_maker else Liquidity.TAKER)
     order.is_resting = True
+    if world.settings.queue != 0 and order.order_type in LIMITS and not is_final(order):
+        stand_in_line(order, instrument)
     expire_immediate(world, order, OrderReason.TIME_IN_FORCE)
 
 

@@ -9,12 +9,13 @@ from numba.np.numpy_support import from_dtype
 from pipeline.codes import Kind
 from pipeline.core.chunk import EVENTS, PRICES, SIZES
 from pipeline.core.closing import add_middle, add_print, see_vendor_bar
+from pipeline.core.queueing import match_print
 from pipeline.core.venue import match_quote
 from pipeline.core.world import INSTRUMENT
 from pipeline.kernel.groups import WORLD, Form, Group, Member
 from pipeline.kernel.primitives import ColumnType, GroupType, PartType, TableType
 
-_EVENT_OF: Final[dict[Any, Kind]] = {see_vendor_bar: Kind.BAR, add_print: Kind.PRINT}
+_EVENT_OF: Final[dict[Any, Kind]] = {see_vendor_bar: Kind.BAR, add_print: Kind.PRINT, match_print: Kind.PRINT}
 
 
 def group_type(group: Group) -> Any:

@@ -15,16 +15,26 @@ from pipeline.core.closing import add_middle, add_print, close_due, see_vendor_b
 from pipeline.core.context import Context, check_ranges
 from pipeline.core.desk import settle
 from pipeline.core.dialect import price_of, size_of
+from pipeline.core.queueing import match_print
 from pipeline.core.strategy import HANDLERS, Strategy
 from pipeline.core.venue import arrive, match_quote
 from pipeline.core.world import hears, index_of, is_defined
 from pipeline.kernel.groups import COLUMNS, OTHERS, STEPS, columns_of
 from pipeline.kernel.translate import Translator
 
-DOORS: Final[tuple[Any, ...]] = (arrive, close_due, settle, match_quote, see_vendor_bar, add_print, add_middle)
+DOORS: Final[tuple[Any, ...]] = (
+    arrive,
+    close_due,
+    settle,
+    match_quote,
+    match_print,
+    see_vendor_bar,
+    add_print,
+    add_middle,
+)
 """Where a step leaves the strategies' code for the engine's: compiled once, whatever the strategies are."""
 
-RARE_DOORS: Final = frozenset((arrive, close_due, settle, match_quote))
+RARE_DOORS: Final = frozenset((arrive, close_due, settle, match_quote, match_print))
 """Those that most inputs do not pass."""
 
 _RARE: Final[tuple[Any, ...]] = (step._deliver_waiting, step._dispatch, step.give_up_waiting, verbs._claimed)  # noqa: SLF001  # parts of steps, named here alone

@@ -51,6 +51,7 @@ STRICT = EngineSettings(
 BRISK = EngineSettings(order_rate_max=1, latency_ns=0, checkpoint_every=100)
 SHORT_DAY = EngineSettings(entry_from_minute=8 * 60 + 31, entry_until_minute=8 * 60 + 35, loss_streak_max=1)
 HOURS = EngineSettings(exchange_hours=1, latency_ns=100_000_000, short_sales=2, checkpoint_every=100)
+IN_LINE = EngineSettings(queue=1, latency_ns=10_000_000, checkpoint_every=100)
 SYMBOLS = ("AAA", "BBB")
 
 
@@ -151,7 +152,12 @@ def put(day, at_s, instrument_id, origin, kind, facts):
         )
 
 
-@given(STREAMS, st.integers(1, 1_000_000), st.sampled_from([TIGHT, WIDE]), st.sets(st.integers(1, 120), max_size=6))
+@given(
+    STREAMS,
+    st.integers(1, 1_000_000),
+    st.sampled_from([TIGHT, WIDE, IN_LINE]),
+    st.sets(st.integers(1, 120), max_size=6),
+)
 @settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_drawn_streams_come_out_the_same_however_they_are_cut(drawn, seed, limits, cuts):
     batch = day_of(drawn)
@@ -216,6 +222,7 @@ def test_every_type_of_order_and_every_refusal_comes_out_the_same():
             (STRICT, shares),
             (SHORT_DAY, shares),
             (BRISK, calm),
+            (IN_LINE, calm),
             *((HOURS, as_shares(calm, *when)) for when in ((OPEN_S - 300, 4), (END_S - 60, 1))),
             (HOURS, as_shares(rough_day(seed), CLOSE_S - 900, 3)),
         )
