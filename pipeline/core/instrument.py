@@ -29,7 +29,8 @@ class InstrumentRow:
     `ts_quote_ns` is when we got the quote in force, `ts_quote_event_ns` the venue's time of it.
     `bar_unit` and `bar_length` (0: none yet) are of the bars that orders fill against while there are no quotes: those of
     the first bar. `calendar` says whose hours it keeps (hours.Calendar). Sold short it may be when somebody is known to
-    lend it, and while `is_short_restricted` only above the bid.
+    lend it, and while `is_short_restricted` only above the bid. Until `ts_bands_end_ns` it trades between the bands it has
+    (core.bands).
     """
 
     instrument_id: int
@@ -51,6 +52,10 @@ class InstrumentRow:
     bar_length: int
     calendar: int
     is_halted: bool
+    has_bands: bool
+    band_low_nano: int = ABSENT
+    band_high_nano: int = ABSENT
+    ts_bands_end_ns: int
     is_short_restricted: bool
     is_borrowable: bool
     is_borrow_told: bool
@@ -115,13 +120,18 @@ def fold_quote(row: InstrumentRow, quote: Quote) -> bool:
 
 
 def fold_status(row: InstrumentRow, status: Status) -> None:
-    """Halted or released, and whether short sales are restricted; limits and unknown states change nothing."""
+    """Halted or released, and whether short sales are restricted; limits and unknown states change nothing.
+
+    What was displayed before a halt is gone behind it: the next quote is the first that anything trades with.
+    """
     if status.is_short_restricted >= 0:
         row.is_short_restricted = status.is_short_restricted > 0
     if status.status in _HALTING:
         row.is_halted = True
-    elif status.status in _RELEASING:
+    elif status.status in _RELEASING and row.is_halted:
         row.is_halted = False
+        row.bid_left_steps = 0
+        row.ask_left_steps = 0
 
 
 def fold_reference(row: InstrumentRow, fact: ReferenceFact) -> None:

@@ -85,7 +85,7 @@ class Bar(NamedTuple):
 
 
 class Status(NamedTuple):
-    """A change of trading state (codes.TradingStatus, codes.StatusReason)."""
+    """A change of trading state (codes.TradingStatus, codes.StatusReason), or of price bands: ABSENT where none is told."""
 
     ts_event_ns: int
     ts_recv_ns: int
@@ -94,6 +94,8 @@ class Status(NamedTuple):
     status: int
     reason: int
     is_short_restricted: int
+    limit_down_nano: int
+    limit_up_nano: int
 
 
 class FeedNotice(NamedTuple):

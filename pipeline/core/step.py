@@ -11,6 +11,7 @@ rounds until nothing is left. Only then comes the next input.
 from typing import Any
 
 from pipeline.codes import FeedAction, Origin
+from pipeline.core.bands import fold_bands
 from pipeline.core.cells import deliver, deliver_to_one
 from pipeline.core.closing import add_print, add_quote, close_due, see_vendor_bar
 from pipeline.core.context import IN_UNIVERSE, WAITING
@@ -178,6 +179,7 @@ def _fold_status(world: World, status: Status) -> None:
     for instrument_id in range(1, world.counts.instruments + 1):
         if status.instrument_id in (0, instrument_id) and is_defined(world, instrument_id):
             fold_status(world.instruments[instrument_id], status)
+            fold_bands(world.instruments[instrument_id], status)
 
 
 def cause_is_input(world: World) -> None:

@@ -10,21 +10,24 @@ the quote in force before that input. Displayed size is used up by our fills unt
 or limit order waits, of an IOC it is cancelled, a FOK fills wholly or not at all. A resting limit fills at its limit,
 and when the other side of a quote has come to it: a quote of our own side that touches it is no fill, nor is a print, but
 for one that reaches its place in line (`core.queueing`), if that is asked for.
-While an instrument is halted nothing fills.
+While an instrument is halted nothing fills, and behind a
+halt nothing before the next quote.
 
 What else there is to an order: when a stop wakes is `core.waking`, at which hours an order trades and until when it stands
-`core.lifetime`, opening and closing are `core.auction`, what an execution brings with it `core.filling`; an instrument that
+`core.lifetime`, between which prices `core.bands`, short of what `core.short_sales`, opening and closing are `core.auction`, what an execution brings with it `core.filling`; an instrument that
 never had a quote fills by `core.venue_bars`.
 """
 
 from pipeline.codes import Liquidity, OrderFlag, OrderReason, OrderState, Side, TimeInForce
 from pipeline.core.auction import AUCTION_LATE_NS, auction_ns, close_auction, is_for_auction, open_auction
+from pipeline.core.bands import is_beyond
 from pipeline.core.filling import cancel, expire, expire_immediate, fill, wanted_steps
 from pipeline.core.instrument import InstrumentRow, far_side_nano, is_crossed
 from pipeline.core.ledger import cause_of, change_order
 from pipeline.core.lifetime import end_ns, is_for_regular_hours, may_trade
 from pipeline.core.orders import LIMITS, OrderRow, is_final, is_within_limit, remaining_steps
 from pipeline.core.queueing import stand_in_line
+from pipeline.core.short_sales import is_barred
 from pipeline.core.tape import Place
 from pipeline.core.waking import is_awake
 from pipeline.core.world import NEVER, World, order_at, place_after
@@ -118,18 +121,29 @@ def _match(world: World, order: OrderRow, instrument: InstrumentRow) -> None:
     if not is_awake(world, order, instrument):
         return
     far = far_side_nano(instrument, order.side)
+    if instrument.is_short_restricted and is_barred(world, order, instrument):
+        _show(world, order, instrument, not is_within_limit(order, far))
+        return
+    is_maker = order.is_resting and order.order_type in LIMITS
+    price = order.limit_nano if is_maker else far
     displayed = instrument.ask_left_steps if order.side == Side.BUY else instrument.bid_left_steps
     steps = min(wanted_steps(world, order), displayed) if is_within_limit(order, far) else 0
     if order.time_in_force == TimeInForce.FOK and steps < remaining_steps(order):
         steps = 0
+    if instrument.has_bands and is_beyond(instrument, price, world.clock.now_ns):
+        steps = 0
     if steps > 0:
         _take(instrument, order.side, steps)
-        is_maker = order.is_resting and order.order_type in LIMITS
-        price = order.limit_nano if is_maker else far
         fill(world, order, price, steps, Liquidity.MAKER if is_maker else Liquidity.TAKER)
-    order.is_resting = True
-    if world.settings.queue != 0 and order.order_type in LIMITS and not is_final(order):
-        stand_in_line(order, instrument)
+    _show(world, order, instrument, True)
+
+
+def _show(world: World, order: OrderRow, instrument: InstrumentRow, is_shown: bool) -> None:  # noqa: FBT001  # the dialect has no keyword-only arguments without a default
+    """What is left of an order rests, if it may be shown; what may not wait ends."""
+    if is_shown:
+        order.is_resting = True
+        if world.settings.queue != 0 and order.order_type in LIMITS and not is_final(order):
+            stand_in_line(order, instrument)
     expire_immediate(world, order, OrderReason.TIME_IN_FORCE)
 
 

@@ -18,6 +18,7 @@ from pipeline.core.instrument import InstrumentRow
 from pipeline.core.lifetime import may_trade
 from pipeline.core.market import Bar
 from pipeline.core.orders import LIMITS, STOPS, OrderRow, remaining_steps
+from pipeline.core.short_sales import is_barred
 from pipeline.core.waking import trailed_nano
 from pipeline.core.world import World, order_at, place_after
 from pipeline.units import ABSENT
@@ -58,6 +59,8 @@ def _match_with_bar(world: World, order: OrderRow, instrument: InstrumentRow, ba
         expire_immediate(world, order, OrderReason.TIME_IN_FORCE)
         return 0
     price = _bar_price_nano(order, bar)
+    if order.order_type not in LIMITS and is_barred(world, order, instrument):
+        price = ABSENT
     steps = min(wanted_steps(world, order), volume_left) if price != ABSENT else 0
     if order.time_in_force == TimeInForce.FOK and steps < remaining_steps(order):
         steps = 0

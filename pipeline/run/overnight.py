@@ -46,6 +46,9 @@ _PRICES: Final = (
     "ask_left_steps",
     "has_quotes",
     "last_bar_nano",
+    "has_bands",
+    "band_low_nano",
+    "band_high_nano",
 )
 """What is known of an instrument in prices and sizes of before a split."""
 

@@ -103,6 +103,7 @@ INPUTS = st.one_of(
     ),
     st.tuples(st.just("bar"), TICKS, SIZES),
     st.tuples(st.just("status"), st.sampled_from(list(TradingStatus))),
+    st.tuples(st.just("bands"), TICKS, st.integers(0, 12), st.sampled_from([-1, 0, 1])),
     st.tuples(st.just("feed"), st.sampled_from([FeedAction.LOST, FeedAction.CONNECTED, FeedAction.MUTE])),
     st.tuples(st.just("timer")),
     st.tuples(st.just("request"), st.sampled_from([RequestAction.FLATTEN, RequestAction.HALT, RequestAction.RESET])),
@@ -142,6 +143,13 @@ def put(day, at_s, instrument_id, origin, kind, facts):
         day.bar(at_s, int(at_s) // 2 * 2, (price, price + 0.1, price - 0.1, price), volume=facts[1], seconds=2, **where)
     elif kind == "status":
         day.status(at_s, facts[0], **where)
+    elif kind == "bands":
+        low, width, is_restricted = facts
+        bands = {
+            "limit_down_nano": round((10.0 + low * 0.01) * 1e9),
+            "limit_up_nano": round((10.0 + (low + width) * 0.01) * 1e9),
+        }
+        day.status(at_s, TradingStatus.LIMITS, is_short_restricted=is_restricted, **bands, **where)
     elif kind == "feed":
         day.add(Kind.FEED, at_s, 0, action=facts[0])
     elif kind == "timer":
@@ -225,6 +233,7 @@ def test_every_type_of_order_and_every_refusal_comes_out_the_same():
             (IN_LINE, calm),
             *((HOURS, as_shares(calm, *when)) for when in ((OPEN_S - 300, 4), (END_S - 60, 1))),
             (HOURS, as_shares(rough_day(seed), CLOSE_S - 900, 3)),
+            (WIDE, as_shares(rough_day(seed), OPEN_S)),
         )
         for limits, day in days:
             rows = assert_equal([dice(seed)], day, limits, (100, 101, 350))
@@ -262,8 +271,9 @@ def rough_day(seed):
     rng, drawn = random.Random(seed), []
     for i in range(500):
         facts = rng.choice(
-            [("quote", rng.randint(-12, 12), rng.randint(-1, 6), rng.randint(0, 60), rng.randint(0, 60), 0)] * 8
-            + [("half", rng.randint(-9, 9), rng.random() < 0.5), ("timer",), ("bar", rng.randint(-9, 9), 100)]
+            [("quote", rng.randint(-12, 12), rng.randint(-1, 6), rng.randint(0, 60), rng.randint(0, 60), 0)] * 16
+            + [("half", rng.randint(-9, 9), rng.random() < 0.5), ("timer",), ("bar", rng.randint(-9, 9), 100)] * 2
+            + [("bands", rng.randint(-12, 3), rng.randint(3, 20), rng.randint(-1, 1))]
         )
         if i % 90 == 40:
             facts = ("status", TradingStatus.HALTED)
