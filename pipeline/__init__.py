@@ -65,7 +65,7 @@ all folds share. `core.instrument` and `core.bars` follow the market, `core.clos
 calls the handlers of a `core.strategy` with the `core.context` they may read and the `core.verbs` they may use;
 parameters are `core.params`, history it wants first its `core.warm_up`, memory is `core.state` laid out by `core.record`, arithmetic `core.dialect`. What handlers put out is written by
 `core.outputs`; their wishes go over the `core.desk`: sized in `core.sizing`, ranked in `core.arbitration`, admitted by
-`core.risk` against what `core.worth` says the account is worth, kept as `core.orders`, filled by `core.venue` or `core.venue_bars` at the hours of `core.lifetime`, or in an `core.auction`, stops once `core.waking` wakes them, limits in the line of `core.queueing`, within `core.bands` and by the rule of `core.short_sales`, all as `core.filling` has it, booked in `core.portfolio`, written to the `core.ledger`.
+`core.risk` against what `core.worth` says the account is worth, kept as `core.orders`, filled by `core.venue` or `core.venue_bars` at the hours of `core.lifetime`, or in an `core.auction`, stops once `core.waking` wakes them, limits in the line of `core.queueing`, within `core.bands` and by the rule of `core.short_sales`, all as `core.filling` has it, charged the `core.fees`, some by `core.fee_rates`, booked in `core.portfolio`, written to the `core.ledger`.
 Which instruments strategies hear is the `core.universe`. The operator's hand is `core.operator`, everything that may be set `core.settings`. All that is remembered is a
 `core.snapshot`, as bytes `core.frozen`; what another session begins with is told by `core.carrying`. Rows leave by `core.tape` and are hashed in `core.hashing`.
 

@@ -36,7 +36,7 @@ def wanted_steps(world: World, order: OrderRow) -> int:
 
 def fill(world: World, order: OrderRow, price_nano: int, steps: int, liquidity: int) -> None:
     """Execute, protect what was entered, and drop what has nothing left to protect or to reduce."""
-    if not is_chargeable(world, order, price_nano, steps):
+    if not is_chargeable(world, order, price_nano, steps, liquidity):
         cancel(world, order, cause_of(order), OrderReason.UNSUPPORTED)
         return
     cause = fill_order(world, order, price_nano, steps, liquidity)

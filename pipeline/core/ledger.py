@@ -3,7 +3,8 @@
 from pipeline.codes import OrderReason, OrderState
 from pipeline.core.arbitration import count_place
 from pipeline.core.dialect import NANO_FLOAT, is_nano, nano_of, price_of, size_of
-from pipeline.core.instrument import InstrumentRow, unit_value
+from pipeline.core.fees import count_commission, fee_of
+from pipeline.core.instrument import InstrumentRow
 from pipeline.core.orders import OrderRow, is_final, move, reduces_only, remaining_steps
 from pipeline.core.portfolio import PositionRow, apply_fill, expect, holds, start_day
 from pipeline.core.tables import claim, close_gap
@@ -79,7 +80,8 @@ def fill_order(world: World, order: OrderRow, price_nano: int, steps: int, liqui
     """Execute a part of an order: fill, order, position and money, each written, in this order."""
     instrument = world.instruments[order.instrument_id]
     position = position_of(world, order.strategy_id, order.instrument_id)
-    fee_nano = nano_of(_fee(world, instrument, price_nano, steps))
+    fee_nano = nano_of(fee_of(world, order, price_nano, steps, liquidity))
+    count_commission(world, order, price_nano, steps, liquidity)
     world.account.fill_id_last += 1
     start_day(world.account, world.clock.now_ns)
     place = _write_fill(world, order, instrument, price_nano, steps, fee_nano, liquidity)
@@ -95,9 +97,9 @@ def fill_order(world: World, order: OrderRow, price_nano: int, steps: int, liqui
     return place
 
 
-def is_chargeable(world: World, order: OrderRow, price_nano: int, steps: int) -> bool:
+def is_chargeable(world: World, order: OrderRow, price_nano: int, steps: int, liquidity: int) -> bool:
     """Whether the fee of such an execution fits its column."""
-    return is_nano(_fee(world, world.instruments[order.instrument_id], price_nano, steps))
+    return is_nano(fee_of(world, order, price_nano, steps, liquidity))
 
 
 def _state_after_fill(order: OrderRow) -> int:
@@ -105,13 +107,6 @@ def _state_after_fill(order: OrderRow) -> int:
         return OrderState.FILLED
     is_leaving = order.state == OrderState.CANCEL_PENDING
     return OrderState.CANCEL_PENDING if is_leaving else OrderState.PARTIALLY_FILLED
-
-
-def _fee(world: World, instrument: InstrumentRow, price_nano: int, steps: int) -> float:
-    quantity = size_of(steps, instrument.size_step_nano)
-    amount = price_of(price_nano) * (float(steps) * unit_value(instrument))
-    fee: float = quantity * world.settings.fee_per_unit + amount * (world.settings.fee_bps / 10_000.0)
-    return fee
 
 
 def _write_order(world: World, order: OrderRow, reason: int, cause: Place) -> Place:

@@ -60,6 +60,8 @@ class OrderRow:
     protection. It ends at `ts_end_ns` of itself, once it is at the venue; `ts_auction_ns` (0: none) is that of the
     auction it is for. `is_triggered` says of the latter that its moment passed.
     An entry `is_unwanted` that was still working when its position was flattened: what it fills is closed again.
+    `commission` is what it was charged of it, `commission_plain` what it would have been without bounds, and `amount` what
+    was executed, all three where there are bounds.
     `cause_*` is the place of its latest ORDER row, `cancel_*` that of the row that asked for its cancel. Its `slot` is
     taken while it `is_open`.
     """
@@ -93,6 +95,9 @@ class OrderRow:
     is_resting: bool
     is_triggered: bool
     is_unwanted: bool
+    commission: float
+    commission_plain: float
+    amount: float
     cause_seq: int
     cause_ord: int
     cancel_seq: int

@@ -34,7 +34,15 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     fee_per_unit: float = 0.0
     """Commission for each share, contract or coin."""
     fee_bps: float = 0.0
-    """Commission on the amount traded, in hundredths of a percent."""
+    """Commission on the amount traded, in hundredths of a percent; where a resting limit is filled, less the discount."""
+    maker_discount_bps: float = 0.0
+    """Taken off `fee_bps` where a resting limit is filled; more than that is a rebate."""
+    fee_least: float = 0.0
+    """The least commission of an order of which anything is filled."""
+    fee_most_percent: float = 0.0
+    """The most commission of an order, in percent of its amount; 0: any. It goes before the least."""
+    regulatory_fees: int = 0
+    """1: sales of American shares pay what the SEC and FINRA take, by the rates of their day (core.fee_rates)."""
 
     bar_lateness_ns: int = 2 * SECOND_NS
     """Session time a bar stays open after its end, for prints that come late."""
@@ -111,6 +119,10 @@ _MOST: Final = {
     "queue": 1,
     "fee_per_unit": 1e6,
     "fee_bps": 10_000.0,
+    "maker_discount_bps": 10_000.0,
+    "fee_least": 1e6,
+    "fee_most_percent": 100.0,
+    "regulatory_fees": 1,
     "bar_lateness_ns": DAY_NS - 1,
     "quote_age_ns_max": 10**18,
     "order_quantity_max": 1e12,
@@ -144,6 +156,10 @@ _MAY_BE_ZERO: Final = frozenset(
         "queue",
         "fee_per_unit",
         "fee_bps",
+        "maker_discount_bps",
+        "fee_least",
+        "fee_most_percent",
+        "regulatory_fees",
         "bar_lateness_ns",
         "universe",
         "warm_up_wait_ns",

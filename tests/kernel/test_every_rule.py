@@ -52,6 +52,10 @@ BRISK = EngineSettings(order_rate_max=1, latency_ns=0, checkpoint_every=100)
 SHORT_DAY = EngineSettings(entry_from_minute=8 * 60 + 31, entry_until_minute=8 * 60 + 35, loss_streak_max=1)
 HOURS = EngineSettings(exchange_hours=1, latency_ns=100_000_000, short_sales=2, checkpoint_every=100)
 IN_LINE = EngineSettings(queue=1, latency_ns=10_000_000, checkpoint_every=100)
+CHARGED = EngineSettings(
+    fee_per_unit=0.005, fee_least=1.0, fee_most_percent=1.0, fee_bps=3.0, maker_discount_bps=5.0, regulatory_fees=1,
+    short_sales=2, latency_ns=10_000_000, checkpoint_every=100,
+)  # fmt: skip
 SYMBOLS = ("AAA", "BBB")
 
 
@@ -231,6 +235,7 @@ def test_every_type_of_order_and_every_refusal_comes_out_the_same():
             (SHORT_DAY, shares),
             (BRISK, calm),
             (IN_LINE, calm),
+            (CHARGED, shares),
             *((HOURS, as_shares(calm, *when)) for when in ((OPEN_S - 300, 4), (END_S - 60, 1))),
             (HOURS, as_shares(rough_day(seed), CLOSE_S - 900, 3)),
             (WIDE, as_shares(rough_day(seed), OPEN_S)),
