@@ -24,9 +24,10 @@ _OUT_OF_ORDER: Final = Mark.OUT_OF_ORDER.value
 
 @state
 class InstrumentRow:
-    """One row an instrument. `*_left_steps` is displayed size that none of our fills has used up yet.
+    """One row an instrument.
 
-    `ts_quote_ns` is when we got the quote in force, `ts_quote_event_ns` the venue's time of it.
+    `*_left_steps` is displayed size that none of our fills has used up yet, `*_taken_steps` what they did; with the setting
+    `impact` they may take more than was displayed. `ts_quote_ns` is when we got the quote in force, `ts_quote_event_ns` the venue's time of it.
     `bar_unit` and `bar_length` (0: none yet) are of the bars that orders fill against while there are no quotes: those of
     the first bar. `calendar` says whose hours it keeps (hours.Calendar). Sold short it may be when somebody is known to
     lend it, and while `is_short_restricted` only above the bid. Until `ts_bands_end_ns` it trades between the bands it has
@@ -44,6 +45,8 @@ class InstrumentRow:
     ask: float = NAN
     bid_left_steps: int
     ask_left_steps: int
+    bid_taken_steps: int
+    ask_taken_steps: int
     ts_quote_ns: int
     ts_quote_event_ns: int
     has_quotes: bool
@@ -113,6 +116,8 @@ def fold_quote(row: InstrumentRow, quote: Quote) -> bool:
     row.ask = quote.ask
     row.bid_left_steps = quote.bid_size_steps
     row.ask_left_steps = quote.ask_size_steps
+    row.bid_taken_steps = 0
+    row.ask_taken_steps = 0
     row.ts_quote_ns = quote.ts_recv_ns
     row.ts_quote_event_ns = quote.ts_event_ns
     row.has_quotes = True
@@ -132,6 +137,8 @@ def fold_status(row: InstrumentRow, status: Status) -> None:
         row.is_halted = False
         row.bid_left_steps = 0
         row.ask_left_steps = 0
+        row.bid_taken_steps = 0
+        row.ask_taken_steps = 0
 
 
 def fold_reference(row: InstrumentRow, fact: ReferenceFact) -> None:

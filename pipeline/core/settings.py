@@ -29,6 +29,10 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     exchange_hours: int = 0
     """0: an order trades whenever there is a quote. 1: American shares trade outside of regular hours by limit orders that
     are meant for it alone, and orders for the day end with it, shares' and futures'."""
+    impact: int = 0
+    """What an order pays for more than is displayed. 0: it can't have it. 1: in proportion to its size. 2: to its square root."""
+    impact_bps: float = 10.0
+    """How far the price moves for as much again as is displayed, in hundredths of a percent."""
     queue: int = 0
     """0: a print fills no resting limit. 1: it does, once what was displayed at the limit's price when it came has traded."""
     fee_per_unit: float = 0.0
@@ -116,6 +120,8 @@ _MOST: Final = {
     "cash": 1e15,
     "latency_ns": DAY_NS,
     "exchange_hours": 1,
+    "impact": 2,
+    "impact_bps": 10_000.0,
     "queue": 1,
     "fee_per_unit": 1e6,
     "fee_bps": 10_000.0,
@@ -153,6 +159,7 @@ _MAY_BE_ZERO: Final = frozenset(
         "cash",
         "latency_ns",
         "exchange_hours",
+        "impact",
         "queue",
         "fee_per_unit",
         "fee_bps",

@@ -49,8 +49,8 @@ def drafted(wish: Output, instrument: InstrumentRow, held_steps: int) -> Draft:
     if wish.action == IntentAction.ENTER:
         return _entry(wish, instrument)
     side = Side.SELL if held_steps > 0 else Side.BUY
-    limit, limit_is_sound = _rounded(wish.limit, instrument, up=side == Side.SELL)
-    trigger, trigger_is_sound = _rounded(wish.trigger, instrument, up=side == Side.BUY)
+    limit, limit_is_sound = to_tick(wish.limit, instrument, up=side == Side.SELL)
+    trigger, trigger_is_sound = to_tick(wish.trigger, instrument, up=side == Side.BUY)
     trail, trail_is_sound = _distance(wish.trail)
     is_sound = limit_is_sound and trigger_is_sound and trail_is_sound and _is_dated(wish)
     is_sound = is_sound and ABSENT in (trail, limit)
@@ -77,18 +77,16 @@ def limited(draft: Draft, limit_nano: int) -> Draft:
 def marketable_nano(instrument: InstrumentRow, side: int, percent: float) -> int:
     """A limit so many percent beyond the far side: what stands in for "at market"; ABSENT without a far side."""
     far = far_side_nano(instrument, side)
-    limit, is_sound = _rounded(
-        price_of(far) * (1.0 + float(side) * (percent / 100.0)), instrument, up=side == Side.SELL
-    )
+    limit, is_sound = to_tick(price_of(far) * (1.0 + float(side) * (percent / 100.0)), instrument, up=side == Side.SELL)
     return limit if is_sound else far
 
 
 def _entry(wish: Output, instrument: InstrumentRow) -> Draft:
     is_buy = wish.side == Side.BUY
-    limit, limit_is_sound = _rounded(wish.limit, instrument, up=not is_buy)
-    trigger, trigger_is_sound = _rounded(wish.trigger, instrument, up=is_buy)
-    stop, stop_is_sound = _rounded(wish.stop_loss, instrument, up=not is_buy)
-    target, target_is_sound = _rounded(wish.take_profit, instrument, up=is_buy)
+    limit, limit_is_sound = to_tick(wish.limit, instrument, up=not is_buy)
+    trigger, trigger_is_sound = to_tick(wish.trigger, instrument, up=is_buy)
+    stop, stop_is_sound = to_tick(wish.stop_loss, instrument, up=not is_buy)
+    target, target_is_sound = to_tick(wish.take_profit, instrument, up=is_buy)
     trail, trail_is_sound = _distance(wish.trail)
     quantity = _quantity(wish, instrument, limit, trigger, stop, trail)
     prices_are_sound = limit_is_sound and trigger_is_sound and stop_is_sound and target_is_sound and trail_is_sound
@@ -142,7 +140,7 @@ def _outcome(steps: int) -> int:
     return IntentOutcome.TAKEN if steps > 0 else IntentOutcome.EMPTY
 
 
-def _rounded(price: float, instrument: InstrumentRow, *, up: bool) -> tuple[int, bool]:
+def to_tick(price: float, instrument: InstrumentRow, *, up: bool) -> tuple[int, bool]:
     """The tick at or beside a price, and whether the price was one at all; NaN is a sound way to give none."""
     if math.isnan(price):
         return ABSENT, True

@@ -7,7 +7,7 @@ a real order might.
 
 An order arrives a latency after it was sent, at the first input whose session time has reached that moment, and meets
 the quote in force before that input. Displayed size is used up by our fills until the next quote; the rest of a market
-or limit order waits, of an IOC it is cancelled, a FOK fills wholly or not at all. A resting limit fills at its limit,
+or limit order waits (or pays more: `core.impact`), of an IOC it is cancelled, a FOK fills wholly or not at all. A resting limit fills at its limit,
 and when the other side of a quote has come to it: a quote of our own side that touches it is no fill, nor is a print, but
 for one that reaches its place in line (`core.queueing`), if that is asked for.
 While an instrument is halted nothing fills, and behind a
@@ -22,6 +22,7 @@ from pipeline.codes import Liquidity, OrderFlag, OrderReason, OrderState, Side, 
 from pipeline.core.auction import AUCTION_LATE_NS, auction_ns, close_auction, is_for_auction, open_auction
 from pipeline.core.bands import is_beyond
 from pipeline.core.filling import cancel, expire, expire_immediate, fill, wanted_steps
+from pipeline.core.impact import beyond_nano, take
 from pipeline.core.instrument import InstrumentRow, far_side_nano, is_crossed
 from pipeline.core.ledger import cause_of, change_order
 from pipeline.core.lifetime import end_ns, is_for_regular_hours, may_trade
@@ -31,6 +32,7 @@ from pipeline.core.short_sales import is_barred
 from pipeline.core.tape import Place
 from pipeline.core.waking import is_awake
 from pipeline.core.world import NEVER, World, order_at, place_after
+from pipeline.units import ABSENT
 
 _POST_ONLY = OrderFlag.POST_ONLY.value
 
@@ -126,16 +128,30 @@ def _match(world: World, order: OrderRow, instrument: InstrumentRow) -> None:
         return
     is_maker = order.is_resting and order.order_type in LIMITS
     price = order.limit_nano if is_maker else far
-    displayed = instrument.ask_left_steps if order.side == Side.BUY else instrument.bid_left_steps
-    steps = min(wanted_steps(world, order), displayed) if is_within_limit(order, far) else 0
-    if order.time_in_force == TimeInForce.FOK and steps < remaining_steps(order):
-        steps = 0
+    wanted = wanted_steps(world, order) if is_within_limit(order, far) else 0
+    displayed = max(0, instrument.ask_left_steps if order.side == Side.BUY else instrument.bid_left_steps)
+    steps, behind, behind_price = min(wanted, displayed), 0, ABSENT
     if instrument.has_bands and is_beyond(instrument, price, world.clock.now_ns):
         steps = 0
+    elif world.settings.impact != 0 and not is_maker and wanted > steps:
+        behind_price = beyond_nano(instrument, world.settings, order.side, far, wanted - steps)
+        behind = wanted - steps if _is_to_be_had(world, order, instrument, behind_price) else 0
+    if order.time_in_force == TimeInForce.FOK and steps + behind < remaining_steps(order):
+        steps, behind = 0, 0
     if steps > 0:
-        _take(instrument, order.side, steps)
+        take(instrument, order.side, steps)
         fill(world, order, price, steps, Liquidity.MAKER if is_maker else Liquidity.TAKER)
+    if behind > 0 and not is_final(order):
+        take(instrument, order.side, behind)
+        fill(world, order, behind_price, behind, Liquidity.TAKER)
     _show(world, order, instrument, True)
+
+
+def _is_to_be_had(world: World, order: OrderRow, instrument: InstrumentRow, price_nano: int) -> bool:
+    """Whether an order may pay a price behind the best."""
+    if not is_within_limit(order, price_nano):
+        return False
+    return not (instrument.has_bands and is_beyond(instrument, price_nano, world.clock.now_ns))
 
 
 def _show(world: World, order: OrderRow, instrument: InstrumentRow, is_shown: bool) -> None:  # noqa: FBT001  # the dialect has no keyword-only arguments without a default
@@ -145,11 +161,3 @@ def _show(world: World, order: OrderRow, instrument: InstrumentRow, is_shown: bo
         if world.settings.queue != 0 and order.order_type in LIMITS and not is_final(order):
             stand_in_line(order, instrument)
     expire_immediate(world, order, OrderReason.TIME_IN_FORCE)
-
-
-def _take(instrument: InstrumentRow, side: int, steps: int) -> None:
-    """Use up displayed size."""
-    if side == Side.BUY:
-        instrument.ask_left_steps -= steps
-    else:
-        instrument.bid_left_steps -= steps

@@ -14,6 +14,7 @@ on the next one.
 from pipeline.codes import Liquidity, OrderReason, OrderType, Side, TimeInForce
 from pipeline.core.auction import is_for_auction, meet_bar
 from pipeline.core.filling import expire_immediate, fill, wanted_steps
+from pipeline.core.impact import moved_nano
 from pipeline.core.instrument import InstrumentRow
 from pipeline.core.lifetime import may_trade
 from pipeline.core.market import Bar
@@ -62,6 +63,10 @@ def _match_with_bar(world: World, order: OrderRow, instrument: InstrumentRow, ba
     if order.order_type not in LIMITS and is_barred(world, order, instrument):
         price = ABSENT
     steps = min(wanted_steps(world, order), volume_left) if price != ABSENT else 0
+    if world.settings.impact != 0 and steps > 0 and order.order_type not in LIMITS:
+        before = bar.volume_steps - volume_left
+        price = moved_nano(instrument, world.settings, order.side, price, before, steps, bar.volume_steps)
+        steps = steps if price != ABSENT else 0
     if order.time_in_force == TimeInForce.FOK and steps < remaining_steps(order):
         steps = 0
     if steps > 0:

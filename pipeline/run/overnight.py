@@ -44,6 +44,8 @@ _PRICES: Final = (
     "ask",
     "bid_left_steps",
     "ask_left_steps",
+    "bid_taken_steps",
+    "ask_taken_steps",
     "has_quotes",
     "last_bar_nano",
     "has_bands",

@@ -56,6 +56,8 @@ CHARGED = EngineSettings(
     fee_per_unit=0.005, fee_least=1.0, fee_most_percent=1.0, fee_bps=3.0, maker_discount_bps=5.0, regulatory_fees=1,
     short_sales=2, latency_ns=10_000_000, checkpoint_every=100,
 )  # fmt: skip
+LINEAR = EngineSettings(impact=1, impact_bps=30.0, latency_ns=10_000_000, checkpoint_every=100)
+SQUARE = EngineSettings(impact=2, queue=1, exchange_hours=1, short_sales=2, latency_ns=10_000_000, checkpoint_every=100)
 SYMBOLS = ("AAA", "BBB")
 
 
@@ -167,7 +169,7 @@ def put(day, at_s, instrument_id, origin, kind, facts):
 @given(
     STREAMS,
     st.integers(1, 1_000_000),
-    st.sampled_from([TIGHT, WIDE, IN_LINE]),
+    st.sampled_from([TIGHT, WIDE, IN_LINE, LINEAR]),
     st.sets(st.integers(1, 120), max_size=6),
 )
 @settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
@@ -235,6 +237,8 @@ def test_every_type_of_order_and_every_refusal_comes_out_the_same():
             (SHORT_DAY, shares),
             (BRISK, calm),
             (IN_LINE, calm),
+            (LINEAR, rough_day(seed)),
+            (SQUARE, as_shares(calm, OPEN_S)),
             (CHARGED, shares),
             *((HOURS, as_shares(calm, *when)) for when in ((OPEN_S - 300, 4), (END_S - 60, 1))),
             (HOURS, as_shares(rough_day(seed), CLOSE_S - 900, 3)),
