@@ -31,6 +31,7 @@ from pipeline.core.strategy import Plan
 from pipeline.core.venue import next_arrival_ns
 from pipeline.core.world import (
     ACCOUNT,
+    FACT,
     INSTRUMENT,
     ORDER,
     POSITION,
@@ -68,6 +69,8 @@ def carried(snapshot: Snapshot, plans: Sequence[Plan]) -> Iterator[tuple[str, st
     for slot in tables["open_orders"]["slot"].tolist():
         row = tables["orders"][slot - 1 : slot]
         yield f"order/{names[int(row['strategy_id'][0]) - 1]}/{int(row['order_id'][0])}", text_of(ORDER, row)
+    for i, row in enumerate(_each(tables["late_facts"][int(tables["counts"]["late_first"][0]) :])):
+        yield f"late/{names[int(row['strategy_id'][0]) - 1]}/{i}", text_of(FACT, row)
     for i in range(len(plans)):
         yield from _memory(snapshot, plans, i)
 
@@ -168,6 +171,18 @@ def _take_order(world: World, _: Cells, running: Running, text: str, order_id: i
     counts.next_arrival_ns = min(counts.next_arrival_ns, next_arrival_ns(order))
 
 
+def _take_late(world: World, _: Cells, running: Running, text: str, _place: int) -> None:
+    """What was on its way back from the venue still is."""
+    counts = world.counts
+    counts.late_facts += 1
+    world.late_facts.grow(counts.late_facts + 1)
+    late = world.late_facts[counts.late_facts]
+    restore(FACT, late, text)
+    late.strategy_id = running.strategy_id
+    late.cause_seq, late.cause_ord = world.clock.seq, 0
+    counts.next_arrival_ns = min(counts.next_arrival_ns, late.due_ns)
+
+
 def _stay(world: World, running: Running, instrument_id: int) -> None:
     """Scanners begin anew: until one of them picks it again, a strategy stays in what it holds, entering nothing."""
     cell = world.cells[index_of(world, running.strategy_id, instrument_id)]
@@ -198,6 +213,7 @@ def _take_state(world: World, cells: Cells, running: Running, text: str, instrum
 _TAKEN: Final[Mapping[str, Callable[..., None]]] = {
     "position": _take_position,
     "order": _take_order,
+    "late": _take_late,
     "strategy": _take_strategy,
     "shared": _take_shared,
     "state": _take_state,

@@ -199,22 +199,22 @@ class Context:
     @property
     def position(self) -> float:
         """This strategy's position in this instrument, signed; shares, contracts or coins."""
-        return size_of(self.held.quantity_steps, self.instrument.size_step_nano)
+        return size_of(self.held.quantity_steps - self.held.untold_steps, self.instrument.size_step_nano)
 
     @property
     def average_price(self) -> float:
         """Average entry price of the position; 0 without one."""
-        return self.held.average_price
+        return self.held.told_average if self.held.untold_fills > 0 else self.held.average_price
 
     @property
     def open_orders(self) -> int:
         """Open orders of this strategy in this instrument, protective ones included."""
-        return self.held.open_orders
+        return self.held.open_orders + self.held.untold_orders
 
     @property
     def cash(self) -> float:
         """Cash of the account."""
-        return self.account.cash
+        return self.account.cash - self.account.untold_cash
 
     @property
     def bid(self) -> float:

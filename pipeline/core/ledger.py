@@ -9,7 +9,8 @@ from pipeline.core.orders import OrderRow, is_final, move, reduces_only, remaini
 from pipeline.core.portfolio import PositionRow, apply_fill, expect, holds, start_day
 from pipeline.core.tables import claim, close_gap
 from pipeline.core.tape import Place, new_row, put
-from pipeline.core.world import ON_FILL, ON_ORDER, World, new_fact, order_at, position_of
+from pipeline.core.telling import is_venues, keep_view, new_report
+from pipeline.core.world import ON_FILL, ON_ORDER, World, order_at, position_of
 
 
 def enlist(world: World, order: OrderRow) -> None:
@@ -86,12 +87,14 @@ def fill_order(world: World, order: OrderRow, price_nano: int, steps: int, liqui
     start_day(world.account, world.clock.now_ns)
     place = _write_fill(world, order, instrument, price_nano, steps, fee_nano, liquidity)
     did_hold = holds(position)
+    keep_view(world, position)
+    cash = world.account.cash
     apply_fill(position, world.account, instrument, order.side, price_nano, steps, fee_nano, world.clock.now_ns)
     count_place(world, position, did_hold)
     order.filled_steps += steps
     if not reduces_only(order):
         expect(position, order.side, -steps)
-    _tell_fill(world, order, instrument, position, price_nano, steps, fee_nano, place)
+    _tell_fill(world, order, instrument, position, price_nano, steps, fee_nano, place, cash)
     change_order(world, order, _state_after_fill(order), place)
     _write_position(world, order.instrument_id, position, place)
     return place
@@ -167,7 +170,7 @@ def _write_position(world: World, instrument_id: int, position: PositionRow, cau
 
 def _tell_order(world: World, order: OrderRow, reason: int, place: Place) -> None:
     step_nano = world.instruments[order.instrument_id].size_step_nano
-    fact = new_fact(world, ON_ORDER, order.strategy_id, order.instrument_id, place)
+    fact = new_report(world, ON_ORDER, order, place, is_venues(order.state))
     fact.order_id = order.order_id
     fact.state = order.state
     fact.reason = reason
@@ -187,8 +190,9 @@ def _tell_fill(
     steps: int,
     fee_nano: int,
     place: Place,
+    cash_before: float,
 ) -> None:
-    fact = new_fact(world, ON_FILL, order.strategy_id, order.instrument_id, place)
+    fact = new_report(world, ON_FILL, order, place, True)
     fact.order_id = order.order_id
     fact.side = order.side
     fact.flags = order.flags
@@ -197,3 +201,9 @@ def _tell_fill(
     fact.fee = float(fee_nano) / NANO_FLOAT
     fact.position = size_of(position.quantity_steps, instrument.size_step_nano)
     fact.tag = order.tag
+    if world.settings.latency_back_ns > 0:
+        fact.steps = order.side * steps
+        fact.average_price = position.average_price
+        fact.cash = world.account.cash - cash_before
+        position.untold_steps += fact.steps
+        world.account.untold_cash += fact.cash

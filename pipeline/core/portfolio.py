@@ -19,6 +19,8 @@ class PositionRow:
 
     `entry_orders` are open orders that may enlarge it, `buying_steps` and `selling_steps` what they have yet to fill.
     `trip_result` is what its round trip realised so far, fees taken off; `ts_lost_ns` when one last ended at a loss (0: never).
+    `untold_*` is what its strategy has yet to hear of (core.telling), `told_average` what it knows of the average price
+    meanwhile.
     """
 
     strategy_id: int
@@ -33,6 +35,10 @@ class PositionRow:
     selling_steps: int
     trip_result: float
     ts_lost_ns: int
+    untold_steps: int
+    untold_fills: int
+    untold_orders: int
+    told_average: float
 
 
 @state
@@ -40,11 +46,13 @@ class AccountRow:
     """The one account all strategies share. `day_result` is what was realised, fees taken off, in UTC day `day`.
 
     `day_best` is the largest result of that day so far, 0 or more, `losses_in_row` its losing round trips since the last
-    other one. `ts_rate_ns` is when the account will have sent no entry too many, were it to send none from now on. While it
-    `is_reducing` nothing is entered; what `is_halted` closes besides.
+    other one. `untold_cash` is by how much fills moved the cash that their strategies have yet to hear of. `ts_rate_ns` is when
+    the account will have sent no entry too many, were it to send none from now on. While it `is_reducing` nothing is entered;
+    what `is_halted` closes besides.
     """
 
     cash: float
+    untold_cash: float
     day: int
     day_result: float
     day_best: float

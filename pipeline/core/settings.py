@@ -26,6 +26,8 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     latency_ns: int = 50_000_000
     """Session time from sending an order or a cancel until it is at the venue; 50 ms is a retail API on a good day."""
+    latency_back_ns: int = 0
+    """Session time from what the venue did until the strategy hears of it."""
     exchange_hours: int = 0
     """0: an order trades whenever there is a quote. 1: American shares trade outside of regular hours by limit orders that
     are meant for it alone, and orders for the day end with it, shares' and futures'."""
@@ -119,6 +121,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 _MOST: Final = {
     "cash": 1e15,
     "latency_ns": DAY_NS,
+    "latency_back_ns": DAY_NS,
     "exchange_hours": 1,
     "impact": 2,
     "impact_bps": 10_000.0,
@@ -158,6 +161,7 @@ _MAY_BE_ZERO: Final = frozenset(
     (
         "cash",
         "latency_ns",
+        "latency_back_ns",
         "exchange_hours",
         "impact",
         "queue",

@@ -53,6 +53,7 @@ def row_counts(counts: CountsRow) -> dict[str, int]:
         "open_orders": counts.open_orders,
         "held": counts.places,
         "bars": counts.timeframes * counts.instruments,
+        "late_facts": counts.late_facts,
     }
 
 

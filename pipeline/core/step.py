@@ -214,7 +214,7 @@ def _deliver_waiting(world: World, cells: Any) -> None:
 
 def _update_of(world: World, fact: FactRow) -> OrderUpdate:
     return OrderUpdate(
-        world.clock.now_ns,
+        fact.ts_event_ns,
         world.clock.now_ns,
         fact.instrument_id,
         0,
@@ -231,7 +231,7 @@ def _update_of(world: World, fact: FactRow) -> OrderUpdate:
 
 def _fill_of(world: World, fact: FactRow) -> Fill:
     return Fill(
-        world.clock.now_ns,
+        fact.ts_event_ns,
         world.clock.now_ns,
         fact.instrument_id,
         0,

@@ -30,6 +30,7 @@ from pipeline.core.orders import LIMITS, OrderRow, is_final, is_within_limit, re
 from pipeline.core.queueing import stand_in_line
 from pipeline.core.short_sales import is_barred
 from pipeline.core.tape import Place
+from pipeline.core.telling import hear_back, next_told_ns
 from pipeline.core.waking import is_awake
 from pipeline.core.world import NEVER, World, order_at, place_after
 from pipeline.units import ABSENT
@@ -38,7 +39,9 @@ _POST_ONLY = OrderFlag.POST_ONLY.value
 
 
 def arrive(world: World) -> None:
-    """Orders and cancels whose time has come reach the venue, oldest order first."""
+    """Orders and cancels whose time has come reach the venue, oldest order first; what it did is heard of."""
+    if world.counts.late_facts > 0:
+        hear_back(world)
     now, youngest, place = world.clock.now_ns, world.account.order_id_last, 1
     while place <= world.counts.open_orders:
         order = order_at(world, place)
@@ -54,7 +57,7 @@ def arrive(world: World) -> None:
         if is_for_auction(order) and _is_closed(order, now) and not is_final(order):
             close_auction(world, order, world.instruments[order.instrument_id])
         place = place_after(world, place, order_id)
-    world.counts.next_arrival_ns = NEVER
+    world.counts.next_arrival_ns = next_told_ns(world)
     for place in range(1, world.counts.open_orders + 1):
         world.counts.next_arrival_ns = min(world.counts.next_arrival_ns, next_arrival_ns(order_at(world, place)))
 

@@ -2,7 +2,7 @@
 
 `clock` and `counts` say when it is and how many there are; `instruments` are found by their id, `positions` by
 `position_of`; an open order keeps its slot in `orders` from beginning to end, and `open_orders` names the slots, oldest
-order first. `outputs`, `facts` and `bar_facts` are empty between two inputs, `tape` is emptied between two batches.
+order first; `late_facts` are on their way back from the venue. `outputs`, `facts` and `bar_facts` are empty between two inputs, `tape` is emptied between two batches.
 """
 
 from typing import Any, Final, NamedTuple
@@ -41,7 +41,7 @@ class CountsRow:
     """How many of everything; the first `print_timeframes` of the timeframes are made of prints; `next_arrival_ns`, `next_close_ns` and `next_wait_ns` are session times at which something falls due.
 
     `instruments` is the largest instrument id, `places` how many pairs hold one of those that may hold a position. Of `orders` rows 1 to `slots` are in use, or were; the next order looks
-    for a free one behind `slot_last`.
+    for a free one behind `slot_last`. Of `late_facts` those up to `late_first` were told.
     """
 
     strategies: int
@@ -59,6 +59,8 @@ class CountsRow:
     outputs: int
     facts: int
     bar_facts: int
+    late_facts: int
+    late_first: int
 
 
 @state
@@ -87,7 +89,11 @@ class RunRow:
 
 @state
 class FactRow:
-    """An event on its way to a handler: an order's new state, a fill, or (`bar_fact`) a bar."""
+    """An event on its way to a handler: an order's new state, a fill, or (`bar_fact`) a bar.
+
+    One that is told late is due at `due_ns`. Of a late fill `steps` (signed) and `cash` are by how much it moved position and
+    cash, and `average_price` is that behind it; the late state of an order that ended `is_last`.
+    """
 
     handler: int
     strategy_id: int
@@ -105,6 +111,12 @@ class FactRow:
     price: float
     fee: float
     position: float
+    ts_event_ns: int
+    due_ns: int
+    is_last: bool
+    steps: int
+    average_price: float
+    cash: float
     bar_fact: int
 
 
@@ -141,6 +153,7 @@ class World(NamedTuple):
     open_orders: Rows[SlotRow]
     held: Rows[SlotRow]
     bars: Rows[BarRow]
+    late_facts: Rows[FactRow]
     outputs: Rows[Output]
     facts: Rows[FactRow]
     bar_facts: Rows[BarFactRow]
@@ -160,6 +173,7 @@ PERSISTENT: Final = {
     "open_orders": SLOT,
     "held": SLOT,
     "bars": BAR,
+    "late_facts": FACT,
 }
 """The tables that live from one input to the next, with the record of their rows."""
 
@@ -224,6 +238,7 @@ def new_fact(world: World, handler: int, strategy_id: int, instrument_id: int, c
     fact.instrument_id = instrument_id
     fact.cause_seq = cause.seq
     fact.cause_ord = cause.ord
+    fact.ts_event_ns = world.clock.now_ns
     return fact
 
 

@@ -28,6 +28,9 @@ TAPE_ROWS: Final = 32_768
 QUEUE_ROWS: Final = 4_096
 """Outputs, facts and bars of one input that fit; with more it is reduced interpreted."""
 
+LATE_FACTS: Final = 512
+"""Facts on their way back from the venue that fit at once; with more they are given more room."""
+
 _LINE: Final = 64
 """Bytes of a cache line, at which arrays begin."""
 
@@ -66,6 +69,8 @@ class Memory:
         room = {name: len(table) for name, table in snapshot.tables.items()}
         orders = int(snapshot.tables["settings"]["order_slots"][0]) + SPARE_SLOTS
         room |= {"orders": orders, "open_orders": orders, "held": room["positions"]}
+        if snapshot.tables["settings"]["latency_back_ns"][0] > 0:
+            room["late_facts"] = max(room["late_facts"], LATE_FACTS)
         is_new = any(name not in SINGLE and room[name] + 1 > len(self.lasting.get(name, ())) for name in room)
         if is_new:
             self._make(room)

@@ -198,7 +198,7 @@ def _converted(
     """The rows of state in the next session's ids, those of a split instrument in its new shares."""
     for key, text in rows:
         kind, *names = key.split("/")
-        if kind not in ("instrument", "bar", "position", "order", "state"):
+        if kind not in ("instrument", "bar", "position", "order", "late", "state"):
             yield key, text
             continue
         told = json.loads(text)
@@ -216,7 +216,7 @@ def _converted(
 
 
 def _split_row(kind: str, told: dict[str, Any], factor: Fraction, symbol: str) -> dict[str, Any]:
-    if kind == "order":
+    if kind in ("order", "late"):
         raise ConfigError(
             f"{symbol}: order {told['order_id']} works through the night of its split; it can't be converted"
         )

@@ -5,6 +5,7 @@ import json
 import math
 
 import core_streams
+import msgspec
 import numpy as np
 import pytest
 from core_day import START_NS, Day, Derived
@@ -26,6 +27,9 @@ from pipeline.core.verbs import enter, leave
 from pipeline.core.world import index_of
 from pipeline.errors import LogError
 from pipeline.scanner_codes import UniverseAction
+
+LATE = msgspec.structs.replace(core_streams.SETTINGS, latency_back_ns=800_000_000)
+"""With news from the venue on its way at most moments."""
 
 PLACES = ("seq", "ord", "cause_seq", "cause_ord", "order_seq", "intent_seq", "intent_ord", "winner_seq", "winner_ord")
 
@@ -77,34 +81,34 @@ def remembered(engine, plans):
 
 
 @settings(max_examples=60, deadline=None)
-@given(seed=st.integers(1, 50), share=st.floats(0.02, 0.98))
-def test_whatever_the_moment_the_decisions_are_those_of_one_session(seed, share):
+@given(seed=st.integers(1, 50), share=st.floats(0.02, 0.98), limits=st.sampled_from([core_streams.SETTINGS, LATE]))
+def test_whatever_the_moment_the_decisions_are_those_of_one_session(seed, share, limits):
     day, plans = core_streams.stream(seed, 220), core_streams.plans()
     cut = max(4, int(len(day.rows) * share))
-    whole = Engine(plans, core_streams.SETTINGS)
+    whole = Engine(plans, limits)
     reduced(whole, day, 0, cut)
     told = list(carried(whole.snapshot(), plans))
     expected = reduced(whole, day, cut, len(day.rows))
-    other, derived = opened_with(whole_at(day, plans, cut), plans, day, cut, told, core_streams.SETTINGS)
+    other, derived = opened_with(whole_at(day, plans, cut, limits), plans, day, cut, told, limits)
     assert decisions(derived) == decisions(expected)
     assert remembered(other, plans) == remembered(whole, plans)
 
 
-def whole_at(day, plans, cut):
-    engine = Engine(plans, core_streams.SETTINGS)
+def whole_at(day, plans, cut, limits):
+    engine = Engine(plans, limits)
     reduced(engine, day, 0, cut)
     return engine
 
 
 def test_some_of_those_moments_have_open_orders_and_positions():
     day, plans = core_streams.stream(1, 220), core_streams.plans()
-    engine, kinds = Engine(plans, core_streams.SETTINGS), set()
+    engine, kinds = Engine(plans, LATE), set()
     for row in range(len(day.rows)):
         reduced(engine, day, row, row + 1)
         told = dict(carried(engine.snapshot(), plans))
         kinds |= {key.partition("/")[0] for key in told}
         kinds |= {"held" for key, text in told.items() if "position/" in key and json.loads(text)["quantity_steps"]}
-    assert kinds == {"account", "instrument", "bar", "position", "order", "strategy", "shared", "state", "held"}
+    assert kinds == {"account", "instrument", "bar", "position", "order", "late", "strategy", "shared", "state", "held"}
 
 
 def held_day():
