@@ -373,6 +373,8 @@ class RiskRule(IntEnum):
     CROSSED_QUOTE = 19
     BACKFILLED = 20
     SHORT_SALE = 21
+    UNKNOWN_ORDER = 22
+    """Nobody knows what became of an order in this instrument."""
 
 
 class RiskVerdict(IntEnum):

@@ -30,6 +30,8 @@ EVENTS: Final[Mapping[Kind, Any]] = {
     Kind.REQUEST: market.Request,
     Kind.SESSION: market.SessionNotice,
     Kind.REFERENCE: market.ReferenceFact,
+    Kind.ORDER: market.BrokerOrder,
+    Kind.FILL: market.BrokerFill,
 }
 """Kinds the engine looks into; the rest moves only the session time."""
 

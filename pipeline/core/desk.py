@@ -17,14 +17,16 @@ from pipeline.core.orders import OrderRow, reduces_only, remaining_steps
 from pipeline.core.outputs import origin_of, write_output
 from pipeline.core.portfolio import start_day
 from pipeline.core.risk import Case, Verdict, admit, count_entry
-from pipeline.core.settings import SettingsRow
-from pipeline.core.sizing import Draft, drafted, leg, limited, marketable_nano, no_draft
+from pipeline.core.settings import SIMULATED, SettingsRow
+from pipeline.core.sizing import Draft, drafted, leg, limited, marketable_nano, no_draft, part_leg
 from pipeline.core.tape import Place, new_row, put
-from pipeline.core.world import ON_ORDER, World, free_slot, index_of, new_fact, order_at, position_of
+from pipeline.core.world import NEVER, ON_ORDER, World, free_slot, index_of, new_fact, order_at, place_after, position_of
 from pipeline.core.worth import Worth, worth_of
 from pipeline.units import ABSENT
 
 _HELD: Final = OrderFlag.HELD_BY_US.value
+_TARGET: Final = OrderFlag.BRACKET_TARGET.value
+_STOP_LEG: Final = OrderFlag.BRACKET_STOP.value
 
 
 def settle(world: World) -> None:
@@ -132,10 +134,13 @@ def _cancel(world: World, wish: Output) -> None:
     if count > 0:
         outcome = IntentOutcome.TAKEN if open_count > 0 else IntentOutcome.DUPLICATE
     place_of_wish = _write_intent(world, wish, no_draft(), outcome, Place(0, 0))
-    for place in range(1, world.counts.open_orders + 1):  # a request to cancel leaves the list as it is
+    place = 1
+    while place <= world.counts.open_orders:
         order = order_at(world, place)
+        order_id = order.order_id
         if _is_named(order, wish) and order.state != OrderState.CANCEL_PENDING:
             request_cancel(world, order, place_of_wish, OrderReason.INTENT)
+        place = place_after(world, place, order_id)
 
 
 def _is_named(order: OrderRow, wish: Output) -> bool:
@@ -144,8 +149,12 @@ def _is_named(order: OrderRow, wish: Output) -> bool:
 
 def request_cancel(world: World, order: OrderRow, cause: Place, reason: int) -> None:
     """Send a cancel after an order; it reaches the venue a latency later."""
-    order.ts_cancel_ns = world.clock.now_ns + world.settings.latency_ns
-    world.counts.next_arrival_ns = min(world.counts.next_arrival_ns, order.ts_cancel_ns)
+    if order.state == OrderState.APPROVED:  # kept back: nobody else knows of it
+        change_order(world, order, OrderState.CANCELLED, cause, reason)
+        return
+    if world.settings.execution == SIMULATED:
+        order.ts_cancel_ns = world.clock.now_ns + world.settings.latency_ns
+        world.counts.next_arrival_ns = min(world.counts.next_arrival_ns, order.ts_cancel_ns)
     change_order(world, order, OrderState.CANCEL_PENDING, cause, reason)
 
 
@@ -165,12 +174,22 @@ def send(world: World, strategy_id: int, instrument_id: int, draft: Draft, cause
             world.clock.is_live and standing != WAITING,
             standing,
             reduces,
+            not reduces and world.settings.execution != SIMULATED and _is_unsure(world, instrument_id),
         )
     )
     if verdict.is_approved and not reduces:
         count_entry(world.account, world.settings, world.clock.now_ns)
     place = _write_risk(world, strategy_id, instrument_id, draft, verdict, cause)
     return _submit(world, strategy_id, instrument_id, draft, place) if verdict.is_approved else place
+
+
+def _is_unsure(world: World, instrument_id: int) -> bool:
+    """Whether nobody knows what became of an order in an instrument."""
+    for place in range(1, world.counts.open_orders + 1):
+        order = order_at(world, place)
+        if order.instrument_id == instrument_id and order.state == OrderState.UNKNOWN:
+            return True
+    return False
 
 
 def _submit(world: World, strategy_id: int, instrument_id: int, approved: Draft, cause: Place) -> Place:
@@ -182,11 +201,87 @@ def _submit(world: World, strategy_id: int, instrument_id: int, approved: Draft,
         return place
     enlist(world, order)
     place = change_order(world, order, OrderState.APPROVED, cause)
+    if world.settings.execution != SIMULATED:
+        order.ts_arrival_ns = NEVER
+        launch(world, order, place)
+        return Place(0, 0)
     is_ours = order.flags & _HELD != 0  # nobody has to be asked to keep it
     order.ts_arrival_ns = world.clock.now_ns + (0 if is_ours else world.settings.latency_ns)
     world.counts.next_arrival_ns = min(world.counts.next_arrival_ns, order.ts_arrival_ns)
     change_order(world, order, OrderState.SUBMITTED, place)
     return Place(0, 0)
+
+
+def launch(world: World, order: OrderRow, cause: Place) -> None:
+    """Send an approved order to the broker; what only reduces is kept back until there is room for it.
+
+    No more may lie at the broker to reduce a position than there is to reduce: brokers take nothing that reduces only, so two
+    orders that close the same could both fill. What protects is cancelled for whoever leaves, who goes once that is confirmed.
+    A target has to wait for its price where there is a stop. Nobody overtakes who waits for room.
+    """
+    is_waiting = _waits_for_price(order)
+    has_room = remaining_steps(order) <= room_steps(world, order) and not _is_behind(world, order)
+    order.is_kept = reduces_only(order) and (is_waiting or not has_room)
+    order.is_triggered = not is_waiting
+    if not order.is_kept:
+        change_order(world, order, OrderState.SUBMITTED, cause)
+    elif not is_waiting and order.parent_order_id == 0:
+        make_room(world, order, cause)
+
+
+def _waits_for_price(order: OrderRow) -> bool:
+    """Whether it is to be sent no sooner than its price is seen: a target beside a stop, a stop that only we can keep."""
+    is_target = order.flags & _TARGET != 0 and order.stop_loss_nano != ABSENT
+    return not order.is_triggered and (is_target or order.flags & _HELD != 0)
+
+
+def _is_behind(world: World, order: OrderRow) -> bool:
+    """Whether an older order of the same position waits for room."""
+    for place in range(1, world.counts.open_orders + 1):
+        other = order_at(world, place)
+        if other.order_id >= order.order_id:
+            return False
+        if _is_beside(other, order) and other.is_kept and other.is_triggered:
+            return True
+    return False
+
+
+def _is_beside(other: OrderRow, order: OrderRow) -> bool:
+    return other.strategy_id == order.strategy_id and other.instrument_id == order.instrument_id
+
+
+def room_steps(world: World, order: OrderRow) -> int:
+    """How much more may lie at the broker to reduce the position that an order would reduce."""
+    room = -position_of(world, order.strategy_id, order.instrument_id).quantity_steps * order.side
+    for place in range(1, world.counts.open_orders + 1):
+        other = order_at(world, place)
+        is_other = _is_beside(other, order) and other.order_id != order.order_id
+        if is_other and reduces_only(other) and not other.is_kept:
+            room -= remaining_steps(other)
+    return max(0, room)
+
+
+def make_room(world: World, order: OrderRow, cause: Place) -> None:
+    """Cancel what protects the position that an order wants to reduce, and for a stop that saw its price everything that does.
+
+    A stop that made room comes back once there is room again.
+    """
+    for place in range(1, world.counts.open_orders + 1):
+        other = order_at(world, place)
+        is_there = reduces_only(other) and not other.is_kept and other.state != OrderState.CANCEL_PENDING
+        is_asked = other.parent_order_id != 0 or order.flags & _STOP_LEG != 0
+        if _is_beside(other, order) and other.order_id != order.order_id and is_there and is_asked:
+            other.is_evicted = other.flags & _STOP_LEG != 0
+            request_cancel(world, other, cause, OrderReason.VENUE)
+
+
+def launch_again(world: World, gone: OrderRow, cause: Place) -> None:
+    """A stop that made room, under a number of its own, for what it had left to do."""
+    draft = Draft(
+        IntentOutcome.TAKEN, gone.side, gone.order_type, gone.time_in_force, gone.flags, remaining_steps(gone),
+        gone.limit_nano, gone.trigger_nano, ABSENT, ABSENT, gone.tag, gone.parent_order_id, gone.trail_nano,
+    )  # fmt: skip
+    send(world, gone.strategy_id, gone.instrument_id, draft, cause, True)
 
 
 def _order(world: World, strategy_id: int, instrument_id: int, draft: Draft) -> OrderRow:
@@ -210,6 +305,14 @@ def _order(world: World, strategy_id: int, instrument_id: int, draft: Draft) -> 
     order.trail_nano = draft.trail_nano
     order.expires_ns = draft.expires_ns
     return order
+
+
+def protect_fill(world: World, entry: OrderRow, steps: int, cause: Place) -> None:
+    """After a fill of an entry at a broker: a stop and a target for just that much."""
+    if entry.stop_loss_nano != ABSENT or entry.trail_nano != ABSENT:
+        send(world, entry.strategy_id, entry.instrument_id, part_leg(entry, OrderType.STOP, steps), cause, True)
+    if entry.take_profit_nano != ABSENT:
+        send(world, entry.strategy_id, entry.instrument_id, part_leg(entry, OrderType.LIMIT, steps), cause, True)
 
 
 def protect(world: World, entry: OrderRow, cause: Place) -> None:

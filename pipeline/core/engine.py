@@ -12,15 +12,25 @@ import numpy as np
 from pipeline.block import Blocks, concat
 from pipeline.codes import BarBasis, BarUnit, Kind, SessionAction
 from pipeline.core import chunk, step, universe
+from pipeline.core.brokered import hear_fill, hear_order
 from pipeline.core.carrying import take_over
 from pipeline.core.cells import Cells, deliver_to_one
 from pipeline.core.closing import bar_row, set_lengths
 from pipeline.core.context import IN_UNIVERSE
 from pipeline.core.hashing import DecisionsHash
 from pipeline.core.instrument import fold_definition, fold_reference, introduced, known
-from pipeline.core.market import AccountStatement, Definition, Instrument, ReferenceFact, Request, SessionNotice
+from pipeline.core.market import (
+    AccountStatement,
+    BrokerFill,
+    BrokerOrder,
+    Definition,
+    Instrument,
+    ReferenceFact,
+    Request,
+    SessionNotice,
+)
 from pipeline.core.operator import fold_account, obey
-from pipeline.core.settings import SETTINGS, EngineSettings, checked, row_of
+from pipeline.core.settings import SETTINGS, SIMULATED, EngineSettings, checked, row_of
 from pipeline.core.snapshot import Snapshot, fill_world, tables_of
 from pipeline.core.strategy import Plan
 from pipeline.core.tables import Rows
@@ -162,6 +172,8 @@ class Engine:
             self._step_request(event)
         elif kind == Kind.REFERENCE and event.field in chunk.BORROWING:
             self._step_reference(event)
+        elif kind in (Kind.ORDER, Kind.FILL) and self.world.settings.execution != SIMULATED:
+            self._step_word(event)
         elif kind == Kind.SESSION and event.action == SessionAction.STATE:
             self._step_state(event)
         elif kind == Kind.SESSION and event.action == SessionAction.WARMING:
@@ -215,6 +227,15 @@ class Engine:
             fold_reference(world.instruments[fact.instrument_id], fact)
         step.close_what_is_due(world)
         step.finish(world, self.cells)
+
+    def _step_word(self, word: BrokerOrder | BrokerFill) -> None:
+        step.begin(self.world, word.ts_recv_ns, word.origin)
+        if isinstance(word, BrokerOrder):
+            hear_order(self.world, word)
+        else:
+            hear_fill(self.world, word)
+        step.close_what_is_due(self.world)
+        step.finish(self.world, self.cells)
 
     def _step_request(self, request: Request) -> None:
         step.begin(self.world, request.ts_recv_ns, request.origin)

@@ -10,7 +10,7 @@ from pipeline.core.portfolio import PositionRow, apply_fill, expect, holds, star
 from pipeline.core.tables import claim, close_gap
 from pipeline.core.tape import Place, new_row, put
 from pipeline.core.telling import is_venues, keep_view, new_report
-from pipeline.core.world import ON_FILL, ON_ORDER, World, order_at, position_of
+from pipeline.core.world import ON_FILL, ON_ORDER, World, input_place, order_at, position_of
 
 
 def enlist(world: World, order: OrderRow) -> None:
@@ -98,6 +98,34 @@ def fill_order(world: World, order: OrderRow, price_nano: int, steps: int, liqui
     change_order(world, order, _state_after_fill(order), place)
     _write_position(world, order.instrument_id, position, place)
     return place
+
+
+def fold_order(world: World, order: OrderRow, after: int, reason: int) -> None:
+    """A broker says that an order is in a state: its word is the row, so none is written."""
+    place = input_place(world)
+    move(order, after)
+    order.cause_seq = place.seq
+    order.cause_ord = place.ord
+    if is_final(order) and order.is_open:
+        _delist(world, order)
+    _tell_order(world, order, reason, place)
+
+
+def fold_fill(world: World, order: OrderRow, price_nano: int, steps: int, fee_nano: int) -> None:
+    """A broker says that a part of an order was executed: position and money move; the state of the order it says besides."""
+    instrument = world.instruments[order.instrument_id]
+    position, place = position_of(world, order.strategy_id, order.instrument_id), input_place(world)
+    world.account.fill_id_last += 1
+    start_day(world.account, world.clock.now_ns)
+    did_hold = holds(position)
+    cash = world.account.cash
+    apply_fill(position, world.account, instrument, order.side, price_nano, steps, fee_nano, world.clock.now_ns)
+    count_place(world, position, did_hold)
+    order.filled_steps += steps
+    if not reduces_only(order):
+        expect(position, order.side, -steps)
+    _tell_fill(world, order, instrument, position, price_nano, steps, fee_nano, place, cash)
+    _write_position(world, order.instrument_id, position, place)
 
 
 def is_chargeable(world: World, order: OrderRow, price_nano: int, steps: int, liquidity: int) -> bool:

@@ -218,6 +218,31 @@ class SessionNotice(NamedTuple):
     text: str
 
 
+class BrokerOrder(NamedTuple):
+    """What a broker says of the state of an order (codes.OrderState): folded by the engine, told by `on_order`."""
+
+    ts_event_ns: int
+    ts_recv_ns: int
+    instrument_id: int
+    origin: int
+    order_id: int
+    state: int
+    reason: int
+
+
+class BrokerFill(NamedTuple):
+    """What a broker says was executed of an order: folded by the engine, told by `on_fill`."""
+
+    ts_event_ns: int
+    ts_recv_ns: int
+    instrument_id: int
+    origin: int
+    order_id: int
+    price_nano: int
+    quantity_steps: int
+    fee_nano: int
+
+
 class Other(NamedTuple):
     """An input that moves nothing but the session time."""
 

@@ -10,9 +10,11 @@ _S = OrderState
 
 FOLLOWS: Final[dict[OrderState, frozenset[OrderState]]] = {
     _S.INTENDED: frozenset({_S.REFUSED, _S.APPROVED}),
-    _S.APPROVED: frozenset({_S.SUBMITTED, _S.CANCELLED}),
+    _S.APPROVED: frozenset({_S.APPROVED, _S.SUBMITTED, _S.CANCELLED}),
     _S.SUBMITTED: frozenset({_S.SUBMITTED, _S.ACCEPTED, _S.REJECTED, _S.UNKNOWN, _S.CANCEL_PENDING, _S.CANCELLED}),
-    _S.UNKNOWN: frozenset({_S.ACCEPTED, _S.REJECTED, _S.PARTIALLY_FILLED, _S.FILLED, _S.CANCELLED, _S.EXPIRED}),
+    _S.UNKNOWN: frozenset(
+        {_S.ACCEPTED, _S.REJECTED, _S.PARTIALLY_FILLED, _S.FILLED, _S.CANCEL_PENDING, _S.CANCELLED, _S.EXPIRED}
+    ),
     _S.ACCEPTED: frozenset(
         {
             _S.ACCEPTED,
@@ -28,7 +30,18 @@ FOLLOWS: Final[dict[OrderState, frozenset[OrderState]]] = {
     _S.PARTIALLY_FILLED: frozenset(
         {_S.PARTIALLY_FILLED, _S.FILLED, _S.CANCEL_PENDING, _S.CANCELLED, _S.EXPIRED, _S.REPLACED, _S.UNKNOWN}
     ),
-    _S.CANCEL_PENDING: frozenset({_S.CANCEL_PENDING, _S.CANCELLED, _S.FILLED, _S.EXPIRED, _S.REJECTED, _S.UNKNOWN}),
+    _S.CANCEL_PENDING: frozenset(
+        {
+            _S.ACCEPTED,
+            _S.PARTIALLY_FILLED,
+            _S.CANCEL_PENDING,
+            _S.CANCELLED,
+            _S.FILLED,
+            _S.EXPIRED,
+            _S.REJECTED,
+            _S.UNKNOWN,
+        }
+    ),
     _S.REFUSED: frozenset(),
     _S.FILLED: frozenset(),
     _S.CANCELLED: frozenset(),
@@ -36,7 +49,8 @@ FOLLOWS: Final[dict[OrderState, frozenset[OrderState]]] = {
     _S.EXPIRED: frozenset(),
     _S.REPLACED: frozenset(),
 }
-"""A partial fill while a cancel is under way leaves the order CANCEL_PENDING; one that was made smaller stays as it was."""
+"""A partial fill while a cancel is under way leaves the order CANCEL_PENDING, and one whose cancel a broker refuses is what it was before;
+one that was made smaller stays as it was."""
 
 ALLOWED: Final = tuple(sum(1 << after for after in FOLLOWS[before]) for before in OrderState)
 """FOLLOWS as bits: bit `after` of ALLOWED[before]."""
@@ -63,7 +77,8 @@ class OrderRow:
     `commission` is what it was charged of it, `commission_plain` what it would have been without bounds, and `amount` what
     was executed, all three where there are bounds.
     `cause_*` is the place of its latest ORDER row, `cancel_*` that of the row that asked for its cancel. Its `slot` is
-    taken while it `is_open`.
+    taken while it `is_open`. One that a broker shall execute `is_kept` back until there is room for it (core.brokered), and
+    `is_evicted` where it makes room for another.
     """
 
     order_id: int
@@ -95,6 +110,8 @@ class OrderRow:
     is_resting: bool
     is_triggered: bool
     is_unwanted: bool
+    is_kept: bool
+    is_evicted: bool
     commission: float
     commission_plain: float
     amount: float

@@ -40,7 +40,7 @@ class Case(NamedTuple):
     """All a rule may look at. `is_live` is false for decisions made on warm-up or backfilled inputs.
 
     `worth` is that of the whole account; it says nothing where an order only reduces. `standing` is the strategy's in the
-    instrument.
+    instrument. It `is_unsure` while nobody knows what became of an order there.
     """
 
     draft: Draft
@@ -53,6 +53,7 @@ class Case(NamedTuple):
     is_live: bool
     standing: int
     reduces: bool
+    is_unsure: bool
 
 
 def admit(case: Case) -> Verdict:
@@ -67,6 +68,7 @@ def admit(case: Case) -> Verdict:
             session_window(case),
             cool_down(case),
             halted(case),
+            unknown_order(case),
             no_reference_price(case),
             stale_quote(case),
             crossed_quote(case),
@@ -129,6 +131,11 @@ def cool_down(case: Case) -> Check:
 def halted(case: Case) -> Check:
     """1 when the instrument does not trade."""
     return Check(RiskRule.HALTED_INSTRUMENT, (1.0 if case.instrument.is_halted else 0.0), 0.0)
+
+
+def unknown_order(case: Case) -> Check:
+    """1 while nobody knows what became of an order in this instrument: it may have filled."""
+    return Check(RiskRule.UNKNOWN_ORDER, (1.0 if case.is_unsure else 0.0), 0.0)
 
 
 def no_reference_price(case: Case) -> Check:

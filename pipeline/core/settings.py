@@ -14,6 +14,9 @@ from pipeline.errors import ConfigError
 from pipeline.names import did_you_mean
 from pipeline.units import DAY_NS, SECOND_NS
 
+SIMULATED, BROKERED = range(2)
+"""Who executes orders."""
+
 SHORT_NEVER, SHORT_KNOWN, SHORT_ALWAYS = range(3)
 """Whether shares may be sold short."""
 
@@ -24,6 +27,8 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     cash: float = 100_000.0
     """Cash at the start; an account input OPENING_CASH replaces it."""
 
+    execution: int = SIMULATED
+    """0: the simulated venue fills. 1: a broker does, and what it says are inputs (core.brokered)."""
     latency_ns: int = 50_000_000
     """Session time from sending an order or a cancel until it is at the venue; 50 ms is a retail API on a good day."""
     latency_back_ns: int = 0
@@ -120,6 +125,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 _MOST: Final = {
     "cash": 1e15,
+    "execution": BROKERED,
     "latency_ns": DAY_NS,
     "latency_back_ns": DAY_NS,
     "exchange_hours": 1,
@@ -160,6 +166,7 @@ _MOST: Final = {
 _MAY_BE_ZERO: Final = frozenset(
     (
         "cash",
+        "execution",
         "latency_ns",
         "latency_back_ns",
         "exchange_hours",

@@ -136,6 +136,16 @@ def leg(entry: OrderRow, order_type: int) -> Draft:
     )
 
 
+def part_leg(entry: OrderRow, order_type: int, steps: int) -> Draft:
+    """The same for a part of what the entry may fill; a target knows where the stop lies."""
+    whole = leg(entry, order_type)
+    return Draft(
+        whole.outcome, whole.side, whole.order_type, whole.time_in_force, whole.flags, steps, whole.limit_nano,
+        whole.trigger_nano, ABSENT if order_type == OrderType.STOP else entry.stop_loss_nano, ABSENT, whole.tag,
+        whole.parent_order_id, whole.trail_nano,
+    )  # fmt: skip
+
+
 def _outcome(steps: int) -> int:
     return IntentOutcome.TAKEN if steps > 0 else IntentOutcome.EMPTY
 

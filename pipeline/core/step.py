@@ -12,6 +12,7 @@ from typing import Any
 
 from pipeline.codes import FeedAction, Origin
 from pipeline.core.bands import fold_bands
+from pipeline.core.brokered import watch
 from pipeline.core.cells import deliver, deliver_to_one
 from pipeline.core.closing import add_print, add_quote, close_due, see_vendor_bar
 from pipeline.core.context import IN_UNIVERSE, WAITING
@@ -19,6 +20,7 @@ from pipeline.core.desk import settle
 from pipeline.core.instrument import fold_quote, fold_status
 from pipeline.core.market import Bar, FeedNotice, Fill, OrderUpdate, Print, Quote, Status, Timer
 from pipeline.core.queueing import match_print
+from pipeline.core.settings import SIMULATED
 from pipeline.core.venue import arrive, match_quote
 from pipeline.core.world import NEVER, ON_BAR, ON_FILL, ON_ORDER, FactRow, World, index_of, is_defined
 
@@ -48,7 +50,10 @@ def take_quote(world: World, cells: Any, quote: Quote) -> None:
     if quote.origin == Origin.INPUT:
         instrument = world.instruments[quote.instrument_id]
         if fold_quote(instrument, quote) and instrument.open_orders > 0:
-            match_quote(world, instrument)
+            if world.settings.execution == SIMULATED:
+                match_quote(world, instrument)
+            else:
+                watch(world, instrument)
     close_what_is_due(world)
     if world.counts.timeframes > 0 and quote.origin != Origin.WARMUP:
         add_quote(world, quote)

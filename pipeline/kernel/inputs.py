@@ -27,7 +27,9 @@ from pipeline.kernel.groups import (
     words_of,
 )
 
-INTERPRETED: Final = frozenset((Kind.INSTRUMENT, Kind.ACCOUNT, Kind.REQUEST, Kind.SESSION, Kind.REFERENCE))
+INTERPRETED: Final = frozenset(
+    (Kind.INSTRUMENT, Kind.ACCOUNT, Kind.REQUEST, Kind.SESSION, Kind.REFERENCE, Kind.ORDER, Kind.FILL)
+)
 """The kinds that only the interpreter reduces: they are few and carry text. Of reference facts those that it looks into."""
 
 _OTHER: Final = 0

@@ -36,7 +36,16 @@ PAPER: Final = "paper"
 """The account of recordings that name none."""
 
 _IN_USE: Final = "in-use"
-_ORDERLESS: Final = ("open_orders", "entry_orders", "buying_steps", "selling_steps")
+_ORDERLESS: Final = (
+    "open_orders",
+    "entry_orders",
+    "buying_steps",
+    "selling_steps",
+    "untold_steps",
+    "untold_fills",
+    "untold_orders",
+)
+"""Members of a position that count what ends with a session."""
 _DEFINED: Final = ("tick_nano", "tick_below_one_nano", "size_step_nano", "multiplier_nano")
 """Members of an instrument's row that its definition says; its quotes of a day ago are nothing to begin with."""
 
@@ -210,7 +219,7 @@ def _lasting(rows: Carried) -> Carried:
     for key, text in rows:
         kind, _, rest = key.partition("/")
         if kind == "account":
-            lasting.append((key, text))
+            lasting.append((key, json.dumps(json.loads(text) | {"untold_cash": 0.0})))
         elif kind == "instrument":
             told = json.loads(text)
             symbols[rest] = json.dumps({name: told[name] for name in ("symbol", "instrument_id", *_DEFINED)})

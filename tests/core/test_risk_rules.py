@@ -69,7 +69,19 @@ def case(*, bid=10.0, ask=10.1, age_ns=0, held=0, steps=100, limit=None, reduces
         0,
     )
     standing, worth = rows.get("standing", IN_UNIVERSE), rows.get("worth", Worth(100_000.0, 0.0))
-    return Case(draft, instrument, position, account, LIMITS, worth, now_ns, is_live, standing, reduces)
+    return Case(
+        draft,
+        instrument,
+        position,
+        account,
+        LIMITS,
+        worth,
+        now_ns,
+        is_live,
+        standing,
+        reduces,
+        rows.get("is_unsure", False),
+    )
 
 
 SHORT = {"side": Side.SELL, "calendar": Calendar.SHARES, "now_ns": NOW_NS + 13 * HOUR_NS}
@@ -85,6 +97,7 @@ SHORT = {"side": Side.SELL, "calendar": Calendar.SHARES, "now_ns": NOW_NS + 13 *
         ({"is_killed": True}, RiskRule.KILL_SWITCH, 1.0, 0.0),
         ({"standing": LEAVING}, RiskRule.ALLOW_LIST, 1.0, 0.0),
         ({"is_halted": True}, RiskRule.HALTED_INSTRUMENT, 1.0, 0.0),
+        ({"is_unsure": True}, RiskRule.UNKNOWN_ORDER, 1.0, 0.0),
         ({"ask": math.nan}, RiskRule.NO_REFERENCE_PRICE, 1.0, 0.0),
         ({"has_quotes": False}, RiskRule.NO_REFERENCE_PRICE, 1.0, 0.0),
         ({"age_ns": NANO + 1}, RiskRule.STALE_QUOTE, NANO + 1.0, float(NANO)),

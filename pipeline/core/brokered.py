@@ -1,0 +1,193 @@
+"""Brokered: orders that a broker executes. What it says is folded; nothing fills here, and what only we can do is done here.
+
+Assumption: a broker knows no order that reduces only, keeps stops for shares in regular hours, and ties no two orders
+together. So an entry is protected fill by fill: a stop at the broker for each, the target kept here until the market is
+there. Who leaves (an exit, a target whose price was seen) has what protects cancelled and goes once the broker confirms, for
+no more than there is left; a stop that made room comes back behind it. Danger: between the two the position is protected by
+this process alone, as it is where a broker refuses a stop or ends it by itself: such a stop is kept here. A target is reached
+later than one that rests at the venue.
+
+What can't follow on the state an order is in is not believed. A fill of an order that is not open, or of more than was
+ordered, happened all the same: it moves the position where the order is still known, and it halts the account until a person
+has looked (`tape halt --reset`).
+"""
+
+from typing import Final
+
+from pipeline.codes import OrderFlag, OrderReason, OrderState, OrderType
+from pipeline.core.desk import launch, launch_again, make_room, protect_fill, request_cancel, room_steps
+from pipeline.core.instrument import InstrumentRow, far_side_nano
+from pipeline.core.ledger import fold_fill, fold_order, reduce_order
+from pipeline.core.market import BrokerFill, BrokerOrder
+from pipeline.core.operator import close_again
+from pipeline.core.orders import ALLOWED, OrderRow, is_final, is_within_limit, reduces_only, remaining_steps
+from pipeline.core.portfolio import expect
+from pipeline.core.tape import Place
+from pipeline.core.waking import trailed_nano
+from pipeline.core.world import World, input_place, order_at, place_after, position_of
+from pipeline.units import ABSENT
+
+_STOP_LEG: Final = OrderFlag.BRACKET_STOP.value
+_TARGET: Final = OrderFlag.BRACKET_TARGET.value
+_ONE_CANCELS_OTHER: Final = OrderFlag.ONE_CANCELS_OTHER.value
+
+
+def hear_order(world: World, word: BrokerOrder) -> None:
+    """A broker says that an order is in a state."""
+    place = _place_of(world, word.order_id)
+    if place == 0:
+        return
+    order = order_at(world, place)
+    if ALLOWED[order.state] >> word.state & 1 == 0:
+        return
+    was_asked = order.state == OrderState.CANCEL_PENDING
+    fold_order(world, order, word.state, word.reason)
+    if is_final(order):
+        release(world, order.strategy_id, order.instrument_id, input_place(world))
+        if word.state != OrderState.FILLED and order.flags & _STOP_LEG != 0:
+            _protect_again(world, order, was_asked)
+
+
+def _protect_again(world: World, stop: OrderRow, was_asked: bool) -> None:  # noqa: FBT001  # the dialect has no keyword-only arguments without a default
+    """A stop that made room comes back; one that the broker refuses or ends by itself is kept here from now on."""
+    held = position_of(world, stop.strategy_id, stop.instrument_id).quantity_steps
+    if -held * stop.side <= 0 or (was_asked and not stop.is_evicted):
+        return
+    if not stop.is_evicted:
+        stop.flags |= OrderFlag.HELD_BY_US.value
+    launch_again(world, stop, input_place(world))
+
+
+def hear_fill(world: World, word: BrokerFill) -> None:
+    """A broker says that a part of an order was executed."""
+    place = _place_of(world, word.order_id)
+    if place == 0 or word.quantity_steps <= 0:
+        world.account.is_halted = True
+        return
+    order, cause = order_at(world, place), input_place(world)
+    beyond = word.quantity_steps - remaining_steps(order)
+    if beyond > 0:
+        order.quantity_steps += beyond
+        if not reduces_only(order):
+            expect(position_of(world, order.strategy_id, order.instrument_id), order.side, beyond)
+        world.account.is_halted = True
+    fold_fill(world, order, word.price_nano, word.quantity_steps, word.fee_nano)
+    held = position_of(world, order.strategy_id, order.instrument_id).quantity_steps
+    if not reduces_only(order) and held != 0:
+        protect_fill(world, order, word.quantity_steps, cause)
+        if order.is_unwanted or world.account.is_halted:
+            close_again(world, order.strategy_id, order.instrument_id, cause)
+    if order.parent_order_id != 0:
+        _shrink_kept(world, order, word.quantity_steps, cause)
+    elif order.flags & _ONE_CANCELS_OTHER != 0:
+        _cancel_others(world, order, cause)
+    _drop_needless(world, order, held, cause)
+    release(world, order.strategy_id, order.instrument_id, cause)
+
+
+def watch(world: World, instrument: InstrumentRow) -> None:
+    """A new quote: whether an order that is kept back has seen its price. What would trade meets it as at a venue."""
+    place = 1
+    while place <= world.counts.open_orders:
+        order = order_at(world, place)
+        order_id = order.order_id
+        if order.instrument_id == instrument.instrument_id and order.is_kept and not instrument.is_halted:
+            _look(world, order, far_side_nano(instrument, order.side))
+        place = place_after(world, place, order_id)
+
+
+def _look(world: World, order: OrderRow, far_nano: int) -> None:
+    if far_nano == ABSENT:
+        return
+    cause = Place(order.cause_seq, order.cause_ord)
+    if order.flags & _TARGET != 0:
+        if not order.is_triggered and is_within_limit(order, far_nano):
+            order.is_triggered = True
+            make_room(world, order, cause)
+            release(world, order.strategy_id, order.instrument_id, cause)
+        return
+    if order.order_type == OrderType.TRAILING_STOP:
+        order.trigger_nano = trailed_nano(order, far_nano)
+    is_stop = order.order_type in (OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP)
+    if is_stop and order.trigger_nano != ABSENT and (far_nano - order.trigger_nano) * order.side >= 0:
+        order.order_type = OrderType.MARKET
+        order.is_triggered = True
+        make_room(world, order, cause)
+        release(world, order.strategy_id, order.instrument_id, cause)
+
+
+def release(world: World, strategy_id: int, instrument_id: int, cause: Place) -> None:
+    """Send what is kept back and for which there is room by now, oldest first; who finds less left takes what is left."""
+    place = 1
+    while place <= world.counts.open_orders:
+        order = order_at(world, place)
+        order_id = order.order_id
+        is_of = order.strategy_id == strategy_id and order.instrument_id == instrument_id
+        if is_of and order.is_kept and order.is_triggered:
+            room, left = room_steps(world, order), remaining_steps(order)
+            if 0 < room < left and not _is_left(world, order):  # there is no more to be had
+                reduce_order(world, order, left - room, cause)
+                left = room
+            if 0 < left <= room:
+                launch(world, order, cause)
+        place = place_after(world, place, order_id)
+
+
+def _is_left(world: World, order: OrderRow) -> bool:
+    """Whether somebody leaves the position of an order at this moment: if that comes to nothing, there is more left."""
+    for place in range(1, world.counts.open_orders + 1):
+        other = order_at(world, place)
+        is_beside = other.strategy_id == order.strategy_id and other.instrument_id == order.instrument_id
+        is_there = other.order_id != order.order_id and reduces_only(other) and not other.is_kept
+        if is_beside and is_there and (other.flags & _STOP_LEG == 0 or other.state == OrderState.CANCEL_PENDING):
+            return True
+    return False
+
+
+def _place_of(world: World, order_id: int) -> int:
+    """Where an order stands among the open ones that are not kept back; 0 when it is not there."""
+    for place in range(1, world.counts.open_orders + 1):
+        order = order_at(world, place)
+        if order.order_id == order_id and not order.is_kept:
+            return place
+    return 0
+
+
+def _shrink_kept(world: World, filled: OrderRow, steps: int, cause: Place) -> None:
+    """Make the kept orders of the other sort that protect the same entry smaller, by that much in all."""
+    place, left = 1, steps
+    while place <= world.counts.open_orders and left > 0:
+        leg = order_at(world, place)
+        leg_id = leg.order_id
+        is_other = leg.parent_order_id == filled.parent_order_id and leg.flags & _TARGET != filled.flags & _TARGET
+        if is_other and leg.is_kept:
+            taken = min(left, remaining_steps(leg))
+            reduce_order(world, leg, taken, cause)
+            left -= taken
+        place = place_after(world, place, leg_id)
+
+
+def _cancel_others(world: World, filled: OrderRow, cause: Place) -> None:
+    """Send cancels after the other orders of its tag."""
+    place = 1
+    while place <= world.counts.open_orders:
+        other = order_at(world, place)
+        other_id = other.order_id
+        is_other = other.flags & _ONE_CANCELS_OTHER != 0 and other.parent_order_id == 0 and other.tag == filled.tag
+        is_near = other.strategy_id == filled.strategy_id and other.instrument_id == filled.instrument_id
+        if is_other and is_near and other.order_id != filled.order_id and other.state != OrderState.CANCEL_PENDING:
+            request_cancel(world, other, cause, OrderReason.ONE_CANCELS_OTHER)
+        place = place_after(world, place, other_id)
+
+
+def _drop_needless(world: World, filled: OrderRow, held: int, cause: Place) -> None:
+    """Cancel what has nothing left to reduce, and the entry whose protection filled."""
+    place = 1
+    while place <= world.counts.open_orders:
+        other = order_at(world, place)
+        other_id = other.order_id
+        is_near = other.strategy_id == filled.strategy_id and other.instrument_id == filled.instrument_id
+        is_idle = reduces_only(other) and held * other.side >= 0 and remaining_steps(other) > 0
+        if is_near and other.state != OrderState.CANCEL_PENDING and (is_idle or other_id == filled.parent_order_id):
+            request_cancel(world, other, cause, OrderReason.VENUE)
+        place = place_after(world, place, other_id)

@@ -1,0 +1,144 @@
+"""A broker that throws dice: it takes, refuses, loses, fills in parts, cancels or doesn't, and says so late but in order."""
+
+import random
+
+from two_speeds import Derived
+
+from pipeline.block import Block
+from pipeline.codes import Kind, OrderFlag, OrderReason, OrderState, OrderType, Side
+from pipeline.core.engine import Engine
+from pipeline.units import NANO
+
+S = OrderState
+START_NS = 1_699_968_600 * NANO
+STEP_NS = NANO // 10
+
+
+class AtBroker:
+    """An order in the broker's own book."""
+
+    def __init__(self, row):
+        self.id, self.instrument_id = row["order_id"], row["instrument_id"]
+        self.side, self.type = row["side"], row["order_type"]
+        self.quantity, self.filled = row["quantity_steps"], 0
+        self.limit, self.trigger = row["limit_nano"], row["trigger_nano"]
+        self.reduces = bool(row["flags"] & OrderFlag.REDUCE_ONLY)
+        self.is_target = bool(row["flags"] & OrderFlag.BRACKET_TARGET)
+        self.is_taken = False
+        self.is_cancel_asked = False
+
+    @property
+    def left(self):
+        return self.quantity - self.filled
+
+
+class Dealt:
+    """An engine and its broker over a drawn market: the inputs as they came, what was derived, what the broker holds."""
+
+    def __init__(self, plans, settings, seed, symbols=1, steps=200):
+        self.draw = random.Random(seed)
+        self.engine, self.derived = Engine(plans, settings), Derived()
+        self.inputs, self.orders, self.held = [], {}, dict.fromkeys(range(1, symbols + 1), 0)
+        self.words = []
+        self.over_closed = []
+        self.prices = dict.fromkeys(self.held, 1_000)
+        self.seq = 0
+        for id_ in self.held:
+            self._put(
+                Kind.INSTRUMENT, id_, symbol=f"S{id_}", tick_nano=NANO // 100, size_step_nano=NANO, multiplier_nano=NANO
+            )
+        for _ in range(steps):
+            self._step(1.0)
+        for _ in range(200):  # the market stands still, nothing goes wrong any more: everything is said and done
+            self._deal(0.0)
+            self._say_all(1.0)
+
+    def _step(self, chaos):
+        draw = self.draw
+        id_ = draw.choice(list(self.held))
+        if draw.random() < 0.5:
+            self.prices[id_] += draw.choice((-3, -2, -1, 0, 1, 2, 3))
+            bid = self.prices[id_] * NANO // 100
+            sizes = {"bid_size_steps": 500, "ask_size_steps": 500}
+            self._put(Kind.QUOTE, id_, bid_nano=bid, ask_nano=bid + NANO // 100, **sizes)
+        self._deal(chaos)
+        self._say_all(0.6)
+
+    def _say_all(self, chance):
+        while self.words and self.draw.random() < chance:
+            kind, instrument_id, columns = self.words.pop(0)
+            self._put(kind, instrument_id, **columns)
+
+    def _put(self, kind, instrument_id, **columns):
+        self.seq += 1
+        now = START_NS + self.seq * STEP_NS
+        row = {"seq": self.seq, "ts_recv_ns": now, "ts_event_ns": now, "instrument_id": instrument_id, **columns}
+        batch = [Block.from_rows(kind, [row])]
+        self.inputs.append(batch)
+        made = self.engine.reduce(batch)
+        self.derived.take(made)
+        for block in made:
+            if block.kind is Kind.ORDER:
+                for row in block.rows():
+                    self._hear(row)
+
+    def _hear(self, row):
+        """What the shell sends: what was submitted, and cancels."""
+        if row["state"] == S.SUBMITTED:
+            assert row["order_id"] not in self.orders
+            self.orders[row["order_id"]] = AtBroker(row)
+        elif row["state"] == S.CANCEL_PENDING and row["order_id"] in self.orders:  # or its end is on its way
+            self.orders[row["order_id"]].is_cancel_asked = True
+
+    def _say(self, order, state, reason=OrderReason.VENUE):
+        columns = {"order_id": order.id, "state": int(state), "reason": int(reason), "filled_steps": order.filled}
+        self.words.append((Kind.ORDER, order.instrument_id, columns | {"quantity_steps": order.quantity}))
+
+    def _deal(self, chaos):
+        draw = self.draw
+        for order in list(self.orders.values()):
+            luck = draw.random()
+            if not order.is_taken:
+                if luck < 0.05 * chaos:
+                    self._end(order, S.REJECTED)
+                elif luck < 0.1 * chaos:
+                    self._say(order, S.UNKNOWN)
+                    order.is_taken = True
+                    self._say(order, S.ACCEPTED)
+                elif luck < 0.7:
+                    order.is_taken = True
+                    self._say(order, S.ACCEPTED)
+            elif self._trades(order) and luck < 0.5:
+                self._fill(order, order.left if luck < 0.25 else draw.randint(1, order.left))
+            elif order.is_cancel_asked and luck < 0.1 * chaos:
+                order.is_cancel_asked = False
+                self._say(order, S.PARTIALLY_FILLED if order.filled else S.ACCEPTED)
+            elif order.is_cancel_asked and luck < 0.8:
+                self._end(order, S.CANCELLED, OrderReason.INTENT)
+            elif luck > 1.0 - 0.02 * chaos:
+                self._end(order, S.EXPIRED)
+
+    def _trades(self, order):
+        bid = self.prices[order.instrument_id] * NANO // 100
+        far = bid + NANO // 100 if order.side == Side.BUY else bid
+        if order.type == OrderType.STOP:
+            return (far - order.trigger) * order.side >= 0
+        return order.type == OrderType.MARKET or (order.limit - far) * order.side >= 0
+
+    def _fill(self, order, steps):
+        before = self.held[order.instrument_id]
+        order.filled += steps
+        self.held[order.instrument_id] += steps * order.side
+        if order.reduces and before * self.held[order.instrument_id] < 0:
+            self.over_closed.append(order.id)
+        price = self.prices[order.instrument_id] * NANO // 100
+        columns = {"order_id": order.id, "price_nano": price, "quantity_steps": steps, "side": order.side}
+        self.words.append((Kind.FILL, order.instrument_id, columns | {"fee_nano": steps * 1_000}))
+        if order.left == 0:
+            self._end(order, S.FILLED)
+        else:
+            self._say(order, S.PARTIALLY_FILLED)
+
+    def _end(self, order, state, reason=OrderReason.VENUE):
+        del self.orders[order.id]
+        self._say(order, state, reason)

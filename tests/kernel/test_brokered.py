@@ -1,0 +1,140 @@
+"""Orders at a broker, both speeds: what it says is folded, nothing is closed twice, what is held stays protected."""
+
+import dicer
+import pytest
+from brokered_day import Dealt, S
+from two_speeds import Derived, open_orders, packed
+
+from pipeline.block import concat
+from pipeline.codes import Kind, OrderFlag, Side
+from pipeline.core.dialect import NAN
+from pipeline.core.engine import Engine
+from pipeline.core.params import param, params
+from pipeline.core.settings import BROKERED, EngineSettings
+from pipeline.core.state import state
+from pipeline.core.strategy import Plan, Strategy
+from pipeline.core.verbs import enter, leave
+from pipeline.kernel.engine import CompiledEngine
+
+AT_BROKER = EngineSettings(execution=BROKERED, quote_age_ns_max=10**15, short_sales=2, checkpoint_every=50)
+SEEDS = 60
+
+
+@params
+class Params:
+    seed: int = param(1, low=1)
+
+
+@state
+class State:
+    dice: int
+
+
+def throw(s, p, sides):
+    if s.dice == 0:
+        s.dice = p.seed
+    s.dice = (s.dice * 1_103_515_245 + 12_345) % 2_147_483_648
+    return s.dice // 65_536 % sides
+
+
+def on_quote(s, quote, p, ctx):
+    """Enters one way at a time, with a stop and perhaps a target, and leaves in whole or in part."""
+    what = throw(s, p, 12)
+    if ctx.position == 0.0 and ctx.open_orders == 0:
+        side = Side.BUY if throw(s, p, 2) == 0 else Side.SELL
+        far = quote.ask if side == Side.BUY else quote.bid
+        away = 0.04 * float(side)
+        target = far + away if throw(s, p, 3) > 0 else NAN
+        enter(ctx, side, quantity=float(1 + throw(s, p, 90)), stop=far - away, target=target)
+    elif what == 0:
+        leave(ctx)
+    elif what == 1:
+        leave(ctx, quantity=float(1 + throw(s, p, 40)))
+    elif what == 2:
+        leave(ctx, limit=quote.ask if ctx.position > 0.0 else quote.bid)
+
+
+careful = Strategy("careful", Params, State, on_quote=on_quote)
+
+
+def plan(seed):
+    return Plan(careful, Params(seed=seed))
+
+
+@pytest.mark.parametrize("seed", range(1, SEEDS + 1))
+def test_nothing_is_closed_twice_and_what_is_held_stays_protected(seed):
+    dealt = Dealt([plan(seed)], AT_BROKER, seed)
+    assert dealt.over_closed == []
+    engine = dealt.engine
+    (position,) = engine.world.positions[1:]
+    assert (
+        position.quantity_steps
+        == dealt.held[1]
+        == sum(
+            row["quantity_steps"] * row["side"]
+            for batch in dealt.inputs
+            for block in batch
+            if block.kind is Kind.FILL
+            for row in block.rows()
+        )
+    )
+    assert not engine.world.account.is_halted
+    reducing = [order for order in dealt.orders.values() if order.reduces]
+    assert sum(order.left for order in reducing) <= abs(position.quantity_steps)
+    kept = [order for order in open_orders(engine) if order.is_kept and order.flags & OrderFlag.BRACKET_STOP]
+    protected = sum(order.left for order in reducing) + sum(order.quantity_steps for order in kept)
+    assert protected >= abs(position.quantity_steps), (
+        "held, and neither at the broker nor here is anything that protects it or leaves"
+    )
+
+
+def test_everything_that_can_happen_happens():
+    """Stops fill, targets are reached, exits wait for room, stops come back, cancels are refused, orders are unknown."""
+    kept = came_back = targets = stops = unknown = 0
+    for seed in range(1, SEEDS + 1):
+        dealt = Dealt([plan(seed)], AT_BROKER, seed)
+        rows = dealt.derived[Kind.ORDER]
+        filled = {
+            row["order_id"]
+            for batch in dealt.inputs
+            for block in batch
+            if block.kind is Kind.FILL
+            for row in block.rows()
+        }
+        legs = {row["order_id"]: row["flags"] for row in rows if row["parent_order_id"]}
+        targets += sum(bool(legs.get(id_, 0) & OrderFlag.BRACKET_TARGET) for id_ in filled)
+        stops += sum(bool(legs.get(id_, 0) & OrderFlag.BRACKET_STOP) for id_ in filled)
+        approved = [row["order_id"] for row in rows if row["state"] == S.APPROVED]
+        kept += len(approved) - len({row["order_id"] for row in rows if row["state"] == S.SUBMITTED})
+        came_back += sum(
+            row["flags"] & OrderFlag.BRACKET_STOP != 0 and row["state"] == S.CANCEL_PENDING for row in rows
+        )
+        unknown += sum(
+            row["state"] == S.UNKNOWN
+            for batch in dealt.inputs
+            for block in batch
+            if block.kind is Kind.ORDER
+            for row in block.rows()
+        )
+    assert min(kept, came_back, targets, stops, unknown) > 5
+
+
+@pytest.mark.parametrize("seed", range(1, 9))
+@pytest.mark.parametrize("cut", [1, 7, 10**6])
+def test_what_a_broker_said_is_folded_alike_compiled_and_however_it_comes(seed, cut):
+    plans = [Plan(dicer.strategy, dicer.Params(seed=seed)), plan(seed)]
+    dealt = Dealt(plans, AT_BROKER, seed, symbols=2, steps=150)
+    compiled, derived = CompiledEngine(plans, AT_BROKER), Derived()
+    for start in range(0, len(dealt.inputs), cut):
+        derived.take(compiled.reduce(concat([block for batch in dealt.inputs[start : start + cut] for block in batch])))
+    assert packed(derived) == packed(dealt.derived)
+    assert compiled.state_hash() == dealt.engine.state_hash()
+    assert compiled.decisions_hash() == dealt.engine.decisions_hash()
+
+
+def test_without_a_broker_its_words_are_left_out():
+    dealt = Dealt([plan(3)], AT_BROKER, 3)
+    engine, derived = Engine([plan(3)], EngineSettings(quote_age_ns_max=10**15, short_sales=2)), Derived()
+    for batch in dealt.inputs:
+        derived.take(engine.reduce(batch))
+    assert derived[Kind.FILL], "the simulated venue fills"
