@@ -67,7 +67,7 @@ parameters are `core.params`, history it wants first its `core.warm_up`, memory 
 `core.outputs`; their wishes go over the `core.desk`: sized in `core.sizing`, ranked in `core.arbitration`, admitted by
 `core.risk` against what `core.worth` says the account is worth, kept as `core.orders`, filled by `core.venue` or `core.venue_bars` at the hours of `core.lifetime`, or in an `core.auction`, stops once `core.waking` wakes them, limits in the line of `core.queueing`, large ones at the price of their `core.impact`, within `core.bands` and by the rule of `core.short_sales`, all as `core.filling` has it, charged the `core.fees`, some by `core.fee_rates`, what a broker fills is folded by `core.brokered`, booked in `core.portfolio`, written to the `core.ledger`, told to their strategies by `core.telling`.
 Which instruments strategies hear is the `core.universe`. The operator's hand is `core.operator`, everything that may be set `core.settings`. All that is remembered is a
-`core.snapshot`, as bytes `core.frozen`; what another session begins with is told by `core.carrying`. Rows leave by `core.tape` and are hashed in `core.hashing`.
+`core.snapshot`, as bytes `core.frozen`; what another session begins with is told by `core.carrying`, and wishes of another run are had again by `core.repeating`. Rows leave by `core.tape` and are hashed in `core.hashing`.
 
 **At speed.** The same lines compiled: `kernel.translate` turns `kernel.definitions` into one flat text in the words of
 `kernel.vocabulary`, where `kernel.binding` finds every name bound; `kernel.source` puts the engine's
@@ -105,7 +105,7 @@ remembered at waypoints. A run is written by `log.whole`, to be there at once or
 (reading `run.ahead` of the writing) and `run.generating` feed it, with `run.continuing` for a session that can't go on as it was, `run.replaying`, writing `run.behind` the reducing, and
 `run.verifying` fold again through `run.fold`, scanners beside it by `run.following`, over what `run.loading` made of files, in another process over the `run.wire`, with `run.code` that was
 kept, `run.strategies` that were named, perhaps by `run.trying` before, and the `run.environment` they ran in; `run.comparing` finds the first
-difference, `run.diffing` where two runs part. `run.keeping` leaves waypoints while a run is made; from them `run.traveling` reaches any
+difference, `run.diffing` where two runs part, `run.refilling` what other fills would have made of the same wishes. `run.keeping` leaves waypoints while a run is made; from them `run.traveling` reaches any
 input, `run.moments` and `run.moves` read what is found there by its `run.outline`, and `run.looking` answers with it. `run.notes` are
 remarks. `run.backtesting` runs a grid that `run.sweeping` reads over many sessions, or over what was picked of them by `run.scanned`: a `run.cell` is a function, a
 `run.worker` the process it runs in, `run.crew` hands them out, `run.tally` counts what they come to, `run.overnight` carries positions from one to the next. `run.scanners` come from files, `run.attaching` says who stands behind them,
@@ -114,7 +114,7 @@ what the code says of itself. A live session (`run.live`) is what was asked for 
 the sockets, `run.intake` makes inputs of what came, `run.picks` are what a scanner picked of it, by `run.warming` strategies are given the `run.warm_rows` they wait for, and what they missed by their `run.standings`, of a `normalize.coarser` kind where need be, all of it kept as it came by `run.rawness` for `run.renormalizing`; `run.glimpse` is what is seen of it.
 A recording goes by a `run.clock`, connects with `run.keys`, on the days of a `run.schedule`, which are `run.trading_days`, one after the other by `run.daily`; `run.notifying` tells
 who is not looking, `run.halting` is the kill switch, which `run.guarding` throws when a day's loss is reached, `run.telling` checks what a request is about.
-People speak to it through the commands: `cli.demo_command`, `cli.import_command`, `cli.replay_command`,
+People speak to it through the commands: `cli.demo_command`, `cli.import_command`, `cli.replay_command`, `cli.refill_command`,
 `cli.backtest_command`, `cli.backtests_command`, `cli.verify_command`, `cli.diff_command`, `cli.state_command`, `cli.sql_command`,
 `cli.check_command`, `cli.sessions_command`, `cli.runs_command`, `cli.note_command`, `cli.strategies_command`, `cli.strategy_command`,
 `cli.docs_command`, `cli.scan_command`, `cli.record_command` with its `cli.view`, `cli.renormalize_command`, `cli.serve_command`, `cli.halt_command`, `cli.accounts_command`, `cli.tell_command`, `cli.fetch_command`, `cli.reference_command`, which print by `cli.show`.

@@ -31,6 +31,7 @@ _MORE: Final = {
     "halt": "the kill switch",
     "note": "remark on a session",
     "reference": "float, shares, sector, previous close, splits: dated, from several sources",
+    "refill": "the wishes of a run filled again: other latency, size or model of the venue",
     "renormalize": "a session made again from the messages it kept",
     "runs": "list, show, delete",
     "scan": "what a scanner picks now, or would have picked at any moment of a session, and why not the others",

@@ -124,6 +124,10 @@ class Engine:
         step.finish(world, self.cells)
         return concat([*placed, *self._drained()])
 
+    def handed_over(self) -> Blocks:
+        """The rows that came of what was done behind the last batch (core.repeating)."""
+        return self._drained()
+
     def state_hash(self) -> bytes:
         """32 bytes over every row of state: clock, account, instruments, positions, orders, bars, strategies."""
         return self.snapshot().digest()

@@ -50,6 +50,11 @@ def strategy_file(name_or_path: str) -> Path:
     return ROOT / "strategies" / f"{name_or_path}.py"
 
 
+def settings_of(texts: Sequence[str]) -> dict[str, bool | int | float | str]:
+    """Engine settings from `name=value` texts, as numbers. Raises ConfigError."""
+    return {name: _number(name, value) for name, value in map(_split, texts)}
+
+
 def plan_of(
     files: Sequence[Path],
     params: Sequence[str],
@@ -86,7 +91,7 @@ def plan_of(
         bars = bars_of(strategy, own.pop(BARS).split(",")) if BARS in own and takes_bars(strategy) else ()
         given_ = strategy.Params.from_text(own).as_dict()
         entries.append(StrategyPlan(strategy.name, place_of(path), given_, bars, number))
-    engine = EngineSettings.from_dict({name: _number(name, value) for name, value in map(_split, settings)})
+    engine = EngineSettings.from_dict(settings_of(settings))
     plan = FoldPlan(tuple(entries), engine.as_dict())
     return hearing(plan, *scanner_plans(scanners)) if scanners else plan
 
