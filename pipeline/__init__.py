@@ -53,6 +53,10 @@ the session's `normalize.databento_numbers`. `normalize.databento_out` is the wa
 `simulator.exchange` serves a day, `simulator.served`, over the vendors' protocols: when rows are due is `simulator.pacing`, where they are served `simulator.doors`, to whom a `simulator.client` with its
 `simulator.outbox` on one of the `simulator.wires`, what was served so far `simulator.history`, how all stands by then `simulator.snapshots`. What goes wrong are `simulator.faults`,
 when it does a `simulator.plan`, and what was really sent stands in the `simulator.ledger`.
+Brokers are served beside it: a `simulator.trading.book` of `simulator.trading.orders` stands behind a `simulator.trading.face`, Alpaca's
+(`simulator.trading.alpaca`) or Coinbase's (`simulator.trading.coinbase` in `simulator.trading.coinbase_words`, both over
+`simulator.trading.wording`); it is spoken to at a `simulator.trading.counter`, where `simulator.trading.mischief` goes wrong, through
+`simulator.trading.doors`, and the quotes of a served day fill its orders in a `simulator.trading.market`.
 
 **Onto the tape.** `log.sequencer` gives each input its `seq` and commits it through `log.journal`: `log.order` sees that
 nothing is missing, `log.codec` makes the payload (Arrow by way of `log.arrow`), `log.frames` the frame, `log.disk` writes
