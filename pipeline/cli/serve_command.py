@@ -4,7 +4,7 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import click
 
@@ -13,11 +13,30 @@ if TYPE_CHECKING:
     from pipeline.simulator.exchange import Exchange
     from pipeline.simulator.faults import Fault
     from pipeline.simulator.served import Tape
+    from pipeline.simulator.trading.market import TradingMarket
 
 _NAMED_MAX: Final = 12
 
+_KINDS: Final = """A fault is KIND, KIND@TIME (by the exchange's clocks), KIND@row=N (in front of that `seq`) or KIND@n=N (behind so
+many events of a connection), then perhaps ,for=DURATION ,count=N ,protocol=NAME. Kinds:
 
-@click.command("serve")
+\b
+close-1000 close-1001 close-1006 close-1008 close-1011 fin rst     the connection ends
+mute outage refuse-auth slow-acks                                  for a while (for=)
+duplicate late garbage huge                                        so many (count=)
+
+With --trading orders are taken for any key, at `LISTENING alpaca-trading` (REST),
+`alpaca-orders` (trade_updates), `coinbase-trading` (REST) and `coinbase-orders` (user
+channel). A mishap has a probability, drawn from the seed:
+
+\b
+refused lost-request late-request lost-reply late-reply twice 429 500 504      of a request
+cancel-race partial-fills                                                      of an order
+message-lost message-late message-twice drop                                   of a message
+"""
+
+
+@click.command("serve", epilog=_KINDS)
 @click.argument("session", required=False)
 @click.option("--generate", "day", metavar="DAY", help="instead of a session: premarket, open or crypto")
 @click.option("--seed", default=7, show_default=True, help="of a generated day, and of garbage")
@@ -27,6 +46,10 @@ _NAMED_MAX: Final = 12
 @click.option("--port", default=9000, show_default=True, help="of the first protocol, the next ones follow; 0: any")
 @click.option("--speed", default="1", show_default=True, help="1 to 1000 times as fast as it was, or max")
 @click.option("--fault", "faults", multiple=True, metavar="FAULT", help="what goes wrong; see below")
+@click.option(
+    "--trading", is_flag=True, help="brokers too: Alpaca's and Coinbase's trading APIs, filled by the day's quotes"
+)
+@click.option("--mishap", "mishaps", multiple=True, metavar="NAME=PROBABILITY", help="what goes wrong with orders")
 @click.option("--wait", default=1, show_default=True, help="begin when so many clients are subscribed")
 @click.option("--per-frame", default=50, show_default=True, help="events in one frame at most")
 @click.option("--buffer", "buffer_mib", default=8, show_default=True, help="MiB that may wait for a slow client")
@@ -45,6 +68,8 @@ def command(
     port: int,
     speed: str,
     faults: tuple[str, ...],
+    trading: bool,
+    mishaps: tuple[str, ...],
     wait: int,
     per_frame: int,
     buffer_mib: int,
@@ -63,14 +88,6 @@ def command(
     tape serve --generate premarket --seed 7 --port 9000
     tape serve --generate open --symbols 200 --speed max --protocol massive
     tape serve --generate premarket --speed 60 --fault rst@09:31:00 --fault garbage@n=500
-
-    A fault is KIND, KIND@TIME (by the exchange's clocks), KIND@row=N (in front of that `seq`) or KIND@n=N (behind so
-    many events of a connection), then perhaps ,for=DURATION ,count=N ,protocol=NAME. Kinds:
-
-    \b
-    close-1000 close-1001 close-1006 close-1008 close-1011 fin rst     the connection ends
-    mute outage refuse-auth slow-acks                                  for a while (for=)
-    duplicate late garbage huge                                        so many (count=)
     """
     import anyio
 
@@ -93,17 +110,21 @@ def command(
         manners=Manners(_at_least(1, per_frame, "--per-frame"), _at_least(1, buffer_mib, "--buffer") * 2**20),
         seed=seed,
     )
+    market = _market(tape, seed, mishaps, is_wanted=trading)
+    doors = doors_of(protocols, history, port)
     file: nullcontext[None] | TextIO = sent.open("w") if sent else nullcontext()
     with file as opened:
         exchange = Exchange(
             tape,
-            doors_of(protocols, history, port),
+            doors,
             rules,
             [*planned, *_faults(faults, tape)],
             FileLedger(opened) if opened else NoLedger(),
             history,
+            market.served if market else lambda _: None,
         )
-        anyio.run(_serve, exchange, tape, speed, stay, at_most_s)
+        desks = market.opened(lambda: exchange.session_ns, port and port + len(doors)) if market else nullcontext([])
+        anyio.run(_serve, exchange, desks, tape, speed, stay, at_most_s)
 
 
 def _tape(
@@ -148,6 +169,18 @@ def _tape(
     return tape, [] if math.isinf(speed) else [drop]
 
 
+def _market(tape: "Tape", seed: int, mishaps: tuple[str, ...], *, is_wanted: bool) -> "TradingMarket | None":
+    """The brokers, where they are wanted."""
+    from pipeline.errors import ConfigError
+    from pipeline.simulator.trading.market import TradingMarket
+    from pipeline.simulator.trading.mischief import Mischief, odds_of
+
+    if mishaps and not is_wanted:
+        raise ConfigError("--mishap is of orders: add --trading")
+    odds = odds_of(mishaps)
+    return TradingMarket(tape, lambda: Mischief(seed, odds)) if is_wanted else None
+
+
 def _faults(texts: tuple[str, ...], tape: "Tape") -> "list[Fault]":
     from zoneinfo import ZoneInfo
 
@@ -184,15 +217,22 @@ def _recorded_by(tape: "Tape", addresses: "Sequence[Address]", speed: str) -> st
     )
 
 
-async def _serve(exchange: "Exchange", tape: "Tape", speed: str, stay: bool, at_most_s: float) -> None:
+async def _serve(
+    exchange: "Exchange",
+    desks: Any,
+    tape: "Tape",
+    speed: str,
+    stay: bool,
+    at_most_s: float,
+) -> None:
     """Until the day is over, the time is up, or somebody ends it."""
     import anyio
 
     from pipeline.units import iso_from_ns
 
     with anyio.CancelScope(deadline=anyio.current_time() + at_most_s) as scope, _ended_by_signals(scope.cancel):
-        async with exchange.opened() as addresses:
-            for address in addresses:
+        async with exchange.opened() as addresses, desks as counters:
+            for address in [*addresses, *counters]:
                 click.echo(f"LISTENING {address.protocol} {address.url}")
             click.echo(f"{tape.name} from {iso_from_ns(tape.starts_ns)}, speed {speed}")
             click.echo(_recorded_by(tape, addresses, speed))

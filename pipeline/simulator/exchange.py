@@ -8,7 +8,7 @@ where the day stands.
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -63,8 +63,12 @@ class Exchange:
         faults: Sequence[Fault] = (),
         ledger: Ledger | None = None,
         history: ServedHistory | None = None,
+        served: Callable[[Blocks], None] = lambda _: None,
     ) -> None:
-        """`history`: that of the tape, where a venue at one of the doors needs it too. Raises ConfigError for a fault that no door can have."""
+        """`history`: that of the tape, where a venue at one of the doors needs it too; `served` is told of all rows when they are due.
+
+        Raises ConfigError for a fault that no door can have.
+        """
         self.session_ns = tape.starts_ns
         """Where the day stands."""
         self.is_over = False
@@ -74,6 +78,7 @@ class Exchange:
         self._rules = rules
         self._ledger: Ledger = NoLedger() if ledger is None else ledger
         self._history = ServedHistory(tape) if history is None else history
+        self._served = served
         self._pace = Pace(tape.starts_ns, rules.speed)
         self._begun_ns = 0
         self._chance = random.Random(rules.seed)  # noqa: S311 - it makes garbage, not secrets
@@ -132,6 +137,7 @@ class Exchange:
         last_seq = int(portion.seq[stop - 1])
         rows = between(live, int(portion.seq[start]), last_seq + 1)
         self._history.last_seq = last_seq
+        self._served(rows)
         for door in self._doors:
             clients = [client for client in self._here(door.protocol) if client.is_subscribed]
             if clients and rows:

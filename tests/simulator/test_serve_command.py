@@ -6,6 +6,7 @@ import signal
 import sys
 from contextlib import asynccontextmanager
 
+import httpx
 import pytest
 from click.testing import CliRunner
 from tiny_clients import bounded, get
@@ -158,3 +159,36 @@ def test_what_can_not_be_served_is_told_in_one_line(arguments, said, tmp_path):
     assert said in result.stderr
     assert result.stderr.startswith("tape: ")
     assert result.stderr.count("\n") == 1
+
+
+def test_orders_are_taken_and_filled_by_the_quotes_of_the_day():
+    async def run():
+        arguments = ("--generate", "premarket", "--minutes", 2, "--speed", "max", "--port", 0, "--wait", 0, "--stay")
+        trading = ("--trading", "--mishap", "partial-fills=1", "--protocol", "alpaca")
+        async with served(*arguments, *trading) as (process, addresses):
+            assert set(addresses) == {
+                "alpaca",
+                "alpaca-trading",
+                "alpaca-orders",
+                "coinbase-trading",
+                "coinbase-orders",
+            }
+            symbols, _ = await told(process)
+            assert await process.stdout.readline() == b"the day is over\n"
+            headers = {"APCA-API-KEY-ID": "key", "APCA-API-SECRET-KEY": "secret"}
+            order = {"symbol": symbols[0], "side": "buy", "type": "market", "time_in_force": "day", "qty": "10"}
+            async with httpx.AsyncClient(base_url=addresses["alpaca-trading"], headers=headers) as client:
+                said = (await client.post("/v2/orders", json=order)).json()
+                found = (await client.get(f"/v2/orders/{said['id']}")).json()
+                assert (said["filled_qty"], found["status"]) == ("0", "partially_filled")
+                assert float(found["filled_avg_price"]) > 0
+                assert (await client.get("/v2/account", headers={"APCA-API-KEY-ID": ""})).status_code == 403
+            process.send_signal(signal.SIGTERM)
+
+    bounded(run)
+
+
+def test_mishaps_are_of_orders():
+    done = CliRunner().invoke(main, ["serve", "--generate", "premarket", "--mishap", "drop=1"])
+    assert done.exit_code != 0
+    assert "--trading" in done.output
