@@ -73,6 +73,11 @@ parameters are `core.params`, history it wants first its `core.warm_up`, memory 
 Which instruments strategies hear is the `core.universe`. The operator's hand is `core.operator`, everything that may be set `core.settings`. All that is remembered is a
 `core.snapshot`, as bytes `core.frozen`; what another session begins with is told by `core.carrying`, and wishes of another run are had again by `core.repeating`. Rows leave by `core.tape` and are hashed in `core.hashing`.
 
+**To a broker.** An order has an `execution.identity` there. An `execution.desk` sends it by its `execution.jobs`, which ask in an
+`execution.tongue` (`execution.alpaca` or `execution.coinbase`, both over `execution.numbers`) by `execution.calls` and hear `execution.reports`;
+`execution.orders` are `execution.tracked` one by one, filled in `execution.stretches`, and `execution.reconcile` compares all of it with the broker's
+word. What became of them are rows on `execution.paper`.
+
 **At speed.** The same lines compiled: `kernel.translate` turns `kernel.definitions` into one flat text in the words of
 `kernel.vocabulary`, where `kernel.binding` finds every name bound; `kernel.source` puts the engine's
 and the strategies' together, `kernel.compiling` makes machine code of it, over `kernel.primitives`, `kernel.arithmetic`, `kernel.ordering` and

@@ -1,0 +1,108 @@
+"""Reconcile: what the broker says of everything, against what the log says of it. Each difference is an event row.
+
+At the start, after each new stream, every minute, and every few seconds while no stream tells of orders. Orders come first,
+so that fills that no stream told are told before positions are compared. A difference in a position counts when the next
+look, a moment later, finds the same one: what fills between two questions is no difference.
+"""
+
+from collections.abc import Mapping
+
+from pipeline.execution.calls import Talk
+from pipeline.execution.orders import Orders
+from pipeline.execution.reports import Standing
+from pipeline.execution.tongue import CLOCKS_APART_NS, Failed, Tongue
+from pipeline.units import SECOND_NS, text_from_nano
+
+LOOK_BACK_NS = 600 * SECOND_NS
+"""So far back orders are listed again that are over: one that comes to be long after it was asked for is seen."""
+
+
+class Reconciler:
+    """Compares. `positions` are the log's at the start, in steps by instrument; None: what the broker has then is believed."""
+
+    def __init__(self, orders: Orders, tongue: Tongue, positions: Mapping[int, int] | None) -> None:
+        self.standing: Standing | None = None
+        """The account as it was last told."""
+        self.has_suspects = False
+        """Whether a difference waits for a second look."""
+        self._orders = orders
+        self._tongue = tongue
+        self._positions = positions
+        self._began_nano: dict[str, int] | None = None
+        self._suspected: dict[str, int] = {}
+        self._told: dict[str, int] = {}
+        self._told_failure = ""
+
+    def reconciling(self, now_ns: int) -> Talk[bool]:
+        """Compare everything once; whether all questions were answered."""
+        working = [tracked for tracked in self._orders.open() if tracked.venue_order_id and not tracked.is_unknown]
+        since_ns = min([now_ns - LOOK_BACK_NS, *(tracked.sent_ns for tracked in self._orders.open())])
+        listed = yield from self._tongue.orders(max(since_ns - CLOCKS_APART_NS, 0))
+        if isinstance(listed, Failed):
+            return self._failed("orders", listed.why)
+        self._orders.reports(listed)
+        there = {report.client_order_id for report in listed}
+        for tracked in working:
+            if tracked.client_order_id not in there and not tracked.is_over:
+                self._orders.paper.differ(f"order {tracked.request.order_id} is not at the broker any more")
+                tracked.unknown("not in the broker's list of orders", self._orders.paper)
+        standing = yield from self._tongue.standing()
+        if isinstance(standing, Failed):
+            return self._failed("account", standing.why)
+        self.standing = standing
+        self._compare(standing)
+        self._told_failure = ""
+        return True
+
+    def _failed(self, what: str, why: str) -> bool:
+        """Told once in a row: there is no comparison meanwhile."""
+        if not self._told_failure:
+            self._told_failure = why
+            self._orders.paper.differ(f"the broker's {what} can't be compared: {why}")
+        return False
+
+    def _compare(self, standing: Standing) -> None:
+        """The positions of all instruments there are; those that are held under one name together."""
+        told, steps = self._told_nano()
+        held = {holding.symbol: holding.quantity_nano for holding in standing.holdings}
+        if self._began_nano is None:
+            began = self._positions
+            self._began_nano = {name: held.get(name, 0) - told[name] for name in told} if began is None else {}
+            for id_, quantity in (began or {}).items():
+                name = self._name(id_)
+                self._began_nano[name] = self._began_nano.get(name, 0) + quantity * self._step(id_)
+        self.has_suspects = False
+        for name, (id_, step) in steps.items():
+            difference = held.get(name, 0) - told[name] - self._began_nano.get(name, 0)
+            if difference == 0:
+                self._suspected.pop(name, None)
+                self._told.pop(name, None)
+            elif self._told.get(name) != difference:
+                self._suspect(name, id_, difference, step)
+
+    def _told_nano(self) -> tuple[dict[str, int], dict[str, tuple[int, int]]]:
+        """By name of a holding: what the fills told come to, and an instrument that stands for it with its step."""
+        told, steps = dict[str, int](), dict[str, tuple[int, int]]()
+        for id_ in list(self._orders.instruments):
+            name, step = self._name(id_), self._step(id_)
+            told[name] = told.get(name, 0) + self._orders.position_steps(id_) * step
+            steps.setdefault(name, (id_, step))
+        return told, steps
+
+    def _name(self, id_: int) -> str:
+        return self._tongue.holding_of(self._orders.instruments[id_].symbol)
+
+    def _step(self, id_: int) -> int:
+        return self._orders.instruments[id_].size_step_nano
+
+    def _suspect(self, name: str, id_: int, difference_nano: int, step_nano: int) -> None:
+        if self._suspected.get(name) != difference_nano:
+            self._suspected[name] = difference_nano
+            self.has_suspects = True
+            return
+        self._told[name] = difference_nano
+        self._orders.paper.differ(
+            f"{name}: the broker's position less ours is {text_from_nano(difference_nano)}",
+            instrument_id=id_,
+            quantity_steps=difference_nano // step_nano,
+        )
