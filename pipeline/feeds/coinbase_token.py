@@ -8,7 +8,7 @@ import time
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
@@ -24,13 +24,21 @@ PrivateKey = EllipticCurvePrivateKey | Ed25519PrivateKey
 _ACCEPTED: Final = "accepted are an EC P-256 or Ed25519 key in PEM, or the base64 of 32 or 64 bytes of Ed25519"
 
 
+class Token(Protocol):
+    """Makes a new token; `uri` is `METHOD host/path` for REST, '' for a message of a stream."""
+
+    def __call__(self, uri: str = "") -> str:
+        """The token."""
+        ...
+
+
 def token_maker(
     key_name: str,
     secret: str,
     *,
     now_s: Callable[[], float] = time.time,
     nonce: Callable[[], str] = secrets.token_hex,
-) -> Callable[[], str]:
+) -> Token:
     """Makes a new token whenever it is called: ES256 for an EC key, EdDSA for an Ed25519 one.
 
     `key_name` is like `organizations/{id}/apiKeys/{id}`; `secret` the private key as Coinbase hands it out.
@@ -41,9 +49,10 @@ def token_maker(
     key = _private_key(secret)
     algorithm = "EdDSA" if isinstance(key, Ed25519PrivateKey) else "ES256"
 
-    def token() -> str:
+    def token(uri: str = "") -> str:
         starts_s = int(now_s())
-        claims = {"sub": key_name, "iss": "cdp", "nbf": starts_s, "exp": starts_s + LIFE_S}
+        claims: dict[str, object] = {"sub": key_name, "iss": "cdp", "nbf": starts_s, "exp": starts_s + LIFE_S}
+        claims |= {"uri": uri} if uri else {}
         return jwt.encode(claims, key, algorithm=algorithm, headers={"kid": key_name, "nonce": nonce()})
 
     return token

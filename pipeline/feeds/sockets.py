@@ -6,7 +6,7 @@ on a stream of this rate compression costs the socket thread more than the line.
 
 import ipaddress
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
@@ -68,6 +68,25 @@ class Socket(Protocol):
         ...
 
 
+class Place(Protocol):
+    """Where a WebSocket is: a vendor's, or a broker's stream."""
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        ...
+
+    @property
+    def headers(self) -> Callable[[], Mapping[str, str]]:
+        """Makes what the handshake says besides."""
+        ...
+
+    @property
+    def frame_bytes_max(self) -> int:
+        """The largest message taken."""
+        ...
+
+
 Opener = Callable[[Vendor], Awaitable[Socket]]
 """Opens a vendor's connection. Raises SocketError, or OSError and TimeoutError from below."""
 
@@ -107,8 +126,8 @@ class WebSocket:
         self._connection.transport.abort()
 
 
-async def web_socket(vendor: Vendor) -> Socket:
-    """A vendor's WebSocket, open. Raises SocketError, OSError, TimeoutError."""
+async def web_socket(vendor: Place) -> Socket:
+    """A WebSocket, open. Raises SocketError, OSError, TimeoutError."""
     refuse_plain_text(vendor.url)
     try:
         connection = await connect(
