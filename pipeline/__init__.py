@@ -76,7 +76,8 @@ Which instruments strategies hear is the `core.universe`. The operator's hand is
 **To a broker.** An order has an `execution.identity` there. An `execution.desk` sends it by its `execution.jobs`, which ask in an
 `execution.tongue` (`execution.alpaca` or `execution.coinbase`, both over `execution.numbers`) by `execution.calls` and hear `execution.reports`;
 `execution.orders` are `execution.tracked` one by one, filled in `execution.stretches`, and `execution.reconcile` compares all of it with the broker's
-word. What became of them are rows on `execution.paper`.
+word. What became of them are rows on `execution.paper`. An `execution.broker` holds its sockets, over `execution.rest`, at one of the
+`execution.venues`, and tells by `execution.snapshots` how an account stands.
 
 **At speed.** The same lines compiled: `kernel.translate` turns `kernel.definitions` into one flat text in the words of
 `kernel.vocabulary`, where `kernel.binding` finds every name bound; `kernel.source` puts the engine's

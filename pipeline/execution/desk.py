@@ -1,9 +1,12 @@
 """Desk: orders of one account at one broker, without a socket and without a clock.
 
-Whoever holds the sockets gives it what comes, with the time, and takes what is to be asked and what is to be told:
+Whoever holds the sockets gives it what comes, and takes what is to be asked and what is to be told:
 
-    start, submit, cancel, said, opened, heard, lost, wake     in
-    take_calls, next_ns, paper                                 out
+    start, submit, cancel, said, opened, heard, lost, ended, wake     in
+    take_calls, next_ns, paper                                        out
+
+Two times. `now_ns`, given with all that comes, only rises at the pace of the world: waits go by it. `stamp` gives the time of the
+recording, which may lie in the past, be set, or run faster: rows have it, and brokers are asked by it.
 
 Orders wait until the stream tells of orders and everything was compared once; after that they go out, stream or none: REST
 says what became of them. Everything goes by the numbers of calls, so a late answer finds the question it belongs to, and one
@@ -11,7 +14,7 @@ that comes twice is an answer once.
 """
 
 import heapq
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from pipeline.codes import FeedAction, OrderReason, OrderState
@@ -44,11 +47,13 @@ class Desk:
         identity: Identity,
         instruments: Mapping[int, Instrument],
         *,
+        stamp: Callable[[], int],
         logged: Sequence[Logged] = (),
         positions: Mapping[int, int] | None = None,
         times: Times | None = None,
+        secrets: Sequence[bytes] = (),
     ) -> None:
-        self.paper = Paper(identity.account)
+        self.paper = Paper(identity.account, secrets)
         self.is_ready = False
         """Whether orders go out."""
         self.is_listening = False
@@ -57,7 +62,10 @@ class Desk:
         self.reconciler = Reconciler(self.orders, tongue, positions)
         self._tongue = tongue
         self._times = times or Times()
-        self._jobs = Jobs(self.orders, tongue, self._times, lambda: self.paper.now_ns)
+        self._jobs = Jobs(self.orders, tongue, self._times, lambda: self._now_ns)
+        self._stamp = stamp
+        self._now_ns = 0
+        self._why_ended = ""
         self._logged = logged
         self._waiting: list[Tracked] = []
         self._conversation: Conversation | None = None
@@ -72,23 +80,25 @@ class Desk:
 
     def start(self, now_ns: int) -> None:
         """Begin: what the log does not know the end of is unknown until the broker was asked."""
-        self.paper.now_ns = now_ns
+        self._time(now_ns)
         for logged in self._logged:
             tracked = self.orders.resume(logged, now_ns)
             if logged.state is not OrderState.UNKNOWN:
                 tracked.unknown("the session goes on", self.paper)
             self._begin(tracked, "find")
-        self._reconcile()
+        self._plan(self._times.poll_s)  # the stream is there before that, or it is not awaited
         self._look()
 
     def submit(self, request: OrderRequest, now_ns: int) -> None:
         """Ask for an order; it waits while the desk is not ready."""
-        self.paper.now_ns = now_ns
+        self._time(now_ns)
         instrument = self.orders.instruments[request.instrument_id]
-        tracked = self.orders.take(request, now_ns)
+        tracked = self.orders.take(request, self.paper.now_ns)
         why = self._tongue.unsupported(request, instrument)
         if why:
             tracked.refuse(f"not sent: {why}", self.paper, OrderReason.UNSUPPORTED)
+        elif self._why_ended and not self.is_ready:
+            tracked.refuse(f"not sent: {self._why_ended}", self.paper)
         elif self.is_ready:
             self._begin(tracked, "place")
         else:
@@ -96,7 +106,7 @@ class Desk:
 
     def cancel(self, request: CancelRequest, now_ns: int) -> None:
         """Ask for an order's end; of one that is over, or was never here, nothing is said."""
-        self.paper.now_ns = now_ns
+        self._time(now_ns)
         tracked = self.orders.get(request.order_id)
         if tracked is None or tracked.is_over:
             return
@@ -109,7 +119,7 @@ class Desk:
 
     def said(self, number: int, said: Said, now_ns: int) -> None:
         """What a question came to; of one that was answered before nothing is believed twice."""
-        self.paper.now_ns = now_ns
+        self._time(now_ns)
         job = self._asking.pop(number, None)
         if job is not None:
             self._go_on(job, said)
@@ -117,13 +127,13 @@ class Desk:
 
     def opened(self, now_ns: int) -> list[bytes]:
         """A new stream is open: what is to be said."""
-        self.paper.now_ns = now_ns
+        self._time(now_ns)
         self._conversation = self._tongue.conversation()
         return self._conversation.opened()
 
     def heard(self, payload: bytes, now_ns: int) -> list[bytes]:
         """The stream says something: what is to be answered. Raises StreamError."""
-        self.paper.now_ns = now_ns
+        self._time(now_ns)
         assert self._conversation is not None, "heard before opened"
         heard = self._conversation.hear(payload)
         for execution in heard.executions:
@@ -142,16 +152,25 @@ class Desk:
 
     def lost(self, why: str, now_ns: int) -> None:
         """The stream has ended; orders are asked for until the next one."""
-        self.paper.now_ns = now_ns
+        self._time(now_ns)
         self._conversation = None
         if self.is_listening:
             self.is_listening = False
             self.paper.tell(FeedAction.LOST, f"{self._tongue.name}: {why}")
             self._plan(self._times.poll_s)
 
+    def ended(self, why: str, now_ns: int) -> None:
+        """There will be no stream. Who was ready goes on by REST; else nothing is sent."""
+        self.lost(why, now_ns)
+        self.paper.tell(FeedAction.ENDED, f"{self._tongue.name}: {why}")
+        self._why_ended = why
+        waiting, self._waiting = self._waiting, []
+        for tracked in waiting:
+            tracked.refuse(f"not sent: {why}", self.paper)
+
     def wake(self, now_ns: int) -> None:
         """Time has passed."""
-        self.paper.now_ns = now_ns
+        self._time(now_ns)
         while self._resting and self._resting[0][0] <= now_ns:
             self._go_on(heapq.heappop(self._resting)[2], None)
         if self._reconcile_ns <= now_ns:
@@ -166,6 +185,9 @@ class Desk:
         """Questions that are to be asked now."""
         calls, self._calls = self._calls, []
         return calls
+
+    def _time(self, now_ns: int) -> None:
+        self._now_ns, self.paper.now_ns = now_ns, self._stamp()
 
     def _look(self) -> None:
         """Begin what follows from what was said."""
@@ -223,7 +245,7 @@ class Desk:
     def _plan(self, seconds: float) -> None:
         """Compare everything in so many seconds, or before that when it was planned so."""
         if not self._is_reconciling:
-            self._reconcile_ns = min(self._reconcile_ns, self.paper.now_ns + round(seconds * NANO))
+            self._reconcile_ns = min(self._reconcile_ns, self._now_ns + round(seconds * NANO))
 
     def _go_on(self, job: Talk[object], said: Said | None) -> None:
         """Let a job do its next step."""
@@ -233,7 +255,7 @@ class Desk:
             return
         self._number += 1
         if isinstance(step, Pause):
-            heapq.heappush(self._resting, (self.paper.now_ns + round(step.seconds * NANO), self._number, job))
+            heapq.heappush(self._resting, (self._now_ns + round(step.seconds * NANO), self._number, job))
         else:
             self._asking[self._number] = job
             self._calls.append(Asked(self._number, step))

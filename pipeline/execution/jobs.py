@@ -57,7 +57,7 @@ class Jobs:
         """Ask for an order."""
         request, instrument = tracked.request, self._orders.instruments[tracked.request.instrument_id]
         for remaining in reversed(range(TRIES)):
-            call = self._tongue.place(request, instrument, tracked.client_order_id, self._now_ns())
+            call = self._tongue.place(request, instrument, tracked.client_order_id, self._paper.now_ns)
             placed = self._tongue.placed((yield from ask(call)))
             tracked.asked_ns = self._now_ns()
             if not isinstance(placed, NotTaken):

@@ -45,11 +45,11 @@ class Orders:
         self._by_id: dict[int, Tracked] = {}
         self._open: dict[int, Tracked] = {}
 
-    def take(self, request: OrderRequest, now_ns: int) -> Tracked:
+    def take(self, request: OrderRequest, sent_ns: int) -> Tracked:
         """A new one. An order id that was taken before is our own bug: one order must not be sent twice."""
         assert request.order_id not in self._by_id, f"order {request.order_id} was submitted before"
         return self._add(
-            Tracked(request, self.identity.client_order_id(request.order_id), self._step(request), now_ns, now_ns)
+            Tracked(request, self.identity.client_order_id(request.order_id), self._step(request), sent_ns)
         )
 
     def resume(self, logged: Logged, now_ns: int) -> Tracked:

@@ -1,11 +1,13 @@
 """Paper: the rows that become of what brokers say, in order, and the time at which they were written."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from pipeline.block import Block, Blocks
 from pipeline.codes import AccountAction, FeedAction, Kind, Origin
+from pipeline.feeds.hiding import hidden
 from pipeline.intents import OrderRequest
 from pipeline.units import ABSENT
 
@@ -16,8 +18,10 @@ TEXT_LENGTH_MAX = 300
 class Paper:
     """Rows of origin INPUT; `now_ns` is set by whoever writes, from the clock of the recording."""
 
-    def __init__(self, account: str) -> None:
+    def __init__(self, account: str, secrets: Sequence[bytes] = ()) -> None:
+        """`secrets` are left out of all texts: a broker may repeat what it was sent."""
         self.now_ns = 0
+        self._secrets = secrets
         self._account = account
         self._rows: list[tuple[Kind, dict[str, Any]]] = []
 
@@ -30,7 +34,7 @@ class Paper:
             "origin": int(Origin.INPUT),
         }
         if "text" in columns:
-            columns["text"] = columns["text"][:TEXT_LENGTH_MAX]
+            columns["text"] = hidden(columns["text"], self._secrets)[:TEXT_LENGTH_MAX]
         self._rows.append((kind, header | columns))
 
     def differ(self, text: str, *, instrument_id: int = 0, quantity_steps: int = ABSENT) -> None:

@@ -36,9 +36,10 @@ _ENDS: Final = {
 
 @dataclass(slots=True)
 class Tracked:
-    """One order. `size_step_nano` is its instrument's; `sent_ns` when it was first asked for, `asked_ns` when that last came to nothing.
+    """One order.
 
-    `filled` and `fees_nano` go on from what the log knows of it; `value` is the sum of price times size in 1e-18 that it knows, and
+    `size_step_nano` is its instrument's; `sent_ns` when it was first asked for, by the recording's time, `asked_ns` when the last
+    request for it ended, by that of waits. `filled` and `fees_nano` go on from what the log knows of it; `value` is the sum of price times size in 1e-18 that it knows, and
     None where it does not, as `fees_nano` is. `is_absent`: it was told that the broker never had it; `is_zombie`:
     and then it had.
     """

@@ -156,7 +156,15 @@ class World:
         """The desk begins, for the first time or after a crash."""
         tongue = AlpacaTongue("key", "secret") if self.broker == "alpaca" else CoinbaseTongue(lambda: "token")
         logged, positions = self.fold.logged(self.step_nano), {1: self.fold.positions.get(1, 0)}
-        self.desk = Desk(tongue, IDENTITY, self.instruments, logged=logged, positions=positions, times=self._times)
+        self.desk = Desk(
+            tongue,
+            IDENTITY,
+            self.instruments,
+            stamp=lambda: self.now_ns,
+            logged=logged,
+            positions=positions,
+            times=self._times,
+        )
         self._enter(lambda desk: desk.start(self.now_ns))
         self.at(0.05, self._connect, self.generation)
 

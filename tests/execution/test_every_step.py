@@ -67,7 +67,7 @@ def test_nothing_goes_wrong(smooth):
 @pytest.mark.parametrize("kind", OF_REQUESTS)
 def test_a_request_goes_wrong(smooth, kind):
     count = smooth.counter.mischief.requests
-    assert count > 10
+    assert count >= 8
     for place in range(1, count + 1):
         world = life(smooth.broker, Once(kind, place))
         assert (
