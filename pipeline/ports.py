@@ -165,22 +165,49 @@ class Scanner(Protocol):
 
 
 class Broker(Protocol):
-    """Takes orders, answers with events."""
+    """Takes orders, answers with events: rows of origin INPUT, `seq` from 1 in each batch, in the order in which they happened.
+
+    ORDER, one for each state an order enters and for each change of what it filled, with what the request said (side, type, time in
+    force, flags, quantity, prices, `expires_ns`) and:
+
+        order_id         ours, from the request
+        state            ACCEPTED, PARTIALLY_FILLED, FILLED, CANCEL_PENDING, CANCELLED, REJECTED, EXPIRED, REPLACED or UNKNOWN
+        reason           VENUE; INTENT for a cancel that was asked for; TIME_IN_FORCE for EXPIRED; UNSUPPORTED for what it does not have
+        filled_steps     the sum of this order's FILL rows in front
+        venue_order_id   the broker's number, '' while it is not known
+        text             the broker's words, or ours: `not sent: ...` where it is proved that the order never came to be
+
+    FILL, in front of the ORDER row that shows it: order_id, side, price_nano, quantity_steps, fee_nano (0 where the broker tells none),
+    liquidity (UNKNOWN where it tells none) and venue_fill_id (its number of the execution, or `NUMBER:FROM-TO`, the stretch of the
+    order that its sums grew by). `fill_id`, strategy, tag and the rest are the reducer's.
+
+    What follows what: SUBMITTED is followed by ACCEPTED, REJECTED, CANCELLED, CANCEL_PENDING or UNKNOWN, never by a fill: whatever only a taken
+    order can have stands behind ACCEPTED. UNKNOWN is followed by anything, a fill behind ACCEPTED too. An order whose cancel was asked for stays
+    CANCEL_PENDING while it fills; a broker that refuses to cancel it puts it back to ACCEPTED or PARTIALLY_FILLED. An end is
+    told once. A FILL behind it is told nevertheless, with no ORDER row, for the position is there.
+
+    ACCOUNT DIFFERENCE, for a person: what the broker says and what was told are not the same; `instrument_id` and
+    `quantity_steps`, the broker's less ours, where it is a position or a fill too much. FEED on channel `orders`: CONNECTED when the stream
+    tells of orders, LOST, ENDED for good.
+    """
 
     async def submit(self, request: OrderRequest) -> None:
-        """Ask for an order; the outcome comes as an event. The intent is durable before this is called."""
+        """Ask for an order; the outcome comes as an event. The intent is durable before this is called, once for each order id."""
         ...
 
     async def cancel(self, request: CancelRequest) -> None:
-        """Ask for a cancel; the outcome comes as an event."""
+        """Ask for a cancel; the outcome comes as an event. An order that was not sent yet is not sent."""
         ...
 
     def events(self) -> AsyncIterator[Blocks]:
-        """Acknowledgements, fills, cancels."""
+        """What became of orders; never ends by itself."""
         ...
 
     async def snapshot(self) -> Blocks:
-        """Account, positions and open orders as the broker sees them now."""
+        """Account, positions and open orders as the broker sees them now: ACCOUNT rows CASH and POSITION, ORDER rows.
+
+        Raises VenueError when it does not answer.
+        """
         ...
 
 
