@@ -97,7 +97,8 @@ class Jobs:
                 is_alarmed = True
                 why = found.why if isinstance(found, Failed) else "not found"
                 self._paper.differ(f"order {tracked.request.order_id} is unknown for {self._times.alarm_s:g} s: {why}")
-            yield Pause(wait_s)
+            proof_in_s = self._times.proof_s - (self._now_ns() - tracked.asked_ns) / SECOND_NS
+            yield Pause(min(wait_s, proof_in_s) if proof_in_s > 0 else wait_s)
             wait_s = min(2 * wait_s, self._times.again_max_s)
 
     def cancelling(self, tracked: Tracked) -> Talk[None]:

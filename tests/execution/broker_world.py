@@ -129,7 +129,7 @@ class World:
         self.broker, self.seed, self.step_nano = broker, seed, STEPS[broker]
         self.draw = random.Random(seed)
         self.now_ns, self.fold, self.generation, self.count_steps = START_NS, Fold(), 0, 0
-        self._heap, self._order = [], itertools.count()
+        self._heap, self._order, self._answered = [], itertools.count(), set()
         self._crash_at, self._times = set(crash_at), times
         manners = manners or Manners()
         self.book = Book(cash_nano=10**9 * NANO, manners=manners, name=f"{broker}/{seed}")
@@ -195,6 +195,11 @@ class World:
             self._listener = None
         self.at(self.draw.uniform(0.1, 5.0), self.begin)
 
+    def calm(self):
+        """From here on nothing goes wrong any more."""
+        self._crash_at.clear()
+        self.counter.mischief.odds = {}
+
     def run(self, seconds):
         """Let so much time pass."""
         until_ns = self.now_ns + round(seconds * NANO)
@@ -243,7 +248,13 @@ class World:
             self.at(LATENCY_S, self._said, own, asked.number, Silence("connection refused", was_sent=False))
             return
         self.at(LATENCY_S + course.act_after_s, self._act, own, asked.number, call, course)
-        self.at(TIMEOUT_S, self._said, own, asked.number, Silence("no answer within 10 s"))
+        self.at(TIMEOUT_S, self._give_up, own, asked.number)
+
+    def _give_up(self, own, number):
+        if (own, number) in self._answered:
+            self._answered.remove((own, number))
+        else:
+            self._said(own, number, Silence("no answer within 10 s"))
 
     def _act(self, own, number, call, course):
         answer = self.counter.done(call, course, self.now_ns)
@@ -256,6 +267,7 @@ class World:
 
     def _said(self, own, number, said):
         if own == self.generation:
+            self._answered.add((own, number))
             self._enter(lambda desk: desk.said(number, said, self.now_ns))
 
     def _tell(self):

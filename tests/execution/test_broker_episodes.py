@@ -17,7 +17,8 @@ from pipeline.units import NANO
 EPISODES = int(os.environ.get("TAPE_SEEDS", "10000"))
 CHUNKS = 20
 ROUGH_S = 15
-CALM_S = 90
+CALM_S = 70
+"""Longer than a request that is under way, a restart, and the proof that an order was never sent."""
 
 
 def mischief_of(seed, draw):
@@ -50,7 +51,7 @@ def episode(broker, seed):
             world.at(draw.uniform(0, 4), world.cancel, id_)
         world.at(draw.uniform(0, 8), world.quote, draw.randrange(97, 104))
     world.run(ROUGH_S)
-    mischief.odds = {}
+    world.calm()
     world.run(CALM_S)
     return world
 

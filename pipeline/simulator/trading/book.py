@@ -84,6 +84,7 @@ class Book:
         self._open: dict[str, None] = {}
         self._next_part_ns: dict[str, int] = {}
         self._cancels_ns: dict[str, int] = {}
+        self._expires_ns: dict[str, int] = {}
 
     def quote(self, symbol: str, quote: Quote) -> None:
         """The market moves."""
@@ -110,6 +111,7 @@ class Book:
         order = Order(number, self._id("order", number), ticket, now_ns, now_ns, replaces=replaces)
         self.by_client_id[ticket.client_order_id] = order.id
         self._open[order.id] = None
+        self._expires_ns[order.id] = ticket.expires_ns
         self._changed(Event.NEW, order, now_ns)
         return order
 
@@ -157,8 +159,8 @@ class Book:
 
     def due_ns(self) -> int:
         """When something happens by itself; TS_MAX_NS: nothing."""
-        times = [*self._cancels_ns.values(), *self._next_part_ns.values()]
-        return min([*times, *(self.orders[id_].ticket.expires_ns for id_ in self._open)], default=TS_MAX_NS)
+        waits = (self._cancels_ns, self._next_part_ns, self._expires_ns)
+        return min((min(times.values()) for times in waits if times), default=TS_MAX_NS)
 
     def _check(self, ticket: Ticket) -> None:
         if ticket.quantity_nano <= 0:
@@ -282,7 +284,7 @@ class Book:
         self._changed(event, order._replace(status=status, is_cancel_pending=False), now_ns)
 
     def _forget(self, order_id: str) -> None:
-        for waiting in (self._open, self._next_part_ns, self._cancels_ns):
+        for waiting in (self._open, self._next_part_ns, self._cancels_ns, self._expires_ns):
             waiting.pop(order_id, None)
 
     def _changed(self, event: Event, order: Order, now_ns: int, fill: Fill | None = None) -> None:
