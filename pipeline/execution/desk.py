@@ -236,7 +236,7 @@ class Desk:
         self._is_reconciling = False
         if self._is_wanted_again:
             self._is_wanted_again = False
-            self._plan(0.0)
+            self._plan(self._times.recheck_s)  # a stream that breaks again and again is no reason to storm
         elif not is_done or not self.is_listening:
             self._plan(self._times.poll_s)
         else:

@@ -39,7 +39,7 @@ class Times:
     proof_s: float = 30.0
     alarm_s: float = 30.0
     reconcile_s: float = 60.0
-    poll_s: float = 2.0
+    poll_s: float = 3.0
     recheck_s: float = 1.0
 
 

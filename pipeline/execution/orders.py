@@ -110,13 +110,13 @@ class Orders:
         if tracked is not None:
             tracked.execution(execution, self.paper)
 
-    def position_steps(self, instrument_id: int) -> int:
-        """What the fills told so far, by this object, come to."""
-        return sum(
-            int(tracked.request.side) * (tracked.filled_steps - tracked.known_steps)
-            for tracked in self._by_id.values()
-            if tracked.request.instrument_id == instrument_id
-        )
+    def positions(self) -> dict[int, int]:
+        """What the fills told so far, by this object, come to: signed steps by instrument."""
+        found: dict[int, int] = {}
+        for tracked in self._by_id.values():
+            id_, steps = tracked.request.instrument_id, tracked.filled_steps - tracked.known_steps
+            found[id_] = found.get(id_, 0) + int(tracked.request.side) * steps
+        return found
 
     def _add(self, tracked: Tracked) -> Tracked:
         self._by_id[tracked.request.order_id] = self._open[tracked.request.order_id] = tracked

@@ -16,7 +16,10 @@ TEXT_LENGTH_MAX = 300
 
 
 class Paper:
-    """Rows of origin INPUT; `now_ns` is set by whoever writes, from the clock of the recording."""
+    """Rows of origin INPUT; `now_ns` is set by whoever writes, from the clock of the recording.
+
+    What waits here has no bound of its own: it is as much as orders cause, and a broker limits those.
+    """
 
     def __init__(self, account: str, secrets: Sequence[bytes] = ()) -> None:
         """`secrets` are left out of all texts: a broker may repeat what it was sent."""

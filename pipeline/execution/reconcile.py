@@ -82,10 +82,10 @@ class Reconciler:
 
     def _told_nano(self) -> tuple[dict[str, int], dict[str, tuple[int, int]]]:
         """By name of a holding: what the fills told come to, and an instrument that stands for it with its step."""
-        told, steps = dict[str, int](), dict[str, tuple[int, int]]()
+        told, steps, positions = dict[str, int](), dict[str, tuple[int, int]](), self._orders.positions()
         for id_ in list(self._orders.instruments):
             name, step = self._name(id_), self._step(id_)
-            told[name] = told.get(name, 0) + self._orders.position_steps(id_) * step
+            told[name] = told.get(name, 0) + positions.get(id_, 0) * step
             steps.setdefault(name, (id_, step))
         return told, steps
 

@@ -9,6 +9,7 @@ The real server was never seen: its words are those of its documentation and of 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+import jwt
 import msgspec
 
 from pipeline.codes import Side
@@ -44,7 +45,7 @@ _FAILURES: Final = {
 
 
 class CoinbaseFace:
-    """The API; `public_key`, PEM, makes it check every token, its time aside."""
+    """The API; `public_key`, PEM, makes it check every token, its time aside, and that REST's were made for the request."""
 
     def __init__(self, book: Book, public_key: str = "", *, currency: str = "USD") -> None:
         self.name = "coinbase"
@@ -53,13 +54,16 @@ class CoinbaseFace:
         self.currency = currency
         self._public_key = public_key
 
-    def knows(self, token: str) -> bool:
-        """Whether a token is one of the key's."""
-        return bool(token) and (not self._public_key or is_signed(token, self._public_key))
+    def knows(self, token: str, uri: str = "") -> bool:
+        """Whether a token is one of the key's, made for that request where it is one of REST's."""
+        if not token or not self._public_key:
+            return bool(token)
+        return is_signed(token, self._public_key) and _uri_of(token) == uri
 
     def answer(self, call: Call, now_ns: int) -> HttpAnswer:
         """Do what is asked."""
-        if not self.knows(call.headers.get("authorization", "").removeprefix("Bearer ")):
+        uri = f"{call.method} {call.headers.get('host', '')}{call.path}"
+        if not self.knows(call.headers.get("authorization", "").removeprefix("Bearer "), uri):
             return answer(401, {"error": "unauthorized", "message": "Unauthorized"})
         try:
             return self._answer(call.method, call.path.removeprefix(PREFIX), call, now_ns)
@@ -250,6 +254,12 @@ class CoinbaseListener:
         number, self._sequence = self._sequence, self._sequence + 1
         envelope = {"channel": channel, "client_id": "", "timestamp": text_of_ns(now_ns), "sequence_num": number}
         return msgspec.json.encode(envelope | {"events": events})
+
+
+def _uri_of(token: str) -> str:
+    """What a token that is signed was made for; '' for a stream's."""
+    claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
+    return str(claims.get("uri", ""))
 
 
 def _page(rows: list[Any], query: Mapping[str, str], most: int) -> tuple[list[Any], str]:
