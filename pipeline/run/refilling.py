@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from pipeline.block import Blocks, between
+from pipeline.block import Block, Blocks, between, concat
 from pipeline.codes import IntentAction, IntentOutcome, Kind, OrderFlag, OrderState, SessionAction, TimeInForce
 from pipeline.core.dialect import NAN, price_of, size_of
 from pipeline.core.engine import Engine, Plan
@@ -44,6 +44,9 @@ _NONE: Final = (
     IntentOutcome.MISPLACED,
 )
 """Outcomes of what was no wish that could be an order, whatever the settings."""
+
+_ROWS: Final = 20_000
+"""So many derived rows are counted at once."""
 
 _WISHED: Final = OrderFlag.EXTENDED_HOURS | OrderFlag.POST_ONLY | OrderFlag.ONE_CANCELS_OTHER
 _LEGS: Final = OrderFlag.BRACKET_STOP | OrderFlag.BRACKET_TARGET
@@ -109,13 +112,15 @@ def refill(
         [_quiet(each, path) for each, path in zip(plan.strategies, paths, strict=True)], _set(plan, settings)
     )
     windows = hot.windows(store, session.id, 1, last_seq, columns=columns_of(plan))
-    asked = 0
+    asked, kept = 0, list[Block]()
     for made, count in _filled(engine, (window.blocks for window in windows), wishes):
-        after.add(made)
         wishes.learn(made)
-        take(made)
+        kept += made
         asked += count
-        progress(engine.world.clock.seq)
+        if sum(map(len, kept)) > _ROWS:
+            kept = _counted(after, kept, take)
+            progress(engine.world.clock.seq)
+    _counted(after, kept, take)
     marks = engine.snapshot().tables["instruments"]
     return Refilled(
         manifest.id,
@@ -126,6 +131,14 @@ def refill(
         _came(before, marks),
         _came(after, marks),
     )
+
+
+def _counted(tally: Tally, kept: Blocks, take: Callable[[Blocks], None]) -> Blocks:
+    """Count rows and hand them on, many at a time; what is kept then."""
+    made = concat(kept)
+    tally.add(made)
+    take(made)
+    return []
 
 
 def _came(tally: Tally, marks: Any) -> Came:
@@ -167,9 +180,10 @@ def _filled(engine: Engine, inputs: Iterable[Blocks], wishes: "_Wishes") -> Iter
             is_request = any(block.kind is Kind.REQUEST for block in between(batch, seq, seq + 1) if len(block))
             asked = wishes.at(seq, is_request=is_request)
             repeat(engine, asked)
-            yield engine.handed_over(), len(asked)
+            yield [], len(asked)
             first = seq + 1
         yield engine.reduce(between(batch, first, last + 1)), 0
+    yield engine.handed_over(), 0
 
 
 class _Numbers:
