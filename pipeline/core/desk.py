@@ -20,7 +20,17 @@ from pipeline.core.risk import Case, Verdict, admit, count_entry
 from pipeline.core.settings import SIMULATED, SettingsRow
 from pipeline.core.sizing import Draft, drafted, leg, limited, marketable_nano, no_draft, part_leg
 from pipeline.core.tape import Place, new_row, put
-from pipeline.core.world import NEVER, ON_ORDER, World, free_slot, index_of, new_fact, order_at, place_after, position_of
+from pipeline.core.world import (
+    NEVER,
+    ON_ORDER,
+    World,
+    free_slot,
+    index_of,
+    new_fact,
+    order_at,
+    place_after,
+    position_of,
+)
 from pipeline.core.worth import Worth, worth_of
 from pipeline.units import ABSENT
 
