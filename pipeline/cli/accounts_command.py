@@ -29,9 +29,12 @@ def list_(home: str, as_json: bool) -> None:
     from pipeline.run.accounts import names, standing
 
     store = Store(Path(home))
-    for left in (standing(store, name) for name in names(store)):
-        assert left is not None
-        if as_json:
+    for name in names(store):
+        left = standing(store, name)
+        if left is None:
+            if not as_json:
+                click.echo(f"{name:<16} its first session left nothing to it yet")
+        elif as_json:
             as_json_line(_told(left))
         else:
             by = left.session or f"by hand: {left.why}"
@@ -63,7 +66,8 @@ def show(home: str, name: str, as_json: bool) -> None:
         for each in left.held
     ]
     facts(rows)
-    for session in unsettled(store, name):
+    session = unsettled(store, name)
+    if session is not None:
         click.echo(
             f"{session.id} was not settled yet: it is when the next session of this account begins, unless it goes on"
         )

@@ -185,6 +185,8 @@ def _recorded(
             for batch in LogReader(store.folder(session.manifest.id)).batches(kinds=[Kind.INSTRUMENT]):
                 for see in session.recorder.seen[-2:]:  # what was defined before anybody looked
                     see(batch, [])
+            if session.halt:
+                tellers[0].tell(session.halt)
             stack.enter_context(shown(glimpse, session.manifest.id, store.home, is_plain=is_plain))
 
         manifest = record(

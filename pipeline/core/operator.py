@@ -1,6 +1,7 @@
 """The operator's hand: account statements and requests, and how positions are flattened."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from pipeline.codes import AccountAction, IntentAction, RequestAction
 from pipeline.core.context import WISH
@@ -12,6 +13,9 @@ from pipeline.core.tables import claim
 from pipeline.core.tape import Place
 from pipeline.core.world import World, input_place, is_defined, order_at, position_of
 from pipeline.units import ABSENT
+
+GUARD: Final = "guard"
+"""Whom a request to reduce is from that no person made: it was made because of the losses of those who traded then."""
 
 
 def fold_account(account: AccountRow, statement: AccountStatement) -> None:
@@ -28,11 +32,14 @@ def fold_account(account: AccountRow, statement: AccountStatement) -> None:
 
 
 def obey(world: World, request: Request, symbols: Mapping[int, str]) -> None:
-    """FLATTEN closes all, or what the target symbol names; HALT also holds entries back until RESET, REDUCE does only that."""
+    """FLATTEN closes all, or what the target symbol names; HALT also holds entries back until RESET, REDUCE does only that.
+
+    One that a loss brought about concerns the session that lost, and not what other strategies would have done that day.
+    """
     if request.action == RequestAction.RESET:
         world.account.is_halted = False
         world.account.is_reducing = False
-    if request.action == RequestAction.REDUCE:
+    if request.action == RequestAction.REDUCE and (request.target != GUARD or world.settings.heeds_guard != 0):
         world.account.is_reducing = True
     if request.action == RequestAction.HALT:
         world.account.is_halted = True

@@ -5,7 +5,7 @@ smaller is never held back by limits on size, staleness or loss: being unable to
 """
 
 import math
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from pipeline.codes import OrderType, RiskRule, Side
 from pipeline.core.context import IN_UNIVERSE
@@ -17,6 +17,9 @@ from pipeline.core.sizing import Draft
 from pipeline.core.worth import Worth
 from pipeline.hours import Calendar, minute_at
 from pipeline.units import ABSENT, INT64_MAX, NANO
+
+_JUST_BELOW: Final = 1.0 - 2.0**-52
+"""Times a float it is the next smaller one, or the one after that."""
 
 
 class Verdict(NamedTuple):
@@ -221,11 +224,8 @@ def open_orders(case: Case) -> Check:
 
 
 def daily_loss(case: Case) -> Check:
-    """Loss realised today; reaching the limit is enough."""
-    loss = -case.account.day_result
-    return Check(
-        RiskRule.DAILY_LOSS, (INF if loss >= case.settings.daily_loss_max else loss), case.settings.daily_loss_max
-    )
+    """Loss realised today; reaching the limit is enough, so what is allowed ends just below."""
+    return Check(RiskRule.DAILY_LOSS, -case.account.day_result, case.settings.daily_loss_max * _JUST_BELOW)
 
 
 def drawdown(case: Case) -> Check:

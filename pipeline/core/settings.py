@@ -29,6 +29,8 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     execution: int = SIMULATED
     """0: the simulated venue fills. 1: a broker does, and what it says are inputs (core.brokered)."""
+    heeds_guard: int = 0
+    """1: a request to reduce that a day's loss brought about is obeyed; what is recorded live does, a replay of other code doesn't."""
     latency_ns: int = 50_000_000
     """Session time from sending an order or a cancel until it is at the venue; 50 ms is a retail API on a good day."""
     latency_back_ns: int = 0
@@ -126,6 +128,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 _MOST: Final = {
     "cash": 1e15,
     "execution": BROKERED,
+    "heeds_guard": 1,
     "latency_ns": DAY_NS,
     "latency_back_ns": DAY_NS,
     "exchange_hours": 1,
@@ -167,6 +170,7 @@ _MAY_BE_ZERO: Final = frozenset(
     (
         "cash",
         "execution",
+        "heeds_guard",
         "latency_ns",
         "latency_back_ns",
         "exchange_hours",

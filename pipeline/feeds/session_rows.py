@@ -58,6 +58,8 @@ class SessionRows:
         self._lateness_ns = lateness_ns
         self._ids: dict[tuple[str, str], int] = {}
         self._known: dict[int, Instrument] = {}
+        self._highest = 0
+        """The highest number given: a session that begins with what is held knows some of another one's, and not all."""
         self._ids_by_source: list[Numbers] = [np.zeros(1, np.int32) for _ in range(len(names) + 1)]
 
     def taken(self, stretch: Stretch) -> Iterator[Blocks]:
@@ -117,6 +119,7 @@ class SessionRows:
             known = Instrument(**{name: row[name] for name in _INSTRUMENT_FIELDS})
             self._ids[known.venue, known.symbol] = row["instrument_id"]
             self._known[row["instrument_id"]] = known
+            self._highest = max(self._highest, row["instrument_id"])
 
     def _completed(self, stretch: Stretch) -> Stretch:
         stretch = self._numbered(stretch)
@@ -153,7 +156,8 @@ class SessionRows:
         is_kept = np.ones(len(rows), np.bool_)
         for index, row in enumerate(rows):
             stated = Instrument(**{name: row[name] for name in _INSTRUMENT_FIELDS})
-            session_id = self._ids.setdefault((stated.venue, stated.symbol), len(self._ids) + 1)
+            session_id = self._ids.setdefault((stated.venue, stated.symbol), self._highest + 1)
+            self._highest = max(self._highest, session_id)
             self._set_id(row["source"], row["instrument_id"], session_id)
             try:
                 known = self._known.get(session_id)

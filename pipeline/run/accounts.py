@@ -1,8 +1,9 @@
 """Accounts: what outlives a session: cash, positions, what the day lost, order ids used. A small log for each.
 
-A session settles its account when it ends: one commit of what it leaves, as its own code remembers it (`core.carrying`), and the
-same as statements for people. One that was killed, and with which nobody went on, is settled when the next of its account
-begins: its log is folded once more by the code that recorded it.
+A session says here that it begins, and settles its account when it ends: one commit of what it leaves, as its own code remembers
+it (`core.carrying`), and the same as statements for people. One that was killed, and with which nobody went on, is settled when
+the next of its account begins: its log is folded once more by the code that recorded it. What comes after what goes by the order
+in which it stands here: the clocks of sessions may be those of any day.
 
 Positions stay with their strategies. A next session without one of these, or without the feed of what is held, is refused:
 nothing that is held is forgotten. Working orders are not kept: paper orders end with their session. Whether the account is
@@ -21,7 +22,7 @@ from pipeline.block import Block
 from pipeline.codes import AccountAction, Kind, SessionAction
 from pipeline.core.carrying import text_of
 from pipeline.core.world import ACCOUNT
-from pipeline.errors import ConfigError, LockedError
+from pipeline.errors import ConfigError, LockedError, NotFoundError
 from pipeline.log.frames import FrameKind
 from pipeline.log.journal import Journal
 from pipeline.log.manifest import Manifest
@@ -98,8 +99,7 @@ def settle(
     store: Store, account: str, session: Manifest, rows: Carried, instruments: Instruments, *, now_ns: int
 ) -> None:
     """Keep what a session leaves to its account, durably. Raises LockedError when somebody else is writing there."""
-    feeds: Any = session.settings.get("feeds", [])
-    _append(store, account, session.id, [str(feed["name"]) for feed in feeds], _lasting(rows), instruments, now_ns, "")
+    _append(store, account, session.id, _feeds(session), _lasting(rows), instruments, now_ns, "")
 
 
 def state(store: Store, account: str, cash: float, *, now_ns: int, why: str) -> None:
@@ -134,10 +134,15 @@ def standing(store: Store, account: str) -> Standing | None:
             carried += block.rows()
         elif block.kind is Kind.INSTRUMENT:
             defined += block.rows()
-    if not carried:
+    settled = [row for row in carried if row["action"] == SessionAction.STARTED]
+    if not settled:
         return None
-    started = max((row for row in carried if row["action"] == SessionAction.STARTED), key=lambda row: int(row["seq"]))
-    rows = [(str(row["key"]), str(row["text"])) for row in carried if row["seq"] > started["seq"]]
+    started = max(settled, key=lambda row: int(row["seq"]))
+    rows = [
+        (str(row["key"]), str(row["text"]))
+        for row in carried
+        if row["seq"] > started["seq"] and row["action"] == SessionAction.STATE
+    ]
     instruments = tuple(row for row in defined if row["seq"] > started["seq"])
     told = json.loads(started["text"])
     return Standing(
@@ -159,14 +164,35 @@ def names(store: Store) -> list[str]:
     return [path.name for path in sorted(folder.iterdir()) if any(path.glob("*.seg"))] if folder.is_dir() else []
 
 
-def unsettled(store: Store, account: str) -> list[Manifest]:
-    """The sessions on this account that began behind the one which was settled last, oldest first."""
-    last = standing(store, account)
-    own = [each for each in store.sessions() if each.settings.get("account") == account]
-    since_ns = next((each.created_ns for each in own if last is not None and each.id == last.session), None)
-    if since_ns is None:
-        since_ns = last.ts_ns if last is not None else -1
-    return [each for each in own if each.created_ns > since_ns and has_begun(store, each)]
+def begin_on(store: Store, account: str, session: str, *, now_ns: int) -> None:
+    """A session begins to trade on an account: from here on it is what its account goes by, until another one begins.
+
+    Raises LockedError when somebody else is writing there.
+    """
+    row = {"action": int(SessionAction.RESUMED), "key": session, "ts_event_ns": now_ns, "ts_recv_ns": now_ns}
+    with _journal(store, account) as journal:
+        journal.append(FrameKind.INPUTS, [Block.from_rows(Kind.SESSION, [{**row, "seq": journal.written.seq + 1}])])
+
+
+def unsettled(store: Store, account: str) -> Manifest | None:
+    """The session that began on this account last, if it left nothing to it yet; whatever its clock said.
+
+    Whoever began before it was settled when it began. One that was deleted, or never got to its first row, leaves nothing.
+    """
+    began = ""
+    for block in (block for batch in store.account(account) for block in batch if block.kind is Kind.SESSION):
+        for action, key in zip(block.number("action").tolist(), block.text("key"), strict=True):
+            if action == SessionAction.RESUMED:
+                began = key
+            elif action == SessionAction.STARTED:
+                began = ""
+    if not began:
+        return None
+    try:
+        session = store.manifest(began)
+    except NotFoundError:
+        return None
+    return session if has_begun(store, session) else None
 
 
 def left_to(
@@ -174,12 +200,19 @@ def left_to(
 ) -> Opening | None:
     """With what a session of these strategies and feeds begins; None for an account on which nothing was traded yet.
 
-    Sessions that were not settled are, and ended if somebody killed them. Raises ConfigError where what is held can't be
-    taken over, LockedError, CorruptError.
+    A session that was killed is ended and settled. Raises ConfigError where what is held can't be taken over, and leaves that
+    session as it is then; LockedError, CorruptError.
     """
-    for session in unsettled(store, account):
-        rows, log = state_left(store, session), LogReader(store.folder(session.id))
-        settle(store, account, session, rows, instruments_of(log, log.last_seq), now_ns=now_ns)
+    session = unsettled(store, account)
+    if session is not None:
+        log = LogReader(store.folder(session.id))
+        instruments, ran = instruments_of(log, log.last_seq), _feeds(session)
+        rows = state_left(
+            store,
+            session,
+            lambda rows: _check(account, list(_held(_lasting(rows), instruments, ran)), strategies, feeds),
+        )
+        settle(store, account, session, rows, instruments, now_ns=now_ns)
     left = standing(store, account)
     if left is None:
         return None
@@ -193,15 +226,24 @@ def left_to(
 
 def _taken_over(left: Standing, strategies: Sequence[str], feeds: Sequence[str]) -> Carried:
     """Its state, as the next session takes it over. Raises ConfigError."""
-    for each in left.held:
+    _check(left.account, left.held, strategies, feeds)
+    return [(key, _unhalted(text) if key == "account" else text) for key, text in left.rows]
+
+
+def _check(account: str, held: Sequence[Held], strategies: Sequence[str], feeds: Sequence[str]) -> None:
+    """That a session of these strategies and feeds forgets nothing that is held. Raises ConfigError."""
+    for each in held:
         feed = each.symbol.partition(":")[0]
         if each.strategy not in strategies:
-            raise ConfigError(
-                f"account {left.account} holds {each.symbol} of {each.strategy}: {_OR_ELSE.format('--strategy ' + each.strategy)}"
-            )
+            wants = _OR_ELSE.format(f"--strategy {each.strategy}")
+            raise ConfigError(f"account {account} holds {each.symbol} of {each.strategy}: {wants}")
         if feed not in feeds:
-            raise ConfigError(f"account {left.account} holds {each.symbol}: {_OR_ELSE.format('--feed ' + feed)}")
-    return [(key, _unhalted(text) if key == "account" else text) for key, text in left.rows]
+            raise ConfigError(f"account {account} holds {each.symbol}: {_OR_ELSE.format(f'--feed {feed}')}")
+
+
+def _feeds(session: Manifest) -> list[str]:
+    feeds: Any = session.settings.get("feeds", [])
+    return [str(feed["name"]) for feed in feeds]
 
 
 def _unhalted(text: str) -> str:
@@ -255,10 +297,7 @@ def _append(
     why: str,
 ) -> None:
     held = {int(key.partition("/")[2]) for key, _ in rows if key.startswith("instrument/")}
-    folder = store.account_folder(account)
-    is_there = folder.is_dir() and any(folder.glob("*.seg"))
-    made = Journal.resume(folder, disk=store.disk)[0] if is_there else None
-    with made or Journal.create(folder, log_id=secrets.token_bytes(16), disk=store.disk) as journal:
+    with _journal(store, account) as journal:
         first = journal.written.seq + 1
         times = {"ts_event_ns": now_ns, "ts_recv_ns": now_ns}
         defined = [row for row in instruments if row["instrument_id"] in held]
@@ -281,6 +320,13 @@ def _append(
                 placed.append(Block.from_rows(kind, numbered))
                 first += len(each)
         journal.append(FrameKind.INPUTS, placed)
+
+
+def _journal(store: Store, account: str) -> Journal:
+    folder = store.account_folder(account)
+    if folder.is_dir() and any(folder.glob("*.seg")):
+        return Journal.resume(folder, disk=store.disk)[0]
+    return Journal.create(folder, log_id=secrets.token_bytes(16), disk=store.disk)
 
 
 def _statements(account: str, rows: Carried, text: str) -> Iterator[Mapping[str, Any]]:

@@ -29,6 +29,8 @@ SERVED: Final = "served"
 
 _NUMBER: Final = re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII)
 
+_HEEDING: Final = ("heeds_guard=1",)
+
 NO_ACCOUNT: Final = "none"
 """Of a session that begins with the settings' cash and leaves nothing."""
 
@@ -77,7 +79,7 @@ def recording_of(
     return Recording(
         vendors=vendors,
         symbols=symbols_of(symbols, names, "--symbols"),
-        plan=plan_of(files, params, [*_waiting(ticking), *settings], scanned_by, behind),
+        plan=plan_of(files, params, [*_waiting(ticking), *_HEEDING, *settings], scanned_by, behind),
         strategy_files=files,
         clock=ticking,
         until_ns=None if until is None else _until(until, ticking.now_ns(), vendors),

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +14,7 @@ import msgspec
 from pipeline.block import Block
 from pipeline.codes import Kind, RequestAction, SessionAction
 from pipeline.feeds.line import Times
+from pipeline.feeds.sockets import is_loopback
 from pipeline.feeds.vendor import WATCHED, Vendor
 from pipeline.instruments import spelling_meant
 from pipeline.log.manifest import Manifest
@@ -22,7 +23,7 @@ from pipeline.log.store import Store
 from pipeline.normalize.conditions import IN_FORCE
 from pipeline.ports import Channel
 from pipeline.provenance import Mode
-from pipeline.run.accounts import left_to
+from pipeline.run.accounts import begin_on, left_to
 from pipeline.run.clock import Ticking
 from pipeline.run.code import Code
 from pipeline.run.continuing import Opening, begin, decides, opening_from
@@ -111,6 +112,8 @@ class Begun:
     """Since when each feed is missing, where it goes on."""
     how: str = "new"
     """How it began, in a word or two for people."""
+    halt: str = ""
+    """Why nothing is entered from its beginning; '' when something may be."""
 
 
 @contextmanager
@@ -125,15 +128,18 @@ def begun(store: Store, recording: Recording, code: Code, fold: LocalFold) -> It
     told = f"; {note}" if note else ""
     if unfinished is not None and _is_same(unfinished, recording, code):
         with opened(store, unfinished, fold, is_resumed=True, note=note, is_live=True) as recorder:
-            _heed_halt(store, recorder)
+            halt = _heed_halt(store, recorder, recording)
             log = LogReader(store.folder(unfinished.id))
-            yield _resumed(log, unfinished, recorder, recording, now_ns, how=f"resumed{told}")
+            how = f"resumed{told}{'; ' if halt else ''}{halt}"
+            yield replace(_resumed(log, unfinished, recorder, recording, now_ns, how=how), halt=halt)
         return
     opening = _opening(store, unfinished, recording) if unfinished else None
     left = _left(store, recording, now_ns) if opening is None else None
     missing = _missing(store, unfinished, recording) if unfinished else ()
     settings = recording.settings | ({"continues": opening.setting} if opening else {})
     manifest = _created(store, recording, code, settings, now_ns)
+    if recording.account:
+        begin_on(store, recording.account, manifest.id, now_ns=now_ns)
     with opened(store, manifest, fold, is_live=True) as recorder:
         start = start_rows(settings, code.hashes, seed=0)
         if any(plan.strategy.warm_up for plan in fold.plans):
@@ -151,7 +157,8 @@ def begun(store: Store, recording: Recording, code: Code, fold: LocalFold) -> It
             recorder.say(start)
         else:
             begin(recorder, start, begins_with)
-        _heed_halt(store, recorder)
+        halt = _heed_halt(store, recorder, recording)
+        told += f"; {halt}" if halt else ""
         intake = _intake(recording, max(now_ns, recorder.session_ns))
         if begins_with is not None and begins_with.instruments:
             intake.know(Block.from_rows(Kind.INSTRUMENT, begins_with.instruments))
@@ -159,7 +166,7 @@ def begun(store: Store, recording: Recording, code: Code, fold: LocalFold) -> It
         picks = _picks(LogReader(store.folder(manifest.id)), recording)
         anew = ", its scanners anew" if opening and recording.plan.scanners else ""
         how = f"goes on from {unfinished.id}{anew}{told}" if unfinished else f"new{told}"
-        yield Begun(manifest, recorder, intake, symbols, picks, missing, how)
+        yield Begun(manifest, recorder, intake, symbols, picks, missing, how, halt)
 
 
 def _picks(log: LogReader, recording: Recording) -> Picks:
@@ -190,11 +197,13 @@ def _missing(store: Store, unfinished: Manifest, recording: Recording) -> Sequen
     return missing_in(log.batches(kinds=[Kind.FEED]), len(recording.vendors), _last_ns(log))
 
 
-def _heed_halt(store: Store, recorder: Recorder) -> None:
-    """Where the kill switch was thrown, by hand or by a loss, and nobody reset it, nothing is entered."""
-    why = halted(store)
-    if why is not None:
-        recorder.request(why.request)
+def _heed_halt(store: Store, recorder: Recorder, recording: Recording) -> str:
+    """Where the kill switch was thrown, by hand or by a loss, and nobody reset it, nothing is entered; what is to be said of it."""
+    why = halted(store, recording.account)
+    if why is None or not recording.plan.strategies:
+        return ""
+    recorder.request(why.request)
+    return f"enters nothing: {why.reason} (`tape halt --reset` lets it)"
 
 
 def _resumed(
@@ -263,7 +272,8 @@ def _unfinished(store: Store, recording: Recording, now_ns: int) -> tuple[Manife
         feeds: Any = manifest.settings.get("feeds", [])
         if manifest.state != "open" or [feed["name"] for feed in feeds] != names:
             continue
-        if manifest.settings.get("account", recording.account) != recording.account:
+        is_other = manifest.settings.get("account", recording.account) != recording.account
+        if is_other or _is_practice(feeds) != _is_practice([{"url": vendor.url} for vendor in recording.vendors]):
             continue
         ago_ns = now_ns - _last_ns(LogReader(store.folder(manifest.id)))
         if abs(ago_ns) < RESUMED_WITHIN_NS:
@@ -273,6 +283,11 @@ def _unfinished(store: Store, recording: Recording, now_ns: int) -> tuple[Manife
         how = f"{abs(ago_ns) / HOUR_NS:,.0f} h {'ago' if ago_ns > 0 else 'ahead of this clock'}"
         others = others or f"{manifest.id} stopped {how}: another day's, left open as it is"
     return None, others
+
+
+def _is_practice(feeds: Sequence[Mapping[str, str]]) -> bool:
+    """Whether feeds are served on this machine: no session goes on from a real market to one that is served, or back."""
+    return any(is_loopback(feed["url"]) for feed in feeds)
 
 
 def _last_ns(log: LogReader) -> int:

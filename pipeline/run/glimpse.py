@@ -20,6 +20,7 @@ from pipeline.codes import (
     OrderReason,
     OrderState,
     Origin,
+    RequestAction,
     RiskRule,
     RiskVerdict,
     SessionAction,
@@ -28,6 +29,7 @@ from pipeline.codes import (
 from pipeline.log.manifest import Manifest
 from pipeline.ports import Channel
 from pipeline.run.clock import stepped
+from pipeline.scanner_codes import UniverseAction, UniverseReason
 from pipeline.units import ABSENT, NANO
 
 SEEN_MAX: Final = 256
@@ -48,6 +50,8 @@ _TOLD: Final = frozenset(
         Kind.TRANSITION,
         Kind.POSITION,
         Kind.SESSION,
+        Kind.REQUEST,
+        Kind.UNIVERSE,
         Kind.INTENT,
         Kind.ORDER,
         Kind.FILL,
@@ -191,10 +195,10 @@ class Glimpse:
             case Kind.POSITION:
                 if seen := self.symbols.get(row["instrument_id"]):
                     seen.position[row["strategy_id"]] = row["quantity_steps"] * seen.size_step
-            case Kind.SESSION if row["action"] == SessionAction.STOPPED:
-                self._say(row, f"strategy {row['key']} stopped: {row['text']}")
-            case Kind.SESSION if row["action"] == SessionAction.CLOCK_STEPPED:
-                self._say(row, stepped(row["key"], row["text"]))
+            case Kind.SESSION:
+                self._session_row(row)
+            case Kind.REQUEST | Kind.UNIVERSE:
+                self._say(row, printable(self._asked(row) if kind is Kind.REQUEST else self._listed(row)))
             case Kind.INTENT if row["action"] != IntentAction.NONE:
                 self._say(row, f"{self._who(row)} wishes to {IntentAction(row['action']).name.lower()}")
             case Kind.ORDER if row["state"] in (OrderState.REFUSED, OrderState.REJECTED):
@@ -207,6 +211,27 @@ class Glimpse:
                 self._say(row, f"{self._who(row)} {side} {quantity:,.10g} at {_price(row['price_nano']):,.10g}")
             case _:
                 pass
+
+    def _session_row(self, row: Mapping[str, Any]) -> None:
+        if row["action"] == SessionAction.STOPPED:
+            self._say(row, f"strategy {row['key']} stopped: {row['text']}")
+        elif row["action"] == SessionAction.CLOCK_STEPPED:
+            self._say(row, stepped(row["key"], row["text"]))
+
+    def _asked(self, row: Mapping[str, Any]) -> str:
+        what = " ".join(filter(None, (_word(RequestAction(row["action"])), row["target"])))
+        return f"asked to {what}: {row['text']}" if row["text"] else f"asked to {what}"
+
+    def _listed(self, row: Mapping[str, Any]) -> str:
+        """What a scanner's list took in or left out."""
+        known = self.symbols.get(row["instrument_id"])
+        symbol = known.symbol if known else f"instrument {row['instrument_id']}"
+        if row["action"] == UniverseAction.ADDED:
+            return f"scanner {row['scanner_id']} picks {symbol}, rank {row['rank']}"
+        by_filter = row["reason"] > UniverseReason.FILTER
+        number = row["reason"] - UniverseReason.FILTER
+        why = f"filter {number}" if by_filter else _word(UniverseReason(row["reason"]))
+        return f"scanner {row['scanner_id']} drops {symbol}: {why}"
 
     def _feed_row(self, row: Mapping[str, Any]) -> None:
         feed, action = self._feed(row["source"]), FeedAction(row["action"])

@@ -1,7 +1,7 @@
 """Guarding: a session that lost what it may lose in a day enters nothing any more until a person says so, however often it begins anew.
 
 The risk gate refuses by itself for the rest of the day (`core.risk`). What makes it last is a request of the shell's own, an
-input of the session, and the file of `run.halting`, which other sessions heed.
+input of the session, and the file of its account (`run.halting`), which those that follow on it heed.
 """
 
 from typing import Final
@@ -10,6 +10,7 @@ import numpy as np
 
 from pipeline.block import Blocks
 from pipeline.codes import Kind, RiskRule, RiskVerdict
+from pipeline.core.operator import GUARD
 from pipeline.run.halting import Halt
 from pipeline.units import DAY_NS
 
@@ -34,7 +35,9 @@ class Guard:
                     self._told_day = day
                     row = next(iter(block.take(rows[:1]).rows()))
                     self._wish = Halt(
-                        f"{_LASTING[RiskRule(row['rule'])]} of {row['limit']:,.2f} reached", is_reducing=True
+                        f"{_LASTING[RiskRule(row['rule'])]} of {row['limit']:,.2f} reached",
+                        is_reducing=True,
+                        source=GUARD,
                     )
 
     def wish(self) -> Halt | None:

@@ -230,7 +230,8 @@ class _Loop:
         for request in self._recorder.obeyed():
             self._carry_out(request)
         if (why := self._guard.wish()) is not None:
-            persist(self._store, why)
+            if self._recording.account:  # practice leaves nothing
+                persist(self._store, why, self._recording.account)
             self._recorder.request(why.request)
         if self._picks.symbols != self._asked_for:
             self._ask()

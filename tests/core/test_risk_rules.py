@@ -108,7 +108,7 @@ SHORT = {"side": Side.SELL, "calendar": Calendar.SHARES, "now_ns": NOW_NS + 13 *
         ({"held": 500, "buying": 1_000}, RiskRule.POSITION_NOTIONAL, 16_160.0, 15_000.0),
         ({"buying": 2**63 - 100, "ask": 1e-9, "bid": 1e-9}, RiskRule.POSITION_NOTIONAL, math.inf, 15_000.0),
         ({"open_orders": 2}, RiskRule.OPEN_ORDERS, 3.0, 2.0),
-        ({"day_result": -100.0}, RiskRule.DAILY_LOSS, math.inf, 100.0),
+        ({"day_result": -100.0}, RiskRule.DAILY_LOSS, 100.0, 100.0),
         ({"calendar": Calendar.SHARES}, RiskRule.SESSION_WINDOW, 1.0, 0.0),
         ({"now_ns": NOW_NS - HOUR_NS}, RiskRule.SESSION_WINDOW, 1.0, 0.0),
         ({"lost_ns": NOW_NS - 4}, RiskRule.COOL_DOWN, 6.0, 0.0),

@@ -13,9 +13,11 @@ from pipeline.cli import main
 from pipeline.codes import AccountAction, AssetClass, Kind, Side
 from pipeline.errors import ConfigError, LockedError
 from pipeline.instruments import WHOLE_STEP_NANO, Instrument
+from pipeline.log.salvage import salvage
 from pipeline.log.store import Store
 from pipeline.run.accounts import Held, names, standing, state, unsettled, used
 from pipeline.run.asking import recording_of
+from pipeline.run.clock import SystemClock
 from pipeline.run.strategies import plan_of
 from pipeline.run.verifying import verify
 from pipeline.units import NANO
@@ -32,13 +34,14 @@ from pipeline.core.verbs import enter, leave
 @params
 class Params:
     leaves: bool = param(False, help="whether it sells what it has")
+    only: float = param(0.0, help="bid at which it buys; 0: any")
 
 @state
 class State:
     asked: int
 
 def on_quote(s, quote, p, ctx):
-    if ctx.position == 0.0 and not p.leaves and s.asked == 0:
+    if ctx.position == 0.0 and not p.leaves and s.asked == 0 and p.only in (0.0, quote.bid):
         s.asked = 1
         enter(ctx, Side.BUY, quantity=10)
     elif ctx.position > 0.0 and p.leaves and s.asked == 0:
@@ -98,9 +101,8 @@ async def script(_):
 def what(server, file, *, params=(), name="words", **options):
     made = recording(
         dataclasses.replace(vendor(server.url, name=name), normalizer=Market),
-        symbols=("A",),
         files=(file,),
-        **{"account": "mine", **options},
+        **{"account": "mine", "symbols": ("A",), **options},
     )
     return dataclasses.replace(made, plan=plan_of([file], params, SET))
 
@@ -112,6 +114,35 @@ def traded(store, server, file, **options):
         raise running.error
     running.until(lambda recorder: recorder.kinds.get(Kind.QUOTE, 0) >= 20)
     return running.end()
+
+
+class FailedError(Exception):
+    """Stands for a kill: nothing more is written."""
+
+
+def kill(store, server, file):
+    """A session that ends behind its first fill as if it were killed; its name."""
+    running = Running(store, what(server, file))
+
+    def fail(_, derived):
+        if any(block.kind is Kind.FILL for block in derived):
+            raise FailedError
+
+    running.until(lambda _: True)
+    running.session.recorder.seen.append(fail)
+    running._thread.join(60)
+    assert isinstance(running.error, FailedError)
+    return running.session.manifest.id
+
+
+class DayBefore(SystemClock):
+    """The real clock, so many seconds behind."""
+
+    def __init__(self, seconds):
+        self._behind_ns = seconds * NANO
+
+    def now_ns(self):
+        return super().now_ns() - self._behind_ns
 
 
 @pytest.fixture
@@ -156,6 +187,67 @@ def test_what_a_session_leaves_is_what_the_next_one_of_its_account_begins_with(l
     )
 
 
+def test_what_is_held_keeps_a_number_of_its_own_among_whatever_is_recorded_besides(live_store, tmp_path):
+    """The second of three is held: who comes next gets none that is taken."""
+
+    async def three(_):
+        for _ in range(20):
+            for symbol, price in (("A", 100), ("B", 200), ("C", 300)):
+                yield f"{symbol} {price}".encode()
+
+    file = strategy(tmp_path)
+    with Server(three) as server:
+        first = traded(live_store, server, file, params=["only=200"], symbols=("A", "B", "C"))
+        assert [each.symbol for each in standing(live_store, "mine").held] == ["words:B"]
+        second = traded(live_store, server, file, params=["only=200"], symbols=("C", "A", "B"))
+    for session in (first, second):
+        numbers = {(row["symbol"], row["instrument_id"]) for row in rows(live_store, session, Kind.INSTRUMENT)}
+        assert len(numbers) == len(dict(numbers)) == len({number for _, number in numbers}) == 3
+        named = {number: symbol for symbol, number in numbers}
+        prices = {
+            (named[row["instrument_id"]], row["bid_nano"] // NANO) for row in rows(live_store, session, Kind.QUOTE)
+        }
+        assert prices == {("A", 100), ("B", 200), ("C", 300)}
+    assert "fill" not in second.kinds
+
+
+def test_what_comes_after_what_goes_by_the_account_and_not_by_clocks(live_store, tmp_path, server):
+    """A served day is served again: the second session is of an earlier moment than the first."""
+    file = strategy(tmp_path)
+
+    def at(second):
+        return DayBefore(second)
+
+    first = traded(live_store, server, file, clock=at(10_000))
+    second = traded(live_store, server, file, clock=at(20_000), params=["leaves=true"])
+    assert second.created_ns < first.created_ns
+    left = standing(live_store, "mine")
+    assert (left.session, left.held) == (second.id, ())
+    third = traded(live_store, server, file, clock=at(0))
+    (by,) = [row["text"] for row in rows(live_store, third, Kind.SESSION) if row["key"] == "account_left_by"]
+    assert json.loads(by) == second.id
+
+
+def test_a_copy_of_a_session_is_none_of_its_accounts(live_store, tmp_path, server):
+    file = strategy(tmp_path)
+    first = traded(live_store, server, file)
+    traded(live_store, server, file, params=["leaves=true"])
+    salvage(live_store, first.id, created_ns=time.time_ns())
+    third = traded(live_store, server, file)
+    assert third.kinds["fill"] == 1  # nothing is held any more
+
+
+def test_a_session_that_is_refused_leaves_the_one_that_was_killed_as_it_is(live_store, tmp_path, server):
+    file = strategy(tmp_path)
+    killed = kill(live_store, server, file)
+    with pytest.raises(ConfigError, match="account mine holds words:A of keeper"):
+        traded(live_store, server, strategy(tmp_path, "stranger"), is_fresh=True)
+    assert live_store.manifest(killed).state == "open"
+    assert standing(live_store, "mine") is None
+    gone_on = traded(live_store, server, file)
+    assert gone_on.id == killed
+
+
 def test_a_session_of_another_account_or_of_none_begins_with_the_settings_cash(live_store, tmp_path, server):
     file = strategy(tmp_path)
     traded(live_store, server, file)
@@ -164,24 +256,11 @@ def test_a_session_of_another_account_or_of_none_begins_with_the_settings_cash(l
     assert names(live_store) == ["mine", "other"]
 
 
-class FailedError(Exception):
-    """Stands for a kill: nothing more is written."""
-
-
 def test_a_session_that_was_killed_is_settled_by_its_own_code_when_the_next_one_begins(live_store, tmp_path, server):
     file = strategy(tmp_path)
-    running = Running(live_store, what(server, file))
-
-    def fail(_, derived):
-        if any(block.kind is Kind.FILL for block in derived):
-            raise FailedError
-
-    running.until(lambda _: True)
-    running.session.recorder.seen.append(fail)
-    running._thread.join(60)
-    assert isinstance(running.error, FailedError)
+    kill(live_store, server, file)
     assert standing(live_store, "mine") is None
-    (killed,) = unsettled(live_store, "mine")
+    killed = unsettled(live_store, "mine")
     assert killed.state == "open"
 
     following = traded(live_store, server, file, is_fresh=True)
@@ -192,7 +271,7 @@ def test_a_session_that_was_killed_is_settled_by_its_own_code_when_the_next_one_
     assert verify(live_store, following.id).identical
     (by,) = [row["text"] for row in rows(live_store, following, Kind.SESSION) if row["key"] == "account_left_by"]
     assert json.loads(by) == killed.id
-    assert unsettled(live_store, "mine") == []
+    assert unsettled(live_store, "mine") is None
 
 
 def test_nothing_that_is_held_is_forgotten(live_store, tmp_path, server):

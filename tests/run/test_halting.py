@@ -10,7 +10,7 @@ from pipeline.codes import Kind, RequestAction
 from pipeline.log.reader import LogReader
 from pipeline.log.store import Store
 from pipeline.provenance import Mode
-from pipeline.run.halting import Halt, halt, halted, reset
+from pipeline.run.halting import Halt, halt, halted, persist, reset
 from pipeline.run.recording import opened
 
 
@@ -79,10 +79,30 @@ def test_a_halt_stays_one_though_somebody_asks_for_less(store):
     assert halted(store) == Halt("news")
 
 
-def test_a_file_made_by_hand_halts(store):
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"REDUCING: copied", b"\n", b"stop"])
+def test_a_file_made_by_hand_halts_whatever_it_says(store, content):
     store.home.mkdir(parents=True)
-    (store.home / "HALTED").touch()
+    (store.home / "HALTED").write_bytes(content)
+    why = halted(store)
+    assert why.reason
+    assert not why.is_reducing
+    halt(store, Halt("REDUCING"))
+    assert halted(store) == Halt("REDUCING")
+
+
+def test_a_folder_of_that_name_halts_too(store):
+    (store.home / "HALTED").mkdir(parents=True)
     assert halted(store) == Halt("halted")
+
+
+def test_a_halt_of_an_account_is_of_nobody_else(store):
+    persist(store, Halt("daily loss", is_reducing=True), "mine")
+    assert halted(store, "mine") == Halt("daily loss", is_reducing=True, source="guard")
+    assert halted(store) is halted(store, "other") is None
+    halt(store, Halt("news"))
+    assert halted(store, "mine") == Halt("news")
+    reset(store, "read it")
+    assert halted(store, "mine") is None
 
 
 def test_telling_a_session_that_nobody_records_is_one_sentence(tmp_path):

@@ -9,6 +9,7 @@ from served_loops import options, serving, settled, vendor_of
 from pipeline.cli import main
 from pipeline.codes import Kind, RequestAction, RiskRule, RiskVerdict
 from pipeline.run.halting import Halt, halted
+from pipeline.run.replaying import replay
 from pipeline.run.strategies import plan_of
 from pipeline.run.verifying import verify
 
@@ -43,10 +44,10 @@ strategy = Strategy("loser", Params, State, on_quote=on_quote)
 def test_a_days_loss_reduces_the_session_and_those_that_follow_until_it_is_reset(live_store, tmp_path):
     file = tmp_path / "loser.py"
     file.write_text(LOSER)
-    settings = [*WAITING, "daily_loss_max=2", "fee_per_unit=0.05", "latency_ns=1000"]
+    settings = [*WAITING, "daily_loss_max=2", "heeds_guard=1", "fee_per_unit=0.05", "latency_ns=1000"]
     with serving("massive") as served:
         what = dataclasses.replace(
-            recording(vendor_of("massive", served), files=(file,), **options(served)),
+            recording(vendor_of("massive", served), files=(file,), account="mine", **options(served)),
             plan=plan_of([file], [], settings),
         )
         running = Running(live_store, what)
@@ -64,7 +65,8 @@ def test_a_days_loss_reduces_the_session_and_those_that_follow_until_it_is_reset
             RiskRule.BACKFILLED,
         }
         assert verify(live_store, manifest.id).identical
-        assert halted(live_store) == Halt("daily loss of 2.00 reached", is_reducing=True)
+        assert halted(live_store) is None
+        assert halted(live_store, "mine") == Halt("daily loss of 2.00 reached", is_reducing=True, source="guard")
 
         again = Running(live_store, dataclasses.replace(what, is_fresh=True))
         again.until(lambda recorder: Kind.REQUEST in recorder.kinds)
@@ -72,6 +74,15 @@ def test_a_days_loss_reduces_the_session_and_those_that_follow_until_it_is_reset
     asked = rows(live_store, following, Kind.REQUEST)
     assert [(row["action"], row["text"]) for row in asked] == [(RequestAction.REDUCE, "daily loss of 2.00 reached")]
     assert following.kinds.get("fill", 0) == 0
+
+    # What others would have done that day is none of its business.
+    replayed = replay(live_store, manifest.id, plan_of([file], [], ["daily_loss_max=1000"]), [file], created_ns=1)
+    held_back = [
+        row
+        for row in rows_of_kind(live_store, live_store.manifest(replayed.run), Kind.RISK)
+        if row["rule"] == RiskRule.KILL_SWITCH
+    ]
+    assert held_back == []
 
     said = CliRunner().invoke(main, ["--home", str(live_store.home), "halt", "--reset", "looked at it"])
     assert (said.exit_code, said.output) == (0, "trading again: looked at it\n")
