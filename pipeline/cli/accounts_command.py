@@ -52,7 +52,12 @@ def show(home: str, name: str, as_json: bool) -> None:
     from pipeline.run.accounts import names, standing, unsettled
 
     store = Store(Path(home))
-    left = standing(store, name)
+    left, pending = standing(store, name), unsettled(store, name)
+    if left is None and pending is not None:
+        raise NotFoundError(
+            f"account {name}: {pending.id}, the first to trade on it, left nothing to it yet: it runs, or was killed, "
+            "and is settled when it ends or the next one begins"
+        )
     if left is None:
         raise NotFoundError(
             f"account {name}: nothing was traded on it yet; there are: {', '.join(names(store)) or 'none'}"
@@ -61,13 +66,9 @@ def show(home: str, name: str, as_json: bool) -> None:
         as_json_line(_told(left))
         return
     rows = [("account", left.account), ("cash", f"{left.cash:,.2f}"), ("left by", left.session or f"hand: {left.why}")]
-    rows += [
-        ("holds", f"{each.steps:+,} steps of {each.symbol} at {each.average:,.4f} ({each.strategy})")
-        for each in left.held
-    ]
+    rows += [("holds", str(each)) for each in left.held]
     facts(rows)
-    session = unsettled(store, name)
-    if session is not None:
+    if (session := pending) is not None:
         click.echo(
             f"{session.id} was not settled yet: it is when the next session of this account begins, unless it goes on"
         )

@@ -14,7 +14,7 @@ import click
 def command(home: str, name: str, text: str, tag: str) -> None:
     """Remark TEXT on the session NAME: an input while it is recorded, an entry of the store's notes afterwards.
 
-    `last` is the session being recorded, the one started last; else the one whose market time is latest.
+    `last` is the session being recorded, the one started last; else the one begun last by its own clock.
 
     \b
     tape note last "entered late, spread was 40 cents" --tag discipline

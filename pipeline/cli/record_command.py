@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pipeline.run.live import Ending
 
 
+_HELD_SHOWN = 3
 _HANG_UP = (signal.SIGHUP,) if hasattr(signal, "SIGHUP") else ()
 """The terminal was closed; Windows has no word for it."""
 
@@ -170,6 +171,7 @@ def _recorded(
     from pipeline.cli.view import shown
     from pipeline.codes import Kind
     from pipeline.log.reader import LogReader
+    from pipeline.run.accounts import standing
     from pipeline.run.glimpse import glimpse_of
     from pipeline.run.live import record
     from pipeline.run.notifying import Notifier
@@ -202,6 +204,10 @@ def _recorded(
     click.echo(
         f"longest wait of a message {ending.lag_s_max * 1e3:,.1f} ms; next: tape verify {manifest.id}", err=is_plain
     )
+    if recording.account and (left := standing(store, recording.account)) is not None:
+        held = ", ".join(map(str, left.held[:_HELD_SHOWN])) or "nothing held"
+        more = f" and {len(left.held) - _HELD_SHOWN} more" if len(left.held) > _HELD_SHOWN else ""
+        click.echo(f"account {recording.account}: {left.cash:,.2f} in cash, {held}{more}", err=is_plain)
     if ending.sealing:
         click.echo(f"sealing while recording: {ending.sealing}", err=True)
     return manifest

@@ -52,12 +52,15 @@ _DEFINED: Final = ("tick_nano", "tick_below_one_nano", "size_step_nano", "multip
 
 
 class Held(NamedTuple):
-    """What a strategy holds: steps, signed, and their average price, of `feed:symbol`."""
+    """What a strategy holds of `feed:symbol`: shares, contracts or coins, signed, and their average price."""
 
     strategy: str
     symbol: str
-    steps: int
+    quantity: float
     average: float
+
+    def __str__(self) -> str:
+        return f"{self.quantity:+,.10g} {self.symbol} at {self.average:,.4f} ({self.strategy})"
 
 
 class Standing(NamedTuple):
@@ -283,7 +286,8 @@ def _held(rows: Carried, instruments: Instruments, feeds: Sequence[str]) -> Iter
             strategy, _, id_ = rest.rpartition("/")
             row, told = by_id[int(id_)], json.loads(text)
             feed = feeds[int(row.get("source", 1)) - 1]
-            yield Held(strategy, f"{feed}:{row['symbol']}", told["quantity_steps"], told["average_price"])
+            quantity = told["quantity_steps"] * int(row["size_step_nano"]) / NANO
+            yield Held(strategy, f"{feed}:{row['symbol']}", quantity, told["average_price"])
 
 
 def _append(

@@ -250,7 +250,8 @@ class Glimpse:
             self._say(row, f"{self._who(row)}{_LOUD[row['level']]}: {self._said(row)}")
             return
         saw, allows = _figure(row["value"]), _figure(row["limit"])
-        figures = f": {saw}, at most {allows}" if saw and allows else ""
+        is_flag = row["limit"] == 0.0 and row["value"] == 1.0  # a rule that says yes or no
+        figures = f": {saw}, at most {allows}" if saw and allows and not is_flag else ""
         self._say(row, f"{self._who(row)} refused, {_word(RiskRule(row['rule']))}{figures}")
 
     def _said(self, row: Mapping[str, Any]) -> str:
