@@ -1,12 +1,15 @@
 """Renormalizing: a session made again from the messages that another one kept, after a normaliser was mended.
 
 The messages, pages and facts of the old session go through today's normalisers, with the remarks and requests where they
-stood and the timers of the same grid. Its decisions are not made again: `tape replay` does that, over the new session.
+stood and the timers of the same grid. Instruments are defined where they were, and numbered anew, for a mended normaliser may
+meet others first: what reference data say goes with the instrument, by its venue and symbol. Its decisions are not made again:
+`tape replay` does that, over the new session.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import Any
+from operator import itemgetter
+from typing import Any, Final
 
 from pipeline.block import Block, Blocks
 from pipeline.codes import Kind
@@ -29,10 +32,16 @@ from pipeline.units import INT64_MAX
 Row = tuple[int, Kind, dict[str, Any]]
 """`seq`, kind and columns of an input."""
 
-_KEPT = (Kind.NOTE, Kind.REQUEST, Kind.ACCOUNT, Kind.REFERENCE)
-"""Inputs that no normaliser makes."""
+Name = tuple[str, str]
+"""Venue and symbol."""
 
-_READ = (Kind.RAW, Kind.TIMER, *_KEPT)
+_READ: Final = (Kind.RAW, Kind.TIMER, Kind.INSTRUMENT, Kind.REFERENCE, Kind.NOTE, Kind.REQUEST)
+
+_OF_DECISIONS: Final = ("plan",)
+"""Settings of what decided over the old one: over the new one nothing decides."""
+
+_DEFINED_AT_ONCE: Final = 2_048
+"""Instruments in one commit."""
 
 
 def renormalize(
@@ -53,8 +62,8 @@ def renormalize(
         if feed not in normalizers:
             raise ConfigError(f"{old.id}: its feed {feed!r} is unknown here; known are {', '.join(normalizers)}")
     log = LogReader(store.folder(old.id))
-    # What decided over the old one decides nothing here.
-    settings = {name: value for name, value in old.settings.items() if name != "plan"} | {"renormalized": old.id}
+    settings = {name: value for name, value in old.settings.items() if name not in _OF_DECISIONS}
+    settings |= {"renormalized": old.id}
     if "conditions" in settings:
         settings |= {"conditions": IN_FORCE}
     new = store.create_session(
@@ -69,7 +78,7 @@ def renormalize(
     with opened(store, new, None) as recorder:
         recorder.session_ns = old.first_ts_ns
         recorder.say(start_rows(settings, {}, seed=0))
-        for batch in _batches(_rows(log), intake, feeds):
+        for batch in _Again(intake, feeds).batches(_rows(log)):
             recorder.take(batch)
             progress(recorder.last_seq)
     return seal(store.folder(new.id), store.disk)
@@ -89,23 +98,73 @@ def _rows(log: LogReader) -> Iterator[Row]:
         yield from sorted(placed, key=lambda each: each[0])
 
 
-def _batches(rows: Iterator[Row], intake: Intake, feeds: Sequence[str]) -> Iterator[Blocks]:
-    """Inputs of the new session. Messages stand behind the timers that fell due among them, so timers wait for these."""
-    numbers = {feed: number for number, feed in enumerate(feeds, 1)}
-    ticked: list[int] = []
-    for kind, run in groupby(rows, key=lambda row: row[1]):
-        same = [row for _, _, row in run]
-        if kind is Kind.TIMER:
-            ticked = [row["ts_recv_ns"] for row in same]
-            continue
-        first_ns = min(row["ts_recv_ns"] for row in same)
-        if kind is not Kind.RAW:
-            yield from _ticks(intake, ticked)
-            yield [Block.from_rows(kind, [{**row, "seq": rank} for rank, row in enumerate(same, 1)])]
-            continue
-        yield from _ticks(intake, _ticked_before(first_ns, ticked))
-        yield from intake.taken(_items(same, numbers))
-    yield from _ticks(intake, ticked)
+class _Again:
+    """What makes inputs of the new session of those of the old one."""
+
+    def __init__(self, intake: Intake, feeds: Sequence[str]) -> None:
+        self._intake = intake
+        self._feeds = {feed: number for number, feed in enumerate(feeds, 1)}
+        self._old: dict[int, Name] = {}
+        """Instruments of the old session by its numbers."""
+        self._new: dict[Name, int] = {}
+        """Numbers of the new one."""
+
+    def batches(self, rows: Iterator[Row]) -> Iterator[Blocks]:
+        """Inputs of the new session, in order."""
+        for batch in self._made(rows):
+            for block in batch:
+                if block.kind is Kind.INSTRUMENT:
+                    names = zip(block.text("venue"), block.text("symbol"), strict=True)
+                    self._new |= dict(zip(names, block.number("instrument_id").tolist(), strict=True))
+            yield batch
+
+    def _made(self, rows: Iterator[Row]) -> Iterator[Blocks]:
+        """Messages stand behind the timers that fell due among them, so timers wait for these."""
+        ticked: list[int] = []
+        for kind, run in groupby(rows, key=itemgetter(1)):
+            same = [row for _, _, row in run]
+            if kind is Kind.TIMER:
+                ticked = [row["ts_recv_ns"] for row in same]
+                continue
+            first_ns = min(row["ts_recv_ns"] for row in same)
+            if kind is Kind.RAW:
+                yield from _ticks(self._intake, _ticked_before(first_ns, ticked))
+                yield from self._intake.taken(_items(same, self._feeds))
+            elif kind is Kind.INSTRUMENT:
+                yield from _ticks(self._intake, _ticked_before(first_ns, ticked))
+                yield from self._defined(same)
+            else:
+                yield from _ticks(self._intake, ticked)
+                yield from self._told(same) if kind is Kind.REFERENCE else [_ranked(kind, same)]
+        yield from _ticks(self._intake, ticked)
+
+    def _defined(self, rows: Sequence[dict[str, Any]]) -> Iterator[Blocks]:
+        """Instruments that the old session meets here for the first time, as today's normalisers define them."""
+        new = []
+        for row in rows:
+            if row["instrument_id"] not in self._old:
+                self._old[row["instrument_id"]] = row["venue"], row["symbol"]
+                new.append(row)
+        yield from self._introduced(new)
+
+    def _introduced(self, rows: Sequence[dict[str, Any]]) -> Iterator[Blocks]:
+        for (number, ts_ns), run in groupby(rows, key=itemgetter("source", "ts_recv_ns")):
+            symbols = [self._old[row["instrument_id"]][1] for row in run]
+            for start in range(0, len(symbols) if number else 0, _DEFINED_AT_ONCE):
+                yield from self._intake.introduced(number, symbols[start : start + _DEFINED_AT_ONCE], ts_ns)
+
+    def _told(self, rows: Sequence[dict[str, Any]]) -> Iterator[Blocks]:
+        """What reference data say, behind the definitions. Of an instrument that today's normalisers know by no such name, nothing."""
+        yield from self._introduced([row for row in rows if self._number(row) is None])
+        if told := [{**row, "instrument_id": number} for row in rows if (number := self._number(row)) is not None]:
+            yield _ranked(Kind.REFERENCE, told)
+
+    def _number(self, row: Mapping[str, Any]) -> int | None:
+        return self._new.get(self._old[row["instrument_id"]])
+
+
+def _ranked(kind: Kind, rows: Sequence[dict[str, Any]]) -> Blocks:
+    return [Block.from_rows(kind, [{**row, "seq": rank} for rank, row in enumerate(rows, 1)])]
 
 
 def _ticked_before(first_ns: int, times_ns: Sequence[int]) -> Sequence[int]:

@@ -1,0 +1,66 @@
+"""A session made again from its messages: its instruments, what reference data say of them, and on what it trades."""
+
+import pytest
+from live_sessions import Running, live_store, recording, rows
+from served_loops import options, serving, settled, vendor_of
+
+from pipeline.codes import Kind
+from pipeline.normalize.massive import MassiveMessages
+from pipeline.normalize.reference import SHARES_VENUE, Fact
+from pipeline.run.feeds import normalizers
+from pipeline.run.referencing import keep
+from pipeline.run.renormalizing import renormalize
+from pipeline.units import DAY_NS
+
+__all__ = ["live_store"]
+
+SILENT = "ZZZZ"
+"""A symbol that is asked for and never heard of."""
+
+
+def by_symbol(store, manifest):
+    """What reference data say, by the symbol that their number means where they stand; and the symbols there are."""
+    defined, said = {}, []
+    for row in rows(store, manifest, Kind.INSTRUMENT, Kind.REFERENCE):
+        if "symbol" in row:
+            defined[row["instrument_id"]] = row["symbol"]
+        else:
+            said.append((defined[row["instrument_id"]], row["field"], row["value"], row["text"], row["provider"]))
+    return sorted(said), set(defined.values())
+
+
+class Backwards(MassiveMessages):
+    """A normaliser that meets instruments the other way round."""
+
+    def expect(self, symbols, ts_recv_ns):
+        return super().expect(symbols[::-1], ts_recv_ns)
+
+
+def facts(tape):
+    """Shares of each symbol served, and of the silent one: another number for each."""
+    known_ns = tape.starts_ns - DAY_NS
+    return [
+        Fact(symbol, SHARES_VENUE, "float_shares", 1e6 * rank, "", known_ns, known_ns, "mylist")
+        for rank, symbol in enumerate([SILENT, *sorted(tape.symbols.values(), reverse=True)], 1)
+    ]
+
+
+@pytest.mark.parametrize("made_by", [MassiveMessages, Backwards])
+def test_what_is_said_of_a_company_is_said_of_it_again_whatever_its_number_is(live_store, made_by):
+    with serving("massive") as served:
+        keep(live_store, facts(served.tape), now_ns=served.tape.starts_ns)
+        told = options(served)
+        symbols = (SILENT, *sorted(told["symbols"], reverse=True))
+        what = recording(vendor_of("massive", served), keeps_raw=True, **{**told, "symbols": symbols})
+        running = Running(live_store, what)
+        settled(running, served)
+        manifest = running.end()
+    again = renormalize(live_store, manifest.id, normalizers() | {"massive": made_by}, created_ns=1)
+    said, defined = by_symbol(live_store, manifest)
+    assert len(said) == len(symbols)
+    assert defined == set(symbols)
+    assert by_symbol(live_store, again) == (said, defined)
+    assert {**again.kinds, "session": 0} == {
+        **{k: n for k, n in manifest.kinds.items() if k in again.kinds},
+        "session": 0,
+    }
