@@ -3,7 +3,7 @@
 The messages, pages and facts of the old session go through today's normalisers, with the remarks and requests where they
 stood and the timers of the same grid. Instruments are defined where they were, and numbered anew, for a mended normaliser may
 meet others first: what reference data say goes with the instrument, by its venue and symbol. Its decisions are not made again:
-`tape replay` does that, over the new session.
+`tape replay` does that, over the new session, which trades on no account and goes on from none.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -37,8 +37,8 @@ Name = tuple[str, str]
 
 _READ: Final = (Kind.RAW, Kind.TIMER, Kind.INSTRUMENT, Kind.REFERENCE, Kind.NOTE, Kind.REQUEST)
 
-_OF_DECISIONS: Final = ("plan",)
-"""Settings of what decided over the old one: over the new one nothing decides."""
+_OF_DECISIONS: Final = ("plan", "account", "continues")
+"""Settings of what decided over the old one: over the new one nothing decides, and nothing is traded."""
 
 _DEFINED_AT_ONCE: Final = 2_048
 """Instruments in one commit."""

@@ -1,15 +1,20 @@
 """A session made again from its messages: its instruments, what reference data say of them, and on what it trades."""
 
+import json
+
 import pytest
-from live_sessions import Running, live_store, recording, rows
+from live_sessions import Running, live_store, quotes, recording, rows
 from served_loops import options, serving, settled, vendor_of
+from words_vendor import Server, Words, vendor
 
 from pipeline.codes import Kind
 from pipeline.normalize.massive import MassiveMessages
 from pipeline.normalize.reference import SHARES_VENUE, Fact
+from pipeline.run.accounts import unsettled
 from pipeline.run.feeds import normalizers
 from pipeline.run.referencing import keep
 from pipeline.run.renormalizing import renormalize
+from pipeline.run.verifying import verify
 from pipeline.units import DAY_NS
 
 __all__ = ["live_store"]
@@ -64,3 +69,30 @@ def test_what_is_said_of_a_company_is_said_of_it_again_whatever_its_number_is(li
         **{k: n for k, n in manifest.kinds.items() if k in again.kinds},
         "session": 0,
     }
+
+
+async def script(_):
+    yield b"A 1"
+
+
+def test_what_is_made_again_trades_on_no_account_and_goes_on_from_nothing(live_store):
+    with Server(script) as server:
+        old = Running(live_store, recording(vendor(server.url), account="mine"))
+        old.until(quotes(1))
+        old.session.intake.taken = None  # it dies as by a bug
+        with pytest.raises(TypeError):
+            old.end()
+        running = Running(live_store, recording(vendor(server.url), account="mine", keeps_raw=True))
+        running.until(quotes(1))
+        manifest = running.end()
+    assert {"account", "continues"} <= manifest.settings.keys()
+    again = renormalize(live_store, manifest.id, {"words": Words}, created_ns=manifest.created_ns + 1)
+    assert again.settings == {
+        **{name: manifest.settings[name] for name in ("feeds", "symbols", "raw")},
+        "renormalized": manifest.id,
+    }
+    told = {row["key"]: row["text"] for row in rows(live_store, again, Kind.SESSION)}
+    assert told.keys() == {"", "seed", *again.settings}
+    assert json.loads(told["renormalized"]) == manifest.id
+    assert unsettled(live_store, "mine") == []
+    assert verify(live_store, again.id).identical
