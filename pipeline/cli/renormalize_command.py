@@ -18,7 +18,8 @@ def command(home: str, session: str, as_json: bool) -> None:
     \b
     tape renormalize last
 
-    For a day on which a message was refused or misread: mend the normaliser, make the day again, replay the new session.
+    For a day on which a message was refused or misread: mend the normaliser, make the day again, replay the new session, which
+    is `last` until another one is recorded. A SESSION that was itself made again stands for the one that was recorded.
     """
     from pipeline.log.store import Store
     from pipeline.run.feeds import normalizers

@@ -54,9 +54,9 @@ def renormalize(
 ) -> Manifest:
     """Make the session again and seal it; `normalizers` by the names of feeds.
 
-    Raises ConfigError for a session that kept no messages, or a feed that is none of these.
+    One that was itself made again stands for the one that was recorded. Raises ConfigError for a session that kept no messages, or a feed that is none of these.
     """
-    old = store.find_one(name)
+    old = _recorded(store, store.find_one(name))
     feeds = [feed["name"] for feed in _feeds(old)]
     for feed in feeds:
         if feed not in normalizers:
@@ -67,7 +67,7 @@ def renormalize(
     if "conditions" in settings:
         settings |= {"conditions": IN_FORCE}
     new = store.create_session(
-        f"{old.id}-again",
+        f"{old.settings.get('renormalized', old.id)}-again",
         mode=Mode.IMPORT,
         created_ns=created_ns,
         settings=settings,
@@ -82,6 +82,12 @@ def renormalize(
             recorder.take(batch)
             progress(recorder.last_seq)
     return seal(store.folder(new.id), store.disk)
+
+
+def _recorded(store: Store, manifest: Manifest) -> Manifest:
+    """The session whose messages these are; itself where that one was deleted."""
+    origin = manifest.settings.get("renormalized")
+    return next((each for each in store.sessions() if each.id == origin), manifest)
 
 
 def _feeds(manifest: Manifest) -> Sequence[dict[str, Any]]:

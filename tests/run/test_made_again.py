@@ -96,3 +96,18 @@ def test_what_is_made_again_trades_on_no_account_and_goes_on_from_nothing(live_s
     assert json.loads(told["renormalized"]) == manifest.id
     assert unsettled(live_store, "mine") == []
     assert verify(live_store, again.id).identical
+
+
+def test_making_the_last_one_again_makes_the_same_one_again_even_when_it_is_gone(live_store):
+    with Server(script) as server:
+        running = Running(live_store, recording(vendor(server.url), keeps_raw=True))
+        running.until(quotes(1))
+        origin = running.end().id
+    made = []
+    for count in range(3):
+        if count == 2:
+            live_store.delete(origin)
+        made.append(renormalize(live_store, "last", {"words": Words}, created_ns=2 * 10**18 + count))
+    assert [each.id for each in made] == [f"{origin}-again", f"{origin}-again-2", f"{origin}-again-3"]
+    assert [each.settings["renormalized"] for each in made] == [origin, origin, made[1].id]
+    assert {each.kinds["quote"] for each in made} == {1}

@@ -345,6 +345,8 @@ def test_a_session_made_again_from_its_messages_is_the_same_and_a_mended_normali
     assert [{**row, "seq": 0} for row in rows(live_store, again, *kinds)] == told
     assert verify(live_store, again.id).identical
     mended = renormalize(live_store, again.id, {"words": Mended}, created_ns=2)
+    assert mended.settings["renormalized"] == manifest.id
+    assert mended.id == f"{manifest.id}-again-2"
     assert mended.kinds["quote"] == manifest.kinds["quote"] + 1 + (running.session.recorder.refused > 1)
     assert mended.refused == 0
     assert manifest.refused >= 1
