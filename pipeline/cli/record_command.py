@@ -31,7 +31,7 @@ _HANG_UP = (signal.SIGHUP,) if hasattr(signal, "SIGHUP") else ()
     multiple=True,
     required=True,
     metavar="NAME[=URL]",
-    help="massive, alpaca, coinbase, databento; may be repeated",
+    help="massive, alpaca, alpaca.iex, coinbase, databento; may be repeated",
 )
 @click.option("--symbols", "symbols", multiple=True, metavar="A,B", help="of every feed, or FEED:A,B")
 @click.option(

@@ -41,7 +41,9 @@ _SHOWN: Final = ("picked", "near_miss", "not_ranked")
 @click.option(
     "--keep", "is_kept", is_flag=True, help="keep what it saw: of a session as a run, of now as a session of its own"
 )
-@click.option("--feed", metavar="NAME[=URL]", help="of now: massive or alpaca  [default: that whose key is there]")
+@click.option(
+    "--feed", metavar="NAME[=URL]", help="of now: massive, alpaca or alpaca.iex  [default: that whose key is there]"
+)
 @click.option("--symbols", multiple=True, metavar="A,B", help="of now: these alone  [default: all]")
 @click.option("--every", metavar="EVERY", help="of now: again and again, e.g. 5s, until Ctrl-C or SIGTERM")
 @click.option("--until", metavar="TIME", help="of now: when --every ends")

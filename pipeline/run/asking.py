@@ -16,7 +16,7 @@ from pipeline.run.accounts import PAPER
 from pipeline.run.attaching import attached
 from pipeline.run.beginning import Recording
 from pipeline.run.clock import ScaledClock, ServedClock, SystemClock, Ticking
-from pipeline.run.feeds import KEYS, feed_named, rest_of
+from pipeline.run.feeds import KEYS, feed_meant, feed_named, rest_of
 from pipeline.run.following import ScannerPlan
 from pipeline.run.keys import is_there
 from pipeline.run.scanning_now import Now
@@ -193,12 +193,13 @@ def symbols_of(texts: Sequence[str], feeds: Sequence[str], said_by: str) -> tupl
     """Every symbol once, in order, those of one feed with its name in front. Raises ConfigError, UnitError, after the words `said_by`."""
     found: dict[str, None] = {}
     for text in texts:
-        feed, colon, listed = text.rpartition(":")
-        feed = feed.strip().lower()
-        if colon and feed not in feeds:
-            raise ConfigError(f"{said_by} {text}: no feed {feed!r} is recorded; there is {', '.join(feeds)}")
-        for word in listed.split(","):
-            found[f"{feed}{colon}{meant_symbol(word)}"] = None
+        word, colon, listed = text.rpartition(":")
+        word = word.strip().lower()
+        feed = feed_meant(word, feeds) if colon else ""
+        if feed is None:
+            raise ConfigError(f"{said_by} {text}: no feed {word!r} is recorded; there is {', '.join(feeds)}")
+        for symbol in map(meant_symbol, listed.split(",")):
+            found[f"{feed}{colon}{symbol}"] = None
     return tuple(found)
 
 

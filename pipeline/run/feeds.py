@@ -1,6 +1,6 @@
 """Feeds by name: how each is made from what a person says and from the keys that are at hand."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -29,6 +29,7 @@ _STOCKS: Final = frozenset((Channel.QUOTES, Channel.PRINTS, Channel.STATUSES, Ch
 
 def feed_named(name: str, url: str | None, channels: Channels | None) -> Vendor:
     """The feed of that name. Raises ConfigError for a name that is none, channels it lacks, and where a key is missing."""
+    name = _AS_SESSIONS_SAY.get(name, name)
     if name not in FEEDS:
         raise ConfigError(f"--feed {name}: no such feed; there are {', '.join(FEEDS)}{did_you_mean(name, FEEDS)}")
     if url is not None:
@@ -36,6 +37,17 @@ def feed_named(name: str, url: str | None, channels: Channels | None) -> Vendor:
     if strange := sorted((channels or frozenset()) - CHANNELS[name]):
         raise ConfigError(f"--channels {','.join(strange)}: {name} has {', '.join(sorted(CHANNELS[name]))}")
     return FEEDS[name](url, channels)
+
+
+def feed_meant(word: str, feeds: Sequence[str]) -> str | None:
+    """Which of a session's feeds a word in front of a symbol means; None for none of them.
+
+    >>> feed_meant("alpaca", ["massive", "alpaca.sip"]), feed_meant("alpaca", ["alpaca.iex"]), feed_meant("alpaca", ["massive"])
+    ('alpaca.sip', 'alpaca.iex', None)
+    """
+    named = {_AS_SESSIONS_SAY.get(feed, feed): feed for feed in feeds}
+    kin = [feed for feed in feeds if word and feed.startswith(f"{word}.")]
+    return word if word in feeds else named.get(word) or (kin[0] if len(kin) == 1 else None)
 
 
 def _check(name: str, url: str) -> None:
@@ -156,3 +168,6 @@ FEEDS: Final[Mapping[str, Maker]] = {
     "databento": _databento,
 }
 """The feeds there are, by the word that names them."""
+
+_AS_SESSIONS_SAY: Final[Mapping[str, str]] = {"alpaca.sip": "alpaca"}
+"""The word for a feed by the name that it has in a session, where that is another; both name it."""

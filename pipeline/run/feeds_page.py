@@ -44,6 +44,9 @@ def feeds_page() -> str:
         "|---|---|---|---|---|",
         *map(_row, FEEDS),
         "",
+        "`alpaca` is Alpaca's feed `sip`. A session calls it `alpaca.sip`: so it is listed, and so are symbols of it alone. Both words name",
+        "it, as `--feed` and in front of a symbol (`alpaca:SPY`); where only `alpaca.iex` is recorded, `alpaca:SPY` is of that one.",
+        "",
         "`--feed NAME=URL` connects to a simulator, and needs no secrets. Plain `ws://` is for this machine only.",
         "",
     ]

@@ -5,9 +5,11 @@ from live_sessions import Running, live_store, recording
 from served_loops import LOOPS, options, serving, vendor_of
 
 from pipeline.codes import FeedAction, Kind
+from pipeline.errors import ConfigError
 from pipeline.feeds import alpaca, coinbase_advanced, massive
 from pipeline.run.asking import symbols_of
 from pipeline.run.beginning import symbol_meant
+from pipeline.run.feeds import feed_named
 from pipeline.run.listening import symbols_for
 from pipeline.simulator.days import GeneratedMarket
 from pipeline.simulator.served import GeneratedTape
@@ -57,3 +59,29 @@ def test_each_vendor_has_its_own_spelling(feed, spelled):
 def test_who_writes_small_letters_only_means_capitals():
     assert symbols_of(["aapl,BRK.b,bacpb"], ["massive"], "--symbols") == ("AAPL", "BRK.b", "BACPB")
     assert [symbol_meant(word) for word in ("Massive: bACpB ", "aapl", "*", "")] == ["massive:bACpB", "AAPL", "*", ""]
+
+
+@pytest.mark.parametrize(
+    ("feeds", "symbols"),
+    [
+        (["alpaca.sip"], ("alpaca.sip:A", "alpaca.sip:B")),
+        (["massive", "alpaca.iex"], ("alpaca.iex:A", "alpaca.iex:B")),
+        (["alpaca.iex", "alpaca.sip"], ("alpaca.sip:A", "alpaca.sip:B")),
+    ],
+)
+def test_in_front_of_a_symbol_a_feed_has_the_name_it_has_as_an_option(feeds, symbols):
+    assert symbols_of(["alpaca:a,b", f"{symbols[0].rpartition(':')[0]}:A"], feeds, "--symbols") == symbols
+
+
+def test_a_feed_that_is_not_recorded_is_still_none():
+    for word in ("alpaca", "alpac", "alpaca.", ""):
+        with pytest.raises(ConfigError, match="there is massive"):
+            symbols_of([f"{word}:A"], ["massive"], "--symbols")
+    with pytest.raises(ConfigError, match=r"no feed 'alpaca.sip' is recorded; there is alpaca.iex"):
+        symbols_of(["alpaca.sip:A"], ["alpaca.iex"], "--symbols")
+
+
+def test_the_name_that_a_session_gives_a_feed_names_it_too():
+    url = "ws://127.0.0.1:9001/v2/sip"
+    sip, same = feed_named("alpaca", url, None), feed_named("alpaca.sip", url, None)
+    assert (sip.name, sip.url) == (same.name, same.url) == ("alpaca.sip", url)
