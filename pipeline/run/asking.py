@@ -199,6 +199,10 @@ def symbols_of(texts: Sequence[str], feeds: Sequence[str], said_by: str) -> tupl
         if feed is None:
             raise ConfigError(f"{said_by} {text}: no feed {word!r} is recorded; there is {', '.join(feeds)}")
         for symbol in map(meant_symbol, listed.split(",")):
+            if " " in symbol:  # on the tape spaces part those that a row is about
+                raise ConfigError(
+                    f"{said_by} {text}: a symbol with a space can't be recorded live; write several as A,B"
+                )
             found[f"{feed}{colon}{symbol}"] = None
     return tuple(found)
 

@@ -1,9 +1,11 @@
 """Symbols as their vendors spell them, from the command line to the wire and back."""
 
 import pytest
+from click.testing import CliRunner
 from live_sessions import Running, live_store, recording
 from served_loops import LOOPS, options, serving, vendor_of
 
+from pipeline.cli import main
 from pipeline.codes import FeedAction, Kind
 from pipeline.errors import ConfigError
 from pipeline.feeds import alpaca, coinbase_advanced, massive
@@ -85,3 +87,13 @@ def test_the_name_that_a_session_gives_a_feed_names_it_too():
     url = "ws://127.0.0.1:9001/v2/sip"
     sip, same = feed_named("alpaca", url, None), feed_named("alpaca.sip", url, None)
     assert (sip.name, sip.url) == (same.name, same.url) == ("alpaca.sip", url)
+
+
+@pytest.mark.parametrize("option", ["--symbols", "--watch"])
+def test_words_with_a_space_between_them_are_no_symbol(tmp_path, option):
+    asked = ["--home", str(tmp_path), "record", "--feed", "massive=ws://127.0.0.1:9/stocks", option, "AAPL NVDA"]
+    done = CliRunner().invoke(main, asked)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"tape: {option} AAPL NVDA: a symbol with a space can't be recorded live; write several as A,B\n"
+    )
