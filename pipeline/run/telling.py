@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from pipeline.codes import Kind, RequestAction
-from pipeline.errors import NotFoundError
+from pipeline.errors import ConfigError, NotFoundError
+from pipeline.feeds.vendor import ALL
 from pipeline.log.manifest import Manifest
 from pipeline.log.reader import LogReader
 from pipeline.log.store import Store
 from pipeline.names import did_you_mean, listed
 from pipeline.run.asking import symbols_of
+from pipeline.run.beginning import symbol_meant
 from pipeline.run.control import listening_since
 
 LAST: Final = "last"
@@ -41,16 +43,59 @@ def spoken_to(store: Store, name: str) -> Manifest:
 def targets_of(store: Store, manifest: Manifest, action: RequestAction, words: Sequence[str]) -> tuple[str, ...]:
     """What the words mean to the session: symbols of its feeds to add or drop, instruments that it has met to flatten.
 
-    Raises ConfigError for a feed it does not record, UnitError for a symbol that is none, NotFoundError for an instrument
-    it never heard of.
+    Raises ConfigError for a feed it does not record and for a whole market, UnitError for a symbol that is none,
+    NotFoundError for a symbol it does not record and for an instrument it never heard of.
     """
     if action in _ABOUT_SYMBOLS:
         feeds: Any = manifest.settings.get("feeds", [])
-        return symbols_of(words, [feed["name"] for feed in feeds], action.name.partition("_")[0].lower())
+        names = [feed["name"] for feed in feeds]
+        symbols = symbols_of(words, names, action.name.partition("_")[0].lower())
+        if action is RequestAction.ADD_SYMBOL:
+            return _added(manifest, symbols)
+        recorded = _recorded(manifest, LogReader(store.folder(manifest.id)))
+        return tuple(dict.fromkeys(_dropped(manifest.id, symbol, recorded, len(names)) for symbol in symbols))
     if not words:
         return ()
     known = _met(LogReader(store.folder(manifest.id)))
     return tuple(_instrument(manifest.id, word.strip(), known) for word in words)
+
+
+def _added(manifest: Manifest, symbols: tuple[str, ...]) -> tuple[str, ...]:
+    told: Any = manifest.settings
+    has_all = any(_parted(symbol)[1] == ALL for symbol in (*told.get("symbols", ()), *told.get("watched", ())))
+    if not has_all and (every := [symbol for symbol in symbols if _parted(symbol)[1] == ALL]):
+        raise ConfigError(
+            f"add {every[0]}: all that a feed has is asked for at the start, with `tape record --watch '*'`; name the symbols"
+        )
+    return symbols
+
+
+def _recorded(manifest: Manifest, log: LogReader) -> list[str]:
+    """What was asked for at the start, and added and not dropped since."""
+    told: Any = manifest.settings.get("symbols", ())
+    found: dict[str, None] = dict.fromkeys(told)
+    for block in (block for batch in log.batches(kinds=[Kind.REQUEST]) for block in batch):
+        for row in block.rows():
+            if row["action"] == RequestAction.ADD_SYMBOL:
+                found[symbol_meant(row["target"])] = None
+            elif row["action"] == RequestAction.DROP_SYMBOL:
+                found.pop(symbol_meant(row["target"]), None)
+    return sorted(found)
+
+
+def _dropped(session: str, symbol: str, recorded: Sequence[str], feed_count: int) -> str:
+    """The symbol as it is recorded. With a feed in front and without one it is the same where there is one feed only."""
+    feed, name = _parted(symbol)
+    same = [each for each in recorded if feed_count == 1 and _parted(each)[1] == name]
+    if found := next((each for each in (symbol, *same) if each in recorded), None):
+        return found
+    hint = did_you_mean(symbol, recorded) or (did_you_mean(name, recorded) if feed else "")
+    raise NotFoundError(f"{session} does not record {symbol}; it records {listed(recorded)}{hint}")
+
+
+def _parted(symbol: str) -> tuple[str, str]:
+    feed, _, name = symbol.rpartition(":")
+    return feed, name
 
 
 def _met(log: LogReader) -> frozenset[str]:

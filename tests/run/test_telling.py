@@ -12,7 +12,7 @@ from pipeline.errors import ConfigError, NotFoundError, UnitError
 from pipeline.log import manifest as manifests
 from pipeline.log.store import Store
 from pipeline.provenance import Mode
-from pipeline.run.control import SOCKET_NAME
+from pipeline.run.control import SOCKET_NAME, Request
 from pipeline.run.notes import remark
 from pipeline.run.recording import opened
 from pipeline.run.telling import recorded_last, spoken_to, targets_of
@@ -21,15 +21,24 @@ from pipeline.units import NANO
 ADD, DROP, FLATTEN = RequestAction.ADD_SYMBOL, RequestAction.DROP_SYMBOL, RequestAction.FLATTEN
 
 
+TWO = ("massive", "coinbase")
+
+
 @pytest.fixture
 def meaning(tmp_path):
-    store = Store(tmp_path)
-    settings = {"feeds": [{"name": "massive"}, {"name": "coinbase"}]}
+    return meaning_in(Store(tmp_path), TWO)
+
+
+def meaning_in(store, feeds, requests=(), **settings):
+    """What is meant by words said to a session of these feeds that holds two instruments and heard these requests."""
+    settings = {"feeds": [{"name": name} for name in feeds], **settings}
     manifest = store.create_session("live", mode=Mode.PAPER, created_ns=1, settings=settings)
     with opened(store, manifest, None) as recorder:
         names = {"symbol": ["ABCD", "BACpB"], "venue": ["MASSIVE"] * 2, "size_step_nano": 10**9}
         times = {"ts_event_ns": 5, "ts_recv_ns": 5}
         recorder.take([Block.of(Kind.INSTRUMENT, 2, seq=[1, 2], instrument_id=[1, 2], **times, **names)])
+        for action, target in requests:
+            recorder.request(Request(action.name, target=target))
     return lambda action, *words: targets_of(store, manifest, action, words)
 
 
@@ -76,12 +85,17 @@ def test_symbols_are_as_feeds_spell_them_and_said_once(meaning):
         "coinbase:SOL-USD",
     )
     assert meaning(ADD, "massive:BACpB", "BACpB") == ("massive:BACpB", "BACpB")
-    assert meaning(DROP, "massive:abcd") == ("massive:ABCD",)
 
 
 @pytest.mark.parametrize("word", ["", " ", ",", "massive:", "ÄÖ", "Y\nZ", "X" * 72])
 def test_what_is_no_symbol_is_refused(meaning, word):
     with pytest.raises(UnitError, match="symbol"):
+        meaning(ADD, word)
+
+
+@pytest.mark.parametrize("word", ["A B", "massive:A B", "A,B C"])
+def test_words_with_a_space_between_them_are_refused(meaning, word):
+    with pytest.raises(ConfigError, match="write several as A,B"):
         meaning(ADD, word)
 
 
@@ -97,3 +111,27 @@ def test_what_is_to_be_closed_is_found_however_it_is_written_or_refused(meaning)
     for word in ("ABCE", "", "massive:ABCD", "bacpb"):
         with pytest.raises(NotFoundError, match="it has ABCD, BACpB"):
             meaning(FLATTEN, word)
+
+
+def test_what_is_dropped_is_spelt_as_it_is_recorded(tmp_path):
+    several = meaning_in(
+        Store(tmp_path / "several"),
+        TWO,
+        [(ADD, "XYZ"), (ADD, "WVU"), (DROP, "WVU"), (DROP, "BACpB")],
+        symbols=["ABCD", "BACpB", "coinbase:SOL-USD"],
+    )
+    assert several(DROP, "abcd", "Coinbase:sol-usd", "xyz") == ("ABCD", "coinbase:SOL-USD", "XYZ")
+    one = meaning_in(Store(tmp_path / "one"), ["alpaca.sip"], symbols=["ABCD", "alpaca.sip:XYZ"])
+    assert one(DROP, "alpaca:abcd", "alpaca.sip:ABCD", "xyz", "alpaca:XYZ") == ("ABCD", "alpaca.sip:XYZ")
+    for word in ("ABCE", "WVU", "BACpB", "massive:ABCD", "SOL-USD", "*"):
+        with pytest.raises(NotFoundError, match=r"live does not record .*; it records ABCD, XYZ, coinbase:SOL-USD"):
+            several(DROP, word)
+    with pytest.raises(NotFoundError, match="it records nothing"):
+        meaning_in(Store(tmp_path / "none"), TWO, watched=["*"])(DROP, "ABCD")
+
+
+@pytest.mark.parametrize("word", ["*", "massive:*"])
+def test_a_whole_market_is_added_only_where_one_is_watched(tmp_path, word):
+    with pytest.raises(ConfigError, match="name the symbols"):
+        meaning_in(Store(tmp_path / "some"), TWO, symbols=["ABCD"], watched=["A"])(ADD, "A", word)
+    assert meaning_in(Store(tmp_path / "all"), TWO, symbols=["ABCD"], watched=["massive:*"])(ADD, word) == (word,)
