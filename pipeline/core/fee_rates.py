@@ -4,7 +4,8 @@ Section 31: of the amount sold, by the SEC's fee rate advisories, which FINRA re
 25 February 2016, April 2019, 3 February 2020, 16 February 2021, 24 April 2025) and the Federal Register as orders (2020-00423,
 2023-01578, 2024-08512, 2025-06214). Trading activity fee: a share sold and at most so much a trade, by section 1 of schedule A
 to FINRA's by-laws, as SR-FINRA-2020-032 and SR-FINRA-2024-019 have it, none in the last quarter of 2026 by
-SR-FINRA-2026-021. A new rate is a new line: what was charged before is part of the code that a log keeps.
+SR-FINRA-2026-021. Not verified at those sources: the days on which section 31 rates of 2015 to 2018, 2022 and 2023 came into
+force, the trading activity fee of 2022, and whether that holiday of 2026 was more than proposed. A new rate is a new line: what was charged before is part of the code that a log keeps.
 """
 
 from datetime import date
