@@ -244,6 +244,19 @@ class Wire:
                 ]
         return found
 
+    def size(self, payload: bytes, quoted_as: Callable[[str], AbstractSet[str]]) -> int:
+        """How many bytes one more of the same part adds to a message; 0 for a part that has a message of its own."""
+        part = part_of(payload)
+        if isinstance(part, TradePart):
+            return len(_encode(part.trade)) + 1
+        if not isinstance(part, QuotePart) or CHANNEL_WORDS[Channel.QUOTES] not in quoted_as(part.product_id):
+            return 0
+        told = self._told.copy()
+        self._levels(part, "")  # another one in front of it: no level is taken away
+        levels = self._levels(part, text_of_ns(part.sent_ns))
+        self._told = told
+        return len(_encode(words.BookEvent("update", part.product_id, levels))) + 1
+
     def snapshot(self, product_id: str, part: QuotePart | None, sent_ns: int) -> bytes:
         """The book of a product as it stands, which may be empty; its levels are dated 1970."""
         self._told[product_id] = ("", "")

@@ -103,8 +103,13 @@ class AlpacaConversation:
     def frame(self, payloads: Sequence[bytes]) -> list[bytes]:
         """Events as the venue's encoder gave them, in JSON, as one frame of this connection."""
         if self.is_binary:
-            payloads = [packed(payload) for payload in payloads]
+            once = {payload: packed(payload) for payload in dict.fromkeys(payloads)}
+            payloads = [once[payload] for payload in payloads]
         return [framed(payloads, self._encoding)]
+
+    def size(self, payload: bytes) -> int:
+        """Bytes of one more event of this sort in a frame."""
+        return len(packed(payload)) if self.is_binary else len(payload) + 1
 
     def _authenticate(self, key: str, secret: str) -> list[bytes]:
         code = self._venue.refusal(key, secret)

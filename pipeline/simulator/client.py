@@ -79,8 +79,6 @@ class Client:
         self._faults: list[Fault] = []
         self._recent: deque[Served] = deque(maxlen=_RECENT_MAX)
         self._last_frame = b""
-        self._event_bytes = 1
-        """Of an event on the wire, in the last frame."""
         self._mute_until_s = 0.0
         self._to_hold = 0
         self._hold_s = 0.0
@@ -149,10 +147,11 @@ class Client:
             self._to_hold, self._hold_s = fault.count, fault.lasts_s
         elif kind is FaultKind.DUPLICATE:
             self._queue_frames(list(self._recent)[-fault.count :], kind)
-        elif kind is FaultKind.HUGE and self._recent:
-            event = self._recent[-1]
-            count_bytes = self._event_bytes if isinstance(self._conversation, Framing) else len(event.payload)
-            self._put_frame([event] * (HUGE_BYTES // count_bytes + 1), kind)
+        elif kind is FaultKind.HUGE:
+            sizes = ((event, self._size(event.payload)) for event in reversed(self._recent))
+            if found := next(((event, size) for event, size in sizes if size), None):
+                event, count_bytes = found
+                self._put_frame([event] * (HUGE_BYTES // count_bytes + 1), kind)
         elif kind is FaultKind.GARBAGE:
             for number in range(fault.count):
                 frame = garbage(self._last_frame, number, self._chance)
@@ -243,11 +242,14 @@ class Client:
         else:
             frames = [self._encoder.frame(payloads)]
         rows = tuple(event.seq for event in events)
-        self._event_bytes = max(1, sum(map(len, frames)) // max(1, len(rows)))
         for number, frame in enumerate(frames, 1):
             told = rows if number == len(frames) else ()
             self._put(Out(Doing.SEND, what, frame, told, is_binary=self._is_binary))
             self._last_frame = frame
+
+    def _size(self, payload: bytes) -> int:
+        """How many bytes one more of an event adds to a frame."""
+        return self._conversation.size(payload) if isinstance(self._conversation, Framing) else len(payload)
 
     def _put(self, out: Out) -> None:
         """Queue what no client may be slow for."""

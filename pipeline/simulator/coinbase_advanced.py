@@ -92,6 +92,10 @@ class CoinbaseConversation:
         """Events as the encoder gave them, as messages of this connection."""
         return self._wire.frames(payloads, self._quoted_as)
 
+    def size(self, payload: bytes) -> int:
+        """Bytes of one more event of this sort in a message."""
+        return self._wire.size(payload, self._quoted_as)
+
     def waited(self, elapsed_s: float) -> list[bytes]:
         """Heartbeats and late acknowledgements that are due; the end when nothing was subscribed in time."""
         self._elapsed_s = elapsed_s

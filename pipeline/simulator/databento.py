@@ -270,6 +270,16 @@ class DatabentoConversation:
         records = [record for payload in payloads for record in self._records(payload)]
         return [b"".join(records)] if records else []
 
+    def size(self, payload: bytes) -> int:
+        """Bytes of one more event of this sort; a quote that is only sampled adds none."""
+        if payload[1] != _MBP_RTYPE:
+            return len(payload)
+        number = int.from_bytes(payload[4:8], "little")
+        if not is_trade(payload):
+            return len(payload) if self._has("mbp-1", number) else 0
+        is_quoted = self._has("mbp-1", number) or self._has("tbbo", number)
+        return (len(trade_of(payload)) if self._has("trades", number) else 0) + (len(payload) if is_quoted else 0)
+
     def _records(self, payload: bytes) -> Iterator[bytes]:
         if payload[1] != _MBP_RTYPE:
             yield payload

@@ -8,7 +8,7 @@
     slow-acks                  the server answers what is said to it `for` so long too late
     duplicate                  the last `count` events come again
     late                       the next `count` events come `for` so long after their time, behind others
-    huge                       the last event again and again in one frame of 20 MB
+    huge                       the last event that shares a frame with others, again and again in one of 20 MB
     garbage                    `count` frames that say nothing: damaged, cut short, noise, one after the other
 
 A fault happens once. Each is a value; what it does to a connection stands in `client`, what it does to a server in
@@ -27,6 +27,7 @@ from pipeline.errors import ConfigError
 from pipeline.units import NANO
 
 HUGE_BYTES: Final = 20_000_000
+"""More than our feeds take of a vendor at once (16 MiB), but for Coinbase's, whose books are larger (64 MiB)."""
 
 
 class FaultKind(StrEnum):

@@ -62,6 +62,10 @@ class Framing(Protocol):
         """Events as the encoder gave them, as frames in order, instead of the encoder's `frame`."""
         ...
 
+    def size(self, payload: bytes) -> int:
+        """How many bytes one more of the same event adds to a frame; 0 for an event that gets a frame of its own, or none."""
+        ...
+
 
 @runtime_checkable
 class Timed(Protocol):

@@ -133,6 +133,9 @@ class NumberedConversation(TinyConversation):
         kinds = [[event for event in events if event["kind"] == kind] for kind in ("QUOTE", "PRINT")]
         return [self.numbered(found) for found in kinds if found]
 
+    def size(self, payload):
+        return len(payload)
+
     def numbered(self, events):
         self.number += 1
         return json.dumps({"number": self.number, "events": events}).encode()
