@@ -7,6 +7,7 @@ Each command lives in a module of its own that is imported only when it is calle
 
 import importlib
 import sys
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -71,8 +72,14 @@ class _Tape(click.Group):
         except BrokenPipeError:
             raise  # whoever read has seen enough: click ends quietly
         except (TapeError, OSError) as error:  # the disk is full, may not be written, is no folder...
-            click.echo(f"tape: {error}", err=True)
+            click.echo(f"tape: {error}{_where(error, ctx.params['home'])}", err=True)
             sys.exit(2)
+
+
+def _where(error: Exception, home: str) -> str:
+    """Which disk it may have been: a failed write names no file."""
+    is_placeless = isinstance(error, OSError) and error.filename is None
+    return f"; the store is {Path(home).resolve()}" if is_placeless else ""
 
 
 @click.group(cls=_Tape, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

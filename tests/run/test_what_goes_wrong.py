@@ -1,6 +1,8 @@
 """What goes wrong is one clear line, an exit code, and nothing lost."""
 
 import json
+import os
+import re
 import signal
 import subprocess
 import sys
@@ -258,3 +260,30 @@ def test_a_timer_grid_that_is_too_fine_is_refused_before_anything_is_made(tmp_pa
     path = quotes(tmp_path / "q.csv", 5)
     assert tape(tmp_path, "import", path, "--map", MAPPING, "--timer", "1ns").returncode == 2
     assert not (tmp_path / "sessions").exists()
+
+
+NO_ROOM = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (200, 200))
+from pipeline.cli import main
+main()
+"""
+"""The system refuses to let a file grow, as it does where a disk is full: with an error that names no file."""
+
+
+def test_a_write_that_has_no_room_names_the_store(tmp_path):
+    (tmp_path / "floats.csv").write_text("symbol,float\nABCD,5000000\n")
+    words = ["--home", "mine", "reference", "import", "floats.csv", "--provider", "mylist", "--as-of", "2026-11-01"]
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", NO_ROOM, *words],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=environment,
+    )
+    assert done.returncode == 2, done.stderr
+    assert re.fullmatch(
+        rf"tape: \[Errno \d+\] [A-Za-z ]+; the store is {re.escape(str(tmp_path / 'mine'))}\n", done.stderr
+    )
