@@ -205,6 +205,8 @@ def _show(found: "Scanned", zone: tzinfo, *, is_funnel: bool, is_all: bool) -> N
         _show_funnel(found)
         return
     _show_candidates(found, is_all=is_all)
+    if not found.listed and found.funnel and not is_all:
+        _show_funnel(found)  # why there is nothing
 
 
 def _why_nothing(found: "Scanned") -> str:

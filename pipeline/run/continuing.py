@@ -138,7 +138,12 @@ def _check(old: Manifest, rows: Carried, plan: FoldPlan, files: Sequence[Path]) 
         kind, _, rest = key.partition("/")
         owner = rest.partition("/")[0]
         if kind in _HOLDS and owner not in known and json.loads(text)["quantity_steps"]:
-            raise ConfigError(f"{old.id}: {owner} has an open {kind} ({key}): keep it in the plan, or flatten it first")
+            symbols = {key: json.loads(text)["symbol"] for key, text in rows if key.startswith("instrument/")}
+            of = symbols.get(f"instrument/{json.loads(text)['instrument_id']}", key)
+            raise ConfigError(
+                f"{old.id}: {owner} has an open {kind} in {of}: keep it in the plan (--strategy {owner}); --fresh begins "
+                f"without it, `tape sessions seal {old.id}` ends that session as it is"
+            )
     told = _state_rows(rows)
     placed = [{**row, "seq": rank, "ts_recv_ns": old.created_ns} for rank, row in enumerate(told, 1)]
     try:
