@@ -29,7 +29,7 @@ from pipeline.core.market import (
     Request,
     SessionNotice,
 )
-from pipeline.core.operator import fold_account, obey
+from pipeline.core.operator import fold_account, nothing_displayed, obey
 from pipeline.core.settings import SETTINGS, SIMULATED, EngineSettings, checked, row_of
 from pipeline.core.snapshot import Snapshot, fill_world, tables_of
 from pipeline.core.strategy import Plan
@@ -76,6 +76,8 @@ class Engine:
         self.symbols: dict[int, str] = {}
         self._timeframes = _timeframes(strategies)
         self._size_step_nano = np.zeros(64, np.int64)
+        self.begins_anew = False
+        """Whether the state with which the session began is left out; what stands in front of its first input is not."""
         self._hash = DecisionsHash()
         _start_runs(self.world, strategies, self._timeframes)
         universe.follow(self.world, strategies)
@@ -178,8 +180,11 @@ class Engine:
             self._step_reference(event)
         elif kind in (Kind.ORDER, Kind.FILL) and self.world.settings.execution != SIMULATED:
             self._step_word(event)
-        elif kind == Kind.SESSION and event.action == SessionAction.STATE:
+        elif kind == Kind.SESSION and event.action == SessionAction.STATE and not (self.begins_anew and clock.seq >= 0):
             self._step_state(event)
+        elif kind == Kind.SESSION and event.action == SessionAction.RESUMED:
+            nothing_displayed(self.world)
+            step.step_other(self.world, self.cells, event.ts_recv_ns, event.origin)
         elif kind == Kind.SESSION and event.action == SessionAction.WARMING:
             self.world.clock.is_warming = True
             step.step_other(self.world, self.cells, event.ts_recv_ns, event.origin)

@@ -31,6 +31,13 @@ def fold_account(account: AccountRow, statement: AccountStatement) -> None:
         account.is_reducing = False
 
 
+def nothing_displayed(world: World) -> None:
+    """Nobody looked for a while: what was displayed then fills nothing any more, until a quote says what is."""
+    for instrument_id in range(1, world.counts.instruments + 1):
+        world.instruments[instrument_id].bid_left_steps = 0
+        world.instruments[instrument_id].ask_left_steps = 0
+
+
 def obey(world: World, request: Request, symbols: Mapping[int, str]) -> None:
     """FLATTEN closes all, or what the target symbol names; HALT also holds entries back until RESET, REDUCE does only that.
 

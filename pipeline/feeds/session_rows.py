@@ -58,6 +58,8 @@ class SessionRows:
         self._lateness_ns = lateness_ns
         self._ids: dict[tuple[str, str], int] = {}
         self._known: dict[int, Instrument] = {}
+        self._was_interrupted = False
+        """Whether nobody ticked since the last row: the grid goes on with the step that is due now, behind what is told first."""
         self._highest = 0
         """The highest number given: a session that begins with what is held knows some of another one's, and not all."""
         self._ids_by_source: list[Numbers] = [np.zeros(1, np.int32) for _ in range(len(names) + 1)]
@@ -70,6 +72,9 @@ class SessionRows:
         if self.session_ns == ABSENT:
             self.session_ns = int(stretch.session_ns[0])
             yield [feed_rows(FeedAction.DECLARED, self._names, self.session_ns)]
+        if self._was_interrupted:
+            self.session_ns = max(self.session_ns, int(stretch.session_ns[0]))
+            self._was_interrupted = False
         for piece in self._pieces(self._completed(stretch)):
             yield self._with_timers(piece)
             self.session_ns = int(piece.session_ns[-1])
@@ -98,8 +103,9 @@ class SessionRows:
         first = self.session_ns // self._timer_interval_ns + 1
         if last < first:
             return []
-        if now_ns - self.session_ns > self._quiet_ns:
+        if now_ns - self.session_ns > self._quiet_ns or self._was_interrupted:
             first = last
+        self._was_interrupted = False
         times = np.arange(first, last + 1) * self._timer_interval_ns
         self.session_ns = int(times[-1])
         return [self._timers(np.arange(1, len(times) + 1), times)]
@@ -107,6 +113,7 @@ class SessionRows:
     def recall(self, batch: Blocks) -> None:
         """Take in rows of this session that were written before: what a session that is resumed goes on from."""
         self._repeats.meet(batch)
+        self._was_interrupted = True
         for block in batch:
             self.session_ns = max(self.session_ns, int(block.number("ts_recv_ns").max()))
             if block.kind is Kind.INSTRUMENT:

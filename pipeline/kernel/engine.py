@@ -54,6 +54,15 @@ class CompiledEngine:
         self._hash = DecisionsHash()
         self._every: int = self._plain.world.settings.checkpoint_every
 
+    @property
+    def begins_anew(self) -> bool:
+        """As `Engine.begins_anew`."""
+        return self._plain.begins_anew
+
+    @begins_anew.setter
+    def begins_anew(self, value: bool) -> None:
+        self._plain.begins_anew = value
+
     def compile_now(self) -> None:
         """Compile, or load what was compiled before, ahead of the first input. Raises StrategyError, ConfigError."""
         kernel_of(self._strategies)

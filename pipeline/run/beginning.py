@@ -23,7 +23,7 @@ from pipeline.log.store import Store
 from pipeline.normalize.conditions import IN_FORCE
 from pipeline.ports import Channel
 from pipeline.provenance import Mode
-from pipeline.run.accounts import begin_on, left_to
+from pipeline.run.accounts import begin_on, left_to, unsettled
 from pipeline.run.clock import Ticking
 from pipeline.run.code import Code
 from pipeline.run.continuing import Opening, begin, decides, opening_from
@@ -272,7 +272,10 @@ def _unfinished(store: Store, recording: Recording, now_ns: int) -> tuple[Manife
         feeds: Any = manifest.settings.get("feeds", [])
         if manifest.state != "open" or [feed["name"] for feed in feeds] != names:
             continue
-        is_other = manifest.settings.get("account", recording.account) != recording.account
+        is_other = manifest.settings.get("account", "") != recording.account
+        if not is_other and recording.account:  # somebody may have traded on it since, or said what it has
+            pending = unsettled(store, recording.account)
+            is_other = pending is None or pending.id != manifest.id
         if is_other or _is_practice(feeds) != _is_practice([{"url": vendor.url} for vendor in recording.vendors]):
             continue
         ago_ns = now_ns - _last_ns(LogReader(store.folder(manifest.id)))

@@ -59,12 +59,20 @@ class FoldPlan(msgspec.Struct, frozen=True):
     """Everything that decides what an engine does with its inputs, but for the code.
 
     With `scanners` strategies hear what theirs picks; with `scans_only` nobody does, and nothing but the only scanner is folded.
+    What `begins_anew` begins without what a session began with that went on from another, or on an account: that is of those
+    who traded then.
     """
 
     strategies: tuple[StrategyPlan, ...]
     settings: dict[str, Any]
     scanners: tuple[ScannerPlan, ...] = ()
     scans_only: bool = False
+    begins_anew: bool = False
+
+
+def anew(plan: FoldPlan) -> FoldPlan:
+    """The same over a session of others: a replay, a backtest."""
+    return msgspec.structs.replace(plan, begins_anew=True)
 
 
 def columns_of(plan: FoldPlan) -> tuple[str, ...]:
@@ -182,6 +190,7 @@ class LocalFold:
                 if speed is Speed.COMPILED:
                     raise
                 self.why = str(error)
+        self._engine.begins_anew = plan.begins_anew
         self._following = Following(self._engine, scanners) if scanners else None
         self._scanning = Scanning(scanners[0]) if plan.scans_only else None
 

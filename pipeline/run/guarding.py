@@ -4,6 +4,7 @@ The risk gate refuses by itself for the rest of the day (`core.risk`). What make
 input of the session, and the file of its account (`run.halting`), which those that follow on it heed.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
@@ -24,6 +25,13 @@ class Guard:
         self._wish: Halt | None = None
         self._told_day = 0
         """The UTC day of the last loss that was told: a person who resets is not told of the same one again."""
+
+    def recall(self, requests: Iterable[Blocks]) -> None:
+        """What a session that goes on was told before it was interrupted."""
+        for block in (block for batch in requests for block in batch if block.kind is Kind.REQUEST):
+            for target, ts_ns in zip(block.text("target"), block.number("ts_recv_ns").tolist(), strict=True):
+                if target == GUARD:
+                    self._told_day = max(self._told_day, ts_ns // DAY_NS)
 
     def add(self, _: Blocks, derived: Blocks) -> None:
         """What was decided in one commit."""

@@ -15,7 +15,7 @@ from threading import Event
 from typing import Final
 
 from pipeline.block import Block
-from pipeline.codes import FeedAction, RequestAction, SessionAction
+from pipeline.codes import FeedAction, Kind, RequestAction, SessionAction
 from pipeline.core.settings import EngineSettings
 from pipeline.feeds.facts import Fact
 from pipeline.feeds.inbox import Inbox, Item, messages_in
@@ -249,6 +249,8 @@ class _Loop:
 
     def _recall(self) -> None:
         """Who waited for history in a session that goes on, or in what one begins with, waits still."""
+        if self._recorder.last_seq and self._session.how.startswith("resumed"):
+            self._guard.recall(LogReader(self._store.folder(self._session.manifest.id)).batches(kinds=[Kind.REQUEST]))
         if self._warming.is_wanted and self._recorder.last_seq:
             self._recorder.flush()
             log = LogReader(self._store.folder(self._session.manifest.id))

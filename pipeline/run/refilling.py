@@ -111,6 +111,7 @@ def refill(
     engine = Engine(
         [_quiet(each, path) for each, path in zip(plan.strategies, paths, strict=True)], _set(plan, settings)
     )
+    engine.begins_anew = plan.begins_anew
     windows = hot.windows(store, session.id, 1, last_seq, columns=columns_of(plan))
     asked, kept = 0, list[Block]()
     for made, count in _filled(engine, (window.blocks for window in windows), wishes):

@@ -25,7 +25,7 @@ from pipeline.run.ahead import ahead
 from pipeline.run.behind import behind
 from pipeline.run.code import Code, code_of
 from pipeline.run.environment import machine, packages
-from pipeline.run.fold import FoldPlan, Hashes, LocalFold, Speed, columns_of
+from pipeline.run.fold import FoldPlan, Hashes, LocalFold, Speed, anew, columns_of
 from pipeline.run.keeping import Keeper, trail_of
 from pipeline.run.strategies import strategy_entries
 from pipeline.run.tally import Tally, units_of
@@ -92,6 +92,7 @@ def replay(
     `until_ns` stops behind the last input whose session time is not later. Raises NotFoundError, CorruptError,
     StrategyError.
     """
+    plan = anew(plan)
     parent = store.find_one(session)
     if parent.what != "session":
         raise NotFoundError(f"{parent.id} is a run: replay its session {', '.join(parent.parents)}")

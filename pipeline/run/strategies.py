@@ -100,7 +100,8 @@ def hearing(plan: FoldPlan, *scanners: ScannerPlan) -> FoldPlan:
     """The same strategies, hearing what scanners pick; those that stand behind none stand behind the first."""
     universe = plan.settings["universe"] or _FLATTENED
     behind = tuple(msgspec.structs.replace(each, scanner=each.scanner or 1) for each in plan.strategies)
-    return FoldPlan(behind, {**plan.settings, "universe": universe}, scanners)
+    settings = {**plan.settings, "universe": universe}
+    return msgspec.structs.replace(plan, strategies=behind, settings=settings, scanners=scanners)
 
 
 def is_for(name: str, strategy: str) -> bool:

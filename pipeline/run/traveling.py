@@ -24,7 +24,7 @@ from pipeline.log.store import CODE, Store
 from pipeline.log.trail import Waypoint
 from pipeline.run import wire
 from pipeline.run.code import code_of, is_todays
-from pipeline.run.fold import FoldOfState, FoldPlan, LocalFold, RecordedFold, Speed, recorded_paths
+from pipeline.run.fold import FoldOfState, FoldPlan, LocalFold, RecordedFold, Speed, anew, recorded_paths
 from pipeline.run.keeping import Keeper, trail_of
 from pipeline.run.outline import Outline
 from pipeline.run.overnight import kept_in
@@ -85,6 +85,7 @@ def journey_over(store: Store, name: str, plan: FoldPlan, files: Sequence[Path])
     session = store.find_one(name)
     if session.what != "session":
         raise ConfigError(f"{session.id} is a run, with parameters of its own; its session is {session.parents[0]}")
+    plan = anew(plan)
     known = trail.found(store.home, cache.key_of(session), msgspec.to_builtins(plan))
     todays = (about.code for _, about in known if is_todays(about.code, files))
     code = next(todays, None) or code_of(files).hashes

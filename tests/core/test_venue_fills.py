@@ -12,6 +12,7 @@ from pipeline.codes import (
     OrderReason,
     OrderState,
     RiskVerdict,
+    SessionAction,
     Side,
     TimeInForce,
     TradingStatus,
@@ -307,3 +308,10 @@ def test_displayed_size_is_never_used_twice_and_halts_hold(quotes, wishes):
             assert limit_nano == ABSENT or (limit_nano - fill["price_nano"]) * fill["side"] >= 0
             far_nano = fill["ask_nano"] if fill["side"] == Side.BUY else fill["bid_nano"]
             assert (fill["price_nano"] - far_nano) * fill["side"] >= 0  # never better than the far side
+
+
+def test_what_was_displayed_before_an_interruption_fills_nothing():
+    day = Day().quote(0, 10, 10.1).add(Kind.SESSION, 600, 0, action=SessionAction.RESUMED).timer(602)
+    day.quote(603, 10, 10.2)
+    derived = run(day, {1: buy(quantity=10)})
+    assert fills(derived) == [(5, Side.BUY, 10.2, 10, Liquidity.TAKER)]

@@ -17,8 +17,11 @@ from pipeline.log.salvage import salvage
 from pipeline.log.store import Store
 from pipeline.run.accounts import Held, names, standing, state, unsettled, used
 from pipeline.run.asking import recording_of
+from pipeline.run.backtesting import backtest
 from pipeline.run.clock import SystemClock
+from pipeline.run.replaying import replay
 from pipeline.run.strategies import plan_of
+from pipeline.run.sweeping import grid_of
 from pipeline.run.verifying import verify
 from pipeline.units import NANO
 
@@ -120,9 +123,9 @@ class FailedError(Exception):
     """Stands for a kill: nothing more is written."""
 
 
-def kill(store, server, file):
+def kill(store, server, file, **options):
     """A session that ends behind its first fill as if it were killed; its name."""
-    running = Running(store, what(server, file))
+    running = Running(store, what(server, file, **options))
 
     def fail(_, derived):
         if any(block.kind is Kind.FILL for block in derived):
@@ -290,6 +293,40 @@ def test_nothing_that_is_held_is_forgotten(live_store, tmp_path, server):
     traded(live_store, server, strategy(tmp_path, "stranger"))
     assert standing(live_store, "mine").held == (Held("stranger", "words:A", 10, 101.0),)
     assert standing(live_store, "mine").cash == pytest.approx(500.0 - 1_010.0 - 0.13)
+
+
+def test_what_traded_on_no_account_is_none_of_one(live_store, tmp_path, server):
+    file = strategy(tmp_path)
+    state(live_store, "mine", 5_000.0, now_ns=time.time_ns(), why="start")
+    kill(live_store, server, file, account="")
+    after = traded(live_store, server, file)
+    left = standing(live_store, "mine")
+    assert (left.session, left.cash) == (after.id, pytest.approx(5_000.0 - 1_010.0 - 0.13))
+
+
+def test_a_statement_by_hand_is_not_undone_by_a_session_that_was_killed_before(live_store, tmp_path, server):
+    file = strategy(tmp_path)
+    killed = kill(live_store, server, file)
+    state(live_store, "mine", 7_777.0, now_ns=time.time_ns(), why="a new month")
+    after = traded(live_store, server, file)
+    assert after.id != killed
+    assert standing(live_store, "mine").cash == pytest.approx(7_777.0 - 1_010.0 - 0.13)
+
+
+def test_a_replay_of_a_session_begins_without_what_its_account_had(live_store, tmp_path, server):
+    file = strategy(tmp_path)
+    traded(live_store, server, file)
+    second = traded(live_store, server, file)
+    assert "fill" not in second.kinds
+    made = replay(live_store, second.id, plan_of([file], [], SET), [file], created_ns=1)
+    assert made.fills == 1
+    (position,) = rows_of_kind(live_store, live_store.manifest(made.run), Kind.POSITION)
+    assert position["cash"] == 100_000.0 - 1_010.0 - 0.13
+    assert verify(live_store, made.run).identical
+    assert verify(live_store, second.id).identical
+    grid = grid_of([file], [], SET, [])
+    (cell,) = backtest(live_store, [second], grid, [file], created_ns=1, workers=1).rows
+    assert (cell.fills, cell.open_positions) == (1, 1)
 
 
 def test_an_account_is_traded_on_by_one_at_a_time(live_store):

@@ -204,7 +204,13 @@ def test_a_session_that_is_resumed_goes_on_as_if_it_had_not_stopped(cut):
 
     both = [*rows_of(first), *rest]
     assert are_defined_first(both)
-    assert without_definitions(both) == without_definitions(whole)
+    stopped_ns, went_on_ns = items[cut - 1][1].ts_recv_ns, items[cut][1].ts_recv_ns
+    ticked = [
+        (kind, row)
+        for kind, row in without_definitions(whole)
+        if kind is not Kind.TIMER or not stopped_ns < row["ts_recv_ns"] <= went_on_ns  # nobody ticked then
+    ]
+    assert without_definitions(both) == ticked
     topic = Topic(Channel.QUOTES, "S0")
     assert after.recalled[0].last_event_ns(topic) == before.progress[0].last_event_ns(topic)
 
@@ -270,3 +276,20 @@ def test_when_a_topic_was_heard_last_is_known_however_its_symbol_was_defined():
     rows_of(session.taken([message(place, quote.format(symbol, ms + place)) for place, symbol in enumerate("ABC", 1)]))
     times = [session.progress[0].last_event_ns(Topic(Channel.QUOTES, symbol)) for symbol in "ABC"]
     assert times == [START + place * 1_000_000 for place in (1, 2, 3)]
+
+
+def test_nobody_ticked_while_a_session_was_interrupted():
+    first, second = intake(), intake()
+    for batch in first.taken([message(0, "A 5"), message(3_000, "A 6")]):
+        second.recall(batch)
+    at_ns = START + 600 * NANO
+    told = rows_of(second.taken([(1, Fact(at_ns, FeedAction.GAP_OPENED)), message(600_000, "A 7")]))
+    assert Kind.TIMER not in [kind for kind, _ in told]
+    assert [row["ts_recv_ns"] for block in second.ticked(at_ns + 2 * NANO) for row in block.rows()] == [
+        at_ns + NANO,
+        at_ns + 2 * NANO,
+    ]
+    again = intake()
+    for batch in first.taken([message(4_000, "A 8")]):
+        again.recall(batch)
+    assert len(again.ticked(at_ns)[0]) == 1  # nothing came: the grid goes on with the step that is due
