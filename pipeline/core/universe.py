@@ -69,12 +69,13 @@ def _move(world: World, strategy_id: int, instrument_id: int, action: int, cause
         elif cell.standing != WAITING:
             world.counts.leaving -= int(cell.standing == LEAVING)
             cell.standing = IN_UNIVERSE
-    elif cell.standing == WAITING:
-        cell.standing = OUT_OF_UNIVERSE
-    elif cell.standing == IN_UNIVERSE:
-        cell.standing = LEAVING if world.runs[strategy_id].universe == KEPT else OUT_OF_UNIVERSE
-        world.counts.leaving += int(cell.standing == LEAVING)
-        if cell.standing == OUT_OF_UNIVERSE:
+    elif cell.standing in (IN_UNIVERSE, WAITING):
+        # Who waits may hold something from before it waited. If not, it has nothing to stay for, and waits again when it comes back.
+        is_busy = cell.standing == IN_UNIVERSE or not _is_flat(world, strategy_id, instrument_id)
+        stays = is_busy and world.runs[strategy_id].universe == KEPT
+        cell.standing = LEAVING if stays else OUT_OF_UNIVERSE
+        world.counts.leaving += int(stays)
+        if not stays:
             flatten(world, strategy_id, instrument_id, cause)
 
 

@@ -28,7 +28,7 @@ from pipeline.run.cell import Cell, Code, Job, key_of
 from pipeline.run.code import code_of
 from pipeline.run.crew import Crew, named
 from pipeline.run.environment import machine, packages
-from pipeline.run.fold import FoldPlan, Speed
+from pipeline.run.fold import FoldPlan, Speed, anew
 from pipeline.run.following import ScannerPlan, scanner_of
 from pipeline.run.overnight import Split
 from pipeline.run.scanned import Listed
@@ -151,6 +151,7 @@ class _Over(NamedTuple):
 
     def plan(self, plan: FoldPlan) -> FoldPlan:
         """The plan as it is for this session."""
+        plan = anew(plan, self.session.settings)
         return hearing(plan, self.scanner) if self.scanner else plan
 
 

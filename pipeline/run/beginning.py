@@ -28,7 +28,7 @@ from pipeline.run.clock import Ticking
 from pipeline.run.code import Code
 from pipeline.run.continuing import Opening, begin, decides, opening_from
 from pipeline.run.environment import machine, packages
-from pipeline.run.fold import FoldPlan, LocalFold
+from pipeline.run.fold import BEGAN_WITH, FoldPlan, LocalFold
 from pipeline.run.halting import halted
 from pipeline.run.intake import Intake
 from pipeline.run.missing import Since, missing_in
@@ -137,6 +137,7 @@ def begun(store: Store, recording: Recording, code: Code, fold: LocalFold) -> It
     left = _left(store, recording, now_ns) if opening is None else None
     missing = _missing(store, unfinished, recording) if unfinished else ()
     settings = recording.settings | ({"continues": opening.setting} if opening else {})
+    settings |= {"begins_with": left.session} if left is not None else {}
     manifest = _created(store, recording, code, settings, now_ns)
     if recording.account:
         begin_on(store, recording.account, manifest.id, now_ns=now_ns)
@@ -305,5 +306,5 @@ def _last_ns(log: LogReader) -> int:
 
 def _is_same(manifest: Manifest, recording: Recording, code: Code) -> bool:
     """Whether settings and code are those it began with."""
-    old = {name: value for name, value in manifest.settings.items() if name != "continues"}
+    old = {name: value for name, value in manifest.settings.items() if name not in BEGAN_WITH}
     return old == recording.settings and manifest.code == code.hashes

@@ -10,7 +10,7 @@ What the two say to each other is in `run.wire`, after one line of JSON with the
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -70,9 +70,14 @@ class FoldPlan(msgspec.Struct, frozen=True):
     begins_anew: bool = False
 
 
-def anew(plan: FoldPlan) -> FoldPlan:
-    """The same over a session of others: a replay, a backtest."""
-    return msgspec.structs.replace(plan, begins_anew=True)
+BEGAN_WITH: Final = ("continues", "begins_with")
+"""Settings of a session that began with the state of another one: that it goes on from, or that traded on its account before."""
+
+
+def anew(plan: FoldPlan, settings: Mapping[str, object]) -> FoldPlan:
+    """The same over a session of others with these settings, by a replay or a backtest."""
+    begins_anew = any(name in settings for name in BEGAN_WITH)
+    return msgspec.structs.replace(plan, begins_anew=True) if begins_anew else plan
 
 
 def columns_of(plan: FoldPlan) -> tuple[str, ...]:

@@ -37,7 +37,7 @@ Name = tuple[str, str]
 
 _READ: Final = (Kind.RAW, Kind.TIMER, Kind.INSTRUMENT, Kind.REFERENCE, Kind.NOTE, Kind.REQUEST)
 
-_OF_DECISIONS: Final = ("plan", "account", "continues")
+_OF_DECISIONS: Final = ("plan", "account", "continues", "begins_with")
 """Settings of what decided over the old one: over the new one nothing decides, and nothing is traded."""
 
 _DEFINED_AT_ONCE: Final = 2_048

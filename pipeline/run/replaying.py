@@ -92,10 +92,10 @@ def replay(
     `until_ns` stops behind the last input whose session time is not later. Raises NotFoundError, CorruptError,
     StrategyError.
     """
-    plan = anew(plan)
     parent = store.find_one(session)
     if parent.what != "session":
         raise NotFoundError(f"{parent.id} is a run: replay its session {', '.join(parent.parents)}")
+    plan = anew(plan, parent.settings)
     log = LogReader(store.folder(parent.id))
     to_seq = log.last_seq if until_ns is None else seq_at(log, until_ns)
     if until_ns is not None and to_seq == 0:

@@ -77,15 +77,21 @@ class Standings:
         standing = self._standing.get(pair, OUT_OF_UNIVERSE)
         has_heard = standing == IN_UNIVERSE or (standing == WAITING and now_ns >= self._until_ns[pair])
         if standing != LEAVING:
-            self._standing[pair] = LEAVING if has_heard and self._keeps[pair[0]] else OUT_OF_UNIVERSE
+            # Who waits may hold something from before it waited.
+            is_busy = has_heard or (standing == WAITING and pair in self._busy())
+            self._standing[pair] = LEAVING if is_busy and self._keeps[pair[0]] else OUT_OF_UNIVERSE
         return has_heard and not self._keeps[pair[0]]
 
     def let_go(self) -> list[Pair]:
         """Those who stayed only until they were flat, and are: they leave."""
-        busy = self._held | set(self._open.values())
+        busy = self._busy()
         gone = [pair for pair, standing in self._standing.items() if standing == LEAVING and pair not in busy]
         self._standing |= dict.fromkeys(gone, OUT_OF_UNIVERSE)
         return gone
+
+    def _busy(self) -> set[Pair]:
+        """Those who hold something, or have an order open."""
+        return self._held | set(self._open.values())
 
     def warmed(self, instrument_id: int) -> None:
         """Whoever waited for the history of an instrument hears it."""

@@ -17,7 +17,7 @@ import msgspec
 from pipeline.core.params import Param
 from pipeline.core.strategy import Strategy
 from pipeline.errors import ConfigError
-from pipeline.run.fold import FoldPlan, StrategyPlan, anew
+from pipeline.run.fold import FoldPlan, StrategyPlan
 from pipeline.run.loading import load_strategy
 from pipeline.run.strategies import BARS, bars_of, is_for, plan_of, takes_bars
 
@@ -94,7 +94,7 @@ def _plans(base: FoldPlan, axes: Mapping[str, Sequence[Value]]) -> Iterator[Fold
     for values in itertools.product(*axes.values()):
         chosen = dict(zip(axes, values, strict=True))
         swept = tuple(_swept(strategy, chosen) for strategy in base.strategies)
-        yield anew(FoldPlan(swept, base.settings, base.scanners))
+        yield FoldPlan(swept, base.settings, base.scanners)
 
 
 def _swept(strategy: StrategyPlan, chosen: Mapping[str, Value]) -> StrategyPlan:

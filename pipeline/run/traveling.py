@@ -85,7 +85,7 @@ def journey_over(store: Store, name: str, plan: FoldPlan, files: Sequence[Path])
     session = store.find_one(name)
     if session.what != "session":
         raise ConfigError(f"{session.id} is a run, with parameters of its own; its session is {session.parents[0]}")
-    plan = anew(plan)
+    plan = anew(plan, session.settings)
     known = trail.found(store.home, cache.key_of(session), msgspec.to_builtins(plan))
     todays = (about.code for _, about in known if is_todays(about.code, files))
     code = next(todays, None) or code_of(files).hashes

@@ -8,12 +8,13 @@ from test_universe import ADDED, DROPPED, FIRST, HELLO, KEPT, on_start, settings
 from two_speeds import Day, Derived, packed, stream
 
 from pipeline.block import between
-from pipeline.codes import FeedAction, Kind, Origin, SessionAction
-from pipeline.core.context import IN_UNIVERSE, WAITING
+from pipeline.codes import FeedAction, IntentAction, Kind, Origin, SessionAction
+from pipeline.core.carrying import carried
+from pipeline.core.context import IN_UNIVERSE, LEAVING, OUT_OF_UNIVERSE, WAITING
 from pipeline.core.engine import Engine, Plan
 from pipeline.core.settings import EngineSettings
 from pipeline.core.verbs import say
-from pipeline.core.world import index_of
+from pipeline.core.world import index_of, position_of
 from pipeline.kernel.engine import CompiledEngine
 from pipeline.units import ABSENT, DAY_NS, NANO
 
@@ -146,3 +147,97 @@ def test_who_is_introduced_waits_and_who_comes_back_waits_again():
         for row in derived.by_kind[Kind.INTENT]
         if row["strategy_id"] == 1 and 421 < row["seq"] < 640 and row["instrument_id"] == 1 and row["action"] == 0
     ]
+
+
+NAMES, INSTRUMENTS = range(1, 5), (1, 2, 3)
+KEEPER = 2
+
+
+def inherited_day(seed):
+    """What a session without memory goes on with: positions and orders of another one, then the rest of its day; and the first of that."""
+    whole, cut = warmed_day(seed, count=700).rows, 300
+    before, day, told = Engine(behind(0), waiting(0, 0)), Day(()), Day(())
+    day.rows = whole[:cut]
+    for batch in day.batches():
+        before.reduce(batch)
+    told.rows = []
+    told.add(Kind.SESSION, 0, 0, action=SessionAction.WARMING)
+    for key, text in carried(before.snapshot(), behind(0)):
+        if key.partition("/")[0] in ("account", "instrument", "position", "order"):
+            told.add(Kind.SESSION, 0, 0, action=SessionAction.STATE, key=key, text=text)
+    first = len(told.rows)
+    for _, row in told.rows:
+        row["ts_recv_ns"] = before.world.clock.now_ns
+    definitions = [(kind, row) for kind, row in day.rows if kind is Kind.INSTRUMENT]
+    told.rows += [(kind, {**row, "ts_recv_ns": before.world.clock.now_ns}) for kind, row in definitions]
+    told.rows = [(kind, {**row, "seq": seq}) for seq, (kind, row) in enumerate([*told.rows, *whole[cut:]], 1)]
+    return told, first
+
+
+def busy(engine):
+    """Where each strategy stands that holds something in an instrument, or has an order open in it."""
+    world, found = engine.world, {}
+    for pair in ((name, id_) for name in NAMES for id_ in INSTRUMENTS):
+        position = position_of(world, *pair)
+        if position.quantity_steps or position.open_orders:
+            found[pair] = world.cells[index_of(world, *pair)].standing, position.quantity_steps, position.open_orders
+    return found
+
+
+def cut_short(engine_class, seed, look=lambda engine, made: None):
+    """A day on which scanners pick and drop at random; `look` sees the engine behind each change, and what came of it."""
+    rng, (day, first) = random.Random(seed), inherited_day(seed)
+    engine, derived = engine_class(behind(1), waiting(1, rng.choice((WAIT_NS, DAY_NS)))), Derived()
+    changes = {
+        seq: [(rng.choice(INSTRUMENTS), rng.choice((ADDED, DROPPED)), rng.choice((1, 2)))]
+        for seq in sorted(rng.sample(range(first + 5, first + 305), 100))
+    }
+    start, (batch, *others) = 1, day.batches()
+    assert not others
+    for seq, changed in changes.items():
+        derived.take(engine.reduce(between(batch, start, seq + 1)))
+        look(engine, None)
+        made = engine.decide(universe_rows(seq, *changed))
+        derived.take(made)
+        look(engine, made)
+        start = seq + 1
+    derived.take(engine.reduce(between(batch, start, len(day.rows) + 1)))
+    return engine, derived
+
+
+def test_whoever_is_dropped_while_it_waits_or_hears_leaves_nothing_behind_unasked():
+    """Nobody is out of what it holds, or has an order open in, unless the engine wished it closed when it left."""
+    stood, dropped_waiting = {}, []
+
+    def look(engine, made):
+        if made is None:
+            stood.clear()
+            stood.update(busy(engine))
+            return
+        intents = [row for block in made if block.kind is Kind.INTENT for row in block.rows()]
+        wished = {(row["strategy_id"], row["instrument_id"], row["action"]) for row in intents}
+        for (name, id_), (standing, held, orders) in stood.items():
+            now = engine.world.cells[index_of(engine.world, name, id_)].standing
+            if standing == WAITING and now != WAITING:
+                dropped_waiting.append((name, now, bool(held), bool(orders)))
+            if now == OUT_OF_UNIVERSE and standing != OUT_OF_UNIVERSE:
+                assert not held or (name, id_, int(IntentAction.FLATTEN)) in wished
+                assert not orders or (name, id_, int(IntentAction.CANCEL)) in wished
+                assert name != KEEPER, "it stays until it is flat"
+
+    for seed in range(8):
+        cut_short(Engine, seed, look)
+    assert all((standing == LEAVING) == (name == KEEPER) for name, standing, *_ in dropped_waiting)
+    assert {name == KEEPER for name, *_ in dropped_waiting} == {False, True}
+    assert {what for *_, held, orders in dropped_waiting for what in (held * "held", orders * "ordered")} >= {
+        "held",
+        "ordered",
+    }
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_becomes_of_who_is_dropped_while_it_waits_is_the_same_at_both_speeds(seed):
+    engine, derived = cut_short(Engine, seed)
+    other, rows = cut_short(CompiledEngine, seed)
+    assert packed(rows) == packed(derived)
+    assert (other.state_hash(), other.decisions_hash()) == (engine.state_hash(), engine.decisions_hash())

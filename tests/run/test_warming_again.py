@@ -5,6 +5,7 @@ The engine, a scanner and the warming run as in a session that is recorded, seco
 
 import dataclasses
 import itertools
+import json
 import random
 
 import pytest
@@ -178,6 +179,11 @@ class Session:
         return [(round(row["a"]), Origin(int(row["b"]))) for row in rows]
 
 
+def held(session):
+    """Steps of SYMBOL that the first strategy holds."""
+    return json.loads(dict(session.fold.carried())["position/first/1"])["quantity_steps"]
+
+
 def seconds(heard):
     return [second for second, _ in heard]
 
@@ -272,6 +278,43 @@ def test_who_holds_something_from_the_session_before_never_left(tmp_path):
     after.run(90, first=26)
     assert seconds(before.heard()) + seconds(after.heard()) == list(range(1, 80))
     assert after.warmed == []
+
+
+def test_who_is_dropped_while_it_waits_is_flattened_of_what_it_held_before(tmp_path):
+    """Another parameter: what it holds is taken over and what it knew is not. It is picked at 60, and dropped before it is answered."""
+    before = Session(tmp_path, [[(10, 30)]], ["buys=15"], keeps=False)
+    before.run(25)
+    stays = [[(60, 63), (120, 140)]]
+    after = Session(tmp_path, stays, ["buys=200"], keeps=False, before=before, answers_after_s=5)
+    after.run(62, first=26)
+    assert held(after) == 1
+    after.run(100, first=63)
+    assert held(after) == 0
+    assert after.warmed == []
+    after.run(150, first=101)
+    heard = seconds(after.heard())
+    assert is_rising(heard)
+    assert set(heard) >= {*range(26, 60), *range(61, 140)}, (
+        "it was introduced at 60, and given at 120 what there was since"
+    )
+    assert after.warmed == [SYMBOL]
+
+
+def test_who_is_dropped_while_it_waits_stays_in_what_it_held_before_where_it_keeps_that(tmp_path):
+    before = Session(tmp_path, [[(10, 30)]], ["buys=15"])
+    before.run(25)
+    after = Session(tmp_path, [[(60, 63), (120, 140)]], ["sells=70"], before=before, answers_after_s=5)
+    after.run(69, first=26)
+    assert held(after) == 1
+    after.run(150, first=70)
+    assert held(after) == 0
+    heard = after.heard()
+    assert is_rising(seconds(heard))
+    live = [second for second, origin in heard if origin == Origin.INPUT]
+    assert set(range(64, 70)) <= set(live), "it hears what happens while it stays"
+    assert 80 not in live, "and left when it was flat"
+    assert set(range(80, 140)) <= set(seconds(heard)), "what it missed it is given when it comes back"
+    assert after.warmed == [SYMBOL]
 
 
 @pytest.mark.parametrize("keeps", [False, True])
