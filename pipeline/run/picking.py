@@ -17,10 +17,11 @@ from pipeline.names import did_you_mean, listed
 from pipeline.normalize.picks import PICKED
 from pipeline.normalize.reference import new_york_ns
 from pipeline.run.referencing import ImportedFacts, append, read_facts
-from pipeline.scanner.clocks import trading_day
+from pipeline.run.trading_days import special_days
+from pipeline.scanner.clocks import TradingDay, trading_day
 from pipeline.scanner.reading import tables_of
 from pipeline.scanner_codes import UniverseAction
-from pipeline.units import DAY_NS, HOUR_NS
+from pipeline.units import DAY_NS, HOUR_NS, MINUTE_NS
 
 Days = dict[date, list[str]]
 """Symbols by day, both in the order in which they come: days from the first on, symbols by the moment they were picked."""
@@ -29,18 +30,24 @@ _EPOCH: Final = date(1970, 1, 1)
 _EITHER_SIDE_NS: Final = 2 * DAY_NS
 """A day of any clock lies within so much of that day of UTC."""
 
+_EMPTIED_WITHIN_NS: Final = MINUTE_NS
+"""A list whose day is over is emptied at the first look or input of the next; so little of that day makes none of its picks."""
+
 
 class Pick(NamedTuple):
-    """A symbol that came into a list on a day, and stayed from a moment until another, exclusive; UTC nanoseconds."""
+    """A symbol that was in a list on a day, from a moment until another, exclusive; UTC nanoseconds."""
 
     day: date
     from_ns: int
+    """When it came in; the beginning of the day where it came in on one before."""
     rank: int
     """What was written first comes first within a moment."""
     symbol: str
     until_ns: int
-    """When it was dropped; the end of the trading day in which the list ends that never dropped it."""
-    day_ends_ns: int
+    """When it was dropped; at most the end of the day, also where the list went on or never dropped it.
+
+    No later than `from_ns` for one that came in when its list was over.
+    """
 
 
 class _Row(NamedTuple):
@@ -48,6 +55,15 @@ class _Row(NamedTuple):
 
     symbol: str
     calendar: int
+
+
+class _In(NamedTuple):
+    """How a symbol was in a list: until when, and the last moment of which that was seen and not concluded."""
+
+    from_ns: int
+    rank: int
+    until_ns: int
+    seen_ns: int
 
 
 def import_picks(store: Store, path: Path, *, list_name: str, mapping: str = "", now_ns: int) -> ImportedFacts:
@@ -64,6 +80,7 @@ def import_picks(store: Store, path: Path, *, list_name: str, mapping: str = "",
 def picks(store: Store, from_day: date, to_day: date, *, names: Collection[str] = ()) -> dict[date, list[Pick]]:
     """What was picked on each day from the first to the last, both included, by the moment; days without a pick are left out.
 
+    What stays in a list over the end of a day is a pick of the next one too, from its beginning on.
     Picked is what people's lists name, and what scanners added to the universe of sessions, while they were recorded (one
     that is open counts as far as it came) or in a scan that was kept. With `names` only lists and scanners of these names
     count. Raises ConfigError for a name that nothing has, with the nearest that something has.
@@ -117,10 +134,7 @@ def _listed(store: Store) -> Iterator[tuple[str, Pick]]:
     for rank, fact in enumerate(fact for fact in facts if fact.field == PICKED):
         day = date.fromisoformat(fact.text)
         whole = trading_day(Calendar.SHARES, new_york_ns(day) + 12 * HOUR_NS)
-        yield (
-            fact.provider,
-            Pick(day, max(fact.known_at_ns, whole.starts_ns), rank, fact.symbol, whole.ends_ns, whole.ends_ns),
-        )
+        yield fact.provider, Pick(day, max(fact.known_at_ns, whole.starts_ns), rank, fact.symbol, whole.ends_ns)
 
 
 def _scans(store: Store) -> Iterator[tuple[Manifest, list[str]]]:
@@ -162,15 +176,29 @@ def _stays(store: Store, manifest: Manifest) -> Iterator[tuple[int, Pick]]:
             if row["action"] == UniverseAction.ADDED:
                 begun.setdefault(key, (now_ns, row["rank"]))
             elif key in begun:
-                yield key[0], _pick(known[key[1]], *begun.pop(key), now_ns)
+                stay = _In(*begun.pop(key), now_ns, now_ns - _EMPTIED_WITHIN_NS)
+                for pick in _by_day(known[key[1]], stay):
+                    yield key[0], pick
     for (number, id_), (from_ns, rank) in begun.items():
         last_ns = max(from_ns, manifest.last_ts_ns)
-        yield number, _pick(known[id_], from_ns, rank, trading_day(known[id_].calendar, last_ns).ends_ns)
+        until_ns = trading_day(known[id_].calendar, last_ns).ends_ns
+        for pick in _by_day(known[id_], _In(from_ns, rank, until_ns, last_ns)):
+            yield number, pick
 
 
-def _pick(of: _Row, from_ns: int, rank: int, until_ns: int) -> Pick:
-    whole = trading_day(of.calendar, from_ns)
-    return Pick(_EPOCH + timedelta(days=whole.number), from_ns, rank, of.symbol, until_ns, whole.ends_ns)
+def _by_day(of: _Row, stay: _In) -> Iterator[Pick]:
+    """A pick for the day on which it came in, and for each later one of whose trading hours it was seen in the list."""
+    whole = trading_day(of.calendar, stay.from_ns, special_days())
+    yield _pick(of, stay, whole)
+    while whole.ends_ns < stay.until_ns:
+        whole = trading_day(of.calendar, whole.ends_ns, special_days())
+        if not whole.is_closed and whole.premarket_ns < stay.seen_ns:
+            yield _pick(of, stay, whole)
+
+
+def _pick(of: _Row, stay: _In, whole: TradingDay) -> Pick:
+    from_ns, until_ns = max(stay.from_ns, whole.starts_ns), min(stay.until_ns, whole.ends_ns)
+    return Pick(_EPOCH + timedelta(days=whole.number), from_ns, stay.rank, of.symbol, until_ns)
 
 
 def _row(row: Mapping[str, Any]) -> _Row:

@@ -137,7 +137,7 @@ def _on(day: date, of_day: Sequence[Pick], there: _There, told: list[str]) -> It
             late.append(pick.symbol)
             continue
         taken: list[Manifest] = []
-        for session, symbols in there.at(pick.from_ns, min(pick.until_ns, pick.day_ends_ns)):
+        for session, symbols in there.at(pick.from_ns, pick.until_ns):
             if pick.symbol not in symbols:
                 continue
             if any(_overlap(session, other) for other in taken):
@@ -156,7 +156,7 @@ def _on(day: date, of_day: Sequence[Pick], there: _There, told: list[str]) -> It
             f"{day}: several sessions hold {_named(twice)}: the one made last is traded; name SESSIONS for others"
         )
     if late:
-        told.append(f"{day}: {_named(late)} picked when the day was over")
+        told.append(f"{day}: {_named(late)} picked when the day or the session was over")
     for session in sorted(sessions.values(), key=lambda each: (each.first_ts_ns, each.id)):
         lines = [line_of(stay) for stay in dict.fromkeys(stays[session.id])]
         yield Listed(session, day.isoformat(), ScannerPlan("picks", _TEXT, "\n".join(lines) + "\n"))
