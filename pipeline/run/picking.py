@@ -1,6 +1,6 @@
 """Picking: which symbols were picked when and until when, by a person's own lists or by a scanner."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -44,7 +44,7 @@ class Pick(NamedTuple):
     """What was written first comes first within a moment."""
     symbol: str
     until_ns: int
-    """When it was dropped; at most the end of the day, also where the list went on or never dropped it.
+    """When it was dropped; at most the end of the day, also where the list went on or never dropped it, and of its session's time where another one goes on from that.
 
     No later than `from_ns` for one that came in when its list was over.
     """
@@ -93,11 +93,12 @@ def picks(store: Store, from_day: date, to_day: date, *, names: Collection[str] 
         there[name] = None
         if from_day <= pick.day <= to_day and (not names or name in names):
             found.setdefault(pick.day, []).append(pick)
+    left = set(origins_of(store.sessions()).values())
     for manifest, scanners in _scans(store):
         there |= dict.fromkeys(scanners)
         wanted = {number for number, name in enumerate(scanners, 1) if name in names}
         if (wanted or not names) and _may_hold(known := counted(store, manifest), from_day, to_day):
-            for number, pick in _stays(store, known):
+            for number, pick in _stays(store, known, is_left=known.id in left):
                 if (number in wanted or not names) and from_day <= pick.day <= to_day:
                     found.setdefault(pick.day, []).append(pick)
     if strange := set(names) - there.keys():
@@ -126,6 +127,15 @@ def days_of(text: str) -> tuple[date, date]:
         return date.fromisoformat(first.strip()), date.fromisoformat((last or first).strip())
     except ValueError:
         raise ConfigError(f"{text[:40]!r}: write a day like 2026-11-20, or 2026-10-01..2026-11-20") from None
+
+
+def origins_of(sessions: Iterable[Manifest]) -> dict[str, str]:
+    """Of each session that goes on from another, that other one's id."""
+    return {
+        session.id: str(continues["session"])
+        for session in sessions
+        if isinstance(continues := session.settings.get("continues"), Mapping)
+    }
 
 
 def _listed(store: Store) -> Iterator[tuple[str, Pick]]:
@@ -162,8 +172,11 @@ def _may_hold(manifest: Manifest, from_day: date, to_day: date) -> bool:
     return manifest.first_ts_ns < end_ns + _EITHER_SIDE_NS and first_ns - _EITHER_SIDE_NS <= manifest.last_ts_ns
 
 
-def _stays(store: Store, manifest: Manifest) -> Iterator[tuple[int, Pick]]:
-    """What came into the universe of a session, or of a scan of one that was kept as a run, with the scanner's number."""
+def _stays(store: Store, manifest: Manifest, *, is_left: bool) -> Iterator[tuple[int, Pick]]:
+    """What came into the universe of a session, or of a scan of one that was kept as a run, with the scanner's number.
+
+    The lists of one that is left, for another session goes on from it, end where it does: the scanners of that one begin anew.
+    """
     known = {int(row["instrument_id"]): _row(row) for row in manifest.instruments}
     begun: dict[tuple[int, int], tuple[int, int]] = {}
     log = LogReader(store.folder(manifest.id), store.disk)
@@ -181,7 +194,7 @@ def _stays(store: Store, manifest: Manifest) -> Iterator[tuple[int, Pick]]:
                     yield key[0], pick
     for (number, id_), (from_ns, rank) in begun.items():
         last_ns = max(from_ns, manifest.last_ts_ns)
-        until_ns = trading_day(known[id_].calendar, last_ns).ends_ns
+        until_ns = last_ns if is_left else trading_day(known[id_].calendar, last_ns).ends_ns
         for pick in _by_day(known[id_], _In(from_ns, rank, until_ns, last_ns)):
             yield number, pick
 

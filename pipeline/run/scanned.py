@@ -16,7 +16,7 @@ from pipeline.log.manifest import Manifest
 from pipeline.log.reader import LogReader
 from pipeline.log.store import Store
 from pipeline.run.following import ScannerPlan
-from pipeline.run.picking import Pick, days_of, picks
+from pipeline.run.picking import Pick, days_of, origins_of, picks
 from pipeline.run.replaying import instruments_of
 from pipeline.run.trading_days import SHARES, trading_days
 from pipeline.scanner.definition import Stay
@@ -93,6 +93,7 @@ class _There:
         self._store = store
         self._told = told
         self._symbols: dict[str, frozenset[str]] = {}
+        self._origins = origins_of(store.sessions())
         newest = sorted(sessions, key=lambda each: (-each.created_ns, each.id))
         self._sessions = [found for each in newest if (found := self._counted(each)) is not None]
 
@@ -107,6 +108,21 @@ class _There:
                 if session.id not in self._symbols:
                     self._symbols[session.id] = self._read(session)
                 yield session, self._symbols[session.id]
+
+    def overlap(self, one: Manifest, other: Manifest) -> bool:
+        """Whether both tell of the same time. One that goes on from another begins where that ended, and tells of none of its time."""
+        if self._goes_on_from(one, other.id) or self._goes_on_from(other, one.id):
+            return False
+        return one.first_ts_ns < other.last_ts_ns and other.first_ts_ns < one.last_ts_ns
+
+    def _goes_on_from(self, session: Manifest, id_: str) -> bool:
+        """Whether it does, or one that it goes on from does."""
+        seen: set[str] = set()
+        at = self._origins.get(session.id)
+        while at is not None and at != id_ and at not in seen:
+            seen.add(at)
+            at = self._origins.get(at)
+        return at == id_
 
     def _counted(self, session: Manifest) -> Manifest | None:
         """What is known of an open one is read from its journal."""
@@ -140,7 +156,7 @@ def _on(day: date, of_day: Sequence[Pick], there: _There, told: list[str]) -> It
         for session, symbols in there.at(pick.from_ns, pick.until_ns):
             if pick.symbol not in symbols:
                 continue
-            if any(_overlap(session, other) for other in taken):
+            if any(there.overlap(session, other) for other in taken):
                 twice.append(pick.symbol)
                 continue
             taken.append(session)
@@ -160,10 +176,6 @@ def _on(day: date, of_day: Sequence[Pick], there: _There, told: list[str]) -> It
     for session in sorted(sessions.values(), key=lambda each: (each.first_ts_ns, each.id)):
         lines = [line_of(stay) for stay in dict.fromkeys(stays[session.id])]
         yield Listed(session, day.isoformat(), ScannerPlan("picks", _TEXT, "\n".join(lines) + "\n"))
-
-
-def _overlap(one: Manifest, other: Manifest) -> bool:
-    return one.first_ts_ns <= other.last_ts_ns and other.first_ts_ns <= one.last_ts_ns
 
 
 def _named(symbols: Iterable[str]) -> str:

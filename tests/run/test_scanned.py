@@ -1,11 +1,12 @@
 """Backtests over what was picked on past days: from a pick's moment until it leaves and never before, each day once."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import msgspec
 import pytest
 from click.testing import CliRunner
 
+from pipeline.block import cut
 from pipeline.cli import main
 from pipeline.codes import Kind
 from pipeline.errors import ConfigError
@@ -17,7 +18,7 @@ from pipeline.run.backtesting import Overnight, backtest
 from pipeline.run.fold import Speed
 from pipeline.run.generating import record_generated
 from pipeline.run.importing import import_files
-from pipeline.run.picking import import_picks, picked
+from pipeline.run.picking import import_picks, picked, picks
 from pipeline.run.recording import Recorder
 from pipeline.run.replaying import replay
 from pipeline.run.scanned import listed_days
@@ -32,6 +33,8 @@ from warehouse import connect
 FILES = [strategy_file("ema_cross")]
 PARAMS = ["fast=5", "slow=20", "notional=1000"]
 RANGE = "2026-11-03..2026-11-06"
+ROWS_KEPT = 6_000
+NOVEMBER_4TH = (date(2026, 11, 4), date(2026, 11, 4))
 SCANNER = """
 name = "busy"
 show = ["last"]
@@ -270,15 +273,15 @@ def test_many_days_without_a_pick_are_told_in_few_lines(store, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("picks", "told"),
+    ("picked_then", "told"),
     [
         ("", "nothing was picked then; `tape import FILE --as candidates`"),
         ("2026-11-04,NONE,\n", "1 symbols were picked on 1 days, .*`tape fetch --from-scan 2026-11-03..2026-11-06"),
     ],
 )
-def test_a_range_with_nothing_says_what_to_do(store, tmp_path, picks, told):
-    if picks:
-        lists(store, tmp_path, picks)
+def test_a_range_with_nothing_says_what_to_do(store, tmp_path, picked_then, told):
+    if picked_then:
+        lists(store, tmp_path, picked_then)
     with pytest.raises(ConfigError, match=told):
         run(store)
 
@@ -361,7 +364,7 @@ def interrupted(store, busy):
     take = Recorder.take
 
     def failing(recorder, batch):
-        take(recorder, batch)
+        take(recorder, cut(batch, 0, ROWS_KEPT))
         recorder.flush()
         raise RuntimeError("power is gone")
 
@@ -381,6 +384,38 @@ def test_picks_of_a_session_that_never_ended_are_traded_elsewhere_and_it_is_told
     assert told in chosen.told
     with pytest.raises(ConfigError, match=f"buys what is missing; {manifest.id} would, `tape sessions seal` it"):
         listed_days(store, RANGE, [manifest], names=["busy"])
+
+
+def test_a_session_and_those_that_go_on_from_it_are_traded_each_for_its_own_time(tmp_path, busy):
+    """Before the cut in the first, from there on in the second, though that begins at the very moment at which the first ended."""
+    store = Store(tmp_path / "store")
+    old = interrupted(store, busy)
+    plan = plan_of(FILES, PARAMS, [])
+    new = record_generated(store, Day(seed=3, quotes=1_500), plan, FILES, created_ns=6, continues=old.id)
+    newest = record_generated(store, Day(seed=3, quotes=1_500), plan, FILES, created_ns=7, continues=new.id)
+    old = store.manifest(old.id)
+    assert old.last_ts_ns == new.first_ts_ns < new.last_ts_ns
+    assert min(session.kinds["quote"] for session in (old, new)) > 1_000
+    name, *_ = symbols_of(store)
+    lists(store, tmp_path, f"2026-11-04,{name},03:05\n")
+    found = listed_days(store, "2026-11-04", [old, new], names=["mine"])
+    assert [each.session.id for each in found.days] == [old.id, new.id]
+    late = msgspec.structs.replace(newest, first_ts_ns=old.first_ts_ns, kinds=new.kinds)
+    for sessions in ([old, late], [new, late], [old, new, late]):  # whatever its inputs' times are
+        chosen = listed_days(store, "2026-11-04", sessions, names=["mine"])
+        assert (len(chosen.days), chosen.told) == (len(sessions), [])
+
+
+def test_what_a_session_left_in_its_list_ends_with_it_where_another_goes_on(store, busy):
+    old = interrupted(store, busy)
+    (before,) = picks(store, *NOVEMBER_4TH, names=["busy"]).values()
+    record_generated(
+        store, Day(seed=3, quotes=1_500), plan_of(FILES, PARAMS, []), FILES, created_ns=6, continues=old.id
+    )
+    end_ns = store.manifest(old.id).last_ts_ns
+    (after,) = picks(store, *NOVEMBER_4TH, names=["busy"]).values()
+    assert max(pick.until_ns for pick in before) > end_ns  # as long as none went on, to the end of the day
+    assert after == [pick._replace(until_ns=min(pick.until_ns, end_ns)) for pick in before]
 
 
 def test_a_session_that_holds_nothing_to_trade_by_is_left_out(store, tmp_path):
