@@ -16,6 +16,7 @@ from typing import Final
 
 from pipeline.codes import OrderFlag, OrderReason, OrderState, OrderType
 from pipeline.core.desk import launch, launch_again, make_room, protect_fill, request_cancel, room_steps
+from pipeline.core.filling import cancel_others
 from pipeline.core.instrument import InstrumentRow, far_side_nano
 from pipeline.core.ledger import fold_fill, fold_order, reduce_order
 from pipeline.core.market import BrokerFill, BrokerOrder
@@ -80,7 +81,7 @@ def hear_fill(world: World, word: BrokerFill) -> None:
     if order.parent_order_id != 0:
         _shrink_kept(world, order, word.quantity_steps, cause)
     elif order.flags & _ONE_CANCELS_OTHER != 0:
-        _cancel_others(world, order, cause)
+        cancel_others(world, order, cause)
     _drop_needless(world, order, held, cause)
     release(world, order.strategy_id, order.instrument_id, cause)
 
@@ -165,19 +166,6 @@ def _shrink_kept(world: World, filled: OrderRow, steps: int, cause: Place) -> No
             reduce_order(world, leg, taken, cause)
             left -= taken
         place = place_after(world, place, leg_id)
-
-
-def _cancel_others(world: World, filled: OrderRow, cause: Place) -> None:
-    """Send cancels after the other orders of its tag."""
-    place = 1
-    while place <= world.counts.open_orders:
-        other = order_at(world, place)
-        other_id = other.order_id
-        is_other = other.flags & _ONE_CANCELS_OTHER != 0 and other.parent_order_id == 0 and other.tag == filled.tag
-        is_near = other.strategy_id == filled.strategy_id and other.instrument_id == filled.instrument_id
-        if is_other and is_near and other.order_id != filled.order_id and other.state != OrderState.CANCEL_PENDING:
-            request_cancel(world, other, cause, OrderReason.ONE_CANCELS_OTHER)
-        place = place_after(world, place, other_id)
 
 
 def _drop_needless(world: World, filled: OrderRow, held: int, cause: Place) -> None:

@@ -48,7 +48,7 @@ def fill(world: World, order: OrderRow, price_nano: int, steps: int, liquidity: 
     if order.parent_order_id != 0:
         _reduce_legs(world, order.parent_order_id, order.order_id, steps, cause)
     elif order.flags & _ONE_CANCELS_OTHER != 0:
-        _cancel_others(world, order, cause)
+        cancel_others(world, order, cause)
     _drop_needless(world, order, held, cause)
 
 
@@ -63,14 +63,17 @@ def _reduce_legs(world: World, entry_id: int, spared_id: int, steps: int, cause:
         place = place_after(world, place, leg_id)
 
 
-def _cancel_others(world: World, filled: OrderRow, cause: Place) -> None:
+def cancel_others(world: World, filled: OrderRow, cause: Place) -> None:
     """Send cancels after the other orders of its tag: no venue ties them together, so they take as long as any cancel."""
-    for place in range(1, world.counts.open_orders + 1):
+    place = 1
+    while place <= world.counts.open_orders:
         other = order_at(world, place)
+        other_id = other.order_id
         is_other = other.flags & _ONE_CANCELS_OTHER != 0 and other.parent_order_id == 0 and other.tag == filled.tag
         is_near = other.strategy_id == filled.strategy_id and other.instrument_id == filled.instrument_id
-        if is_other and is_near and other.order_id != filled.order_id and other.state != OrderState.CANCEL_PENDING:
+        if is_other and is_near and other_id != filled.order_id and other.state != OrderState.CANCEL_PENDING:
             request_cancel(world, other, cause, OrderReason.ONE_CANCELS_OTHER)
+        place = place_after(world, place, other_id)
 
 
 def _drop_needless(world: World, filled: OrderRow, held: int, cause: Place) -> None:

@@ -54,10 +54,15 @@ def change_order(world: World, order: OrderRow, after: int, cause: Place, reason
     else:
         order.cause_seq = place.seq
         order.cause_ord = place.ord
+    _entered(world, order, reason, place)
+    return place
+
+
+def _entered(world: World, order: OrderRow, reason: int, place: Place) -> None:
+    """An order is in another state: a final one takes it off the list, and its strategy is told."""
     if is_final(order) and order.is_open:
         _delist(world, order)
     _tell_order(world, order, reason, place)
-    return place
 
 
 def reduce_order(world: World, order: OrderRow, steps: int, cause: Place) -> None:
@@ -79,13 +84,22 @@ def cause_of(order: OrderRow) -> Place:
 
 def fill_order(world: World, order: OrderRow, price_nano: int, steps: int, liquidity: int) -> Place:
     """Execute a part of an order: fill, order, position and money, each written, in this order."""
-    instrument = world.instruments[order.instrument_id]
-    position = position_of(world, order.strategy_id, order.instrument_id)
     fee_nano = nano_of(fee_of(world, order, price_nano, steps, liquidity))
     count_commission(world, order, price_nano, steps, liquidity)
     world.account.fill_id_last += 1
     start_day(world.account, world.clock.now_ns)
+    instrument = world.instruments[order.instrument_id]
     place = _write_fill(world, order, instrument, price_nano, steps, fee_nano, liquidity)
+    position = _book(world, order, price_nano, steps, fee_nano, place)
+    change_order(world, order, _state_after_fill(order), place)
+    _write_position(world, order.instrument_id, position, place)
+    return place
+
+
+def _book(world: World, order: OrderRow, price_nano: int, steps: int, fee_nano: int, place: Place) -> PositionRow:
+    """Position and money move by an execution whose row is at `place`, and its strategy is told; gives the position."""
+    instrument = world.instruments[order.instrument_id]
+    position = position_of(world, order.strategy_id, order.instrument_id)
     did_hold = holds(position)
     keep_view(world, position)
     cash = world.account.cash
@@ -95,9 +109,7 @@ def fill_order(world: World, order: OrderRow, price_nano: int, steps: int, liqui
     if not reduces_only(order):
         expect(position, order.side, -steps)
     _tell_fill(world, order, instrument, position, price_nano, steps, fee_nano, place, cash)
-    change_order(world, order, _state_after_fill(order), place)
-    _write_position(world, order.instrument_id, position, place)
-    return place
+    return position
 
 
 def fold_order(world: World, order: OrderRow, after: int, reason: int) -> None:
@@ -106,25 +118,15 @@ def fold_order(world: World, order: OrderRow, after: int, reason: int) -> None:
     move(order, after)
     order.cause_seq = place.seq
     order.cause_ord = place.ord
-    if is_final(order) and order.is_open:
-        _delist(world, order)
-    _tell_order(world, order, reason, place)
+    _entered(world, order, reason, place)
 
 
 def fold_fill(world: World, order: OrderRow, price_nano: int, steps: int, fee_nano: int) -> None:
     """A broker says that a part of an order was executed: position and money move; the state of the order it says besides."""
-    instrument = world.instruments[order.instrument_id]
-    position, place = position_of(world, order.strategy_id, order.instrument_id), input_place(world)
+    place = input_place(world)
     world.account.fill_id_last += 1
     start_day(world.account, world.clock.now_ns)
-    did_hold = holds(position)
-    cash = world.account.cash
-    apply_fill(position, world.account, instrument, order.side, price_nano, steps, fee_nano, world.clock.now_ns)
-    count_place(world, position, did_hold)
-    order.filled_steps += steps
-    if not reduces_only(order):
-        expect(position, order.side, -steps)
-    _tell_fill(world, order, instrument, position, price_nano, steps, fee_nano, place, cash)
+    position = _book(world, order, price_nano, steps, fee_nano, place)
     _write_position(world, order.instrument_id, position, place)
 
 
