@@ -7,6 +7,7 @@ Any error of a write or a sync poisons the journal for good. What is on the disk
 a new `resume`: a sync that fails once and is tried again says yes to bytes that the kernel has forgotten.
 """
 
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -348,3 +349,13 @@ def _lock_of(disk: Disk, folder: Path) -> Iterator[Held]:
     except BaseException:
         held.release()
         raise
+
+
+def small_journal(folder: Path, disk: Disk) -> Journal:
+    """The journal of a small log of the store's own (notes, reference data, an account): it goes on, or begins.
+
+    Raises LockedError when somebody else is writing there, CorruptError.
+    """
+    if folder.is_dir() and any(folder.glob("*.seg")):
+        return Journal.resume(folder, disk=disk)[0]
+    return Journal.create(folder, log_id=secrets.token_bytes(LOG_ID_BYTES), disk=disk)

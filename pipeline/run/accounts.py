@@ -11,7 +11,6 @@ halted the store says (`run.halting`).
 """
 
 import json
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
@@ -24,7 +23,7 @@ from pipeline.core.carrying import text_of
 from pipeline.core.world import ACCOUNT
 from pipeline.errors import ConfigError, LockedError, NotFoundError
 from pipeline.log.frames import FrameKind
-from pipeline.log.journal import Journal
+from pipeline.log.journal import small_journal
 from pipeline.log.manifest import Manifest
 from pipeline.log.reader import LogReader
 from pipeline.log.store import Store
@@ -173,7 +172,7 @@ def begin_on(store: Store, account: str, session: str, *, now_ns: int) -> None:
     Raises LockedError when somebody else is writing there.
     """
     row = {"action": int(SessionAction.RESUMED), "key": session, "ts_event_ns": now_ns, "ts_recv_ns": now_ns}
-    with _journal(store, account) as journal:
+    with small_journal(store.account_folder(account), store.disk) as journal:
         journal.append(FrameKind.INPUTS, [Block.from_rows(Kind.SESSION, [{**row, "seq": journal.written.seq + 1}])])
 
 
@@ -301,7 +300,7 @@ def _append(
     why: str,
 ) -> None:
     held = {int(key.partition("/")[2]) for key, _ in rows if key.startswith("instrument/")}
-    with _journal(store, account) as journal:
+    with small_journal(store.account_folder(account), store.disk) as journal:
         first = journal.written.seq + 1
         times = {"ts_event_ns": now_ns, "ts_recv_ns": now_ns}
         defined = [row for row in instruments if row["instrument_id"] in held]
@@ -324,13 +323,6 @@ def _append(
                 placed.append(Block.from_rows(kind, numbered))
                 first += len(each)
         journal.append(FrameKind.INPUTS, placed)
-
-
-def _journal(store: Store, account: str) -> Journal:
-    folder = store.account_folder(account)
-    if folder.is_dir() and any(folder.glob("*.seg")):
-        return Journal.resume(folder, disk=store.disk)[0]
-    return Journal.create(folder, log_id=secrets.token_bytes(16), disk=store.disk)
 
 
 def _statements(account: str, rows: Carried, text: str) -> Iterator[Mapping[str, Any]]:

@@ -1,12 +1,10 @@
 """Notes: remarks of a person, in the session while it is recorded, else in the store's own small log."""
 
-import secrets
-
 from pipeline.block import Block
 from pipeline.codes import Kind
 from pipeline.errors import NotFoundError, VenueError
 from pipeline.log.frames import FrameKind
-from pipeline.log.journal import Journal
+from pipeline.log.journal import small_journal
 from pipeline.log.store import Store
 from pipeline.run.control import Request, ask
 from pipeline.run.telling import LAST, recorded_last
@@ -28,13 +26,7 @@ def remark(store: Store, name: str, text: str, *, tag: str, now_ns: int) -> str:
             if not answer.ok:
                 raise VenueError(f"{manifest.id}: {answer.error}")
             return f"{manifest.id}: input {answer.seq}"
-    folder = store.notes_folder
-    journal = (
-        Journal.resume(folder)[0]
-        if any(folder.glob("*.seg"))
-        else Journal.create(folder, log_id=secrets.token_bytes(16))
-    )
-    with journal:
+    with small_journal(store.notes_folder, store.disk) as journal:
         seq = journal.written.seq + 1
         note = Block.of(
             Kind.NOTE, 1, seq=seq, ts_event_ns=now_ns, ts_recv_ns=now_ns, session=manifest.id, tag=tag, text=text

@@ -5,10 +5,8 @@ something else since. So recording it every day costs little and makes a history
 """
 
 import math
-import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -22,7 +20,7 @@ from pipeline.feeds.vendor import ALL
 from pipeline.instruments import WHOLE_STEP_NANO, Instrument
 from pipeline.log.disk import Disk
 from pipeline.log.frames import FrameKind
-from pipeline.log.journal import Journal
+from pipeline.log.journal import small_journal
 from pipeline.log.reader import LogReader, read_journal
 from pipeline.log.store import Store, checked_id
 from pipeline.normalize.reference import (
@@ -88,7 +86,7 @@ def spelt_out(store: Store, symbols: AbstractSet[str]) -> AbstractSet[str]:
 
 def append(folder: Path, facts: Sequence[Fact], *, now_ns: int, disk: Disk) -> Kept:
     """Write what is new of these facts into a small log in this folder."""
-    with _journal(folder, disk) as journal:
+    with small_journal(folder, disk) as journal:
         ids, known = _Numbers(), _Known()
         for batch in read_journal(folder, disk):
             ids.learn(batch)
@@ -331,14 +329,3 @@ def _defined(symbol: str, venue: str) -> Instrument:
     if venue == SHARES_VENUE:
         return Instrument(symbol, venue, WHOLE_STEP_NANO, AssetClass.EQUITY, "USD", calendar=SHARES)
     return Instrument(symbol, venue, WHOLE_STEP_NANO)
-
-
-@contextmanager
-def _journal(folder: Path, disk: Disk) -> Iterator[Journal]:
-    is_there = folder.is_dir() and any(folder.glob("*.seg"))
-    if is_there:
-        journal = Journal.resume(folder, disk=disk)[0]
-    else:
-        journal = Journal.create(folder, log_id=secrets.token_bytes(16), disk=disk)
-    with journal:
-        yield journal
