@@ -94,7 +94,7 @@ def test_what_is_made_again_trades_on_no_account_and_goes_on_from_nothing(live_s
     told = {row["key"]: row["text"] for row in rows(live_store, again, Kind.SESSION)}
     assert told.keys() == {"", "seed", *again.settings}
     assert json.loads(told["renormalized"]) == manifest.id
-    assert unsettled(live_store, "mine") == []
+    assert unsettled(live_store, "mine") is None
     assert verify(live_store, again.id).identical
 
 
