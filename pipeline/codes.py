@@ -236,6 +236,8 @@ class RequestAction(IntEnum):
     END = 8
     REDUCE = 9
     """Enter nothing any more; what is held is left to the strategies."""
+    WITHDRAW = 10
+    """Cancel every entry that still works, as a session does that ends at a broker; what protects stays."""
 
 
 class IntentAction(IntEnum):

@@ -3,15 +3,16 @@
 from collections.abc import Mapping
 from typing import Final
 
-from pipeline.codes import AccountAction, IntentAction, RequestAction
+from pipeline.codes import AccountAction, IntentAction, OrderReason, OrderState, RequestAction
 from pipeline.core.context import WISH
+from pipeline.core.desk import request_cancel
 from pipeline.core.dialect import NANO_FLOAT
 from pipeline.core.market import AccountStatement, Request
 from pipeline.core.orders import reduces_only
 from pipeline.core.portfolio import AccountRow
 from pipeline.core.tables import claim
 from pipeline.core.tape import Place
-from pipeline.core.world import World, input_place, is_defined, order_at, position_of
+from pipeline.core.world import World, input_place, is_defined, order_at, place_after, position_of
 from pipeline.units import ABSENT
 
 GUARD: Final = "guard"
@@ -39,7 +40,8 @@ def nothing_displayed(world: World) -> None:
 
 
 def obey(world: World, request: Request, symbols: Mapping[int, str]) -> None:
-    """FLATTEN closes all, or what the target symbol names; HALT also holds entries back until RESET, REDUCE does only that.
+    """FLATTEN closes all, or what the target symbol names; HALT also holds entries back until RESET, REDUCE does only that;
+    WITHDRAW cancels entries that still work.
 
     One that a loss brought about concerns the session that lost, and not what other strategies would have done that day.
     """
@@ -50,6 +52,8 @@ def obey(world: World, request: Request, symbols: Mapping[int, str]) -> None:
         world.account.is_reducing = True
     if request.action == RequestAction.HALT:
         world.account.is_halted = True
+    if request.action == RequestAction.WITHDRAW:
+        withdraw(world, input_place(world))
     if request.action not in (RequestAction.FLATTEN, RequestAction.HALT):
         return
     if not request.target:
@@ -58,6 +62,17 @@ def obey(world: World, request: Request, symbols: Mapping[int, str]) -> None:
     for instrument_id, symbol in sorted(symbols.items()):
         if symbol == request.target:
             flatten(world, 0, instrument_id, input_place(world))
+
+
+def withdraw(world: World, cause: Place) -> None:
+    """Have every order cancelled that may enlarge a position, and is not being cancelled yet."""
+    place = 1
+    while place <= world.counts.open_orders:
+        order = order_at(world, place)
+        order_id = order.order_id
+        if not reduces_only(order) and order.state != OrderState.CANCEL_PENDING:
+            request_cancel(world, order, cause, OrderReason.SESSION_ENDED)
+        place = place_after(world, place, order_id)
 
 
 def flatten(world: World, strategy_id: int, instrument_id: int, cause: Place) -> None:

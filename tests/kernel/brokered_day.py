@@ -2,11 +2,12 @@
 
 import random
 
-from two_speeds import Derived
+from two_speeds import Derived, open_orders
 
 from pipeline.block import Block
-from pipeline.codes import Kind, OrderFlag, OrderReason, OrderState, OrderType, Side
+from pipeline.codes import Kind, OrderFlag, OrderReason, OrderState, OrderType, RequestAction, Side
 from pipeline.core.engine import Engine
+from pipeline.core.orders import reduces_only
 from pipeline.units import NANO
 
 S = OrderState
@@ -35,7 +36,7 @@ class AtBroker:
 class Dealt:
     """An engine and its broker over a drawn market: the inputs as they came, what was derived, what the broker holds."""
 
-    def __init__(self, plans, settings, seed, symbols=1, steps=200):
+    def __init__(self, plans, settings, seed, symbols=1, steps=200, withdraws=False):
         self.draw = random.Random(seed)
         self.engine, self.derived = Engine(plans, settings), Derived()
         self.inputs, self.orders, self.held = [], {}, dict.fromkeys(range(1, symbols + 1), 0)
@@ -49,6 +50,10 @@ class Dealt:
             )
         for _ in range(steps):
             self._step(1.0)
+        if withdraws:
+            self.open_before = [(order.order_id, order.state, reduces_only(order)) for order in open_orders(self.engine)]
+            self._put(Kind.REQUEST, 0, action=int(RequestAction.WITHDRAW))
+            self.withdrawn_seq = self.seq
         for _ in range(200):  # the market stands still, nothing goes wrong any more: everything is said and done
             self._deal(0.0)
             self._say_all(1.0)

@@ -123,7 +123,7 @@ def test_everything_that_can_happen_happens():
 @pytest.mark.parametrize("cut", [1, 7, 10**6])
 def test_what_a_broker_said_is_folded_alike_compiled_and_however_it_comes(seed, cut):
     plans = [Plan(dicer.strategy, dicer.Params(seed=seed)), plan(seed)]
-    dealt = Dealt(plans, AT_BROKER, seed, symbols=2, steps=150)
+    dealt = Dealt(plans, AT_BROKER, seed, symbols=2, steps=150, withdraws=True)
     compiled, derived = CompiledEngine(plans, AT_BROKER), Derived()
     for start in range(0, len(dealt.inputs), cut):
         derived.take(compiled.reduce(concat([block for batch in dealt.inputs[start : start + cut] for block in batch])))
@@ -138,6 +138,22 @@ def test_nothing_is_entered_where_nobody_knows_what_became_of_an_order():
         plans = [Plan(dicer.strategy, dicer.Params(seed=seed)), plan(seed)]
         rules |= set(Dealt(plans, AT_BROKER, seed, symbols=2).derived.column(Kind.RISK, "rule"))
     assert RiskRule.UNKNOWN_ORDER in rules
+
+
+def test_at_the_end_entries_are_withdrawn_and_what_protects_stays():
+    withdrawn = stayed = 0
+    for seed in range(1, SEEDS + 1):
+        dealt = Dealt([plan(seed)], AT_BROKER, seed, withdraws=True)
+        asked = {
+            row["order_id"]
+            for row in dealt.derived[Kind.ORDER]
+            if row["seq"] == dealt.withdrawn_seq and row["state"] == S.CANCEL_PENDING
+        }
+        assert asked == {id_ for id_, state, reduces in dealt.open_before if not reduces and state != S.CANCEL_PENDING}
+        assert all(order.reduces for order in dealt.orders.values())
+        withdrawn += len(asked)
+        stayed += len(dealt.orders)
+    assert min(withdrawn, stayed) > 1
 
 
 def test_without_a_broker_its_words_are_left_out():
