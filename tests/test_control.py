@@ -24,6 +24,18 @@ def test_a_request_is_answered_with_the_seq_it_became(tmp_path):
         thread.join()
 
 
+def test_whoever_records_is_woken_when_a_request_waits(tmp_path):
+    rung = []
+    with ControlSocket(tmp_path) as control:
+        control.ring = lambda: rung.append(control.take())
+        asking = threading.Thread(target=ask, args=(tmp_path, Request("HALT")))
+        asking.start()
+        while not rung:
+            assert asking.is_alive()
+        rung[0][0].answer.set_result(Answer(ok=True, seq=1))
+        asking.join()
+
+
 def test_a_path_longer_than_a_socket_address_works(tmp_path):
     folder = tmp_path / ("long-" * 30) / ("path-" * 20)
     folder.mkdir(parents=True)

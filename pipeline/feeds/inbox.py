@@ -38,6 +38,7 @@ class Inbox:
         self._bytes = 0
         self._changed = Condition()
         self._is_awaited = False
+        self._is_woken = False
         self._bells: list[Bell] = []
         """Of those who wait for room."""
 
@@ -66,6 +67,12 @@ class Inbox:
             if self._is_awaited:
                 self._changed.notify()
 
+    def wake(self) -> None:
+        """Have whoever takes look up at once, though nothing came. Any thread."""
+        with self._changed:
+            self._is_woken = True
+            self._changed.notify()
+
     async def room(self) -> None:
         """Return when there is room. Socket thread."""
         while not self.has_room:
@@ -76,12 +83,13 @@ class Inbox:
                 await bell.wait()
 
     def take(self, timeout_s: float) -> list[Item]:
-        """All that waits, in the order it was put; after `timeout_s` seconds without anything, []. Core thread."""
+        """All that waits, in the order it was put; after `timeout_s` seconds without anything, or woken, []. Core thread."""
         with self._changed:
             if not self._items and timeout_s > 0:
                 self._is_awaited = True
-                self._changed.wait_for(lambda: self._items, timeout_s)
+                self._changed.wait_for(lambda: self._items or self._is_woken, timeout_s)
                 self._is_awaited = False
+            self._is_woken = False
             items, self._items = self._items, []
             self._bytes = 0
         while self._bells:

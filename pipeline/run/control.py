@@ -10,7 +10,7 @@ import os
 import queue
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
@@ -66,6 +66,8 @@ class ControlSocket:
     """The recorder's end. Used as a context; `take()` never waits."""
 
     def __init__(self, folder: Path) -> None:
+        self.ring: Callable[[], None] = lambda: None
+        """Called by the socket's thread when a request waits; it must not wait itself."""
         self._folder = folder
         self._waiting: queue.Queue[Waiting] = queue.Queue(WAITING_MAX)
         self._listener: socket.socket | None = None
@@ -127,6 +129,7 @@ class ControlSocket:
             request.code  # noqa: B018 - an unknown action is refused before it waits
             waiting = Waiting(request, Future())
             self._waiting.put_nowait(waiting)
+            self.ring()
             return waiting.answer.result(timeout=ANSWER_TIMEOUT_S)
         except (OperatorError, msgspec.MsgspecError) as error:
             return Answer(ok=False, error=str(error))

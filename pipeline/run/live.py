@@ -108,6 +108,7 @@ def record(
     ):
         told(session)
         inbox = Inbox()
+        session.recorder.wake_by(inbox.wake)
         symbols = recording.desired(session.symbols | session.picks.symbols)
         known = shares_known(store) if recording.snapshot_every_s else frozenset[str]()
         with (

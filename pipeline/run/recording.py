@@ -75,10 +75,23 @@ class Recorder:
         return self._sequencer.last_seq
 
     def take(self, batch: Blocks) -> None:
-        """The next inputs, their `seq` counting from 1. Raises LogError for a batch that is none, PoisonedError."""
+        """The next inputs, their `seq` counting from 1, behind what the operator asked for: a kill switch goes before what would trade.
+
+        Raises LogError for a batch that is none, PoisonedError.
+        """
+        if self.last_seq:
+            self._obey_all()
         self.session_ns = max(self.session_ns, *(int(block.number("ts_recv_ns").max()) for block in batch))
         self._act_on(self._sequencer.offer(batch))
         self._obey_all()
+
+    def wait_durable(self) -> None:
+        """Return when all that is written as of this call is durable. Any thread. Raises PoisonedError when it never will be."""
+        self._sync.wait_durable()
+
+    def wake_by(self, wake: Callable[[], None]) -> None:
+        """Have this called, by another thread, when an operator's request waits."""
+        self._control.ring = wake
 
     def request(self, request: Request) -> None:
         """A request of the shell's own, as an input."""

@@ -42,6 +42,20 @@ def test_who_takes_is_woken_by_who_puts():
     assert taken == [message(1)]
 
 
+def test_who_takes_is_woken_for_something_else_once():
+    inbox, taken = Inbox(), []
+    thread = threading.Thread(target=lambda: taken.append(inbox.take(30.0)))
+    thread.start()
+    while not inbox._is_awaited:
+        pass
+    inbox.wake()
+    thread.join(20)
+    assert taken == [[]]
+    inbox.wake()
+    assert inbox.take(30.0) == []  # woken before it waited
+    assert inbox.take(0.01) == []
+
+
 @pytest.mark.parametrize(("count", "size"), [(4, 1), (1, 100), (2, 60)])
 def test_full_is_a_number_of_items_or_of_bytes_and_facts_find_room_still(count, size):
     inbox = Inbox(count_max=4, bytes_max=100)
