@@ -66,6 +66,13 @@ class Warmed(NamedTuple):
     why: str = ""
 
 
+class Reported(NamedTuple):
+    """What became of orders at a broker: rows of the session's own numbers, `seq` from 1."""
+
+    ts_recv_ns: int
+    blocks: Blocks
+
+
 class Normalizer(Protocol):
     """A vendor's live messages as events. Pure; one for each feed, told of every new connection.
 

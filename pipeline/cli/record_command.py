@@ -66,6 +66,12 @@ _HANG_UP = (signal.SIGHUP,) if hasattr(signal, "SIGHUP") else ()
     help="what is traded on: cash, positions, the day's loss outlive the session; none: nothing does  [paper; none with --clock]",
 )
 @click.option(
+    "--broker",
+    metavar="NAME[=URLS]",
+    help="send orders to alpaca (its paper account) or coinbase; default: fills are simulated",
+)
+@click.option("--real-money", "is_real_money", is_flag=True, help="with --broker: trade with it; asks to be confirmed")
+@click.option(
     "--channels",
     metavar="A,B",
     help="quotes, prints, bars_1s, bars_1m, statuses...; default: what the feed is best for",
@@ -96,6 +102,7 @@ def command(
     tape record --feed massive --symbols AAPL,NVDA,AMD --scanner scanners/gappers.toml --strategy opening_range
     tape record --feed massive --watch '*' --snapshots 5s --scanner scanners/premarket.toml --strategy opening_range
     tape record --feed massive --symbols AAPL --schedule 03:55-20:05 --notify desktop
+    tape record --feed alpaca --symbols AAPL,NVDA --strategy ema_cross --broker alpaca
 
     The exit code is 1 when it ended because no feed was left, e.g. for a wrong key.
     Keys are read from the environment (MASSIVE_API_KEY ...) or the system's keyring, never from here.
@@ -105,7 +112,25 @@ def command(
     from pipeline.run.asking import recording_of
 
     _check_schedule(schedule, asked["until"], asked["clock"])
-    _record(Store(Path(home)), recording_of(**asked), schedule, notify, is_plain=plain, as_json=as_json)
+    recording = recording_of(**asked)
+    if asked["is_real_money"]:
+        _confirm(recording)
+    _record(Store(Path(home)), recording, schedule, notify, is_plain=plain, as_json=as_json)
+
+
+_CONFIRMED = "REAL MONEY"
+
+
+def _confirm(recording: "Recording") -> None:
+    """Somebody types that they mean it, or nothing is begun. Raises ConfigError."""
+    from pipeline.errors import ConfigError
+
+    assert recording.broker is not None
+    names = ", ".join(strategy.name for strategy in recording.plan.strategies)
+    click.echo(f"{names} will trade at {recording.broker.what}, on account {recording.account}.", err=True)
+    click.echo(f"Type {_CONFIRMED} to go on: ", nl=False, err=True)
+    if sys.stdin.readline().strip() != _CONFIRMED:
+        raise ConfigError(f"--real-money: not confirmed, nothing was begun; accepted is {_CONFIRMED}")
 
 
 def _record(
@@ -208,6 +233,8 @@ def _recorded(
         held = ", ".join(map(str, left.held[:_HELD_SHOWN])) or "nothing held"
         more = f" and {len(left.held) - _HELD_SHOWN} more" if len(left.held) > _HELD_SHOWN else ""
         click.echo(f"account {recording.account}: {left.cash:,.2f} in cash, {held}{more}", err=is_plain)
+    for each in ending.at_broker:
+        click.echo(f"still at the broker: {each}", err=True)
     if ending.sealing:
         click.echo(f"sealing while recording: {ending.sealing}", err=True)
     return manifest

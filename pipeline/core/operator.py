@@ -40,10 +40,9 @@ def nothing_displayed(world: World) -> None:
 
 
 def obey(world: World, request: Request, symbols: Mapping[int, str]) -> None:
-    """FLATTEN closes all, or what the target symbol names; HALT also holds entries back until RESET, REDUCE does only that;
-    WITHDRAW cancels entries that still work.
+    """FLATTEN closes all, or what the target symbol names; HALT also holds entries back until RESET, REDUCE does only that.
 
-    One that a loss brought about concerns the session that lost, and not what other strategies would have done that day.
+    WITHDRAW cancels entries that still work. One that a loss brought about concerns the session that lost, and not what other strategies would have done that day.
     """
     if request.action == RequestAction.RESET:
         world.account.is_halted = False

@@ -17,9 +17,10 @@ from pipeline.execution.desk import Asked, Desk
 from pipeline.execution.identity import Identity
 from pipeline.execution.jobs import Times
 from pipeline.execution.orders import Logged
+from pipeline.execution.reports import Standing
 from pipeline.execution.rest import TIMEOUT_S, Rest, opened
 from pipeline.execution.snapshots import snapshot
-from pipeline.execution.tongue import StreamError
+from pipeline.execution.tongue import Failed, StreamError
 from pipeline.execution.venues import Venue
 from pipeline.feeds.backoff import Backoff
 from pipeline.feeds.bell import Bell
@@ -85,6 +86,11 @@ class LiveBroker:
     async def submit(self, request: OrderRequest) -> None:
         """Ask for an order; see `ports.Broker`."""
         self.desk.submit(request, _now_ns())
+        self._ring()
+
+    async def withdraw(self, request: OrderRequest) -> None:
+        """Of an order whose cancel was asked for before it was sent: it is told as cancelled, and not sent."""
+        self.desk.withdraw(request, _now_ns())
         self._ring()
 
     async def cancel(self, request: CancelRequest) -> None:
@@ -185,6 +191,22 @@ class LiveBroker:
     def _ring_who_tells(self) -> None:
         if not self.desk.paper.is_empty:
             self._to_tell.ring()
+
+
+async def standing(venue: Venue, timeout_s: float = TIMEOUT_S) -> Standing:
+    """An account as its broker sees it now, asked once and of nobody else. Raises VenueError when it does not say."""
+    async with opened(venue.rest_url, venue.sign, venue.secrets, timeout_s) as rest:
+        talk, said = venue.tongue.standing(), None
+        while True:
+            try:
+                step = talk.send(said)
+            except StopIteration as end:
+                told: Standing | Failed = end.value
+                break
+            said = await rest.ask(step)  # type: ignore[arg-type]  # this talk never pauses
+    if isinstance(told, Failed):
+        raise VenueError(f"{venue.name} does not say how the account stands: {told.why}")
+    return told
 
 
 def _now_ns() -> int:

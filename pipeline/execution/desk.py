@@ -104,6 +104,11 @@ class Desk:
         else:
             self._waiting.append(tracked)
 
+    def withdraw(self, request: OrderRequest, now_ns: int) -> None:
+        """An order whose cancel was asked for before it was sent: it is not sent."""
+        self._time(now_ns)
+        self.orders.take(request, self.paper.now_ns).withdraw(self.paper)
+
     def cancel(self, request: CancelRequest, now_ns: int) -> None:
         """Ask for an order's end; of one that is over, or was never here, nothing is said."""
         self._time(now_ns)

@@ -12,13 +12,13 @@ from typing import Final
 
 from pipeline.feeds.bell import Bell
 from pipeline.feeds.facts import Fact
-from pipeline.ports import Answer, Message, Warmed
+from pipeline.ports import Answer, Message, Reported, Warmed
 
 COUNT_MAX: Final = 500_000
 BYTES_MAX: Final = 256 * 2**20
 
-Item = tuple[int, Message | Fact | Answer | Warmed]
-"""A feed's number, and what came of it."""
+Item = tuple[int, Message | Fact | Answer | Warmed | Reported]
+"""A feed's number, and what came of it; 0 for a broker."""
 
 
 def messages_in(items: Sequence[Item]) -> int:

@@ -69,9 +69,7 @@ class SessionRows:
 
         Raises FeedError when two sources count the sizes of one instrument in different steps.
         """
-        if self.session_ns == ABSENT:
-            self.session_ns = int(stretch.session_ns[0])
-            yield [feed_rows(FeedAction.DECLARED, self._names, self.session_ns)]
+        yield from self._declared(stretch)
         if self._was_interrupted:
             self.session_ns = max(self.session_ns, int(stretch.session_ns[0]))
             self._was_interrupted = False
@@ -80,6 +78,12 @@ class SessionRows:
             self.session_ns = int(piece.session_ns[-1])
         self.session_ns = int(stretch.session_ns[-1])
 
+    def _declared(self, stretch: Stretch) -> Iterator[Blocks]:
+        """What the feeds are, in front of the first row of a session, with which its time begins."""
+        if self.session_ns == ABSENT:
+            self.session_ns = int(stretch.session_ns[0])
+            yield [feed_rows(FeedAction.DECLARED, self._names, self.session_ns)]
+
     def number_of(self, told: Instrument) -> int:
         """The session's number of an instrument; 0 for one that is unknown, or counts its sizes in other steps."""
         session_id = self._ids.get((told.venue, told.symbol), 0)
@@ -87,7 +91,8 @@ class SessionRows:
         return session_id if known is not None and known.size_step_nano == told.size_step_nano else 0
 
     def placed(self, stretch: Stretch) -> Iterator[Blocks]:
-        """Rows that have all their numbers, with the timers due among them."""
+        """Rows that have all their numbers, with the timers due among them; in front of the first ones the declarations."""
+        yield from self._declared(stretch)
         for piece in self._pieces(stretch):
             yield self._with_timers(piece)
             self.session_ns = int(piece.session_ns[-1])

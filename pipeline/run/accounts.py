@@ -6,8 +6,9 @@ the next of its account begins: its log is folded once more by the code that rec
 in which it stands here: the clocks of sessions may be those of any day.
 
 Positions stay with their strategies. A next session without one of these, or without the feed of what is held, is refused:
-nothing that is held is forgotten. Working orders are not kept: paper orders end with their session. Whether the account is
-halted the store says (`run.halting`).
+nothing that is held is forgotten. Paper orders end with their session; those that work at a broker work on, and are as little
+forgotten. An account is of one broker, or of none, while it holds anything or anything works. Whether it is halted the store says
+(`run.halting`).
 """
 
 import json
@@ -29,6 +30,7 @@ from pipeline.log.reader import LogReader
 from pipeline.log.store import Store
 from pipeline.run.continuing import Opening, has_begun, state_left
 from pipeline.run.fold import Carried
+from pipeline.run.lasting import Held, Working, held, lasting, working
 from pipeline.run.replaying import Instruments, instruments_of
 from pipeline.units import NANO
 
@@ -36,43 +38,24 @@ PAPER: Final = "paper"
 """The account of recordings that name none."""
 
 _IN_USE: Final = "in-use"
-_ORDERLESS: Final = (
-    "open_orders",
-    "entry_orders",
-    "buying_steps",
-    "selling_steps",
-    "untold_steps",
-    "untold_fills",
-    "untold_orders",
-)
-"""Members of a position that count what ends with a session."""
-_DEFINED: Final = ("tick_nano", "tick_below_one_nano", "size_step_nano", "multiplier_nano")
-"""Members of an instrument's row that its definition says; its quotes of a day ago are nothing to begin with."""
-
-
-class Held(NamedTuple):
-    """What a strategy holds of `feed:symbol`: shares, contracts or coins, signed, and their average price."""
-
-    strategy: str
-    symbol: str
-    quantity: float
-    average: float
-
-    def __str__(self) -> str:
-        return f"{self.quantity:+,.10g} {self.symbol} at {self.average:,.4f} ({self.strategy})"
 
 
 class Standing(NamedTuple):
-    """What an account had when it was last settled, at `ts_ns`, by `session` (''; by hand); `why` in that case."""
+    """What an account had when it was last settled, at `ts_ns`, by `session` (''; by hand); `why` in that case.
+
+    `broker` is where it is, in the words of `run.brokers`; '': at none.
+    """
 
     account: str
     session: str
     ts_ns: int
     cash: float
     held: tuple[Held, ...]
+    working: tuple[Working, ...]
     rows: Carried
     instruments: Instruments
     feeds: tuple[str, ...]
+    broker: str = ""
     why: str = ""
 
 
@@ -85,7 +68,7 @@ def used(store: Store, account: str) -> Iterator[None]:
     folder = store.account_folder(account)
     store.disk.make_folder(folder)
     try:
-        held = store.disk.lock(folder / _IN_USE)
+        lock = store.disk.lock(folder / _IN_USE)
     except LockedError as error:
         holder = str(error).partition("process ")[2].partition(" ")[0]
         raise LockedError(
@@ -94,14 +77,15 @@ def used(store: Store, account: str) -> Iterator[None]:
     try:
         yield
     finally:
-        held.release()
+        lock.release()
 
 
 def settle(
     store: Store, account: str, session: Manifest, rows: Carried, instruments: Instruments, *, now_ns: int
 ) -> None:
     """Keep what a session leaves to its account, durably. Raises LockedError when somebody else is writing there."""
-    _append(store, account, session.id, _feeds(session), _lasting(rows), instruments, now_ns, "")
+    left = lasting(rows, keeps_orders=bool(broker_of(session)))
+    _append(store, account, session.id, _feeds(session), left, instruments, now_ns, "", broker_of(session))
 
 
 def state(store: Store, account: str, cash: float, *, now_ns: int, why: str) -> None:
@@ -152,10 +136,12 @@ def standing(store: Store, account: str) -> Standing | None:
         started["key"],
         started["ts_event_ns"],
         float(json.loads(dict(rows)["account"])["cash"]),
-        tuple(_held(rows, instruments, told["feeds"])),
+        tuple(held(rows, instruments, told["feeds"])),
+        tuple(working(rows, instruments, told["feeds"])),
         rows,
         instruments,
         tuple(told["feeds"]),
+        told.get("broker", ""),
         told["why"],
     )
 
@@ -174,6 +160,15 @@ def begin_on(store: Store, account: str, session: str, *, now_ns: int) -> None:
     row = {"action": int(SessionAction.RESUMED), "key": session, "ts_event_ns": now_ns, "ts_recv_ns": now_ns}
     with small_journal(store.account_folder(account), store.disk) as journal:
         journal.append(FrameKind.INPUTS, [Block.from_rows(Kind.SESSION, [{**row, "seq": journal.written.seq + 1}])])
+
+
+def origin(store: Store, account: str) -> str:
+    """The first session that ever began on this account; '' where none did."""
+    for block in (block for batch in store.account(account) for block in batch if block.kind is Kind.SESSION):
+        for action, key in zip(block.number("action").tolist(), block.text("key"), strict=True):
+            if action == SessionAction.RESUMED:
+                return str(key)
+    return ""
 
 
 def unsettled(store: Store, account: str) -> Manifest | None:
@@ -198,9 +193,9 @@ def unsettled(store: Store, account: str) -> Manifest | None:
 
 
 def left_to(
-    store: Store, account: str, strategies: Sequence[str], feeds: Sequence[str], *, now_ns: int
+    store: Store, account: str, strategies: Sequence[str], feeds: Sequence[str], *, now_ns: int, broker: str = ""
 ) -> Opening | None:
-    """With what a session of these strategies and feeds begins; None for an account on which nothing was traded yet.
+    """With what a session of these strategies and feeds, at this broker, begins; None for an account on which nothing was traded yet.
 
     A session that was killed is ended and settled. Raises ConfigError where what is held can't be taken over, and leaves that
     session as it is then; LockedError, CorruptError.
@@ -209,16 +204,19 @@ def left_to(
     if session is not None:
         log = LogReader(store.folder(session.id))
         instruments, ran = instruments_of(log, log.last_seq), _feeds(session)
-        rows = state_left(
-            store,
-            session,
-            lambda rows: _check(account, list(_held(_lasting(rows), instruments, ran)), strategies, feeds),
-        )
+        at = broker_of(session)
+
+        def check(rows: Carried) -> None:
+            left = lasting(rows, keeps_orders=bool(at))
+            open_: list[Held | Working] = [*held(left, instruments, ran), *working(left, instruments, ran)]
+            _check(account, open_, strategies, feeds, at, broker)
+
+        rows = state_left(store, session, check)
         settle(store, account, session, rows, instruments, now_ns=now_ns)
     left = standing(store, account)
     if left is None:
         return None
-    rows = _taken_over(left, strategies, feeds)
+    rows = _taken_over(left, strategies, feeds, broker)
     names: Any = left.feeds
     instruments = tuple(
         {**row, "source": feeds.index(names[int(row.get("source", 1)) - 1]) + 1} for row in left.instruments
@@ -226,21 +224,35 @@ def left_to(
     return Opening(session=left.session, seq=0, ts_ns=now_ns, fed=0, rows=rows, instruments=instruments)
 
 
-def _taken_over(left: Standing, strategies: Sequence[str], feeds: Sequence[str]) -> Carried:
+def _taken_over(left: Standing, strategies: Sequence[str], feeds: Sequence[str], broker: str) -> Carried:
     """Its state, as the next session takes it over. Raises ConfigError."""
-    _check(left.account, left.held, strategies, feeds)
+    _check(left.account, [*left.held, *left.working], strategies, feeds, left.broker, broker)
     return [(key, _unhalted(text) if key == "account" else text) for key, text in left.rows]
 
 
-def _check(account: str, held: Sequence[Held], strategies: Sequence[str], feeds: Sequence[str]) -> None:
-    """That a session of these strategies and feeds forgets nothing that is held. Raises ConfigError."""
-    for each in held:
+def _check(
+    account: str, open_: Sequence[Held | Working], strategies: Sequence[str], feeds: Sequence[str], was: str, at: str
+) -> None:
+    """That a session of these strategies and feeds, at this broker, forgets nothing that is open. Raises ConfigError."""
+    for each in open_:
         feed = each.symbol.partition(":")[0]
+        has = f"account {account} holds {each.symbol}" if isinstance(each, Held) else f"account {account} has {each}"
+        if was != at:
+            raise ConfigError(
+                f"{has}: that is at {was or 'no broker'}, and this session is at {at or 'none'}; "
+                "name another account with --account"
+            )
         if each.strategy not in strategies:
             wants = _OR_ELSE.format(f"--strategy {each.strategy}")
-            raise ConfigError(f"account {account} holds {each.symbol} of {each.strategy}: {wants}")
+            raise ConfigError(f"{has} of {each.strategy}: {wants}" if isinstance(each, Held) else f"{has}: {wants}")
         if feed not in feeds:
-            raise ConfigError(f"account {account} holds {each.symbol}: {_OR_ELSE.format(f'--feed {feed}')}")
+            raise ConfigError(f"{has}: {_OR_ELSE.format(f'--feed {feed}')}")
+
+
+def broker_of(session: Manifest) -> str:
+    """Where a session's orders went, in the words of `run.brokers`; '': nowhere, they were simulated."""
+    told: Any = session.settings.get("broker")
+    return str(told["what"]) if told else ""
 
 
 def _feeds(session: Manifest) -> list[str]:
@@ -256,39 +268,6 @@ def _unhalted(text: str) -> str:
 _OR_ELSE: Final = "add {}, name another account with --account, or say what it has with `tape accounts set`"
 
 
-def _lasting(rows: Carried) -> Carried:
-    """Of all that a session remembers the account and what is held."""
-    lasting: Carried = []
-    symbols: dict[str, str] = {}
-    for key, text in rows:
-        kind, _, rest = key.partition("/")
-        if kind == "account":
-            lasting.append((key, json.dumps(json.loads(text) | {"untold_cash": 0.0})))
-        elif kind == "instrument":
-            told = json.loads(text)
-            symbols[rest] = json.dumps({name: told[name] for name in ("symbol", "instrument_id", *_DEFINED)})
-        elif kind == "position":
-            told = json.loads(text)
-            if told["quantity_steps"]:
-                id_ = rest.rpartition("/")[2]
-                if (entry := (f"instrument/{id_}", symbols[id_])) not in lasting:
-                    lasting.append(entry)
-                lasting.append((key, json.dumps(told | dict.fromkeys(_ORDERLESS, 0))))
-    return lasting
-
-
-def _held(rows: Carried, instruments: Instruments, feeds: Sequence[str]) -> Iterator[Held]:
-    by_id = {row["instrument_id"]: row for row in instruments}
-    for key, text in rows:
-        kind, _, rest = key.partition("/")
-        if kind == "position":
-            strategy, _, id_ = rest.rpartition("/")
-            row, told = by_id[int(id_)], json.loads(text)
-            feed = feeds[int(row.get("source", 1)) - 1]
-            quantity = told["quantity_steps"] * int(row["size_step_nano"]) / NANO
-            yield Held(strategy, f"{feed}:{row['symbol']}", quantity, told["average_price"])
-
-
 def _append(
     store: Store,
     account: str,
@@ -298,17 +277,18 @@ def _append(
     instruments: Instruments,
     now_ns: int,
     why: str,
+    broker: str = "",
 ) -> None:
-    held = {int(key.partition("/")[2]) for key, _ in rows if key.startswith("instrument/")}
+    traded = {int(key.partition("/")[2]) for key, _ in rows if key.startswith("instrument/")}
     with small_journal(store.account_folder(account), store.disk) as journal:
         first = journal.written.seq + 1
         times = {"ts_event_ns": now_ns, "ts_recv_ns": now_ns}
-        defined = [row for row in instruments if row["instrument_id"] in held]
+        defined = [row for row in instruments if row["instrument_id"] in traded]
         told: list[Mapping[str, Any]] = [
             {
                 "action": int(SessionAction.STARTED),
                 "key": session,
-                "text": json.dumps({"feeds": list(feeds), "why": why}),
+                "text": json.dumps({"feeds": list(feeds), "why": why, "broker": broker}),
             },
             *({"action": int(SessionAction.STATE), "key": key, "text": text} for key, text in rows),
         ]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from pipeline.config import moment_ns
-from pipeline.core.settings import EngineSettings
+from pipeline.core.settings import BROKERED, EngineSettings
 from pipeline.errors import ConfigError
 from pipeline.feeds.polling import bytes_a_day
 from pipeline.feeds.vendor import ALL, Vendor, watching
@@ -15,6 +15,7 @@ from pipeline.ports import Channel
 from pipeline.run.accounts import PAPER
 from pipeline.run.attaching import attached
 from pipeline.run.beginning import Recording
+from pipeline.run.brokers import AtBroker, broker_named
 from pipeline.run.clock import ScaledClock, ServedClock, SystemClock, Ticking
 from pipeline.run.feeds import KEYS, feed_meant, feed_named, rest_of
 from pipeline.run.following import ScannerPlan
@@ -55,8 +56,10 @@ def recording_of(
     is_fresh: bool,
     snapshots: str | None = None,
     account: str | None = None,
+    broker: str | None = None,
+    is_real_money: bool = False,
 ) -> Recording:
-    """What to record; `snapshots` is how often vendors are polled, like `5s`, `account` None that of all who trade by the real clock. Raises ConfigError, NotFoundError, StrategyError naming the word and what is accepted."""
+    """What to record; `snapshots` is how often vendors are polled, like `5s`, `account` None that of all who trade by the real clock, `broker` where they trade, None on paper here. Raises ConfigError, NotFoundError, StrategyError naming the word and what is accepted."""
     chosen = None if channels is None else _channels("--channels", channels)
     if watch_channels is not None and not watch:
         raise ConfigError("--watch-channels is of the symbols that are watched, and there are none; add --watch")
@@ -76,10 +79,13 @@ def recording_of(
     if account and not files:
         raise ConfigError(f"--account {account}: nothing is traded, for no strategy is named; add --strategy")
     ticking = SystemClock() if clock is None else _clock(clock, feeds)
+    if set_by_broker := [each for each in settings if each.partition("=")[0].strip() == "execution"]:
+        raise ConfigError(f"--set {set_by_broker[0]}: where orders are executed is said by --broker")
+    at = _broker(broker, is_real_money=is_real_money, has_clock=clock is not None, trades=bool(files))
     return Recording(
         vendors=vendors,
         symbols=symbols_of(symbols, names, "--symbols"),
-        plan=plan_of(files, params, [*_waiting(ticking), *_HEEDING, *settings], scanned_by, behind),
+        plan=plan_of(files, params, [*_waiting(ticking), *_HEEDING, *_executed(at), *settings], scanned_by, behind),
         strategy_files=files,
         clock=ticking,
         until_ns=None if until is None else _until(until, ticking.now_ns(), vendors),
@@ -87,16 +93,41 @@ def recording_of(
         watch_channels=watched_by,
         keeps_raw=keeps_raw,
         is_fresh=is_fresh,
-        account=_account(account, is_practice=clock is not None) if files else "",
+        account=_account(account, at, is_practice=clock is not None) if files else "",
+        broker=at,
         snapshot_every_s=every_s,
     )
 
 
-def _account(name: str | None, *, is_practice: bool) -> str:
+def _account(name: str | None, at: AtBroker | None, *, is_practice: bool) -> str:
     """What is traded on; '' for nothing that outlives the session. A day that is served is practice, unless somebody says otherwise."""
     if name is None:
-        return "" if is_practice else PAPER
+        usual = at.account if at else PAPER
+        return "" if is_practice else usual
+    if name == NO_ACCOUNT and at is not None and not at.is_practice:
+        raise ConfigError(
+            f"--account {name}: orders at a broker outlive the session, and so must what is known of them"
+        )
     return "" if name == NO_ACCOUNT else checked_id(name)
+
+
+def _broker(text: str | None, *, is_real_money: bool, has_clock: bool, trades: bool) -> AtBroker | None:
+    """Where orders go; None: nowhere. Raises ConfigError."""
+    if text is None:
+        if is_real_money:
+            raise ConfigError("--real-money is of a broker, and none is named; add --broker")
+        return None
+    at = broker_named(text, is_real_money=is_real_money)
+    if not trades:
+        raise ConfigError(f"--broker {text}: nothing is traded, for no strategy is named; add --strategy")
+    if has_clock and not at.is_practice:
+        raise ConfigError(f"--broker {text}: it goes by the real time; leave out --clock")
+    return at
+
+
+def _executed(at: AtBroker | None) -> list[str]:
+    """Who executes orders."""
+    return [] if at is None else [f"execution={BROKERED}"]
 
 
 def _waiting(clock: Ticking) -> list[str]:

@@ -1,7 +1,7 @@
 """Beginning: what is recorded live, and the session it goes into: a new one, an unfinished one, or one that goes on from another."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -9,10 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+import anyio
 import msgspec
 
 from pipeline.block import Block
-from pipeline.codes import Kind, RequestAction, SessionAction
+from pipeline.codes import AccountAction, Kind, RequestAction, SessionAction
+from pipeline.execution.broker import standing
 from pipeline.feeds.line import Times
 from pipeline.feeds.sockets import is_loopback
 from pipeline.feeds.vendor import WATCHED, Vendor
@@ -23,7 +25,8 @@ from pipeline.log.store import Store
 from pipeline.normalize.conditions import IN_FORCE
 from pipeline.ports import Channel
 from pipeline.provenance import Mode
-from pipeline.run.accounts import begin_on, left_to, unsettled
+from pipeline.run.accounts import begin_on, broker_of, left_to, unsettled
+from pipeline.run.brokers import AtBroker
 from pipeline.run.clock import Ticking
 from pipeline.run.code import Code
 from pipeline.run.continuing import Opening, begin, decides, opening_from
@@ -65,6 +68,8 @@ class Recording:
     """What its strategies trade on, and what outlives the session (`run.accounts`); '': nothing does."""
     snapshot_every_s: float | None = None
     """How often vendors are asked for a snapshot of all that is recorded or watched, seconds of the clock; None: never."""
+    broker: AtBroker | None = None
+    """Where its orders go; None: nowhere, fills are simulated."""
     times: Times | None = None
     """Time-outs of its feeds; None: those that feeds have."""
 
@@ -84,6 +89,8 @@ class Recording:
             settings |= {"watched": self.watched, "watch_channels": sorted(self.watch_channels)}
         if self.account:
             settings |= {"account": self.account}
+        if self.broker:
+            settings |= {"broker": self.broker.setting}
         if self.snapshot_every_s:
             settings |= {"snapshot_every_s": self.snapshot_every_s}
         if any(each.has_conditions and Channel.PRINTS in each.channels for each in self.vendors):
@@ -138,19 +145,12 @@ def begun(store: Store, recording: Recording, code: Code, fold: LocalFold) -> It
     missing = _missing(store, unfinished, recording) if unfinished else ()
     settings = recording.settings | ({"continues": opening.setting} if opening else {})
     settings |= {"begins_with": left.session} if left is not None else {}
+    cash = _cash_of(recording.broker, recording.account) if recording.broker and opening is None else None
     manifest = _created(store, recording, code, settings, now_ns)
     if recording.account:
         begin_on(store, recording.account, manifest.id, now_ns=now_ns)
     with opened(store, manifest, fold, is_live=True) as recorder:
-        start = start_rows(settings, code.hashes, seed=0)
-        if any(plan.strategy.warm_up for plan in fold.plans):
-            start.append({"action": int(SessionAction.WARMING), "key": "warm_up"})
-        if opening is not None and recording.plan.scanners:
-            start.append({"action": int(SessionAction.SETTING), "key": "scanners", "text": '"begun anew"'})
-        if left is not None:
-            start.append(
-                {"action": int(SessionAction.SETTING), "key": "account_left_by", "text": json.dumps(left.session)}
-            )
+        start = _start(recording, settings, code, fold, opening, left)
         symbols = frozenset(recording.symbols)
         begins_with = opening or left
         if begins_with is None:
@@ -158,6 +158,8 @@ def begun(store: Store, recording: Recording, code: Code, fold: LocalFold) -> It
             recorder.say(start)
         else:
             begin(recorder, start, begins_with)
+        if cash is not None:
+            recorder.take([cash(max(now_ns, recorder.session_ns))])
         halt = _heed_halt(store, recorder, recording)
         told += f"; {halt}" if halt else ""
         intake = _intake(recording, max(now_ns, recorder.session_ns))
@@ -168,6 +170,25 @@ def begun(store: Store, recording: Recording, code: Code, fold: LocalFold) -> It
         anew = ", its scanners anew" if opening and recording.plan.scanners else ""
         how = f"goes on from {unfinished.id}{anew}{told}" if unfinished else f"new{told}"
         yield Begun(manifest, recorder, intake, symbols, picks, missing, how, halt)
+
+
+def _start(
+    recording: Recording,
+    settings: Mapping[str, Any],
+    code: Code,
+    fold: LocalFold,
+    opening: Opening | None,
+    left: Opening | None,
+) -> list[dict[str, Any]]:
+    """The first rows of a new session."""
+    start = start_rows(settings, code.hashes, seed=0)
+    if any(plan.strategy.warm_up for plan in fold.plans):
+        start.append({"action": int(SessionAction.WARMING), "key": "warm_up"})
+    if opening is not None and recording.plan.scanners:
+        start.append({"action": int(SessionAction.SETTING), "key": "scanners", "text": '"begun anew"'})
+    if left is not None:
+        start.append({"action": int(SessionAction.SETTING), "key": "account_left_by", "text": json.dumps(left.session)})
+    return start
 
 
 def _picks(log: LogReader, recording: Recording) -> Picks:
@@ -190,7 +211,20 @@ def _left(store: Store, recording: Recording, now_ns: int) -> Opening | None:
     if not recording.account:
         return None
     names = [strategy.name for strategy in recording.plan.strategies]
-    return left_to(store, recording.account, names, [vendor.name for vendor in recording.vendors], now_ns=now_ns)
+    feeds, at = [vendor.name for vendor in recording.vendors], recording.broker
+    return left_to(store, recording.account, names, feeds, now_ns=now_ns, broker=at.what if at else "")
+
+
+def _cash_of(at: AtBroker, account: str) -> Callable[[int], Block]:
+    """What the broker says that the account has, as a row of a moment. Raises VenueError where it does not say: wrong keys are seen before a session begins."""
+    told = anyio.run(standing, at.venue)
+
+    def row(now_ns: int) -> Block:
+        columns = {"account": account, "currency": told.currency, "cash_nano": told.cash_nano}
+        columns |= {"buying_power_nano": told.buying_power_nano, "ts_event_ns": now_ns, "ts_recv_ns": now_ns}
+        return Block.from_rows(Kind.ACCOUNT, [{"seq": 1, "action": int(AccountAction.OPENING_CASH), **columns}])
+
+    return row
 
 
 def _missing(store: Store, unfinished: Manifest, recording: Recording) -> Sequence[Since]:
@@ -251,7 +285,7 @@ def _created(store: Store, recording: Recording, code: Code, settings: Mapping[s
     names = "-".join(vendor.name for vendor in recording.vendors)
     manifest = store.create_session(
         f"{datetime.fromtimestamp(now_ns // NANO, UTC):%Y-%m-%d}-{names}",
-        mode=Mode.PAPER,
+        mode=Mode.LIVE if recording.broker else Mode.PAPER,
         created_ns=now_ns,
         settings=settings,
         strategies=strategy_entries(recording.plan, recording.strategy_files, code),
@@ -277,6 +311,7 @@ def _unfinished(store: Store, recording: Recording, now_ns: int) -> tuple[Manife
         if not is_other and recording.account:  # somebody may have traded on it since, or said what it has
             pending = unsettled(store, recording.account)
             is_other = pending is None or pending.id != manifest.id
+        is_other = is_other or broker_of(manifest) != (recording.broker.what if recording.broker else "")
         if is_other or _is_practice(feeds) != _is_practice([{"url": vendor.url} for vendor in recording.vendors]):
             continue
         ago_ns = now_ns - _last_ns(LogReader(store.folder(manifest.id)))

@@ -25,6 +25,7 @@ from pipeline.feeds.vendor import ALL, WATCHED, Vendor
 from pipeline.kernel.build import CACHE_VARIABLE
 from pipeline.ports import Wish
 from pipeline.run.beginning import Recording
+from pipeline.run.brokers import AtBroker
 from pipeline.run.missing import Since
 
 
@@ -50,10 +51,17 @@ class Listening:
         self._missing = missing
         self._recalled = recalled
         self._stack = ExitStack()
+        self._portal: BlockingPortal | None = None
         self._connections: list[Connection] = []
         self._running: list[Future[None]] = []
         self._known = known
         self._polling: list[Future[None]] = []
+
+    @property
+    def portal(self) -> BlockingPortal:
+        """The loop of the sockets, for others who have some; while connected."""
+        assert self._portal is not None
+        return self._portal
 
     @property
     def progress(self) -> list[Progress]:
@@ -94,6 +102,7 @@ class Listening:
             options = {"use_uvloop": importlib.util.find_spec("uvloop") is not None}
             portal = stack.enter_context(start_blocking_portal("asyncio", options, name="sockets"))
             fetch = portal.wrap_async_context_manager(fetching())
+            self._portal = portal
             self._start(portal, stack.enter_context(fetch))
             self._stack = stack.pop_all()
         return self
@@ -140,8 +149,8 @@ class Listening:
 
 
 @contextmanager
-def sole(vendors: Iterable[Vendor]) -> Iterator[None]:
-    """Nobody else of this user connects to these feeds with these keys while it lasts. Raises OperatorError when somebody does.
+def sole(vendors: Iterable[Vendor], broker: AtBroker | None = None) -> Iterator[None]:
+    """Nobody else of this user connects to these feeds, or trades at this broker, with these keys while it lasts. Raises OperatorError when somebody does.
 
     A vendor counts connections by key, whatever its host; one without keys, and a simulator, which takes any, by address.
     """
@@ -149,6 +158,9 @@ def sole(vendors: Iterable[Vendor]) -> Iterator[None]:
         for vendor in vendors:
             is_counted = bool(vendor.account) and not is_loopback(vendor.url)
             stack.callback(held(_locks(), vendor.name, vendor.account if is_counted else vendor.url).release)
+        if broker is not None:
+            key = broker.venue.rest_url if broker.is_practice else broker.venue.key
+            stack.callback(held(_locks(), f"{broker.venue.name}-orders", key).release)
         yield
 
 

@@ -5,11 +5,12 @@ reduces; the sync thread makes it durable. All is compiled before the first conn
 """
 
 import gc
+import random
 import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from threading import Event
 from typing import Final
@@ -24,9 +25,10 @@ from pipeline.log.manifest import Manifest
 from pipeline.log.reader import LogReader
 from pipeline.log.seal import seal
 from pipeline.log.store import Store
-from pipeline.ports import Answer, Message, Warmed
+from pipeline.ports import Answer, Message, Reported, Warmed
 from pipeline.run.accounts import settle, used
 from pipeline.run.beginning import Begun, Recording, begun, symbol_meant
+from pipeline.run.brokering import Brokering
 from pipeline.run.clock import Steps
 from pipeline.run.code import code_of
 from pipeline.run.control import Request
@@ -35,6 +37,7 @@ from pipeline.run.guarding import Guard
 from pipeline.run.halting import persist
 from pipeline.run.intake import LIVE_TIMER_NS
 from pipeline.run.listening import Listening, sole, symbols_for
+from pipeline.run.outstanding import outstanding
 from pipeline.run.referencing import facts_block, shares_known, spelt_out
 from pipeline.run.replaying import instruments_of
 from pipeline.run.warming import WAITED_BY, Warming
@@ -54,6 +57,9 @@ _BITE_COUNT: Final = 8_192
 _DEFINED_AT_ONCE: Final = 2_048
 """Instruments defined by one commit: each takes the reducer a tenth of a millisecond."""
 
+_WITHDRAWN_WITHIN_S: Final = 10.0
+"""How long the end waits for the broker's word that no entry works any more."""
+_WITHDRAWN_AGAIN_S: Final = 1.0
 _WAIT_S_MAX: Final = 0.1
 """How long the loop waits for messages at most: so soon are requests, signals and the end of the day seen."""
 
@@ -74,6 +80,8 @@ class Ending:
     """The longest that a message waited until it was reduced; seconds."""
     is_feedless: bool = False
     """Whether it ended because no feed was left."""
+    at_broker: Sequence[str] = ()
+    """Orders that work on at the broker, or may, each in words."""
     sealing: str = ""
     """What went wrong with sealing meanwhile; '' when nothing did. It was made up for."""
 
@@ -95,7 +103,7 @@ def record(
     """
     code = code_of(recording.strategy_files)
     with (
-        sole(recording.vendors),
+        sole(recording.vendors, recording.broker),
         used(store, recording.account),
         LocalFold(
             recording.plan,
@@ -114,12 +122,18 @@ def record(
         with (
             undisturbed(),
             Listening(recording, inbox, symbols, session.missing, session.intake.recalled, known) as listening,
+            ExitStack() as stack,
         ):
             session.intake.progress = listening.progress
+            brokering = _brokering(store, recording, session, fold, inbox)
+            if brokering is not None:
+                brokering.start(listening.portal)
+                stack.callback(brokering.close)
             warming = Warming(fold.plans, recording.vendors, EngineSettings.from_dict(recording.plan.settings))
-            loop = _Loop(recording, session, inbox, listening, ending, store, warming, left)
+            loop = _Loop(recording, session, inbox, listening, ending, store, warming, left, brokering)
             loop.run()
             ending.lag_s_max = loop.lag_s_max
+            ending.at_broker = brokering.left() if brokering is not None else []
         if recording.account:
             session.recorder.flush()
             log = LogReader(store.folder(session.manifest.id))
@@ -127,6 +141,22 @@ def record(
             settle(store, recording.account, session.manifest, fold.carried(), held, now_ns=session.recorder.session_ns)
     ending.sealing = session.recorder.sealing.trouble
     return seal(store.folder(session.manifest.id), store.disk)
+
+
+def _brokering(store: Store, recording: Recording, session: Begun, fold: LocalFold, inbox: Inbox) -> Brokering | None:
+    """What carries this session's orders, from what its log knows by now; None where they are simulated."""
+    if recording.broker is None:
+        return None
+    recorder = session.recorder
+    recorder.flush()
+    names = [plan.strategy.name for plan in fold.plans]
+    known = outstanding(store, session.manifest, fold.carried(), names)
+    wait, draw = recorder.wait_durable, random.random
+    brokering = Brokering(
+        recording.broker, recording.account, known, inbox, recording.clock, wait_durable=wait, draw=draw
+    )
+    recorder.seen.append(brokering.add)
+    return brokering
 
 
 @contextmanager
@@ -158,11 +188,11 @@ def bites(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
         yield items[start:]
 
 
-def _bytes_of(item: Fact | Answer | Warmed) -> int:
+def _bytes_of(item: Fact | Answer | Warmed | Reported) -> int:
     """How much there is to be read of what is no message."""
     if isinstance(item, Warmed):
         return sum(len(answer.payload) for answer in item.answers)
-    return 0 if isinstance(item, Fact) else len(item.payload)
+    return len(item.payload) if isinstance(item, Answer) else 0
 
 
 class _Loop:
@@ -178,7 +208,9 @@ class _Loop:
         store: Store,
         warming: Warming,
         left: Callable[[int], None],
+        brokering: Brokering | None,
     ) -> None:
+        self._brokering = brokering
         self._recording = recording
         self._recorder = session.recorder
         self._intake = session.intake
@@ -209,20 +241,27 @@ class _Loop:
             self._turn(self._wait_s())
         self._close(())
         self._turn(0.0)  # what came before the sockets were closed
+        if self._brokering is not None:
+            self._withdraw(self._brokering)
+
+    def _withdraw(self, brokering: Brokering) -> None:
+        """Have entries cancelled that still work at the broker: nobody will be there when they fill. What protects stays there."""
+        until_s, again_s = time.monotonic() + _WITHDRAWN_WITHIN_S, 0.0
+        while brokering.has_entries and (now_s := time.monotonic()) < until_s:
+            if now_s >= again_s:
+                again_s = now_s + _WITHDRAWN_AGAIN_S
+                self._recorder.request(Request(RequestAction.WITHDRAW.name, text="the session ends"))
+            self._turn(_WAIT_S_MAX)
 
     def _turn(self, wait_s: float) -> None:
         items, reduced_count = self._inbox.take(wait_s), 0
         for bite in bites(items):
-            warmed = [item for _, item in bite if isinstance(item, Warmed)] if self._warming.is_wanted else []
-            others = [each for each in bite if not isinstance(each[1], Warmed)] if warmed else bite
-            for batch in self._intake.taken(others):
-                self._recorder.take(batch)
-            for item in warmed:
-                self._warm(item)
-            self._tell_lag(bite[0])
+            self._reduce(bite)
             reduced_count += len(bite)
             if self._is_over():
                 self._close(items[reduced_count:])
+        if self._brokering is not None:
+            self._brokering.check()
         self._tell_step()
         now_ns = self._recording.clock.now_ns()
         # Not while messages wait: they came before now, and bring the timers in front of them themselves.
@@ -270,6 +309,27 @@ class _Loop:
         """Give strategies the history they wait for; all that came before is committed first, so that nothing falls between."""
         self._recorder.flush()
         for batch in self._warming.given(warmed, self._intake, self._recording.clock.now_ns()):
+            self._recorder.take(batch)
+
+    def _reduce(self, bite: Sequence[Item]) -> None:
+        """What feeds brought, then what strategies wait for and what a broker says."""
+        has_inside = self._warming.is_wanted or self._brokering is not None
+        inside = [item for _, item in bite if isinstance(item, Warmed | Reported)] if has_inside else []
+        others = [each for each in bite if not isinstance(each[1], Warmed | Reported)] if inside else bite
+        for batch in self._intake.taken(others):
+            self._recorder.take(batch)
+        for item in inside:
+            if isinstance(item, Warmed):
+                self._warm(item)
+            else:
+                self._report(item)
+        if others:
+            self._tell_lag(others[0])
+
+    def _report(self, item: Reported) -> None:
+        """What a broker says becomes inputs."""
+        assert self._brokering is not None
+        for batch in self._intake.placed(self._brokering.reported(item.blocks), 0, self._recording.clock.now_ns()):
             self._recorder.take(batch)
 
     def _tell_lag(self, oldest: Item) -> None:

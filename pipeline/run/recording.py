@@ -25,8 +25,8 @@ from pipeline.run.control import Answer, ControlSocket, Request, Waiting
 from pipeline.run.fold import Fold
 from pipeline.run.sealing import Sealing
 
-SHELL_KINDS: Final = frozenset((Kind.SESSION, Kind.REQUEST, Kind.NOTE))
-"""Inputs that the shell writes itself; all others come from feeds."""
+SHELL_KINDS: Final = frozenset((Kind.SESSION, Kind.REQUEST, Kind.NOTE, Kind.ACCOUNT, Kind.ORDER, Kind.FILL))
+"""Inputs that the shell or a broker writes; all others come from feeds, but for what a broker's connection tells of itself."""
 
 FULL_SEGMENTS: Final = Limits()
 LIVE_INTERVAL_NS: Final = 0
