@@ -15,13 +15,13 @@ has looked (`tape halt --reset`).
 from typing import Final
 
 from pipeline.codes import OrderFlag, OrderReason, OrderState, OrderType
-from pipeline.core.desk import launch, launch_again, make_room, protect_fill, request_cancel, room_steps
+from pipeline.core.desk import gives_way, launch, launch_again, make_room, protect_fill, request_cancel, room_steps
 from pipeline.core.filling import cancel_others
 from pipeline.core.instrument import InstrumentRow, far_side_nano
 from pipeline.core.ledger import fold_fill, fold_order, reduce_order
 from pipeline.core.market import BrokerFill, BrokerOrder
 from pipeline.core.operator import close_again
-from pipeline.core.orders import ALLOWED, OrderRow, is_final, is_within_limit, reduces_only, remaining_steps
+from pipeline.core.orders import ALLOWED, OrderRow, is_final, is_within_limit, rank_of, reduces_only, remaining_steps
 from pipeline.core.portfolio import expect
 from pipeline.core.tape import Place
 from pipeline.core.waking import trailed_nano
@@ -47,6 +47,10 @@ def hear_order(world: World, word: BrokerOrder) -> None:
         release(world, order.strategy_id, order.instrument_id, input_place(world))
         if word.state != OrderState.FILLED and order.flags & _STOP_LEG != 0:
             _protect_again(world, order, was_asked)
+    elif (
+        was_asked and order.state != OrderState.CANCEL_PENDING
+    ):  # the broker keeps it: whoever waits for its room asks again
+        release(world, order.strategy_id, order.instrument_id, input_place(world))
 
 
 def _protect_again(world: World, stop: OrderRow, was_asked: bool) -> None:  # noqa: FBT001  # the dialect has no keyword-only arguments without a default
@@ -118,20 +122,35 @@ def _look(world: World, order: OrderRow, far_nano: int) -> None:
 
 
 def release(world: World, strategy_id: int, instrument_id: int, cause: Place) -> None:
-    """Send what is kept back and for which there is room by now, oldest first; who finds less left takes what is left."""
-    place = 1
-    while place <= world.counts.open_orders:
-        order = order_at(world, place)
-        order_id = order.order_id
-        is_of = order.strategy_id == strategy_id and order.instrument_id == instrument_id
-        if is_of and order.is_kept and order.is_triggered:
-            room, left = room_steps(world, order), remaining_steps(order)
-            if 0 < room < left and not _is_left(world, order):  # there is no more to be had
-                reduce_order(world, order, left - room, cause)
-                left = room
-            if 0 < left <= room:
-                launch(world, order, cause)
-        place = place_after(world, place, order_id)
+    """Send what is kept back and for which there is room by now, by rank and then the oldest first."""
+    for rank in range(4):
+        place = 1
+        while place <= world.counts.open_orders:
+            order = order_at(world, place)
+            order_id = order.order_id
+            is_of = order.strategy_id == strategy_id and order.instrument_id == instrument_id
+            if is_of and order.is_kept and order.is_triggered and rank_of(order) == rank:
+                _go(world, order, cause)
+            place = place_after(world, place, order_id)
+
+
+def _go(world: World, order: OrderRow, cause: Place) -> None:
+    """Send who waits for nothing but room where there is some; have more made where something gives way; else who finds less takes what is left."""
+    room, left = room_steps(world, order), remaining_steps(order)
+    if room < left and _can_make_room(world, order):
+        make_room(world, order, cause)
+    elif 0 < room < left and not _is_left(world, order):  # there is no more to be had
+        reduce_order(world, order, left - room, cause)
+        left = room
+    if 0 < left <= room:
+        launch(world, order, cause)
+
+
+def _can_make_room(world: World, order: OrderRow) -> bool:
+    for place in range(1, world.counts.open_orders + 1):  # noqa: SIM110  # the dialect has no generators
+        if gives_way(order_at(world, place), order):
+            return True
+    return False
 
 
 def _is_left(world: World, order: OrderRow) -> bool:

@@ -13,7 +13,7 @@ from pipeline.core.dialect import size_of
 from pipeline.core.instrument import InstrumentRow
 from pipeline.core.ledger import change_order, enlist
 from pipeline.core.lifetime import is_held, is_limit_only
-from pipeline.core.orders import OrderRow, reduces_only, remaining_steps
+from pipeline.core.orders import OrderRow, rank_of, reduces_only, remaining_steps
 from pipeline.core.outputs import origin_of, write_output
 from pipeline.core.portfolio import start_day
 from pipeline.core.risk import Case, Verdict, admit, count_entry
@@ -227,7 +227,7 @@ def launch(world: World, order: OrderRow, cause: Place) -> None:
 
     No more may lie at the broker to reduce a position than there is to reduce: brokers take nothing that reduces only, so two
     orders that close the same could both fill. What protects is cancelled for whoever leaves, who goes once that is confirmed.
-    A target has to wait for its price where there is a stop. Nobody overtakes who waits for room.
+    A target has to wait for its price where there is a stop. Who goes first has what goes behind it cancelled (orders.rank_of).
     """
     is_waiting = _waits_for_price(order)
     has_room = remaining_steps(order) <= room_steps(world, order) and not _is_behind(world, order)
@@ -235,7 +235,7 @@ def launch(world: World, order: OrderRow, cause: Place) -> None:
     order.is_triggered = not is_waiting
     if not order.is_kept:
         change_order(world, order, OrderState.SUBMITTED, cause)
-    elif not is_waiting and order.parent_order_id == 0:
+    elif not is_waiting:
         make_room(world, order, cause)
 
 
@@ -246,12 +246,12 @@ def _waits_for_price(order: OrderRow) -> bool:
 
 
 def _is_behind(world: World, order: OrderRow) -> bool:
-    """Whether an older order of the same position waits for room."""
+    """Whether an order of the same position waits for room that goes first: one of a lower rank, or an older one of its own."""
+    rank = rank_of(order)
     for place in range(1, world.counts.open_orders + 1):
         other = order_at(world, place)
-        if other.order_id >= order.order_id:
-            return False
-        if _is_beside(other, order) and other.is_kept and other.is_triggered:
+        is_first = rank_of(other) < rank or (rank_of(other) == rank and other.order_id < order.order_id)
+        if is_first and _is_beside(other, order) and other.is_kept and other.is_triggered:
             return True
     return False
 
@@ -272,17 +272,18 @@ def room_steps(world: World, order: OrderRow) -> int:
 
 
 def make_room(world: World, order: OrderRow, cause: Place) -> None:
-    """Cancel what protects the position that an order wants to reduce, and for a stop that saw its price everything that does.
-
-    A stop that made room comes back once there is room again.
-    """
+    """Cancel all that lies at the broker to reduce the same position and goes behind this order. A stop that made room comes back once there is room again."""
     for place in range(1, world.counts.open_orders + 1):
         other = order_at(world, place)
-        is_there = reduces_only(other) and not other.is_kept and other.state != OrderState.CANCEL_PENDING
-        is_asked = other.parent_order_id != 0 or order.flags & _STOP_LEG != 0
-        if _is_beside(other, order) and other.order_id != order.order_id and is_there and is_asked:
+        if gives_way(other, order):
             other.is_evicted = other.flags & _STOP_LEG != 0
             request_cancel(world, other, cause, OrderReason.VENUE)
+
+
+def gives_way(other: OrderRow, order: OrderRow) -> bool:
+    """Whether an order at the broker is to be cancelled so that there is room for another one, and is not being cancelled yet."""
+    is_there = reduces_only(other) and not other.is_kept and other.state != OrderState.CANCEL_PENDING
+    return is_there and _is_beside(other, order) and rank_of(other) > rank_of(order)
 
 
 def launch_again(world: World, gone: OrderRow, cause: Place) -> None:

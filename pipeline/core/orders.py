@@ -57,6 +57,8 @@ ALLOWED: Final = tuple(sum(1 << after for after in FOLLOWS[before]) for before i
 
 
 _REDUCE_ONLY: Final = OrderFlag.REDUCE_ONLY.value
+_STOP_LEG: Final = OrderFlag.BRACKET_STOP.value
+_TARGET: Final = OrderFlag.BRACKET_TARGET.value
 
 STOPS: Final = (OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP)
 """Types that wait for their trigger."""
@@ -149,3 +151,10 @@ def is_within_limit(order: OrderRow, price_nano: int) -> bool:
 def reduces_only(order: OrderRow) -> bool:
     """Whether it may only make a position smaller."""
     return order.flags & _REDUCE_ONLY != 0
+
+
+def rank_of(order: OrderRow) -> int:
+    """Who goes first of those that reduce one position: 0 a stop that saw its price, 1 who was told to leave, 2 a target, 3 a stop that stands by."""
+    if order.flags & _STOP_LEG != 0:
+        return 3 if order.order_type in STOPS else 0
+    return 2 if order.flags & _TARGET != 0 else 1

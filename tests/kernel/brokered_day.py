@@ -36,7 +36,7 @@ class AtBroker:
 class Dealt:
     """An engine and its broker over a drawn market: the inputs as they came, what was derived, what the broker holds."""
 
-    def __init__(self, plans, settings, seed, symbols=1, steps=200, withdraws=False):
+    def __init__(self, plans, settings, seed, symbols=1, steps=200, *, withdraws=False):
         self.draw = random.Random(seed)
         self.engine, self.derived = Engine(plans, settings), Derived()
         self.inputs, self.orders, self.held = [], {}, dict.fromkeys(range(1, symbols + 1), 0)
@@ -51,7 +51,9 @@ class Dealt:
         for _ in range(steps):
             self._step(1.0)
         if withdraws:
-            self.open_before = [(order.order_id, order.state, reduces_only(order)) for order in open_orders(self.engine)]
+            self.open_before = [
+                (order.order_id, order.state, reduces_only(order)) for order in open_orders(self.engine)
+            ]
             self._put(Kind.REQUEST, 0, action=int(RequestAction.WITHDRAW))
             self.withdrawn_seq = self.seq
         for _ in range(200):  # the market stands still, nothing goes wrong any more: everything is said and done

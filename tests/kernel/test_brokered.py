@@ -7,6 +7,7 @@ from two_speeds import Derived, open_orders, packed
 
 from pipeline.block import concat
 from pipeline.codes import Kind, OrderFlag, RiskRule, Side
+from pipeline.core.desk import gives_way, room_steps
 from pipeline.core.dialect import NAN
 from pipeline.core.engine import Engine
 from pipeline.core.params import param, params
@@ -86,6 +87,17 @@ def test_nothing_is_closed_twice_and_what_is_held_stays_protected(seed):
     assert protected >= abs(position.quantity_steps), (
         "held, and neither at the broker nor here is anything that protects it or leaves"
     )
+
+
+@pytest.mark.parametrize("seed", range(1, SEEDS + 1))
+def test_nobody_waits_for_room_that_could_be_made(seed):
+    """Once nothing goes wrong any more: who leaves is at the broker, or behind who goes first."""
+    engine = Dealt([plan(seed)], AT_BROKER, seed).engine
+    orders = open_orders(engine)
+    for order in orders:
+        if order.is_kept and order.is_triggered:
+            assert not any(gives_way(other, order) for other in orders)
+            assert not 0 < order.quantity_steps - order.filled_steps <= room_steps(engine.world, order)
 
 
 def test_everything_that_can_happen_happens():
