@@ -31,7 +31,7 @@ from pipeline.run.clock import Ticking
 from pipeline.run.code import Code
 from pipeline.run.continuing import Opening, begin, decides, opening_from
 from pipeline.run.environment import machine, packages
-from pipeline.run.fold import BEGAN_WITH, FoldPlan, LocalFold
+from pipeline.run.fold import BEGAN_WITH, FoldPlan, LocalFold, Speed
 from pipeline.run.halting import halted
 from pipeline.run.intake import Intake
 from pipeline.run.missing import Since, missing_in
@@ -70,6 +70,8 @@ class Recording:
     """How often vendors are asked for a snapshot of all that is recorded or watched, seconds of the clock; None: never."""
     broker: AtBroker | None = None
     """Where its orders go; None: nowhere, fills are simulated."""
+    speed: Speed = Speed.AUTO
+    """How its handlers run; AUTO: compiled."""
     times: Times | None = None
     """Time-outs of its feeds; None: those that feeds have."""
 

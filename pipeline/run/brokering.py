@@ -54,6 +54,7 @@ class Brokering:
         self._instruments = dict(known.instruments)
         self._labels = dict(known.labels)
         self._working = {each.request.order_id: each.request for each in known.logged}
+        self._leaving = {each.request.order_id for each in known.logged if each.is_cancel_wanted}
         self._fill_id = known.fill_id
         self._inbox = inbox
         self._clock = clock
@@ -108,9 +109,12 @@ class Brokering:
         return [self._labelled(block) if block.kind in (Kind.ORDER, Kind.FILL) else block for block in blocks]
 
     @property
-    def has_entries(self) -> bool:
-        """Whether anything works at the broker, or may, that would enlarge a position."""
-        return any(not request.flags & OrderFlag.REDUCE_ONLY for request in self._working.values())
+    def is_settled(self) -> bool:
+        """Whether nothing is on its way at the broker: no entry, nothing that fills at once, no cancel, behind which an exit may wait."""
+        return not self._leaving and not any(
+            request.order_type is OrderType.MARKET or not request.flags & OrderFlag.REDUCE_ONLY
+            for request in self._working.values()
+        )
 
     def left(self) -> list[str]:
         """What works at the broker, or may, each in words."""
@@ -129,6 +133,7 @@ class Brokering:
                 self._working[order_id] = request = _request(row)
                 yield request
             elif row["state"] == OrderState.CANCEL_PENDING:
+                self._leaving.add(order_id)
                 yield CancelRequest(order_id)
 
     def _labelled(self, block: Block) -> Block:
@@ -138,6 +143,8 @@ class Brokering:
         if block.kind is Kind.ORDER:
             columns["parent_order_id"] = parents
             for order_id, state in zip(block.number("order_id").tolist(), block.number("state").tolist(), strict=True):
+                if OrderState(state) != OrderState.CANCEL_PENDING:
+                    self._leaving.discard(order_id)
                 if OrderState(state) in OVER:
                     self._working.pop(order_id, None)
         else:

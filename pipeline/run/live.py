@@ -32,7 +32,7 @@ from pipeline.run.brokering import Brokering
 from pipeline.run.clock import Steps
 from pipeline.run.code import code_of
 from pipeline.run.control import Request
-from pipeline.run.fold import INPUTS_WORTH_COMPILING, LocalFold, Speed
+from pipeline.run.fold import INPUTS_WORTH_COMPILING, LocalFold
 from pipeline.run.guarding import Guard
 from pipeline.run.halting import persist
 from pipeline.run.intake import LIVE_TIMER_NS
@@ -58,7 +58,7 @@ _DEFINED_AT_ONCE: Final = 2_048
 """Instruments defined by one commit: each takes the reducer a tenth of a millisecond."""
 
 _WITHDRAWN_WITHIN_S: Final = 10.0
-"""How long the end waits for the broker's word that no entry works any more."""
+"""How long the end waits for the broker's word that nothing is on its way any more."""
 _WITHDRAWN_AGAIN_S: Final = 1.0
 _WAIT_S_MAX: Final = 0.1
 """How long the loop waits for messages at most: so soon are requests, signals and the end of the day seen."""
@@ -108,7 +108,7 @@ def record(
         LocalFold(
             recording.plan,
             recording.strategy_files,
-            speed=Speed.AUTO,
+            speed=recording.speed,
             inputs=INPUTS_WORTH_COMPILING,
             compiling=compiling,
         ) as fold,
@@ -245,9 +245,12 @@ class _Loop:
             self._withdraw(self._brokering)
 
     def _withdraw(self, brokering: Brokering) -> None:
-        """Have entries cancelled that still work at the broker: nobody will be there when they fill. What protects stays there."""
+        """Have entries cancelled that still work at the broker, for nobody will be there when they fill, and wait for what leaves.
+
+        What protects stays there.
+        """
         until_s, again_s = time.monotonic() + _WITHDRAWN_WITHIN_S, 0.0
-        while brokering.has_entries and (now_s := time.monotonic()) < until_s:
+        while not brokering.is_settled and (now_s := time.monotonic()) < until_s:
             if now_s >= again_s:
                 again_s = now_s + _WITHDRAWN_AGAIN_S
                 self._recorder.request(Request(RequestAction.WITHDRAW.name, text="the session ends"))

@@ -10,6 +10,7 @@ from pipeline.log.reader import LogReader
 from pipeline.log.store import Store
 from pipeline.run.beginning import Recording
 from pipeline.run.clock import SystemClock
+from pipeline.run.fold import Speed
 from pipeline.run.live import Ending, record
 from pipeline.run.strategies import plan_of, strategy_file
 
@@ -24,12 +25,13 @@ def live_store(tmp_path):
 
 
 def recording(*vendors, symbols=("A", "B"), files=FILES, **options):
+    """Interpreted unless asked otherwise: what is compiled comes to the same bytes, and takes ten seconds a strategy first."""
     return Recording(
         vendors=vendors,
         symbols=symbols,
         plan=plan_of(files, [], WAITING),
         strategy_files=files,
-        **{"clock": SystemClock(), **options},
+        **{"clock": SystemClock(), "speed": Speed.INTERPRETED, **options},
     )
 
 

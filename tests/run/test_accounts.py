@@ -7,12 +7,11 @@ import time
 import pytest
 from click.testing import CliRunner
 from live_sessions import Running, live_store, recording, rows, rows_of_kind
-from words_vendor import Server, Words, vendor
+from words_vendor import Market, Server, vendor
 
 from pipeline.cli import main
-from pipeline.codes import AccountAction, AssetClass, Kind, Side
+from pipeline.codes import AccountAction, Kind, Side
 from pipeline.errors import ConfigError, LockedError
-from pipeline.instruments import WHOLE_STEP_NANO, Instrument
 from pipeline.log.salvage import salvage
 from pipeline.log.store import Store
 from pipeline.run.accounts import Held, names, standing, state, unsettled, used
@@ -77,23 +76,6 @@ def strategy(folder, name="keeper"):
     file = folder / f"{name}.py"
     file.write_text(KEEPER.replace("{name}", name))
     return file
-
-
-class Market(Words):
-    """Words with both sides: `A 100` is bid 100, asked for 101, a thousand of each."""
-
-    def _read(self, rows, text, origin):
-        symbol, _, price = text.partition(" ")
-        if symbol in ("welcome", "have", "go"):
-            return
-        if symbol not in self._ids:
-            self._ids[symbol] = len(self._ids) + 1
-            instrument = Instrument(symbol, "WORDS", WHOLE_STEP_NANO, AssetClass.EQUITY, "USD")
-            rows.add_instrument(self._ids[symbol], instrument)
-        bid = int(price) * NANO
-        sides = {"bid_nano": bid, "ask_nano": bid + NANO, "bid_size_steps": 1_000, "ask_size_steps": 1_000}
-        times = {"ts_event_ns": rows.ts_recv_ns, "origin": int(origin)}
-        rows.add(Kind.QUOTE, instrument_id=self._ids[symbol], **sides, **times)
 
 
 async def script(_):

@@ -66,6 +66,23 @@ class Words:
         )
 
 
+class Market(Words):
+    """Words with both sides: `A 100` is bid 100, asked for 101, a thousand of each."""
+
+    def _read(self, rows, text, origin):
+        symbol, _, price = text.partition(" ")
+        if symbol in ("welcome", "have", "go"):
+            return
+        if symbol not in self._ids:
+            self._ids[symbol] = len(self._ids) + 1
+            instrument = Instrument(symbol, "WORDS", WHOLE_STEP_NANO, AssetClass.EQUITY, "USD")
+            rows.add_instrument(self._ids[symbol], instrument)
+        bid = int(price) * NANO
+        sides = {"bid_nano": bid, "ask_nano": bid + NANO, "bid_size_steps": 1_000, "ask_size_steps": 1_000}
+        times = {"ts_event_ns": rows.ts_recv_ns, "origin": int(origin)}
+        rows.add(Kind.QUOTE, instrument_id=self._ids[symbol], **sides, **times)
+
+
 class WordsDialogue:
     """Says its key, wants symbols."""
 

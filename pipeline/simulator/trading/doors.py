@@ -42,6 +42,7 @@ class TradingDoors:
         self._counter = counter
         self._now_ns = now_ns
         self._lines: dict[int, _Line] = {}
+        self._comers: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
     async def opened(self, port: int = 0) -> AsyncIterator[list[Address]]:
@@ -70,6 +71,8 @@ class TradingDoors:
                     ]
                 finally:
                     passing.cancel()
+                    for task in self._comers:
+                        task.cancel()
         except OSError as error:
             raise ConfigError(f"port {port} for {face.name}-trading: {error.strerror or error}; another one?") from None
 
@@ -129,7 +132,11 @@ class TradingDoors:
         await line.connection.close(listener.close_code)
 
     async def _come(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection to REST: a request behind the other."""
+        """One connection to REST: a request behind the other, until it or the door closes."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._comers.add(task)
+        task.add_done_callback(self._comers.discard)
         wire = TcpWire(reader, writer)
         try:
             while (call := await _call(reader)) is not None:
@@ -146,7 +153,7 @@ class TradingDoors:
                 await asyncio.sleep(course.answer_after_s)
                 writer.write(_written(answer))
                 await writer.drain()
-        except (OSError, ValueError, asyncio.IncompleteReadError):
+        except (OSError, ValueError, asyncio.IncompleteReadError, asyncio.CancelledError):
             return
         finally:
             writer.close()
