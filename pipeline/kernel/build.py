@@ -11,10 +11,11 @@ import platform
 import stat
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from types import FunctionType
 from typing import Any, Final
 
 import llvmlite.binding as llvm
@@ -84,6 +85,18 @@ def kernel_of(strategies: tuple[Strategy, ...]) -> Run:
         return bool((short_entry if is_short else entry)(result_at, cause_at, call_address) == 0)
 
     return run
+
+
+def address_of(functions: Sequence[FunctionType]) -> int:
+    """Where the last of these plain functions stands as machine code, which may call those before it.
+
+    What the entry may be given, `compiling.function_object` says; it is called as numba calls its own: where the result
+    goes, where the cause of a failure goes, then the arguments, a named tuple's one by one. Compiles what nobody
+    compiled before. Raises ConfigError when others may write where it is kept.
+    """
+    texts = [Path(function.__code__.co_filename).read_text(encoding="utf-8") for function in functions]
+    symbol = f"tape_{functions[-1].__name__}_{_digest(*texts)}"
+    return _loaded(symbol, lambda: bytes(_compiling().function_object(functions, symbol)))
 
 
 def _compiled(strategies: tuple[Strategy, ...], symbol: str, doors: dict[Any, str]) -> bytes:

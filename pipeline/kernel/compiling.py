@@ -7,14 +7,15 @@ its entries. So callees are inlined where they are called from, and a strategy t
 
 import linecache
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
-from typing import Any, Final
+from types import FunctionType
+from typing import Any, Final, get_type_hints
 
 import llvmlite.binding as llvm
 from llvmlite import ir
-from numba import types
+from numba import njit, types
 from numba.core.callconv import RETCODE_USEREXC, CPUCallConv, Status
 from numba.core.codegen import CPUCodeLibrary
 from numba.core.compiler_lock import global_compiler_lock
@@ -23,6 +24,7 @@ from numba.core.errors import NumbaExperimentalFeatureWarning
 from numba.core.registry import cpu_target
 
 from pipeline.core.strategy import Strategy
+from pipeline.kernel.arithmetic import OPTIONS
 from pipeline.kernel.groups import call_group
 from pipeline.kernel.primitives import door as make_door
 from pipeline.kernel.primitives import group_at
@@ -48,6 +50,28 @@ def kernel_object(strategies: tuple[Strategy, ...], symbol: str, doors: Mapping[
     with _only_translated():
         entries = {symbol: _translated(kernel["run"], (types.int64,))}
     return _object(entries, places_in_loop(strategies))
+
+
+def function_object(functions: Sequence[FunctionType], symbol: str) -> bytes:
+    """Plain functions as an object file; each may call those before it, the last one is the entry.
+
+    The entry's parameters are `int`, `float`, arrays of float64, of which it is handed the address, and named tuples of these.
+    """
+    made: dict[str, Any] = {}
+    for function in functions:
+        names = {**function.__globals__, **made}
+        made[function.__name__] = njit(**OPTIONS)(FunctionType(function.__code__, names, function.__name__))
+    entry = functions[-1]
+    hints = get_type_hints(entry)
+    with _only_translated():
+        arguments = tuple(_argument(hint) for name, hint in hints.items() if name != "return")
+        return _object({symbol: _translated(made[entry.__name__], arguments)})
+
+
+def _argument(hint: Any) -> Any:
+    if hasattr(hint, "_fields"):
+        return types.NamedTuple([_argument(each) for each in get_type_hints(hint).values()], hint)
+    return {int: types.int64, float: types.float64}.get(hint) or types.CPointer(types.float64)
 
 
 def _door(symbol: str, door: Any, namespace: dict[str, Any]) -> Any:
