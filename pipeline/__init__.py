@@ -111,9 +111,9 @@ second time without decoding them, out of a `log.cache` of columns that `log.map
 remembered at waypoints. A run is written by `log.whole`, to be there at once or not at all. The rows of backtests lie in `log.backtests`, and small files prove themselves by `log.proved`. `log.check` finds damage and knows by
 `log.half_made` what only a crash left, `log.salvage` copies what can be read and `log.renumber` gives it its new places.
 
-**Chance.** What else a record might have come to: its `reports.round_trips` under the `reports.knobs`,
-by `reports.montecarlo`, whose loop is `reports.walk`, compiled as `reports.compiled_walk`; its chance is `reports.philox`, made
-normal by the `reports.normal_quantile`.
+**Chance.** What else a record might have come to: its `reports.round_trips` under the `reports.knobs`, as `reports.knob_words` reads
+them, by `reports.montecarlo`, whose loop is `reports.walk`, compiled as `reports.compiled_walk`; its chance is `reports.philox`, made
+normal by the `reports.normal_quantile`. What comes of it are `reports.outcomes`, what hangs on what their `reports.sensitivity`.
 
 **The shell.** `config` reads what people write. `run.recording` records with `run.control` listening and `run.sealing` behind it in the process of a `run.sealing_worker`, `run.importing`
 (reading `run.ahead` of the writing) and `run.generating` feed it, with `run.continuing` for a session that can't go on as it was, `run.replaying`, writing `run.behind` the reducing, and

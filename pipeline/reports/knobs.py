@@ -147,6 +147,8 @@ def scaled(knobs: Knobs, name: str, factor: float) -> Knobs:
 
     Raises ConfigError where that passes what the knob accepts, or for the order iid, which has no size.
     """
+    if factor == 1.0:
+        return knobs
     if factor == 0.0:
         return msgspec.structs.replace(knobs, **{name: None})
     return msgspec.structs.replace(knobs, **{name: _turned(getattr(knobs, name), factor)})
