@@ -21,6 +21,7 @@ NAMES = [
     "live",
     "scan",
     "picked",
+    "montecarlo",
 ]
 
 
