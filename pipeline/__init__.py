@@ -111,9 +111,9 @@ second time without decoding them, out of a `log.cache` of columns that `log.map
 remembered at waypoints. A run is written by `log.whole`, to be there at once or not at all. The rows of backtests lie in `log.backtests`, and small files prove themselves by `log.proved`. `log.check` finds damage and knows by
 `log.half_made` what only a crash left, `log.salvage` copies what can be read and `log.renumber` gives it its new places.
 
-**Chance.** What else a record might have come to: its `reports.round_trips` under the `reports.knobs`, as `reports.knob_words` reads
+**Chance.** What else a record might have come to: its `reports.round_trips`, as `reports.reading` finds them, under the `reports.knobs`, as `reports.knob_words` reads
 them, by `reports.montecarlo`, whose loop is `reports.walk`, compiled as `reports.compiled_walk`; its chance is `reports.philox`, made
-normal by the `reports.normal_quantile`. What comes of it are `reports.outcomes`, what hangs on what their `reports.sensitivity`.
+normal by the `reports.normal_quantile`. What comes of it are `reports.outcomes`, what hangs on what their `reports.sensitivity`; they are kept as `reports.simulations`.
 
 **The shell.** `config` reads what people write. `run.recording` records with `run.control` listening and `run.sealing` behind it in the process of a `run.sealing_worker`, `run.importing`
 (reading `run.ahead` of the writing) and `run.generating` feed it, with `run.continuing` for a session that can't go on as it was, `run.replaying`, writing `run.behind` the reducing, and
@@ -131,5 +131,5 @@ who is not looking, `run.halting` is the kill switch, which `run.guarding` throw
 People speak to it through the commands: `cli.demo_command`, `cli.import_command`, `cli.replay_command`, `cli.refill_command`,
 `cli.backtest_command`, `cli.backtests_command`, `cli.verify_command`, `cli.diff_command`, `cli.state_command`, `cli.sql_command`,
 `cli.check_command`, `cli.sessions_command`, `cli.runs_command`, `cli.note_command`, `cli.strategies_command`, `cli.strategy_command`,
-`cli.docs_command`, `cli.scan_command`, `cli.record_command` with its `cli.view`, `cli.renormalize_command`, `cli.serve_command`, `cli.halt_command`, `cli.accounts_command`, `cli.tell_command`, `cli.fetch_command`, `cli.reference_command`, which print by `cli.show`.
+`cli.docs_command`, `cli.scan_command`, `cli.record_command` with its `cli.view`, `cli.renormalize_command`, `cli.serve_command`, `cli.halt_command`, `cli.accounts_command`, `cli.tell_command`, `cli.fetch_command`, `cli.reference_command`, `cli.montecarlo_command`, which print by `cli.show`.
 """

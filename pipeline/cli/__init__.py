@@ -30,6 +30,7 @@ _MORE: Final = {
     "diff": "what two runs decided differently, and what it did to profit",
     "fetch": "history from Databento: the price first, a budget, nothing paid twice, straight into sessions",
     "halt": "the kill switch",
+    "montecarlo": "what else the trades might have come to: slippage, misses, halts, another order",
     "note": "remark on a session",
     "reference": "float, shares, sector, previous close, splits: dated, from several sources",
     "refill": "the wishes of a run filled again: other latency, size or model of the venue",

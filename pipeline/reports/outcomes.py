@@ -64,15 +64,15 @@ class Outcome(msgspec.Struct, frozen=True):
     bad_day: float | None
     """Share of all days of all paths that are bad."""
     any_bad_day: Chance | None
-    bands: Bands
+    bands: Bands | None
 
 
-def outcome_of(trips: RoundTrips, asked: Asked, *, threads: int | None = None) -> Outcome:
-    """Simulate, and tell what came of it. Raises ConfigError."""
-    return told(trips, asked, simulate(trips, asked, threads=threads))
+def outcome_of(trips: RoundTrips, asked: Asked, *, threads: int | None = None, is_drawn: bool = True) -> Outcome:
+    """Simulate, and tell what came of it, with bands if it is to be drawn. Raises ConfigError."""
+    return told(trips, asked, simulate(trips, asked, threads=threads), is_drawn=is_drawn)
 
 
-def told(trips: RoundTrips, asked: Asked, walked: Walked) -> Outcome:
+def told(trips: RoundTrips, asked: Asked, walked: Walked, *, is_drawn: bool = True) -> Outcome:
     """What these paths came to."""
     actual = as_recorded(trips, asked)
     days = int(np.count_nonzero(trips.day[1:] != trips.day[:-1])) + 1
@@ -90,7 +90,7 @@ def told(trips: RoundTrips, asked: Asked, walked: Walked) -> Outcome:
         ruin=chance(walked.ruined_at > 0.0),
         bad_day=float(walked.bad_days.mean() / days) if is_in_r else None,
         any_bad_day=chance(walked.bad_days > 0.0) if is_in_r else None,
-        bands=_bands(trips, walked, actual),
+        bands=_bands(trips, walked, actual) if is_drawn else None,
     )
 
 
@@ -114,7 +114,7 @@ def _spread(numbers: Floats, actual: Floats) -> Spread:
         deviation=float(numbers.std()),
         quantiles=tuple(np.quantile(numbers, QUANTILES).tolist()),
         actual=value,
-        percentile=100.0 * (below + equal / 2) / len(numbers),
+        percentile=float(100.0 * (below + equal / 2) / len(numbers)),
     )
 
 

@@ -20,7 +20,7 @@ FACTORS: Final = (0.0, 0.5, 1.0, 2.0)
 
 
 class Turned(msgspec.Struct, frozen=True):
-    """What came of knobs turned by factors; none turned is what was asked."""
+    """What came of knobs turned by factors, without bands; none turned is what was asked."""
 
     factors: dict[str, float]
     outcome: Outcome
@@ -65,4 +65,5 @@ def _row(trips: RoundTrips, asked: Asked, factors: dict[str, float], threads: in
     knobs = asked.knobs
     for name, factor in factors.items():
         knobs = scaled(knobs, name, factor)
-    return Turned(factors, outcome_of(trips, msgspec.structs.replace(asked, knobs=knobs), threads=threads))
+    turned = msgspec.structs.replace(asked, knobs=knobs)
+    return Turned(factors, outcome_of(trips, turned, threads=threads, is_drawn=False))

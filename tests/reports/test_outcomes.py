@@ -72,7 +72,7 @@ def test_each_knob_is_turned_alone_under_the_same_chance():
         *({"slippage": factor} for factor in (0.0, 0.5, 2.0)),
         *({"misses": factor} for factor in (0.0, 0.5, 2.0)),
     ]
-    assert rows[0].outcome == outcome_of(TRADES, asked)
+    assert rows[0].outcome == outcome_of(TRADES, asked, is_drawn=False)
     by = {tuple(row.factors.items()): row.outcome.profit.mean for row in rows}
     none, half, once, twice = (
         by[key] for key in ((("slippage", 0.0),), (("slippage", 0.5),), (), (("slippage", 2.0),))
@@ -87,8 +87,8 @@ def test_two_knobs_are_turned_against_each_other():
     assert len(rows) == 16
     assert rows[0].factors == {"slippage": 0.0, "misses": 0.0}
     assert rows[10].factors == {"slippage": 1.0, "misses": 1.0}
-    assert rows[10].outcome == outcome_of(TRADES, asked)
-    assert rows[0].outcome == outcome_of(TRADES, Asked(knobs=Knobs(order=Iid()), paths=50))
+    assert rows[10].outcome == outcome_of(TRADES, asked, is_drawn=False)
+    assert rows[0].outcome == outcome_of(TRADES, Asked(knobs=Knobs(order=Iid()), paths=50), is_drawn=False)
     assert len(grid_of_two(TRADES, asked, "order", "misses")) == 8
     with pytest.raises(ConfigError, match="'halts' is no knob that is on; those are order, slippage, misses"):
         grid_of_two(TRADES, asked, "halts", "misses")
