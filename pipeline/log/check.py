@@ -7,11 +7,12 @@ reads; safe beside a recording.
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from pipeline.errors import CorruptError, LogError, NotFoundError, SchemaError
-from pipeline.log import backtests, manifest, purchases
+from pipeline.log import backtests, manifest, proved, purchases
 from pipeline.log.backtests import FOLDER as BACKTESTS
 from pipeline.log.disk import TEMPORARY, Disk, RealDisk
 from pipeline.log.durable import FILE_NAME as DURABLE
@@ -25,7 +26,7 @@ from pipeline.log.reader import JOURNAL
 from pipeline.log.scan import Scan, Verdict, is_beyond_a_crash
 from pipeline.log.seal import unnamed
 from pipeline.log.segments import SUFFIX, Segments, numbers
-from pipeline.log.store import CODE, DELETED_PREFIX, RUNS, SESSIONS, Store
+from pipeline.log.store import CODE, DELETED_PREFIX, RUNS, SESSIONS, SIMULATIONS, Store
 
 
 class Damage(msgspec.Struct, frozen=True):
@@ -53,7 +54,7 @@ class Report(msgspec.Struct, frozen=True):
 
 
 def check(store: Store) -> Report:
-    """Check all that a store holds: manifests, code, sealed files, journals, rows of backtests, notes, reference data, lists, accounts."""
+    """Check all that a store holds: manifests, code, sealed files, journals, rows of backtests, simulations, notes, reference data, lists, accounts."""
     inquiry = _Inquiry(store.home, store.disk)
     folders = [path for part in (SESSIONS, RUNS) for path in _folders(store.home / part)]
     for folder in folders:
@@ -63,6 +64,7 @@ def check(store: Store) -> Report:
             inquiry.look_at_log(folder)
     for folder in _folders(store.home / BACKTESTS):
         inquiry.look_at_backtest(folder)
+    inquiry.look_at_simulations(store.home / SIMULATIONS)
     inquiry.look_at_purchases(store)
     for folder in (store.notes_folder, store.reference_folder, store.scans_folder, *_folders(store.home / "accounts")):
         inquiry.weigh(folder)
@@ -136,6 +138,18 @@ class _Inquiry:
         for path in _files(folder):
             if path.name not in (backtests.ASKED, LOCK) and not path.match(backtests.PART):
                 self.leftovers.append(self.name(path))
+
+    def look_at_simulations(self, folder: Path) -> None:
+        """Each file against the hash in front of it."""
+        self.weigh(folder)
+        for path in _files(folder):
+            if path.suffix != ".json":
+                self.leftovers.append(self.name(path))
+                continue
+            try:
+                proved.read(path, dict[str, Any])
+            except CorruptError as error:
+                self._add(error)
 
     def look_at_journal(
         self, folder: Path, sealed_segment: int, *, is_closed: bool, of: Manifest | None = None

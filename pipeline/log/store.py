@@ -6,6 +6,7 @@
     reference/          what providers said of instruments: a journal of its own
     scans/              which symbols people picked on which days: a journal of its own
     accounts/<id>/      opening positions, cash, halts of an account: a journal of its own
+    montecarlo/         simulations: what was asked and what came of it, a file each
 
 An id is a name and never a path: what is not spelled like one is refused before a file system sees it.
 """
@@ -36,6 +37,7 @@ from pipeline.units import NANO
 
 SESSIONS: Final = "sessions"
 RUNS: Final = "runs"
+SIMULATIONS: Final = "montecarlo"
 CODE: Final = "code"
 DELETED_PREFIX: Final = ".deleted-"
 

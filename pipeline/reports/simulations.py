@@ -16,7 +16,7 @@ from blake3 import blake3
 from pipeline.errors import NotFoundError
 from pipeline.log import proved
 from pipeline.log.disk import publish
-from pipeline.log.store import Store
+from pipeline.log.store import SIMULATIONS, Store
 from pipeline.names import did_you_mean, listed
 from pipeline.reports import compiled_walk, knobs, montecarlo, normal_quantile, philox, walk
 from pipeline.reports.montecarlo import Asked
@@ -24,7 +24,6 @@ from pipeline.reports.outcomes import Outcome
 from pipeline.reports.round_trips import RoundTrips
 from pipeline.reports.walk import Walked
 
-FOLDER: Final = "montecarlo"
 _ID_CHARS: Final = 12
 
 
@@ -100,7 +99,7 @@ def paths_hash(walked: Walked) -> str:
 
 def keep(store: Store, simulation: Simulation) -> None:
     """Write it down, unless it stands there already. Raises OSError."""
-    folder = store.home / FOLDER
+    folder = store.home / SIMULATIONS
     store.disk.make_folder(folder)
     name = f"{simulation.id}.json"
     if name not in store.disk.names(folder):
@@ -109,7 +108,7 @@ def keep(store: Store, simulation: Simulation) -> None:
 
 def find_simulation(store: Store, text: str) -> Simulation:
     """The simulation of this id, the one whose id begins so, or the last one. Raises NotFoundError, CorruptError."""
-    kept = [proved.read(path, Simulation) for path in sorted((store.home / FOLDER).glob("mc-*.json"))]
+    kept = [proved.read(path, Simulation) for path in sorted((store.home / SIMULATIONS).glob("mc-*.json"))]
     among = sorted(kept, key=lambda each: (each.created_ns, each.id))
     found = among[-1:] if text == "last" else [each for each in among if each.id.startswith(text)]
     if len(found) != 1:

@@ -11,9 +11,9 @@ from click.testing import CliRunner
 from pipeline.cli import main
 from pipeline.errors import ConfigError
 from pipeline.log import proved
-from pipeline.log.store import Store
+from pipeline.log.store import SIMULATIONS, Store
 from pipeline.reports.reading import logs_meant, reopening_gaps_bps, trips_in
-from pipeline.reports.simulations import FOLDER, Simulation
+from pipeline.reports.simulations import Simulation
 from pipeline.run.generating import record_generated
 from pipeline.run.replaying import replay
 from pipeline.run.strategies import plan_of, strategy_file
@@ -84,7 +84,7 @@ def test_what_comes_out_is_the_same_for_any_number_of_threads_and_is_kept(home):
     ((profit,),) = ask(home, "last", "select sum(profit) from trades where is_closed and run is null")
     assert one["outcome"]["profit"]["actual"] == pytest.approx(profit)
     assert one["outcome"]["bands"]["actual"][-1] == one["outcome"]["profit"]["actual"]
-    kept = proved.read(Path(home) / FOLDER / f"{one['id']}.json", Simulation)
+    kept = proved.read(Path(home) / SIMULATIONS / f"{one['id']}.json", Simulation)
     assert json.loads(msgspec.json.encode(kept.outcome)) == one["outcome"]
     assert json.loads(msgspec.json.encode(kept.asked)) == one["asked"]
     other = told(home, "last", *KNOBS, "--seed", "2")
@@ -95,7 +95,7 @@ def test_a_kept_simulation_is_had_again_to_the_last_bit_or_says_what_differs(hom
     id_ = told(home, "last-run", "--order", "block:5", "--paths", "100", "--slippage", "recorded")["id"]
     done = tape(home, "--again", id_)
     assert (done.exit_code, done.output.startswith(f"{id_}: identical, 100 paths of ")) == (0, True)
-    path = Path(home) / FOLDER / f"{id_}.json"
+    path = Path(home) / SIMULATIONS / f"{id_}.json"
     kept = proved.read(path, Simulation)
     for changed, differs in (
         ({"trades_hash": "0"}, "trades"),

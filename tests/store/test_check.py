@@ -8,12 +8,13 @@ from store_samples import START_NS, random_block, write_few_kinds, write_steps
 
 from pipeline.codes import Kind
 from pipeline.errors import CorruptError
-from pipeline.log import manifest
-from pipeline.log.check import check, check_log
+from pipeline.log import manifest, proved
+from pipeline.log.check import Damage, check, check_log
 from pipeline.log.frames import FrameKind
 from pipeline.log.journal import Journal
 from pipeline.log.reader import LogReader
 from pipeline.log.seal import seal, seal_segment
+from pipeline.log.store import SIMULATIONS
 
 
 @pytest.fixture
@@ -30,6 +31,8 @@ def full_store(store, begun):
     for folder in (store.notes_folder, store.account_folder("paper")):
         with Journal.create(folder, log_id=bytes(16)) as journal:
             journal.append(FrameKind.INPUTS, [random_block(Kind.NOTE, [1, 2], [0, 0], 1)])
+    (store.home / SIMULATIONS).mkdir()
+    (store.home / SIMULATIONS / "mc-1.json").write_bytes(proved.encoded(Damage("as any other", 1, "content")))
     return store
 
 
