@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from pipeline.cli.show import as_json_line, facts, json_option
+from pipeline.cli.show import as_json_line, facts, json_option, progress
 
 if TYPE_CHECKING:
     from pipeline.reports.montecarlo import Asked
@@ -92,9 +92,10 @@ def command(
         bad_day_r=bad_day,
         risk=risk,
     )
+    alone = sensitivity.one_at_a_time(asked.knobs) if is_turned else []
+    both = sensitivity.grid_of_two(asked.knobs, *_two(grid)) if grid else []
     outcome, kept = _simulated(home, trips, asked, logs, where, threads)
-    turned = sensitivity.one_at_a_time(trips, asked, threads=threads) if is_turned else []
-    against = sensitivity.grid_of_two(trips, asked, *_two(grid), threads=threads) if grid else []
+    turned, against = (_turned(trips, asked, turns, threads) for turns in (alone, both))
     if as_json:
         found = {"id": kept, "logs": logs, "asked": asked, "outcome": outcome}
         as_json_line(found | {"sensitivity": turned, "grid": against})
@@ -102,6 +103,17 @@ def command(
     _show(asked, outcome, kept, logs)
     _show_turned(turned)
     _show_turned(against)
+
+
+def _turned(trips: Any, asked: "Asked", turns: "list[dict[str, float]]", threads: int | None) -> "list[Turned]":
+    from pipeline.reports.sensitivity import turned
+
+    rows: list[Turned] = []
+    with progress("turning knobs", len(turns)) as done:
+        for row in turned(trips, asked, turns, threads=threads):
+            rows.append(row)
+            done(len(rows))
+    return rows
 
 
 def _simulated(home: str, trips: Any, asked: "Asked", logs: Sequence[str], where: str, threads: int | None) -> Any:
@@ -112,7 +124,8 @@ def _simulated(home: str, trips: Any, asked: "Asked", logs: Sequence[str], where
     from pipeline.reports.simulations import keep, simulation_of
     from pipeline.run.environment import machine, packages
 
-    walked = simulate(trips, asked, threads=threads)
+    with progress("paths", asked.paths) as done:
+        walked = simulate(trips, asked, threads=threads, told=done)
     simulation = simulation_of(
         trips,
         asked,

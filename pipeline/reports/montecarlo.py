@@ -8,6 +8,7 @@ those of that sample, the rank of a quantile q being off by sqrt(q * (1 - q) / D
 
 import math
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -60,18 +61,27 @@ class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
                 raise ConfigError(f"{what} {number:g}: accepted is {low:g} to {high:,.10g}")
 
 
-def simulate(trips: RoundTrips, asked: Asked, *, threads: int | None = None, chunk: int = CHUNK) -> Walked:
-    """What each path came to. `threads` and `chunk` change how fast that is, and nothing else."""
+def simulate(
+    trips: RoundTrips,
+    asked: Asked,
+    *,
+    threads: int | None = None,
+    chunk: int = CHUNK,
+    told: Callable[[int], None] = lambda _: None,
+) -> Walked:
+    """What each path came to. `threads` and `chunk` change how fast that is, and nothing else; `told` hears how many are done."""
     given, traded = given_of(trips, asked), traded_of(trips, asked)
     walked = _room(asked.paths, given)
     run = compiled_walk()
-    with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
-        tasks = [
-            pool.submit(run, first, min(first + chunk, asked.paths), given, traded, walked)
-            for first in range(0, asked.paths, chunk)
-        ]
-        for task in tasks:
+    pool = ThreadPoolExecutor(threads or os.cpu_count())
+    try:
+        chunks = [(first, min(first + chunk, asked.paths)) for first in range(0, asked.paths, chunk)]
+        tasks = [pool.submit(run, first, stop, given, traded, walked) for first, stop in chunks]
+        for task, (_, stop) in zip(tasks, chunks, strict=True):
             task.result()
+            told(stop)
+    finally:
+        pool.shutdown(cancel_futures=True)  # who is interrupted waits for the chunks being walked, not for all of them
     return walked
 
 

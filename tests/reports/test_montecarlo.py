@@ -5,6 +5,7 @@ Kolmogorov and Smirnov that one in a thousand right samples passes.
 """
 
 import math
+import time
 from statistics import NormalDist
 
 import msgspec
@@ -13,6 +14,7 @@ import pytest
 from trips import trips_of
 
 from pipeline.errors import ConfigError
+from pipeline.reports import montecarlo
 from pipeline.reports.knobs import (
     AS_RECORDED,
     Anomalies,
@@ -75,6 +77,40 @@ def test_more_paths_begin_with_the_same_ones_and_another_seed_does_not():
     assert [column[:50].tobytes() for column in many[:-1]] == bits(few)[:-1]
     assert not set(few.profit) & set(simulate(TRADES, Asked(knobs=ALL_ON, paths=50, seed=2)).profit)
     assert not set(few.profit) & set(simulate(TRADES, Asked(knobs=ALL_ON, paths=50, seed=1 + 2**32)).profit)
+
+
+def test_who_is_interrupted_waits_for_the_chunks_being_walked_alone(monkeypatch):
+    walks, true_walk = [], montecarlo.compiled_walk()
+
+    def counted(first, stop, *rest):
+        walks.append(stop)
+        time.sleep(0.001)  # all of them take two seconds at the least
+        return true_walk(first, stop, *rest)
+
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(montecarlo, "compiled_walk", lambda: counted)
+    with pytest.raises(KeyboardInterrupt):
+        simulate(TRADES, Asked(paths=40_000), threads=1, chunk=20, told=interrupted)
+    assert 1 <= len(walks) < 2_000
+    told = []
+    simulate(TRADES, Asked(paths=50), chunk=20, told=told.append)
+    assert told == [20, 40, 50]
+
+
+def test_no_path_is_better_off_for_a_cost():
+    """Of the same draws: dearer slippage, anomalies, late exits."""
+    plain = Knobs(order=Blocks(4.0), misses=Misses(0.2), partials=PartialFills(0.3, 0.1))
+    for dearer in (
+        {"slippage": Lognormal(3.0, 1.0)},
+        {"anomalies": Anomalies(0.1, Sample((10.0, 500.0)))},
+        {"drops": FeedDrops(0.1, 0.0, 80.0)},
+    ):
+        knobs = msgspec.structs.replace(plain, **dearer)
+        cheap, dear = (simulate(TRADES, Asked(knobs=each, paths=500, capital=1e9)).profit for each in (plain, knobs))
+        assert (dear <= cheap).all()
+        assert (dear < cheap).any()
 
 
 def test_curves_are_kept_of_so_many_paths_and_no_more():

@@ -8,7 +8,7 @@ from pipeline.errors import ConfigError
 from pipeline.reports.knobs import Blocks, Halts, Iid, Knobs, Lognormal, Misses, Normal, Sample, scaled
 from pipeline.reports.montecarlo import Asked, simulate
 from pipeline.reports.outcomes import QUANTILES, chance, outcome_of, told
-from pipeline.reports.sensitivity import grid_of_two, one_at_a_time
+from pipeline.reports.sensitivity import grid_of_two, one_at_a_time, turned
 from pipeline.reports.walk import Walked
 
 TRADES = trips_of([10.0, -40.0, 30.0, 5.0], risk=10.0, day=[1, 1, 2, 3])
@@ -65,7 +65,7 @@ def test_the_drawn_band_is_that_of_the_ends():
 
 def test_each_knob_is_turned_alone_under_the_same_chance():
     asked = Asked(knobs=Knobs(order=Iid(), slippage=Normal(10.0, 0.0), misses=Misses(0.4)), paths=300)
-    rows = one_at_a_time(TRADES, asked)
+    rows = list(turned(TRADES, asked, one_at_a_time(asked.knobs)))
     assert [row.factors for row in rows] == [
         {},
         {"order": 0.0},
@@ -83,17 +83,17 @@ def test_each_knob_is_turned_alone_under_the_same_chance():
 
 def test_two_knobs_are_turned_against_each_other():
     asked = Asked(knobs=Knobs(slippage=Lognormal(5.0, 1.0), misses=Misses(0.2), order=Iid()), paths=50)
-    rows = grid_of_two(TRADES, asked, "slippage", "misses")
+    rows = list(turned(TRADES, asked, grid_of_two(asked.knobs, "slippage", "misses")))
     assert len(rows) == 16
     assert rows[0].factors == {"slippage": 0.0, "misses": 0.0}
     assert rows[10].factors == {"slippage": 1.0, "misses": 1.0}
     assert rows[10].outcome == outcome_of(TRADES, asked, is_drawn=False)
     assert rows[0].outcome == outcome_of(TRADES, Asked(knobs=Knobs(order=Iid()), paths=50), is_drawn=False)
-    assert len(grid_of_two(TRADES, asked, "order", "misses")) == 8
+    assert len(grid_of_two(asked.knobs, "order", "misses")) == 8
     with pytest.raises(ConfigError, match="'halts' is no knob that is on; those are order, slippage, misses"):
-        grid_of_two(TRADES, asked, "halts", "misses")
+        grid_of_two(asked.knobs, "halts", "misses")
     with pytest.raises(ConfigError, match="misses twice"):
-        grid_of_two(TRADES, asked, "misses", "misses")
+        grid_of_two(asked.knobs, "misses", "misses")
 
 
 def test_knobs_are_turned_by_their_size():
