@@ -116,6 +116,7 @@ class Walked(NamedTuple):
     ruined_at: Floats
     """The trade after which the path was ruined, from 1; 0 if it never was."""
     worst_day_r: Floats
+    """0 where no day lost."""
     bad_days: Floats
     curves: Floats
 
