@@ -31,6 +31,8 @@ from pipeline.ports import Clock
 from pipeline.units import NANO
 
 CONNECT_S: Final = 10.0
+_ASKED_AGAIN_S: Final = (0.0, 0.5, 1.0)
+"""How long a question that changes nothing waits before it is asked, each time."""
 
 
 class LiveBroker:
@@ -194,19 +196,27 @@ class LiveBroker:
 
 
 async def standing(venue: Venue, timeout_s: float = TIMEOUT_S) -> Standing:
-    """An account as its broker sees it now, asked once and of nobody else. Raises VenueError when it does not say."""
+    """An account as its broker sees it now, asked three times at most. Raises VenueError when it does not say."""
+    why = ""
     async with opened(venue.rest_url, venue.sign, venue.secrets, timeout_s) as rest:
-        talk, said = venue.tongue.standing(), None
-        while True:
-            try:
-                step = talk.send(said)
-            except StopIteration as end:
-                told: Standing | Failed = end.value
-                break
-            said = await rest.ask(step)  # type: ignore[arg-type]  # this talk never pauses
-    if isinstance(told, Failed):
-        raise VenueError(f"{venue.name} does not say how the account stands: {told.why}")
-    return told
+        for pause_s in _ASKED_AGAIN_S:
+            await anyio.sleep(pause_s)
+            told = await _standing(venue, rest)
+            if not isinstance(told, Failed):
+                return told
+            why = told.why
+    raise VenueError(f"{venue.name} does not say how the account stands: {why}")
+
+
+async def _standing(venue: Venue, rest: Rest) -> Standing | Failed:
+    talk, said = venue.tongue.standing(), None
+    while True:
+        try:
+            step = talk.send(said)
+        except StopIteration as end:
+            told: Standing | Failed = end.value
+            return told
+        said = await rest.ask(step)  # type: ignore[arg-type]  # this talk never pauses
 
 
 def _now_ns() -> int:

@@ -219,7 +219,7 @@ def _left(store: Store, recording: Recording, now_ns: int) -> Opening | None:
 
 def _cash_of(at: AtBroker, account: str) -> Callable[[int], Block]:
     """What the broker says that the account has, as a row of a moment. Raises VenueError where it does not say: wrong keys are seen before a session begins."""
-    told = anyio.run(standing, at.venue)
+    told = anyio.run(standing, at.venue, at.timeout_s)
 
     def row(now_ns: int) -> Block:
         columns = {"account": account, "currency": told.currency, "cash_nano": told.cash_nano}

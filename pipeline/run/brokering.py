@@ -71,6 +71,7 @@ class Brokering:
             logged=known.logged,
             positions=known.positions,
             times=at.times,
+            timeout_s=at.timeout_s,
         )
         self._running: Future[None] | None = None
         self._send(list(known.unsent))

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from pipeline.errors import ConfigError
 from pipeline.execution.jobs import Times
+from pipeline.execution.rest import TIMEOUT_S
 from pipeline.execution.venues import Venue, alpaca_venue, coinbase_venue
 from pipeline.feeds.sockets import is_loopback
 from pipeline.names import did_you_mean
@@ -18,10 +19,11 @@ from pipeline.run.keys import key_named
 
 @dataclass(frozen=True, slots=True)
 class AtBroker:
-    """Where a session's orders go. `times` are how long the broker is waited for; None: as long as brokers are."""
+    """Where a session's orders go. `times` are how long the broker is waited for, None: as long as brokers are; `timeout_s` is for one answer."""
 
     venue: Venue
     times: Times | None = None
+    timeout_s: float = TIMEOUT_S
 
     @property
     def is_practice(self) -> bool:

@@ -69,7 +69,7 @@ class Floor:
     def __enter__(self):
         self._server.__enter__()
         rest, stream = self._server._call(self._stack.enter_async_context(self._doors.opened()))
-        self.at = AtBroker(broker_named(f"alpaca={rest.url},{stream.url}").venue, HASTY)
+        self.at = AtBroker(broker_named(f"alpaca={rest.url},{stream.url}").venue, HASTY, 1.0)
         return self
 
     def __exit__(self, *error):

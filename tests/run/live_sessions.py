@@ -67,6 +67,8 @@ class Running:
 
     def until(self, condition, seconds=30):
         assert self._begun.wait(300)  # strategies nobody compiled before are compiled first
+        if self.session is None:
+            raise self.error
         deadline = time.monotonic() + seconds
         while not condition(self.session.recorder):
             assert self.error is None, self.error
