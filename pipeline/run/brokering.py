@@ -54,7 +54,8 @@ class Brokering:
         self._instruments = dict(known.instruments)
         self._labels = dict(known.labels)
         self._working = {each.request.order_id: each.request for each in known.logged}
-        self._leaving = {each.request.order_id for each in known.logged if each.is_cancel_wanted}
+        self._unsure = {each.request.order_id for each in known.logged}
+        """Orders, and cancels of orders, on which the broker has not said its word."""
         self._fill_id = known.fill_id
         self._inbox = inbox
         self._clock = clock
@@ -111,8 +112,8 @@ class Brokering:
 
     @property
     def is_settled(self) -> bool:
-        """Whether nothing is on its way at the broker: no entry, nothing that fills at once, no cancel, behind which an exit may wait."""
-        return not self._leaving and not any(
+        """Whether nothing is on its way: no entry works, nothing that fills at once, and the broker said its word on every order and cancel."""
+        return not self._unsure and not any(
             request.order_type is OrderType.MARKET or not request.flags & OrderFlag.REDUCE_ONLY
             for request in self._working.values()
         )
@@ -132,9 +133,10 @@ class Brokering:
                 places = row["strategy_id"], row["tag"], row["parent_order_id"], row["seq"], row["ord"]
                 self._labels[order_id] = Labels(*places)
                 self._working[order_id] = request = _request(row)
+                self._unsure.add(order_id)
                 yield request
             elif row["state"] == OrderState.CANCEL_PENDING:
-                self._leaving.add(order_id)
+                self._unsure.add(order_id)
                 yield CancelRequest(order_id)
 
     def _labelled(self, block: Block) -> Block:
@@ -144,8 +146,8 @@ class Brokering:
         if block.kind is Kind.ORDER:
             columns["parent_order_id"] = parents
             for order_id, state in zip(block.number("order_id").tolist(), block.number("state").tolist(), strict=True):
-                if OrderState(state) != OrderState.CANCEL_PENDING:
-                    self._leaving.discard(order_id)
+                if state not in (OrderState.CANCEL_PENDING, OrderState.UNKNOWN):
+                    self._unsure.discard(order_id)
                 if OrderState(state) in OVER:
                     self._working.pop(order_id, None)
         else:

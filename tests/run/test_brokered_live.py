@@ -122,7 +122,7 @@ def test_one_that_is_killed_goes_on_with_what_works_at_the_broker(live_store, tm
     differences = [
         row for _, row in all_rows(live_store, manifest, Kind.ACCOUNT) if row["action"] == AccountAction.DIFFERENCE
     ]
-    assert differences == []
+    assert [row["text"] for row in differences if "can't be compared: no answer" not in row["text"]] == []
     assert verify(live_store, manifest.id).identical
 
 
