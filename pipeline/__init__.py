@@ -117,6 +117,9 @@ normal by the `reports.normal_quantile`. What comes of it are `reports.outcomes`
 
 **What it adds up to.** Statistics of trades are `reports.metrics`, how much of them is luck `reports.resampling`.
 
+**What it adds up to.** Statistics of trades are `reports.metrics`, how much of them is luck `reports.resampling`; what accounts do are `reports.drawdowns`, what
+trades do in time `reports.stretches`, and returns of days, which answer other questions, `reports.daily`.
+
 **The shell.** `config` reads what people write. `run.recording` records with `run.control` listening and `run.sealing` behind it in the process of a `run.sealing_worker`, `run.importing`
 (reading `run.ahead` of the writing) and `run.generating` feed it, with `run.continuing` for a session that can't go on as it was, `run.replaying`, writing `run.behind` the reducing, and
 `run.verifying` fold again through `run.fold`, scanners beside it by `run.following`, over what `run.loading` made of files, in another process over the `run.wire`, with `run.code` that was
