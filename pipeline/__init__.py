@@ -119,7 +119,8 @@ normal by the `reports.normal_quantile`. What comes of it are `reports.outcomes`
 
 **What it adds up to.** Statistics of trades are `reports.metrics`, how much of them is luck `reports.resampling`; what accounts do are `reports.drawdowns`, what
 trades do in time `reports.stretches`, and returns of days, which answer other questions, `reports.daily`; `reports.summary` is all of them over the columns of `reports.trades`,
-`reports.breakdowns` the same of each of the `reports.bands`.
+`reports.breakdowns` the same of each of the `reports.bands`. Other costs after the fact are `reports.slippage` and `reports.charges` of the
+`reports.executions` that made trades, `reports.repricing` what they take.
 
 **The shell.** `config` reads what people write. `run.recording` records with `run.control` listening and `run.sealing` behind it in the process of a `run.sealing_worker`, `run.importing`
 (reading `run.ahead` of the writing) and `run.generating` feed it, with `run.continuing` for a session that can't go on as it was, `run.replaying`, writing `run.behind` the reducing, and

@@ -140,7 +140,7 @@ OF_RETURNS: Final[Mapping[str, tuple[Callable[[Floats], float], str, str]]] = {
     "daily_tail_ratio": (daily_tail_ratio, "number", "no day, or a 5th percentile of 0"),
     "daily_value_at_risk": (daily_value_at_risk, "fraction", _NO_DAY),
     "daily_shortfall": (daily_shortfall, "fraction", _NO_DAY),
-    "daily_ulcer_index": (daily_ulcer_index, "fraction", _NO_DAY),
+    "daily_ulcer_index": (daily_ulcer_index, "fraction", "fewer than two days"),
 }
 """By name: formula over (n,) returns, what it is measured in, and why it may not exist."""
 
@@ -154,10 +154,20 @@ OF_A_YEAR: Final[Mapping[str, tuple[Callable[[Floats, int], float], str, str]]] 
 """The same of formulas that also take the days of a year."""
 
 
+TAIL_DAYS_LEAST: Final = 20
+"""Of the worst twentieth of fewer days there is not one."""
+
+OF_TAILS: Final = ("daily_tail_ratio", "daily_value_at_risk", "daily_shortfall")
+OF_WHOLE_YEARS: Final = ("daily_growth_rate", "daily_calmar")
+
+
 def daily_figures(returns: Floats, year: int = YEAR_DAYS) -> dict[str, Figure]:
-    """Every statistic of daily returns, by name."""
+    """Every statistic of daily returns, by name; those of tails from 20 days on, those of yearly growth from a quarter of a year on."""
     told = {name: _figure(of(returns), unit, absent) for name, (of, unit, absent) in OF_RETURNS.items()}
     told.update({name: _figure(of(returns, year), unit, absent) for name, (of, unit, absent) in OF_A_YEAR.items()})
+    for names, least in ((OF_TAILS, TAIL_DAYS_LEAST), (OF_WHOLE_YEARS, year // 4)):
+        if len(returns) < least:
+            told.update({name: Figure(None, told[name].unit, f"fewer than {least} days") for name in names})
     return told
 
 

@@ -37,10 +37,11 @@ class Bootstrap(NamedTuple):
     """How often the interval should hold the true value, between 0 and 1."""
 
 
-def places(seed: int, resample: int, count: int) -> npt.NDArray[np.int64]:
-    """Which of `count` units one resample holds, with repetition: (count,) from 0 to count - 1."""
+def places(seed: int, resample: int, count: int, among: int | None = None) -> npt.NDArray[np.int64]:
+    """What one resample holds, with repetition: (count,) places from 0 up to `among`, exclusive, as many as there are draws unless said."""
     words = np.random.Philox(key=seed, counter=resample << 64).random_raw(count)
-    return ((words >> np.uint64(32)) * np.uint64(count) >> np.uint64(32)).astype(np.int64)
+    units = np.uint64(count if among is None else among)
+    return ((words >> np.uint64(32)) * units >> np.uint64(32)).astype(np.int64)
 
 
 def resampled(rows: Floats, seed: int, first: int, last: int) -> Floats:
