@@ -120,7 +120,8 @@ normal by the `reports.normal_quantile`. What comes of it are `reports.outcomes`
 **What it adds up to.** Statistics of trades are `reports.metrics`, how much of them is luck `reports.resampling`; what accounts do are `reports.drawdowns`, what
 trades do in time `reports.stretches`, and returns of days, which answer other questions, `reports.daily`; `reports.summary` is all of them over the columns of `reports.trades`,
 `reports.breakdowns` the same of each of the `reports.bands`. Other costs after the fact are `reports.slippage` and `reports.charges` of the
-`reports.executions` that made trades, `reports.repricing` what they take.
+`reports.executions` that made trades, `reports.repricing` what they take; `reports.gathering` has both out of the warehouse, `run.statistics` knows
+which logs count and on which days they could have traded.
 
 **The shell.** `config` reads what people write. `run.recording` records with `run.control` listening and `run.sealing` behind it in the process of a `run.sealing_worker`, `run.importing`
 (reading `run.ahead` of the writing) and `run.generating` feed it, with `run.continuing` for a session that can't go on as it was, `run.replaying`, writing `run.behind` the reducing, and
@@ -139,4 +140,6 @@ People speak to it through the commands: `cli.demo_command`, `cli.import_command
 `cli.backtest_command`, `cli.backtests_command`, `cli.verify_command`, `cli.diff_command`, `cli.state_command`, `cli.sql_command`,
 `cli.check_command`, `cli.sessions_command`, `cli.runs_command`, `cli.note_command`, `cli.strategies_command`, `cli.strategy_command`,
 `cli.docs_command`, `cli.scan_command`, `cli.record_command` with its `cli.view`, `cli.renormalize_command`, `cli.serve_command`, `cli.halt_command`, `cli.accounts_command`, `cli.tell_command`, `cli.fetch_command`, `cli.reference_command`, `cli.montecarlo_command`, which print by `cli.show`.
+
+`cli.docs_command`, `cli.scan_command`, `cli.record_command` with its `cli.view`, `cli.renormalize_command`, `cli.serve_command`, `cli.halt_command`, `cli.accounts_command`, `cli.tell_command`, `cli.fetch_command`, `cli.reference_command`, `cli.stats_command`, which print by `cli.show`.
 """

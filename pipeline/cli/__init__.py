@@ -40,6 +40,7 @@ _MORE: Final = {
     "serve": "a day over the vendors' own protocols, for any client on this machine; faults on request",
     "sessions": "list, show, seal, export, delete, prune",
     "state": "what a strategy remembered at any moment; what differs between two",
+    "stats": "what trades add up to: statistics with intervals, breakdowns, other slippage and fees after the fact",
     "strategy": "check one of your own: the dialect, and a day at both speeds",
     "tell": "add or drop symbols, flatten, end: a request to a session that is recorded",
     "strategies": "list the strategies that come along, with their parameters",

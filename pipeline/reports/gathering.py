@@ -1,0 +1,68 @@
+"""Gathering: the closed trades of logs, and the executions that made them, out of the warehouse."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import pyarrow as pa
+
+from pipeline.codes import AssetClass
+from pipeline.hours import Calendar, calendar_of
+from pipeline.log.manifest import Manifest
+from pipeline.reports.executions import QUERY, Executions, executions_of
+from pipeline.reports.trades import Trades, trades_of
+from warehouse import connect, named_in
+from warehouse.relations import session_and_run
+
+_CHOSEN: Final = """
+create temp table chosen_trades as
+select
+    row_number() over (order by closed_at, session, run nulls first, entry_seq, strategy, symbol, venue) - 1 as place,
+    *
+from trades
+where is_closed and (session, coalesce(run, '')) in (select (session, run) from chosen_logs)
+"""
+
+_OPEN: Final = """
+select count(*) from trades
+where not is_closed and (session, coalesce(run, '')) in (select (session, run) from chosen_logs)
+"""
+
+_CALENDARS: Final = """
+select distinct calendar, asset_class from intermediate.int_instruments
+where session in (select session from chosen_logs)
+"""
+
+
+class Gathered(NamedTuple):
+    """What logs hold."""
+
+    trades: Trades
+    """Closed ones, in the order of closing."""
+    executions: Executions | None
+    """Of these trades; None when they were not asked for."""
+    still_open: int
+    """Trades that are left out since they are open."""
+    calendars: frozenset[Calendar]
+    """Whose hours the instruments of these logs keep."""
+
+
+def gathered(home: str | Path, logs: Sequence[Manifest], *, has_executions: bool = False) -> Gathered:
+    """The trades of exactly these sessions and runs: of a session those decided while it was recorded.
+
+    Raises CorruptError for a damaged log.
+    """
+    asked = named_in(f"trades int_instruments {QUERY if has_executions else ''}")
+    connection = connect(home, [manifest.id for manifest in logs], asked=asked)
+    pairs = [session_and_run(manifest) for manifest in logs]
+    sessions, runs = [session for session, _ in pairs], [run or "" for _, run in pairs]
+    connection.register("chosen_logs", pa.table({"session": sessions, "run": runs}))
+    connection.execute(_CHOSEN)
+    trades = trades_of(connection.sql("select * from chosen_trades order by place").arrow().read_all())
+    executions = executions_of(connection.sql(QUERY).arrow().read_all()) if has_executions else None
+    ((still_open,),) = connection.sql(_OPEN).fetchall()
+    calendars = frozenset(
+        calendar_of(name or "", AssetClass[asset_class.upper()])
+        for name, asset_class in connection.sql(_CALENDARS).fetchall()
+    )
+    return Gathered(trades, executions, int(still_open), calendars)
