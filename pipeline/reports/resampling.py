@@ -25,6 +25,12 @@ TRADES_FEW: Final = 30
 OUTCOMES_FEW: Final = 10
 DAYS_FEW: Final = 10
 
+_WORDS: Final = 4
+"""Words of 64 bits that Philox makes at a time; each resample begins with a fresh four."""
+
+_DRAWS_AT_ONCE: Final = 262_144
+"""2 MiB of them: memory does not grow with the number of resamples."""
+
 _NORMAL: Final = NormalDist()
 
 
@@ -37,21 +43,27 @@ class Bootstrap(NamedTuple):
     """How often the interval should hold the true value, between 0 and 1."""
 
 
-def places(seed: int, resample: int, count: int, among: int | None = None) -> npt.NDArray[np.int64]:
-    """What one resample holds, with repetition: (count,) places from 0 up to `among`, exclusive, as many as there are draws unless said."""
-    words = np.random.Philox(key=seed, counter=resample << 64).random_raw(count)
-    units = np.uint64(count if among is None else among)
-    return ((words >> np.uint64(32)) * units >> np.uint64(32)).astype(np.int64)
+def places(seed: int, first: int, last: int, count: int, among: int) -> npt.NDArray[np.int64]:
+    """What the draws from `first` up to `last`, exclusive, hold with repetition: (last - first, count) places from 0 up to `among`."""
+    blocks = -(-count // _WORDS)
+    words = np.random.Philox(key=seed, counter=first * blocks).random_raw((last - first) * blocks * _WORDS)
+    words = words.reshape(last - first, blocks * _WORDS)[:, :count]
+    return ((words >> np.uint64(32)) * np.uint64(among) >> np.uint64(32)).astype(np.int64)
 
 
 def resampled(rows: Floats, seed: int, first: int, last: int) -> Floats:
     """The sums of the resamples from `first` up to `last`, exclusive: (last - first, columns) of (units, columns)."""
     made = np.empty((last - first, rows.shape[1]))
     columns = np.ascontiguousarray(rows.T)
-    for number in range(first, last):
-        times = np.bincount(places(seed, number, len(rows)), minlength=len(rows)).astype(np.float64)
-        # not by BLAS, which adds up in an order that depends on how many threads it has
-        made[number - first] = np.einsum("u,cu->c", times, columns, optimize=False)
+    at_once = max(1, _DRAWS_AT_ONCE // max(len(rows), 1))
+    for start in range(first, last, at_once):
+        end = min(start + at_once, last)
+        drawn = places(seed, start, end, len(rows), len(rows))
+        drawn += np.arange(end - start)[:, None] * len(rows)
+        times = np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape).astype(np.float64)
+        for place, each in enumerate(times, start - first):
+            # not by BLAS, which adds up in an order that depends on how many threads it has
+            made[place] = np.einsum("u,cu->c", each, columns, optimize=False)
     return made
 
 

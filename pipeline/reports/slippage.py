@@ -21,7 +21,7 @@ from pipeline.errors import ConfigError
 from pipeline.reports.executions import Executions, Floats
 from pipeline.reports.resampling import places
 
-_STREAM: Final = 1 << 32
+_STREAM: Final = 1 << 128
 """Far behind the resamples of bootstraps, so that draws of the same seed are other draws."""
 
 ACCEPTED: Final = "accepted are fixed:AMOUNT, bps:NUMBER, spread:SHARE, own, own:LOG"
@@ -78,7 +78,7 @@ def slipped(executions: Executions, model: Slippage, *, costs_bps: Floats, seed:
         if not len(costs_bps):
             raise ConfigError("slippage own: no execution with a known reference price to draw from")
         count = int(executions.fill.max()) + 1 if len(executions.fill) else 0
-        drawn = costs_bps[places(seed, _STREAM, count, len(costs_bps))][executions.fill]
+        drawn = costs_bps[places(seed, _STREAM, _STREAM + count, 1, len(costs_bps))[:, 0]][executions.fill]
         expected = executions.reference * (1.0 + executions.sign * drawn / 1e4)
         worse = executions.sign * (expected - executions.price)
     elif model.kind == "spread":

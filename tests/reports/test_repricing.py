@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_executions import executions
 from made_trades import trades
@@ -150,6 +150,7 @@ def test_orders_are_charged_as_one_by_one(made, per_unit, least, most):
     assert charged(found, found.price, terms) == pytest.approx(expected, abs=1e-9)
 
 
+@settings(max_examples=25)
 @given(st.lists(rows, min_size=1, max_size=20), st.integers(0, 50))
 def test_what_the_models_take_is_missing_in_the_profits(made, bps):
     trade, sign, quantity, price, is_made, order = (np.array(column) for column in zip(*made, strict=True))
