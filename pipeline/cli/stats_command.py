@@ -129,6 +129,8 @@ def _tables(found: "Summary", level: float) -> Iterator["RenderableType"]:
             f"R, {found.distribution.known:,} known",
             {**found.distribution.quantiles, "beyond_risk": found.distribution.beyond_risk},
         )
+    if any(figure.value is not None for figure in found.excursion.values()):
+        yield _figures("while open, in R", found.excursion)
     yield _figures("in time", {**found.time, **_streaks(found)})
     yield _figures("account, as trades close", found.drawdown)
     yield _figures(f"of daily returns, on {found.capital:,.0f}", found.daily)

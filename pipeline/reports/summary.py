@@ -21,6 +21,7 @@ R_EDGES: Final = (-3.0, -2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0)
 """Bands of R: below the first edge, between each two, from the last on. A band holds its lower edge."""
 
 _NO_TRADE: Final = "no trade was closed"
+_NONE_WON: Final = "none of them won"
 
 
 class Watched(NamedTuple):
@@ -64,6 +65,8 @@ class Summary(msgspec.Struct, frozen=True):
     distribution: Distribution
     streaks: Streaks
     time: dict[str, Figure]
+    excursion: dict[str, Figure]
+    """How far trades were ahead and behind while they were open, in R."""
     drawdown: dict[str, Figure]
     daily: dict[str, Figure]
     capital: float
@@ -91,6 +94,7 @@ def summary(
         distribution=distribution(trades.r),
         streaks=streaks(trades.profit),
         time=time_figures(trades, watched),
+        excursion=excursion_figures(trades),
         drawdown=drawdown_figures(trades, watched.capital),
         daily=daily_figures(daily_returns(by_day, watched.capital), watched.year_days),
         capital=watched.capital,
@@ -127,6 +131,30 @@ def time_figures(trades: Trades, watched: Watched) -> dict[str, Figure]:
         "held_mean_lost": _figure(_mean(held[lost]), "s", "no trade lost"),
         "exposure": _figure(exposure(inside, stretches), "fraction", "no time was watched"),
         "held_at_once": _figure(held_at_once(inside, stretches), "number", "no time was watched"),
+    }
+
+
+def excursion_figures(trades: Trades) -> dict[str, Figure]:
+    """What trades were ahead (mfe) and behind (mae) at most while open, in R, where that is known (Sweeney, 1996).
+
+    How far those that won went against us first says where a stop need not be; how far those that lost were ahead, what was
+    given back. `kept` is what the trades that won brought, of the most they were ahead: before fees that is 1 at best.
+    """
+    ahead, behind, r = trades.numbers["mfe_r"], trades.numbers["mae_r"], trades.r
+    is_known = np.isfinite(ahead) & np.isfinite(behind) & np.isfinite(r)
+    won, lost = is_known & (r > 0.0), is_known & (r < 0.0)
+    best = float(ahead[won].sum())
+    absent = "no trade closed whose excursion and risk are known"
+    return {
+        "mfe_mean": _figure(_mean(ahead[is_known]), "R", absent),
+        "mae_mean": _figure(_mean(behind[is_known]), "R", absent),
+        "mae_mean_won": _figure(_mean(behind[won]), "R", _NONE_WON if is_known.any() else absent),
+        "mfe_mean_lost": _figure(_mean(ahead[lost]), "R", "none of them lost" if is_known.any() else absent),
+        "kept": _figure(
+            float(r[won].sum()) / best if best > 0.0 else float("nan"),
+            "fraction",
+            _NONE_WON if is_known.any() else absent,
+        ),
     }
 
 

@@ -70,9 +70,24 @@ def test_a_week_by_hand():
     assert [caution.split(",")[0] for caution in told.cautions] == ["6 trades", "3 days"]
 
 
+def test_excursions_by_hand():
+    """Profits of 2, -1 and 4 R, and one whose risk is not known; the third was never behind."""
+    made = trades(
+        [20.0, -10.0, 40.0, 5.0],
+        risk=[10.0, 10.0, 10.0, None],
+        mfe_r=[3.0, 0.5, 5.0, 1.0],
+        mae_r=[-0.5, -1.2, 0.0, -1.0],
+    )
+    assert values(summary(made, watched()).excursion) == pytest.approx(
+        {"mfe_mean": 8.5 / 3, "mae_mean": -1.7 / 3, "mae_mean_won": -0.25, "mfe_mean_lost": 0.5, "kept": 6 / 8}
+    )
+    lost = summary(made.where(made.profit < 0.0), watched()).excursion
+    assert lost["kept"].absent == lost["mae_mean_won"].absent == "none of them won"
+
+
 def test_no_trades_have_no_statistics_but_reasons():
     told = summary(trades([]), watched(), Bootstrap())
-    for part in (told.money, told.r, told.drawdown, told.distribution.quantiles):
+    for part in (told.money, told.r, told.drawdown, told.excursion, told.distribution.quantiles):
         assert all(figure.value is None and figure.absent for figure in part.values())
     assert told.time["held_mean"].absent == "no trade was closed"
     assert told.time["exposure"].value == 0.0  # it was watched, and nothing was open: that is known
