@@ -84,7 +84,7 @@ def daily_downside(returns: Floats, year: int) -> float:
 def daily_sortino(returns: Floats, year: int) -> float:
     """Mean return of a year by `daily_downside`."""
     downside = daily_downside(returns, year)
-    return float(returns.mean() * year / downside) if downside > 0.0 else _NONE
+    return float(returns.mean() * year / downside) if len(returns) > 1 and downside > 0.0 else _NONE
 
 
 def daily_drawdown(returns: Floats) -> float:
@@ -148,7 +148,7 @@ OF_A_YEAR: Final[Mapping[str, tuple[Callable[[Floats, int], float], str, str]]] 
     "daily_growth_rate": (daily_growth_rate, "fraction", "no day, or everything was lost"),
     "daily_volatility": (daily_volatility, "fraction", "fewer than two days"),
     "daily_sharpe": (daily_sharpe, "number", "fewer than two days, or all the same"),
-    "daily_sortino": (daily_sortino, "number", _NO_LOSS),
+    "daily_sortino": (daily_sortino, "number", "fewer than two days, or none lost"),
     "daily_calmar": (daily_calmar, "number", _NO_LOSS),
 }
 """The same of formulas that also take the days of a year."""

@@ -12,7 +12,6 @@ from pipeline.log.manifest import Manifest
 from pipeline.reports.executions import QUERY, Executions, executions_of
 from pipeline.reports.trades import Trades, trades_of
 from warehouse import connect, named_in
-from warehouse.relations import session_and_run
 
 _CHOSEN: Final = """
 create temp table chosen_trades as
@@ -47,16 +46,20 @@ class Gathered(NamedTuple):
     """Whose hours the instruments of these logs keep."""
 
 
+def session_of(log: Manifest) -> str:
+    """The session whose inputs a run went over; a session itself."""
+    return log.parents[0] if log.what == "run" else log.id
+
+
 def gathered(home: str | Path, logs: Sequence[Manifest], *, has_executions: bool = False) -> Gathered:
     """The trades of exactly these sessions and runs: of a session those decided while it was recorded.
 
     Raises CorruptError for a damaged log.
     """
     asked = named_in(f"trades int_instruments {QUERY if has_executions else ''}")
-    connection = connect(home, [manifest.id for manifest in logs], asked=asked)
-    pairs = [session_and_run(manifest) for manifest in logs]
-    sessions, runs = [session for session, _ in pairs], [run or "" for _, run in pairs]
-    connection.register("chosen_logs", pa.table({"session": sessions, "run": runs}))
+    connection = connect(home, [log.id for log in logs], asked=asked)
+    runs = [log.id if log.what == "run" else "" for log in logs]
+    connection.register("chosen_logs", pa.table({"session": [session_of(log) for log in logs], "run": runs}))
     connection.execute(_CHOSEN)
     trades = trades_of(connection.sql("select * from chosen_trades order by place").arrow().read_all())
     executions = executions_of(connection.sql(QUERY).arrow().read_all()) if has_executions else None

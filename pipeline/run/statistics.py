@@ -15,7 +15,7 @@ from pipeline.log.store import Store
 from pipeline.reports.breakdowns import Breakdown, breakdown
 from pipeline.reports.charges import Terms
 from pipeline.reports.daily import YEAR_DAYS, YEAR_DAYS_ALWAYS
-from pipeline.reports.gathering import Gathered, gathered
+from pipeline.reports.gathering import Gathered, gathered, session_of
 from pipeline.reports.repricing import Repriced, repriced
 from pipeline.reports.resampling import Bootstrap
 from pipeline.reports.slippage import Slippage, own_costs_bps
@@ -101,16 +101,12 @@ def chosen(store: Store, names: Sequence[str]) -> list[Manifest]:
     seen: dict[tuple[str, str], str] = {}
     for log in deciding:
         for strategy in log.strategies:
-            before = seen.setdefault((_session(log), strategy.name), log.id)
+            before = seen.setdefault((session_of(log), strategy.name), log.id)
             if before != log.id:
                 raise ConfigError(
                     f"{strategy.name} would count twice: {before} and {log.id} are of one session; name one of them"
                 )
     return deciding
-
-
-def _session(log: Manifest) -> str:
-    return log.parents[0] if log.what == "run" else log.id
 
 
 def _repriced(store: Store, found: Gathered, question: Question) -> Repriced:
@@ -139,7 +135,7 @@ def _watched(store: Store, logs: Sequence[Manifest], found: Gathered, capital: f
     Where instruments keep different hours, every day of UTC is one.
     """
     there = {manifest.id: manifest for manifest in store.sessions()}
-    stretches = [_stretch(log, there.get(_session(log), log)) for log in logs]
+    stretches = [_stretch(log, there.get(session_of(log), log)) for log in logs]
     calendar = next(iter(found.calendars)) if len(found.calendars) == 1 else Calendar.ALWAYS
     days: set[date] = set()
     for from_ns, until_ns in stretches:

@@ -56,7 +56,7 @@ def test_what_does_not_exist_says_why():
     assert all(each.value is None and each.absent for each in told.values())
     told = daily_figures(np.array([0.01]))
     assert told["daily_sharpe"].absent == "fewer than two days, or all the same"
-    assert told["daily_sortino"].absent == "no day lost"
+    assert told["daily_sortino"].absent == "fewer than two days, or none lost"
     assert told["daily_shortfall"].absent == "fewer than 20 days"
     assert told["daily_calmar"].absent == "fewer than 63 days"
     assert daily_figures(np.full(63, 0.01))["daily_calmar"].absent == "no day lost"

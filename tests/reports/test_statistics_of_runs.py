@@ -28,7 +28,7 @@ from pipeline.run.replaying import replay
 from pipeline.run.statistics import Question, statistics
 from pipeline.run.strategies import plan_of, strategy_file
 from pipeline.simulator.generate import Day
-from pipeline.units import NANO
+from pipeline.units import DAY_NS, NANO
 from warehouse import connect
 
 FEES = ["fee_per_unit=0.005", "fee_bps=1", "fee_least=0.35", "fee_most_percent=0.5", "regulatory_fees=1"]
@@ -135,13 +135,12 @@ def test_the_command_prints_tables_and_json(store, runs):
     assert "did you mean time?" in wrong.output
 
 
-def session_of(home, fills, **quotes):
-    """A session whose only decisions are these fills: (side, steps, price in nanos)."""
+def session_of(home, fills, *, name="s", day=0, **quotes):
+    """A session whose only decisions are these fills: (side, steps, price in nanos); of Wednesday 2026-11-04, or a day after it."""
     store = Store(home)
-    manifest = store.create_session(
-        "s", mode=Mode.PAPER, created_ns=1, strategies=(StrategyEntry("[red]probe", {}, "0"),)
-    )
-    folder, ts_ns = store.folder(manifest.id), 1_793_779_200 * NANO
+    strategies = (StrategyEntry("[red]probe", {}, "0"),)
+    manifest = store.create_session(name, mode=Mode.PAPER, created_ns=1, strategies=strategies)
+    folder, ts_ns = store.folder(manifest.id), 1_793_779_200 * NANO + day * DAY_NS
     sides, steps, prices = zip(*fills, strict=True)
     count, seqs = len(fills), range(2, len(fills) + 2)
     with Journal.create(folder / JOURNAL, log_id=bytes.fromhex(manifest.log_id)) as journal:
@@ -178,6 +177,25 @@ def test_slippage_after_the_fact_is_as_if_it_had_been_filled_so(tmp_path):
     assert (later.summary.trades, later.still_open) == (2, 1)
     same_figures(later.summary.money, truly.summary.money, rel=1e-9)
     assert later.slippage == pytest.approx((100 * 10 + 250 * 11 + 150 * 9) * 5e-4)
+
+
+def test_several_sessions_are_their_trades_together_and_days_without_one_count(tmp_path):
+    """Wednesday, and Friday to Monday; what lies between two sessions was not watched, a weekend is no trading day."""
+    won, lost = ([(Side.BUY, 100, 10 * NANO), (Side.SELL, 100, price * NANO)] for price in (12, 9))
+    session_of(tmp_path, won, name="a")
+    store = session_of(tmp_path, lost, name="b", day=2)
+    folder = store.folder("b")
+    manifests.update(folder, last_ts_ns=store.manifest("b").first_ts_ns + 3 * DAY_NS)
+    told = asked(store, "all", by=("weekday",), capital=1_000.0)
+    assert (told.over, told.summary.days, told.summary.days_traded) == (("a", "b"), 3, 2)
+    assert told.summary.money["net_profit"].value == 100.0
+    assert told.summary.money["payoff"].value == 2.0
+    assert told.summary.daily["daily_total_return"].value == pytest.approx(0.1)
+    assert told.summary.daily["daily_drawdown"].value == pytest.approx(100 / 1_200)
+    assert [(part.label, part.money["net_profit"].value) for part in told.breakdowns[0].parts] == [
+        ("Wed", 200.0),
+        ("Fri", -100.0),
+    ]
 
 
 def test_half_a_spread_is_of_the_quotes_at_the_fill_and_hostile_names_are_inert(tmp_path):
