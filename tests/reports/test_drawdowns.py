@@ -62,3 +62,20 @@ def test_falls_are_what_the_definition_says(curve):
     assert covered == below
     deepest_fall = max((max(curve[: place + 1]) - value for place, value in enumerate(curve)), default=0.0)
     assert falls.depth.max(initial=0.0) == deepest_fall
+
+
+@given(curves)
+def test_a_fall_is_at_least_as_long_as_its_recovery_and_time_under_water_is_part_of_all(curve):
+    falls, moments = drawdowns(curve), np.arange(len(curve)) * 7
+    assert (lengths(falls, moments) > 0).all()
+    assert (lengths(falls, moments) >= recoveries(falls, moments)).all()
+    assert not len(curve) > 1 or 0.0 <= under_water(falls, moments) <= 1.0
+    assert (np.isnan(falls.share) | (falls.share > 0.0)).all()
+
+
+@given(st.lists(st.integers(1, 500).map(float), min_size=2, max_size=30).map(np.array))
+def test_the_ulcer_index_lies_below_the_deepest_fall_and_knows_no_unit(curve):
+    falls, count = drawdowns(curve), len(curve)
+    assert ulcer_index(curve) <= falls.share.max(initial=0.0) * math.sqrt(count / (count - 1)) + 1e-12
+    assert (ulcer_index(curve) == 0.0) == (not len(falls.depth))
+    assert ulcer_index(curve * 3.0) == pytest.approx(ulcer_index(curve))

@@ -2,6 +2,8 @@
 
 import json
 import math
+import textwrap
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -39,7 +41,7 @@ QUICK = Bootstrap(resamples=100)
 def store(tmp_path_factory):
     """A small generated day that nobody decided on, and two runs over it, without fees and with."""
     made = Store(tmp_path_factory.mktemp("store"))
-    session = record_generated(made, Day(quotes=2_500), plan_of([], [], []), [], created_ns=1)
+    session = record_generated(made, Day(quotes=1_200), plan_of([], [], []), [], created_ns=1)
     files = [strategy_file("ema_cross")]
     for fees in ([], FEES):
         plan = plan_of(files, ["fast=5", "slow=20"], ["daily_loss_max=1e9", *fees])
@@ -133,6 +135,14 @@ def test_the_command_prints_tables_and_json(store, runs):
     wrong = CliRunner().invoke(main, [*words, "--by", "tiem"])
     assert wrong.exit_code == 2
     assert "did you mean time?" in wrong.output
+
+
+def test_the_example_of_the_page_says_the_same(store, runs, capsys):
+    page = (Path(__file__).resolve().parents[2] / "docs" / "statistics.md").read_text()
+    block = textwrap.dedent(page[page.index("    from pipeline.reports.metrics") : page.index("Everything under")])
+    exec(block.replace('"data", ["last-run"]', f"{str(store.home)!r}, [{runs[0]!r}]"), {})
+    value = asked(store, runs[0]).summary.money["profit_factor"].value
+    assert capsys.readouterr().out.startswith(f"Figure(value={value}, ")
 
 
 def session_of(home, fills, *, name="s", day=0, **quotes):

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from made_trades import MONDAY, NINE_THIRTY_NS, trades
 
 from pipeline.reports.resampling import Bootstrap
@@ -121,3 +123,15 @@ def test_every_r_has_its_band():
     told = distribution(np.array([-4.0, *R_EDGES, 11.0, np.nan]))
     assert told.counts == (1, *([1] * 10), 2)
     assert (told.known, told.unknown) == (13, 1)
+
+
+@given(st.lists(st.one_of(st.just(np.nan), st.integers(-80, 200).map(lambda tenths: tenths / 10.0)), max_size=30))
+def test_a_distribution_holds_every_trade_once(values):
+    told = distribution(np.array(values))
+    known = np.array([value for value in values if not np.isnan(value)])
+    assert (sum(told.counts), told.known + told.unknown) == (len(known), len(values))
+    for low, high, count in zip(R_EDGES[:-1], R_EDGES[1:], told.counts[1:-1], strict=True):
+        assert count == ((known >= low) & (known < high)).sum()
+    quantiles = [each.value for each in told.quantiles.values()]
+    assert quantiles == (sorted(quantiles) if len(known) else [None] * 7)
+    assert not len(known) or (quantiles[0], quantiles[-1]) == (known.min(), known.max())
