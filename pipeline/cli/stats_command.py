@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from pipeline.reports.summary import Summary
     from pipeline.run.statistics import Answer
 
+_WHOLE_FROM: Final = 10_000
+"""Money from here on is told without cents."""
+
 _WIDE: Final = 160
 """Columns where nobody looks: a file or a pipe has whole lines."""
 
@@ -161,9 +164,10 @@ def _breakdown(found: "Breakdown") -> "RenderableType":
     from rich.markup import escape  # setups and symbols are strangers' words
     from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column(f"by {found.by}")
-    for name in ("trades", "net profit", "mean", "interval", "won", "factor", "mean R", ""):
+    has_r = any(part.r_mean.value is not None for part in found.parts)
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
+    table.add_column(f"by {found.by}", no_wrap=True)
+    for name in ("trades", "net profit", "mean", "interval", "won", "factor", *(["mean R"] if has_r else []), ""):
         table.add_column(name, justify="left" if not name else "right", no_wrap=True)
     for part in found.parts:
         mean = part.money["expectancy"]
@@ -175,8 +179,8 @@ def _breakdown(found: "Breakdown") -> "RenderableType":
             _interval(mean),
             _short(part.money["win_rate"]),
             _short(part.money["profit_factor"]),
-            _short(part.r_mean),
-            "few" if part.cautions else "",
+            *([_short(part.r_mean)] if has_r else []),
+            "!" if part.cautions else "",
         )
     return table
 
@@ -199,6 +203,8 @@ def _said(value: float, unit: str) -> str:
     if unit == "s":
         return _duration(value)
     if unit == "trades":
+        return f"{value:,.0f}"
+    if unit == "money" and abs(value) >= _WHOLE_FROM:
         return f"{value:,.0f}"
     return f"{value:,.2f}R" if unit == "R" else f"{value:,.2f}"
 
