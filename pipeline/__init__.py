@@ -111,17 +111,14 @@ second time without decoding them, out of a `log.cache` of columns that `log.map
 remembered at waypoints. A run is written by `log.whole`, to be there at once or not at all. The rows of backtests lie in `log.backtests`, and small files prove themselves by `log.proved`. `log.check` finds damage and knows by
 `log.half_made` what only a crash left, `log.salvage` copies what can be read and `log.renumber` gives it its new places.
 
-**Chance.** What else a record might have come to: its `reports.round_trips`, as `reports.reading` finds them, under the `reports.knobs`, as `reports.knob_words` reads
-them, by `reports.montecarlo`, whose loop is `reports.walk`, compiled as `reports.compiled_walk`; its chance is `reports.philox`, made
-normal by the `reports.normal_quantile`. What comes of it are `reports.outcomes`, what hangs on what their `reports.sensitivity`; they are kept as `reports.simulations`.
-
-**What it adds up to.** Statistics of trades are `reports.metrics`, how much of them is luck `reports.resampling`.
-
 **What it adds up to.** Statistics of trades are `reports.metrics`, how much of them is luck `reports.resampling`; what accounts do are `reports.drawdowns`, what
 trades do in time `reports.stretches`, and returns of days, which answer other questions, `reports.daily`; `reports.summary` is all of them over the columns of `reports.trades`,
 `reports.breakdowns` the same of each of the `reports.bands`. Other costs after the fact are `reports.slippage` and `reports.charges` of the
 `reports.executions` that made trades, `reports.repricing` what they take; `reports.gathering` has both out of the warehouse, `run.statistics` knows
 which logs count and on which days they could have traded.
+What else a record might have come to: its `reports.round_trips`, as `reports.reading` finds them, under the `reports.knobs`, as `reports.knob_words` reads
+them, by `reports.montecarlo`, whose loop is `reports.walk`, compiled as `reports.compiled_walk`; its chance is `reports.philox`, made
+normal by the `reports.normal_quantile`. What comes of it are `reports.outcomes`, what hangs on what their `reports.sensitivity`; they are kept as `reports.simulations`.
 
 **The shell.** `config` reads what people write. `run.recording` records with `run.control` listening and `run.sealing` behind it in the process of a `run.sealing_worker`, `run.importing`
 (reading `run.ahead` of the writing) and `run.generating` feed it, with `run.continuing` for a session that can't go on as it was, `run.replaying`, writing `run.behind` the reducing, and
@@ -132,14 +129,12 @@ input, `run.moments` and `run.moves` read what is found there by its `run.outlin
 remarks. `run.backtesting` runs a grid that `run.sweeping` reads over many sessions, or over what was picked of them by `run.scanned`: a `run.cell` is a function, a
 `run.worker` the process it runs in, `run.crew` hands them out, `run.tally` counts what they come to, `run.overnight` carries positions from one to the next. `run.scanners` come from files, `run.attaching` says who stands behind them,
 and `run.scanning` is one over a session, `run.scanning_now` one over what a vendor answers. `run.pages`, `run.feeds_page` and `run.scanner_page` write
-what the code says of itself. A live session (`run.live`) is what was asked for (`run.asking`) of which `run.feeds`; `run.accounts` say what it trades on, `run.beginning` finds the one that goes on, of which `run.missing` tells since when, `run.listening` holds
-the sockets, `run.intake` makes inputs of what came, `run.picks` are what a scanner picked of it, by `run.warming` strategies are given the `run.warm_rows` they wait for, and what they missed by their `run.standings`, of a `normalize.coarser` kind where need be, all of it kept as it came by `run.rawness` for `run.renormalizing`; `run.glimpse` is what is seen of it.
+what the code says of itself. A live session (`run.live`) is what was asked for (`run.asking`) of which `run.feeds`; `run.accounts` say what it trades on, `run.lasting` what of it lasts, `run.beginning` finds the one that goes on, of which `run.missing` tells since when, `run.listening` holds
+the sockets, `run.intake` makes inputs of what came, `run.picks` are what a scanner picked of it, by `run.warming` strategies are given the `run.warm_rows` they wait for, and what they missed by their `run.standings`, of a `normalize.coarser` kind where need be, all of it kept as it came by `run.rawness` for `run.renormalizing`; at one of the `run.brokers` its orders are carried by `run.brokering`, from what is `run.outstanding` on; `run.glimpse` is what is seen of it.
 A recording goes by a `run.clock`, connects with `run.keys`, on the days of a `run.schedule`, which are `run.trading_days`, one after the other by `run.daily`; `run.notifying` tells
 who is not looking, `run.halting` is the kill switch, which `run.guarding` throws when a day's loss is reached, `run.telling` checks what a request is about.
 People speak to it through the commands: `cli.demo_command`, `cli.import_command`, `cli.replay_command`, `cli.refill_command`,
 `cli.backtest_command`, `cli.backtests_command`, `cli.verify_command`, `cli.diff_command`, `cli.state_command`, `cli.sql_command`,
 `cli.check_command`, `cli.sessions_command`, `cli.runs_command`, `cli.note_command`, `cli.strategies_command`, `cli.strategy_command`,
-`cli.docs_command`, `cli.scan_command`, `cli.record_command` with its `cli.view`, `cli.renormalize_command`, `cli.serve_command`, `cli.halt_command`, `cli.accounts_command`, `cli.tell_command`, `cli.fetch_command`, `cli.reference_command`, `cli.montecarlo_command`, which print by `cli.show`.
-
-`cli.docs_command`, `cli.scan_command`, `cli.record_command` with its `cli.view`, `cli.renormalize_command`, `cli.serve_command`, `cli.halt_command`, `cli.accounts_command`, `cli.tell_command`, `cli.fetch_command`, `cli.reference_command`, `cli.stats_command`, which print by `cli.show`.
+`cli.docs_command`, `cli.scan_command`, `cli.record_command` with its `cli.view`, `cli.renormalize_command`, `cli.serve_command`, `cli.halt_command`, `cli.accounts_command`, `cli.tell_command`, `cli.fetch_command`, `cli.reference_command`, `cli.stats_command`, `cli.montecarlo_command`, which print by `cli.show`.
 """
