@@ -66,7 +66,9 @@ def show(home: str, name: str, as_json: bool) -> None:
         as_json_line(_told(left))
         return
     rows = [("account", left.account), ("cash", f"{left.cash:,.2f}"), ("left by", left.session or f"hand: {left.why}")]
+    rows += [("at", left.broker)] if left.broker else []
     rows += [("holds", str(each)) for each in left.held]
+    rows += [("works", str(each)) for each in left.working]
     facts(rows)
     if (session := pending) is not None:
         click.echo(
@@ -99,5 +101,7 @@ def _told(left: "Standing") -> dict[str, object]:
         "session": left.session,
         "why": left.why,
         "ts_ns": left.ts_ns,
+        "broker": left.broker,
         "held": [each._asdict() for each in left.held],
+        "working": [each._asdict() for each in left.working],
     }

@@ -211,9 +211,14 @@ def _recorded_by(tape: "Tape", addresses: "Sequence[Address]", speed: str) -> st
     starts = iso_from_ns(tape.starts_ns // SECOND_NS * SECOND_NS).replace(".000000000", "")
     own = f"{starts}@{speed.removesuffix('x')}"  # Databento's port tells no time
     clock = "" if speed == "max" else f" --clock {own if protocol == 'databento' else 'served'}"
+    urls = {address.protocol: address.url for address in addresses}
+    broker = "coinbase" if tape.zone == "UTC" else "alpaca"
+    trades = ""
+    if f"{broker}-trading" in urls:
+        trades = f" --strategy ema_cross --broker {broker}={urls[f'{broker}-trading']},{urls[f'{broker}-orders']}"
     return (
         f"symbols {', '.join(symbols[:_NAMED_MAX])}{more}\n"
-        f"in another terminal: tape record --feed {protocol}={url} --symbols {','.join(symbols[:3])}{clock}"
+        f"in another terminal: tape record --feed {protocol}={url} --symbols {','.join(symbols[:3])}{clock}{trades}"
     )
 
 

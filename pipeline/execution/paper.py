@@ -1,7 +1,7 @@
 """Paper: the rows that become of what brokers say, in order, and the time at which they were written."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -11,7 +11,10 @@ from pipeline.feeds.hiding import hidden
 from pipeline.intents import OrderRequest
 from pipeline.units import ABSENT
 
-TEXT_LENGTH_MAX = 300
+ORDERS: Final = "orders"
+"""The channel of what happens to a broker's stream."""
+
+TEXT_LENGTH_MAX: Final = 300
 """Brokers' words may be pages."""
 
 
@@ -53,7 +56,7 @@ class Paper:
 
     def tell(self, action: FeedAction, text: str) -> None:
         """Something happened to the connection."""
-        self.write(Kind.FEED, action=int(action), channel="orders", text=text)
+        self.write(Kind.FEED, action=int(action), channel=ORDERS, text=text)
 
     @property
     def is_empty(self) -> bool:

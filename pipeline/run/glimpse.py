@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from pipeline.block import Block, Blocks, without_warm_up
 from pipeline.codes import (
+    AccountAction,
     FeedAction,
     IntentAction,
     Kind,
@@ -26,6 +27,7 @@ from pipeline.codes import (
     SessionAction,
     Side,
 )
+from pipeline.execution.paper import ORDERS
 from pipeline.log.manifest import Manifest
 from pipeline.ports import Channel
 from pipeline.run.clock import stepped
@@ -55,8 +57,13 @@ _TOLD: Final = frozenset(
         Kind.INTENT,
         Kind.ORDER,
         Kind.FILL,
+        Kind.ACCOUNT,
     )
 )
+_TOLD_STATES: Final = (OrderState.REFUSED, OrderState.REJECTED, OrderState.UNKNOWN, OrderState.EXPIRED)
+_RARE: Final = frozenset((Kind.INSTRUMENT, Kind.FEED, Kind.SESSION, Kind.ACCOUNT, Kind.ORDER, Kind.FILL))
+"""Inputs that are not outdated by the next ones."""
+
 _LOUD: Final = {level: "" if level is MessageLevel.INFO else f" {level.name}" for level in MessageLevel}
 
 _LEVELS: Final = {
@@ -128,7 +135,7 @@ class Glimpse:
         """A commit and what was decided about it; costs next to nothing."""
         self.inputs += sum(map(len, inputs))
         self._seen.append(inputs)
-        rare = [block for block in inputs if block.kind in (Kind.INSTRUMENT, Kind.FEED, Kind.SESSION)]
+        rare = [block for block in inputs if block.kind in _RARE]
         if rare or derived:
             self.decisions += sum(map(len, derived))
             self._rare.append([*rare, *derived])
@@ -199,11 +206,22 @@ class Glimpse:
                 self._session_row(row)
             case Kind.REQUEST | Kind.UNIVERSE:
                 self._say(row, printable(self._asked(row) if kind is Kind.REQUEST else self._listed(row)))
+            case Kind.INTENT | Kind.ORDER | Kind.FILL | Kind.ACCOUNT:
+                self._tell_order(kind, row)
+            case _:
+                pass
+
+    def _tell_order(self, kind: Kind, row: Mapping[str, Any]) -> None:
+        """What is wished, and what becomes of it."""
+        match kind:
             case Kind.INTENT if row["action"] != IntentAction.NONE:
                 self._say(row, f"{self._who(row)} wishes to {IntentAction(row['action']).name.lower()}")
-            case Kind.ORDER if row["state"] in (OrderState.REFUSED, OrderState.REJECTED):
-                why = f": {_word(OrderReason(row['reason']))}" if row["reason"] else ""
-                self._say(row, f"{self._who(row)} order {row['order_id']} {_word(OrderState(row['state']))}{why}")
+            case Kind.ORDER if row["state"] in _TOLD_STATES:
+                why = row["text"] or (_word(OrderReason(row["reason"])) if row["reason"] else "")
+                state = _word(OrderState(row["state"]))
+                self._say(row, f"{self._who(row)} order {row['order_id']} {state}{': ' if why else ''}{why}")
+            case Kind.ACCOUNT if row["action"] == AccountAction.DIFFERENCE:
+                self._say(row, f"the broker differs: {row['text']}")
             case Kind.FILL:
                 side = Side(row["side"]).name.lower()
                 known = self.symbols.get(row["instrument_id"])
@@ -236,6 +254,8 @@ class Glimpse:
     def _feed_row(self, row: Mapping[str, Any]) -> None:
         feed, action = self._feed(row["source"]), FeedAction(row["action"])
         if feed is None:
+            if row["channel"] == ORDERS:
+                self._say(row, f"orders: {action.name.lower().replace('_', ' ')}, {row['text']}")
             return
         if row["channel"] != Channel.SNAPSHOTS:  # the stream goes on whether polls are answered or not
             feed.state = _LEVELS.get(action, feed.state)
@@ -274,7 +294,8 @@ class Glimpse:
 
     def _who(self, row: Mapping[str, Any]) -> str:
         seen = self.symbols.get(row["instrument_id"])
-        return f"{self._strategies[row['strategy_id'] - 1]} {seen.symbol if seen else row['instrument_id']}"
+        who = self._strategies[row["strategy_id"] - 1] if row["strategy_id"] else "nobody's"
+        return f"{who} {seen.symbol if seen else row['instrument_id']}"
 
     def _say(self, row: Mapping[str, Any], text: str) -> None:
         self.happened += 1

@@ -19,7 +19,16 @@ from typing import Any, Final, Self
 import httpx
 
 from pipeline.block import Block, Blocks
-from pipeline.codes import FeedAction, Kind, RequestAction, SessionAction, TradingStatus
+from pipeline.codes import (
+    AccountAction,
+    FeedAction,
+    Kind,
+    OrderState,
+    Origin,
+    RequestAction,
+    SessionAction,
+    TradingStatus,
+)
 from pipeline.errors import ConfigError
 from pipeline.ports import Channel, Notify
 from pipeline.run.clock import stepped
@@ -43,6 +52,7 @@ _FEED: Final = frozenset(
     )
 )
 _CHANNELS: Final = frozenset(Channel)
+_UNEXPECTED: Final = frozenset((OrderState.REJECTED, OrderState.UNKNOWN, OrderState.EXPIRED))
 _STATUS: Final = frozenset((TradingStatus.HALTED, TradingStatus.PAUSED, TradingStatus.SUSPENDED))
 
 
@@ -150,7 +160,7 @@ class Notifier:
 
 
 def worth_telling(block: Block, symbols: Mapping[int, str] = MappingProxyType({})) -> Iterator[str]:
-    """Gaps, halts and stops among the rows; `symbols` are the instruments' by their ids."""
+    """Gaps, halts, stops and what a broker did unasked among the rows; `symbols` are the instruments' by their ids."""
     words = _WORDS.get(block.kind)
     if words is not None:
         yield from filter(None, (words(row, symbols) for row in block.rows()))
@@ -185,12 +195,26 @@ def _of_status(row: Row, symbols: Symbols) -> str:
     return f"{name} {_word(TradingStatus(row['status']))}" if is_told else ""
 
 
+def _of_order(row: Row, symbols: Symbols) -> str:
+    """Of orders at a broker; paper ones are nobody's money."""
+    if row["origin"] != Origin.INPUT or row["state"] not in _UNEXPECTED:
+        return ""
+    name = symbols.get(row["instrument_id"], f"instrument {row['instrument_id']}")
+    return f"{name} order {row['order_id']} {_word(OrderState(row['state']))} {row['text']}".rstrip()
+
+
+def _of_account(row: Row, _: Symbols) -> str:
+    return f"the broker differs: {row['text']}" if row["action"] == AccountAction.DIFFERENCE else ""
+
+
 def _word(code: IntEnum) -> str:
     return code.name.lower().replace("_", " ")
 
 
 _WORDS: Final[Mapping[Kind, Callable[[Row, Symbols], str]]] = {
+    Kind.ACCOUNT: _of_account,
     Kind.FEED: _of_feed,
+    Kind.ORDER: _of_order,
     Kind.REQUEST: _of_request,
     Kind.SESSION: _of_session,
     Kind.STATUS: _of_status,

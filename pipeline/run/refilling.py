@@ -19,7 +19,7 @@ from pipeline.codes import IntentAction, IntentOutcome, Kind, OrderFlag, OrderSt
 from pipeline.core.dialect import NAN, price_of, size_of
 from pipeline.core.engine import Engine, Plan
 from pipeline.core.repeating import Wish, repeat
-from pipeline.core.settings import EngineSettings
+from pipeline.core.settings import SIMULATED, EngineSettings
 from pipeline.core.strategy import HANDLERS, Strategy
 from pipeline.errors import ConfigError
 from pipeline.log import hot
@@ -155,7 +155,8 @@ def _came(tally: Tally, marks: Any) -> Came:
 
 
 def _set(plan: FoldPlan, settings: Mapping[str, Any]) -> EngineSettings:
-    return EngineSettings.from_dict({**plan.settings, **settings})
+    """Its settings with these; what a broker filled is filled by the simulated venue now."""
+    return EngineSettings.from_dict({**plan.settings, "execution": SIMULATED, **settings})
 
 
 def _quiet(plan: Any, path: Path) -> Plan:

@@ -46,9 +46,9 @@ def on_quote(s, quote, p, ctx):
         return
     if ctx.position == 0.0 and ctx.open_orders == 0:
         if p.rests:
-            enter(ctx, Side.BUY, quantity=10, limit=quote.bid - 50.0, tag=7)
+            enter(ctx, Side.BUY, quantity=10, limit=quote.bid * 0.5, tag=7)
         else:
-            enter(ctx, Side.BUY, quantity=10, stop=quote.bid - 40.0, tag=7)
+            enter(ctx, Side.BUY, quantity=10, stop=quote.bid * 0.6, tag=7)
     elif ctx.position > 0.0 and not p.stays:
         leave(ctx)
 

@@ -6,6 +6,7 @@ from rich.console import Console
 from pipeline.block import Block
 from pipeline.cli.view import picture, tell
 from pipeline.codes import (
+    AccountAction,
     FeedAction,
     IntentAction,
     Kind,
@@ -103,6 +104,43 @@ def test_wishes_refusals_and_fills_are_told_in_words_and_units():
         "mine ABCD order 7 refused: no slot",
         "mine ABCD buy 123.45 at 90,841.4",
     ]
+
+
+def test_what_a_broker_says_is_told_though_it_is_an_input():
+    seen = glimpse()
+    rows = [
+        {"order_id": n, "strategy_id": 1, "state": int(state), "text": "its words"}
+        for n, state in enumerate(OrderState)
+    ]
+    seen.add([block(Kind.ORDER, *rows)], [])
+    seen.add([block(Kind.FILL, {"strategy_id": 1, "side": 1, "quantity_steps": 250, "price_nano": 3 * NANO})], [])
+    seen.add(
+        [
+            block(
+                Kind.ACCOUNT,
+                {"action": int(AccountAction.CASH)},
+                {"action": int(AccountAction.DIFFERENCE), "text": "10 A too many"},
+            )
+        ],
+        [],
+    )
+    seen.add(
+        [
+            block(
+                Kind.FEED, {"action": int(FeedAction.LOST), "channel": "orders", "source": 0, "text": "alpaca: silent"}
+            )
+        ],
+        [],
+    )
+    seen.look()
+    told = [text for _, text in seen.lines]
+    assert sorted(text.split()[4].rstrip(":") for text in told if " order " in text) == [
+        "expired",
+        "refused",
+        "rejected",
+        "unknown",
+    ]
+    assert told[-3:] == ["mine ABCD buy 2.5 at 3", "the broker differs: 10 A too many", "orders: lost, alpaca: silent"]
 
 
 def test_what_a_strategy_says_is_told_in_its_own_words():

@@ -7,10 +7,20 @@ import stat
 import threading
 import time
 
+import numpy as np
 import pytest
 
 from pipeline.block import Block
-from pipeline.codes import FeedAction, Kind, RequestAction, SessionAction, TradingStatus
+from pipeline.codes import (
+    AccountAction,
+    FeedAction,
+    Kind,
+    OrderState,
+    Origin,
+    RequestAction,
+    SessionAction,
+    TradingStatus,
+)
 from pipeline.errors import ConfigError
 from pipeline.run.notifying import WAITING_MAX, WEBHOOK_VARIABLE, Notifier, notifiers, worth_telling
 
@@ -71,6 +81,15 @@ def test_gaps_halts_and_stops_are_worth_telling_and_nothing_else():
     halted = Block.of(Kind.STATUS, 2, seq=[1, 2], instrument_id=3, status=[int(TradingStatus.PAUSED), 2])
     assert list(worth_telling(halted)) == ["instrument 3 paused"]
     assert list(worth_telling(Block.of(Kind.QUOTE, 1, seq=1))) == []
+    differs = Block.of(Kind.ACCOUNT, 1, seq=1, action=int(AccountAction.DIFFERENCE), text="10 A too many")
+    assert list(worth_telling(differs)) == ["the broker differs: 10 A too many"]
+    columns = {"order_id": 7, "instrument_id": 3, "text": "its words"}
+    states = Block.from_rows(
+        Kind.ORDER, [{"seq": n, "state": int(state), **columns} for n, state in enumerate(OrderState, 1)]
+    )
+    told = [f"ABC order 7 {word} its words" for word in ("unknown", "rejected", "expired")]
+    assert sorted(worth_telling(states, {3: "ABC"})) == sorted(told)
+    assert list(worth_telling(states.with_columns(origin=np.full(len(states), int(Origin.DERIVED), np.int8)))) == []
 
 
 def test_a_webhook_hears_what_happens_in_order(webhook):
