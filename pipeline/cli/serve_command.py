@@ -197,7 +197,7 @@ def _at_least(least: int, number: int, option: str) -> int:
     return number
 
 
-def _recorded_by(tape: "Tape", addresses: "Sequence[Address]", speed: str) -> str:
+def _recorded_by(tape: "Tape", addresses: "Sequence[Address]", counters: "Sequence[Address]", speed: str) -> str:
     """What there is to subscribe to, and the command that records some of it: nobody could guess either.
 
     No clock keeps up with a day that does not wait, so at `max` none is named.
@@ -211,7 +211,7 @@ def _recorded_by(tape: "Tape", addresses: "Sequence[Address]", speed: str) -> st
     starts = iso_from_ns(tape.starts_ns // SECOND_NS * SECOND_NS).replace(".000000000", "")
     own = f"{starts}@{speed.removesuffix('x')}"  # Databento's port tells no time
     clock = "" if speed == "max" else f" --clock {own if protocol == 'databento' else 'served'}"
-    urls = {address.protocol: address.url for address in addresses}
+    urls = {address.protocol: address.url for address in counters}
     broker = "coinbase" if tape.zone == "UTC" else "alpaca"
     trades = ""
     if f"{broker}-trading" in urls:
@@ -240,7 +240,7 @@ async def _serve(
             for address in [*addresses, *counters]:
                 click.echo(f"LISTENING {address.protocol} {address.url}")
             click.echo(f"{tape.name} from {iso_from_ns(tape.starts_ns)}, speed {speed}")
-            click.echo(_recorded_by(tape, addresses, speed))
+            click.echo(_recorded_by(tape, addresses, counters, speed))
             await exchange.serve()
             click.echo("the day is over")
             if stay:
