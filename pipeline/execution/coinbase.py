@@ -3,7 +3,9 @@
 An answer's status says nothing: an order is refused with 200. The same `client_order_id` is answered with its first order, but
 there is no question for an order by it: orders are listed since it was sent. The user channel tells how an order stands, no
 fill of its own, so fills are made of what its sums grew by, with the price that this comes to; liquidity is not told. A market
-has no day: an order of a day ends with the UTC day, held at the broker. There are no stop orders without a limit.
+has no day: an order of a day ends with the UTC day, held at the broker. There are no stop orders without a limit: ours get one that
+lies `STOP_REACH_PERCENT` beyond the stop. Assumption: a market moves less than that while the stop is triggered. Danger: where it gaps
+further nothing is sold, and the order rests behind the market.
 
 The real server was never seen: what is not in its documentation or its client is not relied on.
 """
@@ -31,13 +33,16 @@ from pipeline.execution.reports import (
     Unsure,
 )
 from pipeline.execution.tongue import Conversation, Failed, StreamError, unsettled, words_of
-from pipeline.instruments import Instrument
+from pipeline.instruments import Instrument, tick_at
 from pipeline.intents import OrderRequest
 from pipeline.normalize.moments import text_of_ns
 from pipeline.units import ABSENT, DAY_NS, text_from_nano
 
 REST_URL: Final = "https://api.coinbase.com"
 STREAM_URL: Final = "wss://advanced-trade-ws-user.coinbase.com"
+
+STOP_REACH_PERCENT: Final = 5
+"""How far beyond a stop its order may trade."""
 
 _PREFIX: Final = "/api/v3/brokerage"
 _PAGE: Final = "250"
@@ -173,7 +178,7 @@ class CoinbaseTongue:
                 is_known = in_force in _MARKET_IN_FORCE
             case OrderType.LIMIT:
                 is_known = in_force in _LIMIT_NAMES
-            case OrderType.STOP_LIMIT:
+            case OrderType.STOP_LIMIT | OrderType.STOP:
                 is_known = in_force in _STOP_NAMES
             case _:
                 return f"Coinbase gets no {request.order_type.name} from us"
@@ -189,9 +194,9 @@ class CoinbaseTongue:
         words: dict[str, Any] = {"base_size": text_from_nano(request.quantity_steps * instrument.size_step_nano)}
         name = "market_market_ioc"
         if request.order_type is not OrderType.MARKET:
-            is_stop = request.order_type is OrderType.STOP_LIMIT
+            is_stop = request.order_type in {OrderType.STOP_LIMIT, OrderType.STOP}
             name = (_STOP_NAMES if is_stop else _LIMIT_NAMES)[request.time_in_force]
-            words["limit_price"] = text_from_nano(request.limit_nano)
+            words["limit_price"] = text_from_nano(_limit_nano(request, instrument))
             if is_stop:
                 words["stop_price"] = text_from_nano(request.trigger_nano)
                 up = request.side is Side.BUY
@@ -337,6 +342,17 @@ class _Conversation:
             return Heard(notices=(f"Coinbase's stream: a message can't be read: {error}",), is_broken=True)
         is_listening = any("user" in (event.subscriptions or ()) for event in message.events)
         return Heard(reports=reports, is_listening=is_listening, is_broken=is_broken)
+
+
+def _limit_nano(request: OrderRequest, instrument: Instrument) -> int:
+    """The limit of an order; of a stop that has none one beyond it, on the tick that is further away."""
+    if request.order_type is not OrderType.STOP:
+        return request.limit_nano
+    limit = request.trigger_nano * (100 + int(request.side) * STOP_REACH_PERCENT) // 100
+    tick = tick_at(limit, instrument)
+    if tick == ABSENT:
+        return limit
+    return -(-limit // tick) * tick if request.side is Side.BUY else limit // tick * tick
 
 
 def _placed(said: Answer) -> Placed:

@@ -1,5 +1,6 @@
 """The two languages: what is asked, and what of an answer is believed. What can't be read is never a refusal and never an absence."""
 
+import dataclasses
 import json
 
 import pytest
@@ -79,13 +80,29 @@ def test_orders_in_coinbases_words():
 
 
 @pytest.mark.parametrize(
+    ("side", "tick_nano", "limit"),
+    [
+        (Side.SELL, ABSENT, "2.28"),
+        (Side.BUY, ABSENT, "2.52"),
+        (Side.SELL, NANO // 20, "2.25"),
+        (Side.BUY, NANO // 20, "2.55"),
+    ],
+)
+def test_a_stop_at_coinbase_has_a_limit_beyond_it_on_a_tick(side, tick_nano, limit):
+    coin = dataclasses.replace(COIN, tick_nano=tick_nano)
+    call = TONGUES["coinbase"].place(request(STOP, DAY, side), coin, "c7", NOW_NS)
+    ((name, words),) = json.loads(call.body)["order_configuration"].items()
+    assert (name, words["stop_price"], words["limit_price"]) == ("stop_limit_stop_limit_gtd", "2.4", limit)
+
+
+@pytest.mark.parametrize(
     ("name", "asked"),
     [
         ("alpaca", request(OrderType.TRAILING_STOP)),
         ("alpaca", request(LIMIT, GTD)),
         ("alpaca", request(LIMIT, flags=OrderFlag.POST_ONLY)),
         ("alpaca", request(flags=OrderFlag.EXTENDED_HOURS)),
-        ("coinbase", request(STOP)),
+        ("coinbase", request(OrderType.TRAILING_STOP)),
         ("coinbase", request(OrderType.MARKET, GTC)),
         ("coinbase", request(LIMIT, IOC, flags=OrderFlag.POST_ONLY)),
         ("coinbase", request(LIMIT, TimeInForce.OPENING)),
