@@ -13,6 +13,7 @@ from pipeline.run.brokers import AtBroker, broker_named
 from pipeline.run.strategies import plan_of
 from pipeline.simulator.trading.alpaca import AlpacaFace
 from pipeline.simulator.trading.book import Book, Manners, Quote
+from pipeline.simulator.trading.coinbase import CoinbaseFace
 from pipeline.simulator.trading.counter import Counter
 from pipeline.simulator.trading.doors import TradingDoors
 from pipeline.simulator.trading.mischief import Mischief
@@ -59,17 +60,19 @@ strategy = Strategy("restless", Params, State, on_quote=on_quote)
 class Floor:
     """Runs in its block. `book` is what the broker has; the market moves every five milliseconds while `is_open`."""
 
-    def __init__(self, *, odds=None, seed=1, parts=1):
+    def __init__(self, name="alpaca", *, odds=None, seed=1, parts=1):
         mischief = Mischief(seed, odds or {})
+        self.name, self.symbol = name, {"alpaca": "A", "coinbase": "A-USD"}[name]
         self.book = Book(cash_nano=CASH_NANO, manners=Manners(parts=lambda _: parts), name="floor")
-        self._doors = TradingDoors(Counter(AlpacaFace(self.book), mischief), time.time_ns)
+        face = {"alpaca": AlpacaFace, "coinbase": CoinbaseFace}[name]
+        self._doors = TradingDoors(Counter(face(self.book), mischief), time.time_ns)
         self._server, self._stack, self.is_open = Server(self._script), AsyncExitStack(), True
         self._count = 0
 
     def __enter__(self):
         self._server.__enter__()
         rest, stream = self._server._call(self._stack.enter_async_context(self._doors.opened()))
-        self.at = AtBroker(broker_named(f"alpaca={rest.url},{stream.url}").venue, HASTY, 1.0)
+        self.at = AtBroker(broker_named(f"{self.name}={rest.url},{stream.url}").venue, HASTY, 1.0)
         return self
 
     def __exit__(self, *error):
@@ -81,14 +84,14 @@ class Floor:
             if self.is_open:
                 self._count += 1
                 bid = 100 + self._count // 20 % 7
-                self.book.quote("A", Quote(bid * NANO, (bid + 1) * NANO))
-                yield f"A {bid}".encode()
+                self.book.quote(self.symbol, Quote(bid * NANO, (bid + 1) * NANO))
+                yield f"{self.symbol} {bid}".encode()
             await asyncio.sleep(0.005)
 
     def recording(self, file, *params, **options):
         """What to record: `A`, traded by this file's strategy at this broker."""
         feed = dataclasses.replace(vendor(self._server.url), normalizer=Market)
-        made = recording(feed, files=(file,), symbols=("A",), broker=self.at, **options)
+        made = recording(feed, files=(file,), symbols=(self.symbol,), broker=self.at, **options)
         return dataclasses.replace(made, plan=plan_of([file], params, SET))
 
     def paper(self, file, **options):
@@ -98,7 +101,7 @@ class Floor:
 
     @property
     def position(self):
-        return self.book.position_nano("A") // NANO
+        return self.book.position_nano(self.symbol) // NANO
 
     @property
     def working(self):

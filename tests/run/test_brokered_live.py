@@ -58,9 +58,9 @@ def held(store, manifest):
     return positions[-1] if positions else 0
 
 
-@pytest.mark.parametrize("mishaps", [(), MISHAPS])
-def test_a_session_at_a_broker_is_sealed_and_verified_with_all_that_it_said(live_store, tmp_path, mishaps):
-    with Floor(odds=odds_of(mishaps), parts=3) as floor:
+@pytest.mark.parametrize(("name", "mishaps"), [("alpaca", ()), ("alpaca", MISHAPS), ("coinbase", ())])
+def test_a_session_at_a_broker_is_sealed_and_verified_with_all_that_it_said(live_store, tmp_path, name, mishaps):
+    with Floor(name, odds=odds_of(mishaps), parts=3) as floor:
         running = Running(live_store, floor.recording(restless(tmp_path), account="mine"))
         running.until(lambda recorder: fills(recorder) >= 9, seconds=120)
         manifest = running.end()
@@ -129,6 +129,27 @@ def test_one_that_is_killed_goes_on_with_what_works_at_the_broker(live_store, tm
     ]
     assert [row["text"] for row in differences if "can't be compared: no answer" not in row["text"]] == []
     assert verify(live_store, manifest.id).identical
+
+
+def test_another_session_goes_on_from_one_that_was_killed_with_its_orders(live_store, tmp_path):
+    file = restless(tmp_path)
+    with Floor() as floor:
+        running = Running(live_store, floor.recording(file, "stays=true", account="mine"))
+        running.until(lambda _: len(floor.working) == 1)
+        running.session.recorder.seen.append(Fails(0))
+        running._thread.join(120)
+        assert isinstance(running.error, FailedError)
+        stop = floor.working
+        running = Running(live_store, floor.recording(file, "every=12", account="mine"))
+        running.until(lambda recorder: fills(recorder) >= 3, seconds=120)
+        manifest = running.end()
+        assert running.session.how.startswith("goes on from")
+        assert held(live_store, manifest) == floor.position
+        assert [each.order_id for each in standing(live_store, "mine").working] == floor.working
+    told = all_rows(live_store, manifest, Kind.ORDER, Kind.ACCOUNT)
+    assert stop[0] in {row["order_id"] for kind, row in told if kind is Kind.ORDER and row["state"] == S.CANCELLED}
+    assert [row["text"] for kind, row in told if kind is Kind.ACCOUNT] == []
+    assert all(verify(live_store, each.id).identical for each in live_store.sessions())
 
 
 def test_what_protects_stays_at_the_broker_and_the_next_session_has_it(live_store, tmp_path):
