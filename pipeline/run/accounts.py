@@ -30,6 +30,7 @@ from pipeline.log.reader import LogReader
 from pipeline.log.store import Store
 from pipeline.run.continuing import Opening, has_begun, state_left
 from pipeline.run.fold import Carried
+from pipeline.run.halting import Halt, halted, persist
 from pipeline.run.lasting import Held, Working, held, lasting, working
 from pipeline.run.replaying import Instruments, instruments_of
 from pipeline.units import NANO
@@ -83,8 +84,13 @@ def used(store: Store, account: str) -> Iterator[None]:
 def settle(
     store: Store, account: str, session: Manifest, rows: Carried, instruments: Instruments, *, now_ns: int
 ) -> None:
-    """Keep what a session leaves to its account, durably. Raises LockedError when somebody else is writing there."""
+    """Keep what a session leaves to its account, durably. Raises LockedError when somebody else is writing there.
+
+    One that its broker's words halted, a fill too much say, halts the account until a person has looked.
+    """
     left = lasting(rows, keeps_orders=bool(broker_of(session)))
+    if broker_of(session) and json.loads(dict(left)["account"])["is_halted"] and halted(store, account) is None:
+        persist(store, Halt(f"{session.id} was halted by what the broker did"), account)
     _append(store, account, session.id, _feeds(session), left, instruments, now_ns, "", broker_of(session))
 
 

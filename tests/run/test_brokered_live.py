@@ -19,12 +19,13 @@ from pipeline.codes import AccountAction, FeedAction, Kind, OrderFlag, OrderStat
 from pipeline.errors import ConfigError, VenueError
 from pipeline.log.reader import LogReader
 from pipeline.log.store import Store
+from pipeline.ports import Reported
 from pipeline.provenance import Mode
 from pipeline.run.accounts import standing
 from pipeline.run.brokering import Brokering
 from pipeline.run.brokers import broker_named
 from pipeline.run.clock import SystemClock
-from pipeline.run.halting import Halt, halt
+from pipeline.run.halting import Halt, halt, halted
 from pipeline.run.outstanding import Outstanding
 from pipeline.run.replaying import replay
 from pipeline.run.verifying import verify
@@ -218,6 +219,26 @@ def test_behind_a_halt_no_entry_is_sent_and_all_is_closed(live_store, tmp_path):
         if row["state"] == S.SUBMITTED and not row["flags"] & OrderFlag.REDUCE_ONLY:
             assert row["seq"] < told.seq
     assert verify(live_store, manifest.id).identical
+
+
+def test_a_fill_too_much_halts_the_account_until_somebody_has_looked(live_store, tmp_path):
+    file = restless(tmp_path)
+    with Floor() as floor:
+        running = Running(live_store, floor.recording(file, "stays=true", account="mine"))
+        running.until(lambda recorder: fills(recorder) >= 1 and len(floor.working) == 1)
+        columns = {"order_id": 10**6, "price_nano": 10**11, "quantity_steps": 5, "side": 1}
+        stray = Block.from_rows(Kind.FILL, [{"seq": 1, "instrument_id": 1, **columns}])
+        inbox = running.session.recorder._control.ring.__self__
+        inbox.put([(0, Reported(SystemClock().now_ns(), [stray]))], 0)
+        running.until(lambda recorder: fills(recorder) >= 2)
+        manifest = running.end()
+        assert verify(live_store, manifest.id).identical
+        why = halted(live_store, "mine")
+        assert manifest.id in why.reason
+        again = Running(live_store, floor.recording(file, account="mine"))
+        again.until(lambda _: True)
+        assert "enters nothing" in again.session.how
+        again.end()
 
 
 class Durable:
