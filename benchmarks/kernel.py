@@ -133,9 +133,9 @@ def _timed(engine):
     """The seconds of every call into the kernel from here on."""
     kernel, taken = engine.kernel, []
 
-    def timed(address):
+    def timed(address, **how):
         started = time.thread_time()
-        is_well = kernel(address)
+        is_well = kernel(address, **how)
         taken.append(time.thread_time() - started)
         return is_well
 
