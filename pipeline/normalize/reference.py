@@ -77,6 +77,7 @@ FIELDS: Final[Mapping[str, FieldSpec]] = {
     "is_active": FieldSpec(FLAG, "it is listed and trades"),
     "sector": FieldSpec("text", "sector", is_text=True),
     "industry": FieldSpec("text", "industry", is_text=True),
+    "theme": FieldSpec("text", "what it runs with, in a word: bitcoin, quantum, shipping", is_text=True),
     "exchange": FieldSpec("text", "MIC of the exchange that lists it", is_text=True),
     "security_type": FieldSpec(
         "text", "common, adr, etf, fund, preferred, warrant, unit, right or other", is_text=True

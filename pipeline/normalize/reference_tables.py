@@ -44,6 +44,7 @@ _SPELLINGS: Final[Mapping[str, tuple[str, ...]]] = {
     "is_active": ("is_active", "active"),
     "sector": ("sector",),
     "industry": ("industry",),
+    "theme": ("theme",),
     "exchange": ("exchange", "mic", "primary_exchange"),
     "security_type": ("security_type", "type", "kind"),
     "name": ("name", "company", "company_name"),

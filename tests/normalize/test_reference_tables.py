@@ -51,10 +51,11 @@ def test_an_empty_cell_says_nothing():
 
 
 def test_numbers_and_texts():
-    found = rows(symbol="abcd", float_shares="4.2M", sector="Tech", shortable="yes")
+    found = rows(symbol="abcd", float_shares="4.2M", sector="Tech", theme="quantum", shortable="yes")
     assert [(each.symbol, each.field, each.text) for each in found] == [
         ("ABCD", "float_shares", ""),
         ("ABCD", "sector", "Tech"),
+        ("ABCD", "theme", "quantum"),
         ("ABCD", "shortable", ""),
     ]
     assert found[0].value == 4_200_000.0
