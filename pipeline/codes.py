@@ -259,7 +259,7 @@ class IntentOutcome(IntEnum):
     GATED = 1
     """One of the strategy's own gates refused: `gate`, `gate_value`, `gate_threshold`."""
     LOST = 2
-    """A competing intent won the arbitration: `winner_seq`, `winner_ord`."""
+    """Of what all entries share nothing is left: the winner is the last that took of it in this round, the risk gate's row says of what."""
     EMPTY = 3
     """Nothing to do: no position to exit, no order to cancel, a size that rounds to zero."""
     INVALID = 4
@@ -377,6 +377,8 @@ class RiskRule(IntEnum):
     SHORT_SALE = 21
     UNKNOWN_ORDER = 22
     """Nobody knows what became of an order in this instrument."""
+    PLACES = 23
+    """All pairs that may hold a position at once do."""
 
 
 class RiskVerdict(IntEnum):

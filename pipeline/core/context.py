@@ -27,7 +27,7 @@ class Output:
     """One thing a handler, or (`action` FLATTEN) the engine, put out, and the place of its cause.
 
     `code` is a gate, a message, an output of the strategy, or a reason. A wish `is_settled` once the
-    desk dealt with it.
+    desk dealt with it; `won_ord` is then the `ord` of an entry's intent that became an order (0: none did).
     """
 
     kind: int
@@ -37,6 +37,7 @@ class Output:
     cause_ord: int
     is_engines: bool
     is_settled: bool
+    won_ord: int
     action: int = IntentAction.NONE.value
     side: int = Side.NONE.value
     order_type: int = OrderType.MARKET.value

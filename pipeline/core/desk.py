@@ -7,7 +7,7 @@ An exit or a protective order that finds no slot is told with its own number.
 from typing import Final
 
 from pipeline.codes import IntentAction, IntentOutcome, OrderFlag, OrderReason, OrderState, OrderType, RiskVerdict
-from pipeline.core.arbitration import best_entry, has_place
+from pipeline.core.arbitration import best_entry, contested, has_place, no_place, winner_of
 from pipeline.core.context import WAITING, WISH, Output
 from pipeline.core.dialect import size_of
 from pipeline.core.instrument import InstrumentRow
@@ -62,32 +62,30 @@ def settle(world: World) -> None:
 
 
 def _enter_by_rank(world: World) -> None:
-    """A loser names the last entry that took a place before it."""
-    winner = Place(0, 0)
     best = best_entry(world)
     while best != 0:
         world.outputs[best].is_settled = True
-        winner = _enter(world, world.outputs[best], winner)
+        _enter(world, world.outputs[best])
         best = best_entry(world)
 
 
-def _enter(world: World, wish: Output, winner: Place) -> Place:
-    """Try one entry; gives the place of the last intent that won."""
+def _enter(world: World, wish: Output) -> None:
+    """Try one entry; a loser names who got before it what it lacks, and the row of the gate the rule."""
     position = position_of(world, wish.strategy_id, wish.instrument_id)
     draft = drafted(wish, world.instruments[wish.instrument_id], position.quantity_steps)
-    outcome = draft.outcome
-    if outcome == IntentOutcome.TAKEN and not has_place(world, position):
-        outcome = IntentOutcome.LOST
-    if outcome != IntentOutcome.TAKEN:
-        lost_to = winner if outcome == IntentOutcome.LOST else Place(0, 0)
-        _answer_refused(world, wish, draft, _write_intent(world, wish, draft, outcome, lost_to))
-        return winner
-    place = _write_intent(world, wish, draft, outcome, Place(0, 0))
-    refused = send(world, wish.strategy_id, wish.instrument_id, draft, place, False)
+    if draft.outcome != IntentOutcome.TAKEN:
+        _answer_refused(world, wish, draft, _write_intent(world, wish, draft, draft.outcome, Place(0, 0)))
+        return
+    is_placed = has_place(world, position)
+    verdict = _judged(world, wish.strategy_id, wish.instrument_id, draft, False) if is_placed else no_place(world)
+    outcome = contested(verdict.rule)
+    winner = Place(0, 0) if outcome == IntentOutcome.TAKEN else winner_of(world)
+    place = _write_intent(world, wish, draft, outcome, winner)
+    refused = _carry_out(world, wish.strategy_id, wish.instrument_id, draft, verdict, place)
     if refused.seq == 0:
-        return place
-    _answer_refused(world, wish, draft, refused)
-    return winner
+        wish.won_ord = place.ord
+    else:
+        _answer_refused(world, wish, draft, refused)
 
 
 def _leave(world: World, wish: Output) -> None:
@@ -170,6 +168,12 @@ def request_cancel(world: World, order: OrderRow, cause: Place, reason: int) -> 
 
 def send(world: World, strategy_id: int, instrument_id: int, draft: Draft, cause: Place, reduces: bool) -> Place:  # noqa: FBT001  # the dialect has no keyword-only arguments
     """Put a draft before the risk gate and, approved, on its way. Gives the place of a refusal, (0, 0) when it is sent."""
+    verdict = _judged(world, strategy_id, instrument_id, draft, reduces)
+    return _carry_out(world, strategy_id, instrument_id, draft, verdict, cause)
+
+
+def _judged(world: World, strategy_id: int, instrument_id: int, draft: Draft, reduces: bool) -> Verdict:  # noqa: FBT001  # the dialect has no keyword-only arguments
+    """What the risk gate says of a draft; an entry that it lets through counts in the rate."""
     start_day(world.account, world.clock.now_ns)
     standing = world.cells[index_of(world, strategy_id, instrument_id)].standing
     verdict = admit(
@@ -189,6 +193,13 @@ def send(world: World, strategy_id: int, instrument_id: int, draft: Draft, cause
     )
     if verdict.is_approved and not reduces:
         count_entry(world.account, world.settings, world.clock.now_ns)
+    return verdict
+
+
+def _carry_out(
+    world: World, strategy_id: int, instrument_id: int, draft: Draft, verdict: Verdict, cause: Place
+) -> Place:
+    """Write what the gate said, and send what it approved; gives as `send` does."""
     place = _write_risk(world, strategy_id, instrument_id, draft, verdict, cause)
     return _submit(world, strategy_id, instrument_id, draft, place) if verdict.is_approved else place
 

@@ -60,7 +60,7 @@ class Case(NamedTuple):
 
 
 def admit(case: Case) -> Verdict:
-    """Ask every rule in order."""
+    """Ask every rule in order, last those of what one entry takes from another: a loser would have been admitted else."""
     if not_finite(case):
         return Verdict(False, RiskRule.NOT_FINITE, float(case.draft.quantity_steps), 1.0)
     if not case.reduces:
@@ -80,11 +80,11 @@ def admit(case: Case) -> Verdict:
             order_quantity(case),
             order_notional(case),
             position_notional(case),
-            buying_power(case),
             open_orders(case),
             daily_loss(case),
             drawdown(case),
             loss_streak(case),
+            buying_power(case),
             order_rate(case),
         ):
             if not check.value <= check.limit:

@@ -143,6 +143,36 @@ def test_competing_entries_are_ranked_and_the_losers_name_the_winner():
     assert ranked == [(2, 1, "TAKEN"), (1, 2, "TAKEN"), (2, 2, "LOST"), (1, 1, "LOST")]
     winner = derived[Kind.INTENT][1]
     assert {(r["winner_seq"], r["winner_ord"]) for r in derived[Kind.INTENT][2:]} == {(winner["seq"], winner["ord"])}
+    assert told_to_losers(derived) == [(RiskRule.PLACES, 3.0, 2.0)] * 2
+
+
+def told_to_losers(derived):
+    """What the gate says of each intent that lost: the rule, what it saw, what it allows."""
+    lost = {(r["seq"], r["ord"]) for r in derived[Kind.INTENT] if r["outcome"] == IntentOutcome.LOST}
+    risks = [r for r in derived[Kind.RISK] if (r["cause_seq"], r["cause_ord"]) in lost]
+    assert len(risks) == len(lost)
+    return [(RiskRule(r["rule"]), r["value"], r["limit"]) for r in risks]
+
+
+@pytest.mark.parametrize(
+    ("limits", "told"),
+    [
+        ({"order_rate_max": 1}, (RiskRule.ORDER_RATE, 2.0, 1.0)),
+        ({"buying_power": 1.0, "cash": 15.0}, (RiskRule.BUYING_POWER, 20.0, 15.0)),
+    ],
+)
+def test_who_finds_nothing_left_of_what_all_share_names_who_took_it(limits, told):
+    def on_timer(s, event, p, ctx):
+        if ctx.position == 0:
+            enter(ctx, Side.BUY, quantity=1)
+
+    day = Day(("AAA", "BBB")).quote(1, 10, 10).quote(1, 10, 10, instrument_id=2).timer(2).timer(2.5)
+    _, derived = day.run([probe(on_quote=None, on_timer=on_timer)], EngineSettings(latency_ns=0, **limits))
+    first, second, later, *_ = derived[Kind.INTENT]
+    assert (first["outcome"], second["outcome"]) == (IntentOutcome.TAKEN, IntentOutcome.LOST)
+    assert (second["winner_seq"], second["winner_ord"]) == (first["seq"], first["ord"])
+    assert (later["outcome"], later["winner_seq"]) == (IntentOutcome.LOST, 0)
+    assert told_to_losers(derived)[0] == told
 
 
 def test_a_full_house_keeps_newcomers_out_but_not_its_own():

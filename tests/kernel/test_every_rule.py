@@ -262,7 +262,7 @@ def test_every_type_of_order_and_every_refusal_comes_out_the_same():
     said["reason"] |= set(rows.column(Kind.ORDER, "reason"))
     # Sizing finds the first before, test_universe says the second, only a broker leaves anybody unsure.
     elsewhere = {RiskRule.NOT_FINITE, RiskRule.ALLOW_LIST, RiskRule.UNKNOWN_ORDER}
-    assert said["rule"] >= named("RiskRule", RiskRule, "risk") - elsewhere
+    assert said["rule"] >= named("RiskRule", RiskRule, "risk", "arbitration") - elsewhere
     rooms = ("venue", "venue_bars", "filling", "waking", "lifetime", "auction", "desk", "ledger")
     assert said["reason"] >= named("OrderReason", OrderReason, *rooms)
     assert said["state"] >= {OrderState.EXPIRED, OrderState.REFUSED, OrderState.APPROVED, OrderState.SUBMITTED, OrderState.ACCEPTED,
