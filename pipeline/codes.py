@@ -379,6 +379,16 @@ class RiskRule(IntEnum):
     """Nobody knows what became of an order in this instrument."""
     PLACES = 23
     """All pairs that may hold a position at once do."""
+    DUPLICATE = 24
+    """An entry of its strategy stands in its instrument, on its side."""
+    INSTRUMENT_STRATEGIES = 25
+    INSTRUMENT_NOTIONAL = 26
+    SECTOR_INSTRUMENTS = 27
+    SECTOR_NOTIONAL = 28
+    THEME_INSTRUMENTS = 29
+    """Instruments that are told to run together."""
+    THEME_NOTIONAL = 30
+    TOTAL_NOTIONAL = 31
 
 
 class RiskVerdict(IntEnum):

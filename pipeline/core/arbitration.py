@@ -18,9 +18,11 @@ from pipeline.core.tables import claim, close_gap
 from pipeline.core.tape import Place
 from pipeline.core.world import World, index_of
 
-
-_SHARED: Final = (RiskRule.PLACES, RiskRule.BUYING_POWER, RiskRule.ORDER_RATE)
-"""Rules of what one entry takes from another."""
+_IN_INSTRUMENT: Final = (RiskRule.INSTRUMENT_STRATEGIES, RiskRule.INSTRUMENT_NOTIONAL)
+_IN_SECTOR: Final = (RiskRule.SECTOR_INSTRUMENTS, RiskRule.SECTOR_NOTIONAL)
+_IN_THEME: Final = (RiskRule.THEME_INSTRUMENTS, RiskRule.THEME_NOTIONAL)
+_OF_ALL: Final = (RiskRule.PLACES, RiskRule.TOTAL_NOTIONAL, RiskRule.BUYING_POWER, RiskRule.ORDER_RATE)
+"""Rules of what one entry takes from another, by whom it takes it from."""
 
 
 def best_entry(world: World) -> int:
@@ -61,15 +63,33 @@ def no_place(world: World) -> Verdict:
 
 def contested(rule: int) -> int:
     """What became of an entry of which the gate said this (codes.IntentOutcome): it lost where a rule spoke of what all share."""
-    return IntentOutcome.LOST if rule in _SHARED else IntentOutcome.TAKEN
+    if rule == RiskRule.DUPLICATE:
+        return IntentOutcome.DUPLICATE
+    is_shared = rule in _IN_INSTRUMENT or rule in _IN_SECTOR or rule in _IN_THEME or rule in _OF_ALL
+    return IntentOutcome.LOST if is_shared else IntentOutcome.TAKEN
 
 
-def winner_of(world: World) -> Place:
-    """The intent of this round that became an order last; (0, 0) when none did."""
+def winner_of(world: World, loser: Output, rule: int) -> Place:
+    """The intent of this round that became an order last, of those that took what the rule is about; (0, 0) when none did."""
     last = 0
     for i in range(1, world.counts.outputs + 1):
-        last = max(last, world.outputs[i].won_ord)
+        other = world.outputs[i]
+        if other.won_ord > last and _is_rival(world, loser, other, rule):
+            last = other.won_ord
     return Place(world.clock.seq, last) if last > 0 else Place(0, 0)
+
+
+def _is_rival(world: World, loser: Output, other: Output, rule: int) -> bool:
+    """Whether one entry took from another what this rule is about."""
+    own, its = world.instruments[loser.instrument_id], world.instruments[other.instrument_id]
+    if rule in _IN_SECTOR:
+        return own.sector == its.sector
+    if rule in _IN_THEME:
+        return own.theme == its.theme
+    if rule in _IN_INSTRUMENT:
+        return loser.instrument_id == other.instrument_id
+    is_same = loser.instrument_id == other.instrument_id and loser.strategy_id == other.strategy_id
+    return rule in _OF_ALL or (is_same and loser.side == other.side)
 
 
 def count_place(world: World, position: PositionRow, did_hold: bool) -> None:  # noqa: FBT001 - the dialect has no keywords

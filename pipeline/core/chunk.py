@@ -15,6 +15,7 @@ from pipeline.block import Block, Blocks, Numbers
 from pipeline.codes import Kind
 from pipeline.core import market
 from pipeline.core.dialect import NANO_FLOAT
+from pipeline.core.settings import EngineSettings
 from pipeline.errors import LogError
 from pipeline.units import ABSENT, NANO
 
@@ -35,8 +36,7 @@ EVENTS: Final[Mapping[Kind, Any]] = {
 }
 """Kinds the engine looks into; the rest moves only the session time."""
 
-BORROWING: Final = frozenset(("easy_to_borrow", "shortable"))
-"""The fields of reference facts that bear on orders."""
+_BORROWING: Final = frozenset(("easy_to_borrow", "shortable"))
 
 PRICES: Final = {
     "bid": "bid_nano",
@@ -66,6 +66,13 @@ COLUMNS: Final = tuple(
     }
 )
 """All that events are made from, of whatever kind: the columns of inputs that a decision can depend on."""
+
+
+def bearing_on(settings: EngineSettings) -> frozenset[str]:
+    """The fields of reference facts that bear on orders. Each fact of them is interpreted: the less there are, the better."""
+    sector = {"sector"} if settings.sector_instruments_max or settings.sector_notional_max else set()
+    theme = {"theme"} if settings.theme_instruments_max or settings.theme_notional_max else set()
+    return _BORROWING | sector | theme
 
 
 def first_seq(batch: Blocks) -> int:

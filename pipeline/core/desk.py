@@ -9,6 +9,7 @@ from typing import Final
 from pipeline.codes import IntentAction, IntentOutcome, OrderFlag, OrderReason, OrderState, OrderType, RiskVerdict
 from pipeline.core.arbitration import best_entry, contested, has_place, no_place, winner_of
 from pipeline.core.context import WAITING, WISH, Output
+from pipeline.core.crowd import crowd_of, is_crowd_limited, nobody
 from pipeline.core.dialect import size_of
 from pipeline.core.instrument import InstrumentRow
 from pipeline.core.ledger import change_order, enlist
@@ -79,7 +80,7 @@ def _enter(world: World, wish: Output) -> None:
     is_placed = has_place(world, position)
     verdict = _judged(world, wish.strategy_id, wish.instrument_id, draft, False) if is_placed else no_place(world)
     outcome = contested(verdict.rule)
-    winner = Place(0, 0) if outcome == IntentOutcome.TAKEN else winner_of(world)
+    winner = Place(0, 0) if outcome == IntentOutcome.TAKEN else winner_of(world, wish, verdict.rule)
     place = _write_intent(world, wish, draft, outcome, winner)
     refused = _carry_out(world, wish.strategy_id, wish.instrument_id, draft, verdict, place)
     if refused.seq == 0:
@@ -176,6 +177,7 @@ def _judged(world: World, strategy_id: int, instrument_id: int, draft: Draft, re
     """What the risk gate says of a draft; an entry that it lets through counts in the rate."""
     start_day(world.account, world.clock.now_ns)
     standing = world.cells[index_of(world, strategy_id, instrument_id)].standing
+    has_crowd = not reduces and is_crowd_limited(world.settings)
     verdict = admit(
         Case(
             draft,
@@ -184,6 +186,7 @@ def _judged(world: World, strategy_id: int, instrument_id: int, draft: Draft, re
             world.account,
             world.settings,
             Worth(0.0, 0.0) if reduces else worth_of(world),
+            crowd_of(world, strategy_id, instrument_id, draft.side) if has_crowd else nobody(),
             world.clock.now_ns,
             world.clock.is_live and standing != WAITING,
             standing,

@@ -76,6 +76,8 @@ class Engine:
         self.symbols: dict[int, str] = {}
         self._timeframes = _timeframes(strategies)
         self._size_step_nano = np.zeros(64, np.int64)
+        self.bearing = chunk.bearing_on(settings)
+        """The fields of reference facts that are looked into."""
         self.begins_anew = False
         """Whether the state with which the session began is left out; what stands in front of its first input is not."""
         self._hash = DecisionsHash()
@@ -176,7 +178,7 @@ class Engine:
             self._step_account(event)
         elif kind == Kind.REQUEST:
             self._step_request(event)
-        elif kind == Kind.REFERENCE and event.field in chunk.BORROWING:
+        elif kind == Kind.REFERENCE and event.field in self.bearing:
             self._step_reference(event)
         elif kind in (Kind.ORDER, Kind.FILL) and self.world.settings.execution != SIMULATED:
             self._step_word(event)

@@ -2,12 +2,14 @@
 
 from typing import Final
 
+from blake3 import blake3
+
 from pipeline.codes import Mark, Origin, Side, TradingStatus
 from pipeline.core.dialect import NAN, NANO_FLOAT, price_of
 from pipeline.core.market import Bar, Definition, Instrument, Quote, ReferenceFact, Status
 from pipeline.core.state import state
 from pipeline.hours import calendar_of
-from pipeline.units import ABSENT, NANO
+from pipeline.units import ABSENT, INT64_MAX, NANO
 
 _HALTING: Final = (
     TradingStatus.HALTED,
@@ -31,7 +33,7 @@ class InstrumentRow:
     `bar_unit` and `bar_length` (0: none yet) are of the bars that orders fill against while there are no quotes: those of
     the first bar. `calendar` says whose hours it keeps (hours.Calendar). Sold short it may be when somebody is known to
     lend it, and while `is_short_restricted` only above the bid. Until `ts_bands_end_ns` it trades between the bands it has
-    (core.bands).
+    (core.bands). `sector` and `theme` are the numbers of what was last said of it (0: nothing; core.crowd).
     """
 
     instrument_id: int
@@ -62,6 +64,8 @@ class InstrumentRow:
     is_short_restricted: bool
     is_borrowable: bool
     is_borrow_told: bool
+    sector: int
+    theme: int
     open_orders: int
 
 
@@ -142,11 +146,26 @@ def fold_status(row: InstrumentRow, status: Status) -> None:
 
 
 def fold_reference(row: InstrumentRow, fact: ReferenceFact) -> None:
-    """Whether its shares are lent: by `easy_to_borrow`, once that was said; else by `shortable`, which takes a locate."""
+    """What is known of it that bears on orders.
+
+    Its shares are lent by `easy_to_borrow`, once that was said; else by `shortable`, which takes a locate.
+    """
+    if fact.field == "sector":
+        row.sector = number_of(fact.text)
+        return
+    if fact.field == "theme":
+        row.theme = number_of(fact.text)
+        return
     is_easy = fact.field == "easy_to_borrow"
     if is_easy or not row.is_borrow_told:
         row.is_borrowable = fact.value > 0.0
     row.is_borrow_told = row.is_borrow_told or is_easy
+
+
+def number_of(text: str) -> int:
+    """A number for a text, the same in every session: 63 bits of its hash, spaces and capitals aside; 0 for none."""
+    words = " ".join(text.split()).casefold()
+    return int.from_bytes(blake3(words.encode()).digest(8), "little") & INT64_MAX if words else 0
 
 
 def fold_bar(row: InstrumentRow, bar: Bar) -> None:

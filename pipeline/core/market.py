@@ -193,6 +193,7 @@ class ReferenceFact(NamedTuple):
     origin: int
     field: str
     value: float
+    text: str
 
 
 class Request(NamedTuple):

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from pipeline.codes import OrderType, RiskRule, Side
 from pipeline.core.context import IN_UNIVERSE
+from pipeline.core.crowd import Crowd, is_crowd_limited
 from pipeline.core.dialect import INF, NAN, price_of, size_of
 from pipeline.core.instrument import InstrumentRow, far_side_nano, unit_value
 from pipeline.core.portfolio import AccountRow, PositionRow
@@ -42,8 +43,9 @@ class Check(NamedTuple):
 class Case(NamedTuple):
     """All a rule may look at. `is_live` is false for decisions made on warm-up or backfilled inputs.
 
-    `worth` is that of the whole account; it says nothing where an order only reduces. `standing` is the strategy's in the
-    instrument. It `is_unsure` while nobody knows what became of an order there.
+    `worth` is that of the whole account, `crowd` what there is near; they say nothing where an order only reduces, and the
+    latter nothing either where none of it is limited. `standing` is the strategy's in the instrument. It `is_unsure` while
+    nobody knows what became of an order there.
     """
 
     draft: Draft
@@ -52,6 +54,7 @@ class Case(NamedTuple):
     account: AccountRow
     settings: SettingsRow
     worth: Worth
+    crowd: Crowd
     now_ns: int
     is_live: bool
     standing: int
@@ -84,9 +87,22 @@ def admit(case: Case) -> Verdict:
             daily_loss(case),
             drawdown(case),
             loss_streak(case),
-            buying_power(case),
-            order_rate(case),
         ):
+            if not check.value <= check.limit:
+                return Verdict(False, check.rule, check.value, check.limit)
+        if is_crowd_limited(case.settings):
+            for check in (
+                duplicate(case),
+                instrument_strategies(case),
+                instrument_notional(case),
+                sector_instruments(case),
+                sector_notional(case),
+                theme_instruments(case),
+                theme_notional(case),
+            ):
+                if not check.value <= check.limit:
+                    return Verdict(False, check.rule, check.value, check.limit)
+        for check in (total_notional(case), buying_power(case), order_rate(case)):
             if not check.value <= check.limit:
                 return Verdict(False, check.rule, check.value, check.limit)
     return Verdict(True, RiskRule.PASSED, NAN, NAN)
@@ -212,6 +228,53 @@ def position_notional(case: Case) -> Check:
     )
 
 
+def duplicate(case: Case) -> Check:
+    """Open entries of the strategy in the instrument on the side, this one included."""
+    return Check(RiskRule.DUPLICATE, float(case.crowd.entries), _any_of_none(float(case.settings.open_entries_max)))
+
+
+def instrument_strategies(case: Case) -> Check:
+    """Strategies that hold the instrument or enter it, this one included."""
+    most = _any_of_none(float(case.settings.instrument_strategies_max))
+    return Check(RiskRule.INSTRUMENT_STRATEGIES, float(case.crowd.strategies), most)
+
+
+def instrument_notional(case: Case) -> Check:
+    """Amount of all positions and working entries in the instrument, this order included."""
+    amount = case.crowd.exposure + _amount(case, case.draft.quantity_steps)
+    return Check(RiskRule.INSTRUMENT_NOTIONAL, amount, _any_of_none(case.settings.instrument_notional_max))
+
+
+def sector_instruments(case: Case) -> Check:
+    """Instruments of the sector that are held or entered, this one included."""
+    most = _any_of_none(float(case.settings.sector_instruments_max))
+    return Check(RiskRule.SECTOR_INSTRUMENTS, float(case.crowd.sector_instruments), most)
+
+
+def sector_notional(case: Case) -> Check:
+    """Amount of all positions and working entries in the sector, this order included."""
+    amount = case.crowd.sector_exposure + _amount(case, case.draft.quantity_steps)
+    return Check(RiskRule.SECTOR_NOTIONAL, amount, _any_of_none(case.settings.sector_notional_max))
+
+
+def theme_instruments(case: Case) -> Check:
+    """Instruments of the theme that are held or entered, this one included; 0 without a theme."""
+    most = _any_of_none(float(case.settings.theme_instruments_max))
+    return Check(RiskRule.THEME_INSTRUMENTS, float(case.crowd.theme_instruments), most)
+
+
+def theme_notional(case: Case) -> Check:
+    """Amount of all positions and working entries in the theme, this order included; 0 without a theme."""
+    amount = case.crowd.theme_exposure + _amount(case, case.draft.quantity_steps) if case.crowd.has_theme else 0.0
+    return Check(RiskRule.THEME_NOTIONAL, amount, _any_of_none(case.settings.theme_notional_max))
+
+
+def total_notional(case: Case) -> Check:
+    """Amount of all positions and working entries, this order included."""
+    amount = case.worth.exposure + _amount(case, case.draft.quantity_steps)
+    return Check(RiskRule.TOTAL_NOTIONAL, amount, _any_of_none(case.settings.total_notional_max))
+
+
 def buying_power(case: Case) -> Check:
     """Amount of all positions and working entries, this order included; allowed is a multiple of what the account is worth."""
     exposure = case.worth.exposure + _amount(case, case.draft.quantity_steps)
@@ -230,14 +293,14 @@ def daily_loss(case: Case) -> Check:
 
 def drawdown(case: Case) -> Check:
     """What was given back of the day's best result."""
-    most = case.settings.drawdown_max
-    return Check(RiskRule.DRAWDOWN, case.account.day_best - case.account.day_result, (most if most > 0.0 else INF))
+    given_back = case.account.day_best - case.account.day_result
+    return Check(RiskRule.DRAWDOWN, given_back, _any_of_none(case.settings.drawdown_max))
 
 
 def loss_streak(case: Case) -> Check:
     """Losing round trips in a row, and the one that this entry might become."""
-    most = case.settings.loss_streak_max
-    return Check(RiskRule.LOSS_STREAK, float(case.account.losses_in_row + 1), (float(most) if most > 0 else INF))
+    most = _any_of_none(float(case.settings.loss_streak_max))
+    return Check(RiskRule.LOSS_STREAK, float(case.account.losses_in_row + 1), most)
 
 
 def order_rate(case: Case) -> Check:
@@ -253,6 +316,11 @@ def order_rate(case: Case) -> Check:
 def count_entry(account: AccountRow, settings: SettingsRow, now_ns: int) -> None:
     """An entry was approved: it counts in the rate."""
     account.ts_rate_ns = max(account.ts_rate_ns, now_ns) + NANO // settings.order_rate_max
+
+
+def _any_of_none(most: float) -> float:
+    """What a limit allows of which 0 means that there is none."""
+    return most if most > 0.0 else INF
 
 
 def _amount(case: Case, steps: int) -> float:

@@ -89,6 +89,22 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Minutes after midnight by the clocks at the exchange from which on nothing is entered."""
     positions_max: int = 1_000
     """(strategy, instrument) pairs that may hold a position or an entry order at once; arbitration ranks by it."""
+    open_entries_max: int = 0
+    """Open entries of one strategy in one instrument on one side; 0: any number, 1: nothing is entered twice."""
+    instrument_strategies_max: int = 0
+    """Strategies that may hold one instrument, or enter it, at once; 0: any number."""
+    instrument_notional_max: float = 0.0
+    """Amount of all positions and working entries in one instrument; 0: any."""
+    sector_instruments_max: int = 0
+    """Instruments of one sector that may be held or entered at once, those of no known sector being one; 0: any number."""
+    sector_notional_max: float = 0.0
+    """Amount of all positions and working entries in one sector; 0: any."""
+    theme_instruments_max: int = 0
+    """Instruments of one theme that may be held or entered at once: they run together (core.crowd); 0: any number."""
+    theme_notional_max: float = 0.0
+    """Amount of all positions and working entries in one theme; 0: any."""
+    total_notional_max: float = 0.0
+    """Amount of all positions and working entries; 0: any."""
 
     universe: int = 0
     """0: strategies hear every instrument. 1: they hear those that a scanner added, and positions are flattened when it drops
@@ -158,6 +174,14 @@ _MOST: Final = {
     "entry_from_minute": 1_439,
     "entry_until_minute": 1_440,
     "positions_max": 1_000_000,
+    "open_entries_max": 100_000,
+    "instrument_strategies_max": 1_000_000,
+    "instrument_notional_max": 1e15,
+    "sector_instruments_max": 1_000_000,
+    "sector_notional_max": 1e15,
+    "theme_instruments_max": 1_000_000,
+    "theme_notional_max": 1e15,
+    "total_notional_max": 1e15,
     "universe": 2,
     "warm_up_wait_ns": DAY_NS,
     "order_slots": 100_000,
@@ -190,6 +214,14 @@ _MAY_BE_ZERO: Final = frozenset(
         "loss_streak_max",
         "cool_down_ns",
         "entry_from_minute",
+        "open_entries_max",
+        "instrument_strategies_max",
+        "instrument_notional_max",
+        "sector_instruments_max",
+        "sector_notional_max",
+        "theme_instruments_max",
+        "theme_notional_max",
+        "total_notional_max",
     )
 )
 

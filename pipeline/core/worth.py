@@ -24,9 +24,17 @@ def worth_of(world: World) -> Worth:
         instrument = world.instruments[position.instrument_id]
         amount = mark_of(instrument, position) * unit_value(instrument)
         value += float(position.quantity_steps) * amount
-        working = position.buying_steps + position.selling_steps
-        exposure += (float(abs(position.quantity_steps)) + float(working)) * amount
+        exposure += _steps(position) * amount
     return Worth(value, exposure)
+
+
+def exposure_of(instrument: InstrumentRow, position: PositionRow) -> float:
+    """The amount of a position, long or short, and of the entries that work on it."""
+    return _steps(position) * (mark_of(instrument, position) * unit_value(instrument))
+
+
+def _steps(position: PositionRow) -> float:
+    return float(abs(position.quantity_steps)) + float(position.buying_steps + position.selling_steps)
 
 
 def mark_of(instrument: InstrumentRow, position: PositionRow) -> float:

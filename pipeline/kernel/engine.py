@@ -78,7 +78,7 @@ class CompiledEngine:
         now = self._seq()
         assert now in (0, first - 1), f"seq {first} follows {now}"
         derived: Blocks = []
-        for piece in pieces(batch, first):
+        for piece in pieces(batch, first, self._plain.bearing):
             if isinstance(piece, Inputs):
                 derived += self._run(piece)
             else:

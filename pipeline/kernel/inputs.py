@@ -1,6 +1,6 @@
 """Inputs: a stretch of a batch as compiled code takes it: the columns it reads, and who comes when."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from functools import cached_property
 from itertools import pairwise
 from operator import itemgetter
@@ -10,7 +10,6 @@ import numpy as np
 
 from pipeline.block import Blocks, Numbers, between, row_count
 from pipeline.codes import Kind
-from pipeline.core.chunk import BORROWING
 from pipeline.core.strategy import Strategy
 from pipeline.kernel.groups import (
     COLUMNS,
@@ -96,9 +95,9 @@ class Many:
         return kernel(address_of(self._call)), int(self._progress["at"][0])
 
 
-def pieces(batch: Blocks, first_seq: int) -> Iterator[Inputs | Blocks]:
-    """Stretches in their order: inputs for the loop, or blocks for the interpreter."""
-    kinds = _kinds_in_order(batch, first_seq)
+def pieces(batch: Blocks, first_seq: int, bearing: Container[str]) -> Iterator[Inputs | Blocks]:
+    """Stretches in their order: inputs for the loop, or blocks for the interpreter, reference facts of these fields among them."""
+    kinds = _kinds_in_order(batch, first_seq, bearing)
     if not any(block.kind in INTERPRETED for block in batch):
         yield Inputs(batch, kinds, first_seq)
         return
@@ -109,13 +108,13 @@ def pieces(batch: Blocks, first_seq: int) -> Iterator[Inputs | Blocks]:
         yield piece if is_plain[start] else Inputs(piece, kinds[start:stop], first_seq + start)
 
 
-def _kinds_in_order(batch: Blocks, first: int) -> Numbers:
+def _kinds_in_order(batch: Blocks, first: int, bearing: Container[str]) -> Numbers:
     """The kind of each input; 0 for what moves only the session time."""
     kinds = np.empty(row_count(batch), np.int8)
     for block in batch:
         kind: int | Numbers = int(block.kind) if block.kind in COLUMNS or block.kind in INTERPRETED else _OTHER
         if block.kind == Kind.REFERENCE:
-            bears = [field in BORROWING for field in block.columns["field"]]
+            bears = [field in bearing for field in block.columns["field"]]
             kind = np.where(bears, np.int8(block.kind), np.int8(_OTHER))
         if len(block) == len(kinds):
             kinds[:] = kind

@@ -6,6 +6,7 @@ from core_day import nano
 
 from pipeline.codes import IntentOutcome, OrderType, RiskRule, Side, TimeInForce
 from pipeline.core.context import IN_UNIVERSE, LEAVING
+from pipeline.core.crowd import nobody
 from pipeline.core.dialect import price_of
 from pipeline.core.instrument import fold_reference
 from pipeline.core.market import ReferenceFact
@@ -35,7 +36,12 @@ LIMITS = EngineSettings(
     entry_until_minute=20 * 60,
     price_collar_percent=5.0,
     short_sales=1,
+    total_notional_max=60_000.0,
 )
+CROWDED = msgspec.structs.replace(
+    LIMITS, open_entries_max=2, instrument_strategies_max=2, instrument_notional_max=20_000.0, sector_instruments_max=3,
+    sector_notional_max=30_000.0, theme_instruments_max=1, theme_notional_max=5_000.0,
+)  # fmt: skip
 
 
 def case(*, bid=10.0, ask=10.1, age_ns=0, held=0, steps=100, limit=None, reduces=False, is_live=True, **rows):
@@ -76,6 +82,7 @@ def case(*, bid=10.0, ask=10.1, age_ns=0, held=0, steps=100, limit=None, reduces
         account,
         LIMITS,
         worth,
+        nobody(),
         now_ns,
         is_live,
         standing,
@@ -120,6 +127,7 @@ SHORT = {"side": Side.SELL, "calendar": Calendar.SHARES, "now_ns": NOW_NS + 13 *
         ({**SHORT, "held": 200, "selling": 101}, RiskRule.SHORT_SALE, 1.0, 0.0),
         ({**SHORT, "is_lent": True, "ssr": True}, RiskRule.SHORT_SALE, 1.0, 0.0),
         ({**SHORT, "is_lent": True, "ssr": True, "limit": nano(10.0)}, RiskRule.SHORT_SALE, 1.0, 0.0),
+        ({"worth": Worth(100_000.0, 58_991.0)}, RiskRule.TOTAL_NOTIONAL, 60_001.0, 60_000.0),
         ({"worth": Worth(1_000.0, 991.0)}, RiskRule.BUYING_POWER, 2_001.0, 2_000.0),
         ({"worth": Worth(-1.0, 0.0)}, RiskRule.BUYING_POWER, 1_010.0, 0.0),
         ({"worth": Worth(math.nan, 0.0)}, RiskRule.BUYING_POWER, 1_010.0, 0.0),
@@ -161,6 +169,7 @@ def test_a_rule_refuses_with_what_it_saw_and_what_it_allows(given, rule, value, 
         {**SHORT, "is_lent": True},
         {**SHORT, "is_lent": True, "ssr": True, "limit": nano(10.01)},
         {"side": Side.SELL},  # what never closes needs no loan
+        {"worth": Worth(100_000.0, 58_990.0)},
         {"worth": Worth(1_000.0, 990.0)},
         {"day_best": 150.0, "day_result": 50.0},
         {"losses": 2},
@@ -169,6 +178,38 @@ def test_a_rule_refuses_with_what_it_saw_and_what_it_allows(given, rule, value, 
 )
 def test_at_the_limit_an_order_still_passes(given):
     assert admit(case(**given)).is_approved
+
+
+@pytest.mark.parametrize(
+    ("near", "rule", "value", "limit"),
+    [
+        ({"entries": 3}, RiskRule.DUPLICATE, 3.0, 2.0),
+        ({"strategies": 3}, RiskRule.INSTRUMENT_STRATEGIES, 3.0, 2.0),
+        ({"exposure": 19_000.0}, RiskRule.INSTRUMENT_NOTIONAL, 20_010.0, 20_000.0),
+        ({"exposure": math.nan}, RiskRule.INSTRUMENT_NOTIONAL, math.nan, 20_000.0),
+        ({"sector_instruments": 4}, RiskRule.SECTOR_INSTRUMENTS, 4.0, 3.0),
+        ({"sector_exposure": 29_000.0}, RiskRule.SECTOR_NOTIONAL, 30_010.0, 30_000.0),
+        ({"theme_instruments": 2, "has_theme": True}, RiskRule.THEME_INSTRUMENTS, 2.0, 1.0),
+        ({"theme_exposure": 4_000.0, "has_theme": True}, RiskRule.THEME_NOTIONAL, 5_010.0, 5_000.0),
+    ],
+)
+def test_a_rule_of_the_crowd_refuses_once_it_is_set(near, rule, value, limit):
+    given = case()._replace(crowd=nobody()._replace(**near))
+    refused = admit(given._replace(settings=CROWDED))
+    assert (refused.is_approved, refused.rule, refused.limit) == (False, rule, limit)
+    assert refused.value == pytest.approx(value, nan_ok=True)
+    assert admit(given).is_approved
+    assert admit(given._replace(settings=CROWDED, reduces=True)).is_approved
+
+
+def test_what_comes_up_to_every_limit_of_the_crowd_passes():
+    near = nobody()._replace(
+        entries=2, strategies=2, exposure=18_990.0, sector_instruments=3, sector_exposure=28_990.0, theme_instruments=1,
+        theme_exposure=3_990.0, has_theme=True,
+    )  # fmt: skip
+    assert admit(case()._replace(crowd=near, settings=CROWDED)).is_approved
+    alone = nobody()._replace(theme_exposure=1e9)
+    assert admit(case()._replace(crowd=alone, settings=CROWDED)).is_approved, "of what has no theme"
 
 
 def test_what_reduces_is_only_asked_for_its_numbers():
@@ -203,7 +244,7 @@ def test_what_is_hard_to_borrow_is_not_lent_although_it_may_be_shorted():
     row = INSTRUMENT.new()
 
     def said(field, value):
-        fold_reference(row, ReferenceFact(0, 0, 1, 0, field, value))
+        fold_reference(row, ReferenceFact(0, 0, 1, 0, field, value, ""))
         return row.is_borrowable
 
     assert said("shortable", 1.0)

@@ -7,19 +7,18 @@ import msgspec
 import pytest
 from core_day import Derived, positions
 from core_streams import stream
+from core_watch import Watch
 
 from pipeline.block import between, concat
-from pipeline.codes import Kind, Liquidity, OrderFlag, OrderState, Side
+from pipeline.codes import Kind
 from pipeline.core.engine import Engine, Plan
-from pipeline.core.orders import ALLOWED
 from pipeline.core.settings import EngineSettings
-from pipeline.units import ABSENT, NANO
+from pipeline.units import NANO
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "kernel"))
 
 import dicer  # asks for whatever there is to ask for
 
-REDUCE_ONLY = OrderFlag.REDUCE_ONLY
 PLAIN = EngineSettings(latency_ns=50_000_000, short_sales=2, quote_age_ns_max=10**15)
 MODELS = {
     "plain": PLAIN,
@@ -46,49 +45,6 @@ def days(seed, count):
             row["ts_recv_ns"] += 3_540 * NANO
             row["ts_event_ns"] += 3_540 * NANO
     return day
-
-
-class Watch:
-    """All orders as their rows tell them, held against every fill."""
-
-    def __init__(self, limits):
-        self.limits, self.orders, self.filled, self.held, self.cash = limits, {}, {}, {}, 100_000.0
-
-    def see(self, derived):
-        told = [(row["ord"], Kind.ORDER, row) for row in derived[Kind.ORDER]]
-        told += [(row["ord"], Kind.FILL, row) for row in derived[Kind.FILL]]
-        for _, kind, row in sorted(told, key=lambda each: (each[2]["seq"], each[0])):
-            if kind is Kind.ORDER:
-                self.order(row)
-            else:
-                self.fill(row)
-
-    def order(self, row):
-        before = self.orders.get(row["order_id"])
-        if before:
-            assert ALLOWED[before["state"]] >> row["state"] & 1, (OrderState(before["state"]), OrderState(row["state"]))
-        assert row["filled_steps"] == self.filled.get(row["order_id"], 0) <= row["quantity_steps"]
-        if row["order_id"] and not before and row["state"] == OrderState.APPROVED:
-            assert row["quantity_steps"] <= self.limits.order_quantity_max or row["flags"] & REDUCE_ONLY
-        self.orders[row["order_id"]] = row
-
-    def fill(self, row):
-        order, signed = self.orders[row["order_id"]], row["side"] * row["quantity_steps"]
-        assert ALLOWED[order["state"]], "of an order that is over"
-        assert row["quantity_steps"] > 0
-        self.filled[row["order_id"]] = self.filled.get(row["order_id"], 0) + row["quantity_steps"]
-        assert self.filled[row["order_id"]] <= order["quantity_steps"]
-        assert order["limit_nano"] == ABSENT or (order["limit_nano"] - row["price_nano"]) * row["side"] >= 0
-        far_nano = row["ask_nano"] if row["side"] == Side.BUY else row["bid_nano"]
-        if row["liquidity"] == Liquidity.TAKER:
-            assert (row["price_nano"] - far_nano) * row["side"] >= 0, "better than the far side"
-        pair = row["strategy_id"], row["instrument_id"]
-        if order["flags"] & REDUCE_ONLY:
-            held = self.held.get(pair, 0)
-            assert held * signed < 0, "what only reduces, enlarged"
-            assert abs(signed) <= abs(held), "what only reduces, turned"
-        self.held[pair] = self.held.get(pair, 0) + signed
-        self.cash -= row["price_nano"] / NANO * signed + row["fee_nano"] / NANO
 
 
 def watched(model, seed, count):

@@ -8,7 +8,7 @@ import dicer
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from two_speeds import START_NS, Day, Derived, packed, stream
+from two_speeds import START_NS, Day, Derived, limits_of, packed, rush, stream
 
 from pipeline.block import between, concat
 from pipeline.codes import (
@@ -237,6 +237,7 @@ def test_every_type_of_order_and_every_refusal_comes_out_the_same():
             (STRICT, shares),
             (SHORT_DAY, shares),
             (BRISK, calm),
+            (limits_of(seed), whole(rush(seed, 250))),
         ]
         if seed < 4:
             days += [
@@ -260,8 +261,8 @@ def test_every_type_of_order_and_every_refusal_comes_out_the_same():
     closer = Plan(Strategy("closer", dicer.Params, dicer.State, on_quote=close_once), dicer.Params())
     rows = assert_equal([closer], as_shares(whole(Day().quote(0, 10, 10.1).quote(9, 10, 10.1).timer(CLOSE_S))), HOURS)
     said["reason"] |= set(rows.column(Kind.ORDER, "reason"))
-    # Sizing finds the first before, test_universe says the second, only a broker leaves anybody unsure.
-    elsewhere = {RiskRule.NOT_FINITE, RiskRule.ALLOW_LIST, RiskRule.UNKNOWN_ORDER}
+    # Sizing finds the first before, test_universe says the second, only a broker leaves anybody unsure, and one strategy is alone.
+    elsewhere = {RiskRule.NOT_FINITE, RiskRule.ALLOW_LIST, RiskRule.UNKNOWN_ORDER, RiskRule.INSTRUMENT_STRATEGIES}
     assert said["rule"] >= named("RiskRule", RiskRule, "risk", "arbitration") - elsewhere
     rooms = ("venue", "venue_bars", "filling", "waking", "lifetime", "auction", "desk", "ledger")
     assert said["reason"] >= named("OrderReason", OrderReason, *rooms)

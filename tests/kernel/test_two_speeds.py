@@ -9,11 +9,12 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 from two_speeds import START_NS, Day, Derived, packed, stream
 
 from pipeline.block import between, concat, row_count
-from pipeline.codes import Kind, Side
+from pipeline.codes import Kind, RiskRule, Side
 from pipeline.core.engine import Engine, Plan
 from pipeline.core.params import param, params
 from pipeline.core.settings import EngineSettings
@@ -56,6 +57,12 @@ def assert_equal(plans, day, size=None, settings=SETTINGS):
 def test_the_shipped_strategies_over_generated_days(seed):
     rows = assert_equal(shipped(), stream(seed, 700), (None, 1, 7, 200)[seed % 4])
     assert len(rows[Kind.FILL]) + len(rows[Kind.TRANSITION]) > 5
+
+
+def test_of_strategies_in_one_instrument_those_that_come_too_late_are_the_same():
+    one_each = msgspec.structs.replace(SETTINGS, positions_max=9, instrument_strategies_max=1)
+    rows = assert_equal(shipped(), stream(5, 700), 200, one_each)
+    assert RiskRule.INSTRUMENT_STRATEGIES in rows.column(Kind.RISK, "rule")
 
 
 @params
