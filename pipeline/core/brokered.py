@@ -21,7 +21,17 @@ from pipeline.core.instrument import InstrumentRow, far_side_nano
 from pipeline.core.ledger import fold_fill, fold_order, reduce_order
 from pipeline.core.market import BrokerFill, BrokerOrder
 from pipeline.core.operator import close_again
-from pipeline.core.orders import ALLOWED, OrderRow, is_final, is_within_limit, rank_of, reduces_only, remaining_steps
+from pipeline.core.orders import (
+    ALLOWED,
+    OrderRow,
+    is_beside,
+    is_final,
+    is_of,
+    is_within_limit,
+    rank_of,
+    reduces_only,
+    remaining_steps,
+)
 from pipeline.core.portfolio import expect
 from pipeline.core.tape import Place
 from pipeline.core.waking import trailed_nano
@@ -128,8 +138,7 @@ def release(world: World, strategy_id: int, instrument_id: int, cause: Place) ->
         while place <= world.counts.open_orders:
             order = order_at(world, place)
             order_id = order.order_id
-            is_of = order.strategy_id == strategy_id and order.instrument_id == instrument_id
-            if is_of and order.is_kept and order.is_triggered and rank_of(order) == rank:
+            if is_of(order, strategy_id, instrument_id) and order.is_kept and order.is_triggered and rank_of(order) == rank:
                 _go(world, order, cause)
             place = place_after(world, place, order_id)
 
@@ -157,9 +166,9 @@ def _is_left(world: World, order: OrderRow) -> bool:
     """Whether somebody leaves the position of an order at this moment: if that comes to nothing, there is more left."""
     for place in range(1, world.counts.open_orders + 1):
         other = order_at(world, place)
-        is_beside = other.strategy_id == order.strategy_id and other.instrument_id == order.instrument_id
-        is_there = other.order_id != order.order_id and reduces_only(other) and not other.is_kept
-        if is_beside and is_there and (other.flags & _STOP_LEG == 0 or other.state == OrderState.CANCEL_PENDING):
+        is_other = is_beside(other, order) and other.order_id != order.order_id
+        is_leaving = other.flags & _STOP_LEG == 0 or other.state == OrderState.CANCEL_PENDING
+        if is_other and is_leaving and reduces_only(other) and not other.is_kept:
             return True
     return False
 
@@ -193,8 +202,8 @@ def _drop_needless(world: World, filled: OrderRow, held: int, cause: Place) -> N
     while place <= world.counts.open_orders:
         other = order_at(world, place)
         other_id = other.order_id
-        is_near = other.strategy_id == filled.strategy_id and other.instrument_id == filled.instrument_id
         is_idle = reduces_only(other) and held * other.side >= 0 and remaining_steps(other) > 0
-        if is_near and other.state != OrderState.CANCEL_PENDING and (is_idle or other_id == filled.parent_order_id):
+        is_needless = is_beside(other, filled) and (is_idle or other_id == filled.parent_order_id)
+        if is_needless and other.state != OrderState.CANCEL_PENDING:
             request_cancel(world, other, cause, OrderReason.VENUE)
         place = place_after(world, place, other_id)

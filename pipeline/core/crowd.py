@@ -15,7 +15,7 @@ which it begins to run with another one are those in which both were entered.
 from typing import NamedTuple
 
 from pipeline.codes import Side
-from pipeline.core.orders import reduces_only
+from pipeline.core.orders import is_of, reduces_only
 from pipeline.core.portfolio import PositionRow, holds
 from pipeline.core.settings import SettingsRow
 from pipeline.core.world import World, order_at, position_of
@@ -104,7 +104,6 @@ def _entries(world: World, strategy_id: int, instrument_id: int, side: int) -> i
         return 0
     for place in range(1, world.counts.open_orders + 1):
         order = order_at(world, place)
-        is_own = order.strategy_id == strategy_id and order.instrument_id == instrument_id
-        if is_own and order.side == side and not reduces_only(order):
+        if is_of(order, strategy_id, instrument_id) and order.side == side and not reduces_only(order):
             entries += 1
     return entries

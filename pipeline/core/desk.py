@@ -14,7 +14,7 @@ from pipeline.core.dialect import size_of
 from pipeline.core.instrument import InstrumentRow
 from pipeline.core.ledger import change_order, enlist
 from pipeline.core.lifetime import is_held, is_limit_only
-from pipeline.core.orders import OrderRow, rank_of, reduces_only, remaining_steps
+from pipeline.core.orders import OrderRow, is_beside, is_of, rank_of, reduces_only, remaining_steps
 from pipeline.core.outputs import origin_of, write_output
 from pipeline.core.portfolio import start_day
 from pipeline.core.risk import Case, Verdict, admit, count_entry
@@ -116,16 +116,16 @@ def _at_any_hour(draft: Draft, instrument: InstrumentRow, settings: SettingsRow)
     return limited(draft, limit) if limit != ABSENT else draft
 
 
-def _is_of(order: OrderRow, wish: Output) -> bool:
-    return order.strategy_id == wish.strategy_id and order.instrument_id == wish.instrument_id
-
-
 def _leaving_steps(world: World, wish: Output) -> int:
     """What exits under way have yet to close; protective legs, and what is being cancelled, don't count."""
     steps = 0
     for place in range(1, world.counts.open_orders + 1):
         order = order_at(world, place)
-        if not _is_of(order, wish) or not reduces_only(order) or order.parent_order_id != 0:
+        if (
+            not is_of(order, wish.strategy_id, wish.instrument_id)
+            or not reduces_only(order)
+            or order.parent_order_id != 0
+        ):
             continue
         if order.state != OrderState.CANCEL_PENDING:
             steps += remaining_steps(order)
@@ -153,7 +153,7 @@ def _cancel(world: World, wish: Output) -> None:
 
 
 def _is_named(order: OrderRow, wish: Output) -> bool:
-    return _is_of(order, wish) and wish.order_id in (0, order.order_id)
+    return is_of(order, wish.strategy_id, wish.instrument_id) and wish.order_id in (0, order.order_id)
 
 
 def request_cancel(world: World, order: OrderRow, cause: Place, reason: int) -> None:
@@ -265,13 +265,9 @@ def _is_behind(world: World, order: OrderRow) -> bool:
     for place in range(1, world.counts.open_orders + 1):
         other = order_at(world, place)
         is_first = rank_of(other) < rank or (rank_of(other) == rank and other.order_id < order.order_id)
-        if is_first and _is_beside(other, order) and other.is_kept and other.is_triggered:
+        if is_first and is_beside(other, order) and other.is_kept and other.is_triggered:
             return True
     return False
-
-
-def _is_beside(other: OrderRow, order: OrderRow) -> bool:
-    return other.strategy_id == order.strategy_id and other.instrument_id == order.instrument_id
 
 
 def room_steps(world: World, order: OrderRow) -> int:
@@ -279,7 +275,7 @@ def room_steps(world: World, order: OrderRow) -> int:
     room = -position_of(world, order.strategy_id, order.instrument_id).quantity_steps * order.side
     for place in range(1, world.counts.open_orders + 1):
         other = order_at(world, place)
-        is_other = _is_beside(other, order) and other.order_id != order.order_id
+        is_other = is_beside(other, order) and other.order_id != order.order_id
         if is_other and reduces_only(other) and not other.is_kept:
             room -= remaining_steps(other)
     return max(0, room)
@@ -297,7 +293,7 @@ def make_room(world: World, order: OrderRow, cause: Place) -> None:
 def gives_way(other: OrderRow, order: OrderRow) -> bool:
     """Whether an order at the broker is to be cancelled so that there is room for another one, and is not being cancelled yet."""
     is_there = reduces_only(other) and not other.is_kept and other.state != OrderState.CANCEL_PENDING
-    return is_there and _is_beside(other, order) and rank_of(other) > rank_of(order)
+    return is_there and is_beside(other, order) and rank_of(other) > rank_of(order)
 
 
 def launch_again(world: World, gone: OrderRow, cause: Place) -> None:

@@ -13,7 +13,7 @@ from pipeline.codes import OrderFlag, OrderReason, OrderState, TimeInForce
 from pipeline.core.desk import protect, request_cancel
 from pipeline.core.ledger import cause_of, change_order, fill_order, is_chargeable, reduce_order
 from pipeline.core.operator import close_again
-from pipeline.core.orders import OrderRow, is_final, reduces_only, remaining_steps
+from pipeline.core.orders import OrderRow, is_beside, is_final, reduces_only, remaining_steps
 from pipeline.core.tape import Place
 from pipeline.core.world import World, order_at, place_after, position_of
 
@@ -70,8 +70,12 @@ def cancel_others(world: World, filled: OrderRow, cause: Place) -> None:
         other = order_at(world, place)
         other_id = other.order_id
         is_other = other.flags & _ONE_CANCELS_OTHER != 0 and other.parent_order_id == 0 and other.tag == filled.tag
-        is_near = other.strategy_id == filled.strategy_id and other.instrument_id == filled.instrument_id
-        if is_other and is_near and other_id != filled.order_id and other.state != OrderState.CANCEL_PENDING:
+        if (
+            is_other
+            and is_beside(other, filled)
+            and other_id != filled.order_id
+            and other.state != OrderState.CANCEL_PENDING
+        ):
             request_cancel(world, other, cause, OrderReason.ONE_CANCELS_OTHER)
         place = place_after(world, place, other_id)
 
@@ -82,7 +86,7 @@ def _drop_needless(world: World, filled: OrderRow, held: int, cause: Place) -> N
     while place <= world.counts.open_orders:
         other = order_at(world, place)
         other_id = other.order_id
-        if other.strategy_id == filled.strategy_id and other.instrument_id == filled.instrument_id:
+        if is_beside(other, filled):
             if reduces_only(other) and held * other.side >= 0:
                 change_order(world, other, OrderState.CANCELLED, cause, OrderReason.VENUE)
             elif other_id == filled.parent_order_id and other.state != OrderState.CANCEL_PENDING:

@@ -131,6 +131,16 @@ def move(order: OrderRow, after: int) -> None:
     order.state = after
 
 
+def is_of(order: OrderRow, strategy_id: int, instrument_id: int) -> bool:
+    """Whether it is an order of a strategy in an instrument."""
+    return order.strategy_id == strategy_id and order.instrument_id == instrument_id
+
+
+def is_beside(other: OrderRow, order: OrderRow) -> bool:
+    """Whether two orders are of one strategy in one instrument."""
+    return is_of(other, order.strategy_id, order.instrument_id)
+
+
 def is_final(order: OrderRow) -> bool:
     """Whether nothing can happen to it any more."""
     return ALLOWED[order.state] == 0
