@@ -14,9 +14,9 @@ has looked (`tape halt --reset`).
 
 from typing import Final
 
-from pipeline.codes import OrderFlag, OrderReason, OrderState, OrderType
-from pipeline.core.desk import gives_way, launch, launch_again, make_room, protect_fill, request_cancel, room_steps
-from pipeline.core.filling import cancel_others
+from pipeline.codes import OrderFlag, OrderState, OrderType
+from pipeline.core.desk import gives_way, launch, launch_again, make_room, protect, room_steps
+from pipeline.core.filling import cancel_others, drop_needless
 from pipeline.core.instrument import InstrumentRow, far_side_nano
 from pipeline.core.ledger import fold_fill, fold_order, reduce_order
 from pipeline.core.market import BrokerFill, BrokerOrder
@@ -89,14 +89,14 @@ def hear_fill(world: World, word: BrokerFill) -> None:
     fold_fill(world, order, word.price_nano, word.quantity_steps, word.fee_nano)
     held = position_of(world, order.strategy_id, order.instrument_id).quantity_steps
     if not reduces_only(order) and held != 0:
-        protect_fill(world, order, word.quantity_steps, cause)
+        protect(world, order, word.quantity_steps, cause)
         if order.is_unwanted or world.account.is_halted:
             close_again(world, order.strategy_id, order.instrument_id, cause)
     if order.parent_order_id != 0:
         _shrink_kept(world, order, word.quantity_steps, cause)
     elif order.flags & _ONE_CANCELS_OTHER != 0:
         cancel_others(world, order, cause)
-    _drop_needless(world, order, held, cause)
+    drop_needless(world, order, held, cause)
     release(world, order.strategy_id, order.instrument_id, cause)
 
 
@@ -194,16 +194,3 @@ def _shrink_kept(world: World, filled: OrderRow, steps: int, cause: Place) -> No
             reduce_order(world, leg, taken, cause)
             left -= taken
         place = place_after(world, place, leg_id)
-
-
-def _drop_needless(world: World, filled: OrderRow, held: int, cause: Place) -> None:
-    """Cancel what has nothing left to reduce, and the entry whose protection filled."""
-    place = 1
-    while place <= world.counts.open_orders:
-        other = order_at(world, place)
-        other_id = other.order_id
-        is_idle = reduces_only(other) and held * other.side >= 0 and remaining_steps(other) > 0
-        is_needless = is_beside(other, filled) and (is_idle or other_id == filled.parent_order_id)
-        if is_needless and other.state != OrderState.CANCEL_PENDING:
-            request_cancel(world, other, cause, OrderReason.VENUE)
-        place = place_after(world, place, other_id)

@@ -19,7 +19,7 @@ from pipeline.core.outputs import origin_of, write_output
 from pipeline.core.portfolio import start_day
 from pipeline.core.risk import Case, Verdict, admit, count_entry
 from pipeline.core.settings import SIMULATED, SettingsRow
-from pipeline.core.sizing import Draft, drafted, leg, limited, marketable_nano, no_draft, part_leg
+from pipeline.core.sizing import Draft, drafted, leg, limited, marketable_nano, no_draft
 from pipeline.core.tape import Place, new_row, put
 from pipeline.core.world import (
     NEVER,
@@ -328,23 +328,12 @@ def _order(world: World, strategy_id: int, instrument_id: int, draft: Draft) -> 
     return order
 
 
-def protect_fill(world: World, entry: OrderRow, steps: int, cause: Place) -> None:
-    """After a fill of an entry at a broker: a stop and a target for just that much."""
+def protect(world: World, entry: OrderRow, steps: int, cause: Place) -> None:
+    """After a fill of an entry: a stop and a target, as it has them, for so much."""
     if entry.stop_loss_nano != ABSENT or entry.trail_nano != ABSENT:
-        send(world, entry.strategy_id, entry.instrument_id, part_leg(entry, OrderType.STOP, steps), cause, True)
+        send(world, entry.strategy_id, entry.instrument_id, leg(entry, OrderType.STOP, steps), cause, True)
     if entry.take_profit_nano != ABSENT:
-        send(world, entry.strategy_id, entry.instrument_id, part_leg(entry, OrderType.LIMIT, steps), cause, True)
-
-
-def protect(world: World, entry: OrderRow, cause: Place) -> None:
-    """After a fill of an entry: its stop and its target, unless they stand already."""
-    for place in range(1, world.counts.open_orders + 1):
-        if order_at(world, place).parent_order_id == entry.order_id:
-            return
-    if entry.stop_loss_nano != ABSENT or entry.trail_nano != ABSENT:
-        send(world, entry.strategy_id, entry.instrument_id, leg(entry, OrderType.STOP), cause, True)
-    if entry.take_profit_nano != ABSENT:
-        send(world, entry.strategy_id, entry.instrument_id, leg(entry, OrderType.LIMIT), cause, True)
+        send(world, entry.strategy_id, entry.instrument_id, leg(entry, OrderType.LIMIT, steps), cause, True)
 
 
 def _answer_refused(world: World, wish: Output, draft: Draft, cause: Place) -> None:

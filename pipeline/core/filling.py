@@ -14,6 +14,7 @@ from pipeline.core.desk import protect, request_cancel
 from pipeline.core.ledger import cause_of, change_order, fill_order, is_chargeable, reduce_order
 from pipeline.core.operator import close_again
 from pipeline.core.orders import OrderRow, is_beside, is_final, reduces_only, remaining_steps
+from pipeline.core.settings import SIMULATED
 from pipeline.core.tape import Place
 from pipeline.core.world import World, order_at, place_after, position_of
 
@@ -42,14 +43,24 @@ def fill(world: World, order: OrderRow, price_nano: int, steps: int, liquidity: 
     cause = fill_order(world, order, price_nano, steps, liquidity)
     held = position_of(world, order.strategy_id, order.instrument_id).quantity_steps
     if not reduces_only(order) and held != 0:
-        protect(world, order, cause)
+        if not _is_protected(world, order.order_id):
+            protect(world, order, order.quantity_steps, cause)
         if order.is_unwanted or world.account.is_halted:
             close_again(world, order.strategy_id, order.instrument_id, cause)
     if order.parent_order_id != 0:
         _reduce_legs(world, order.parent_order_id, order.order_id, steps, cause)
     elif order.flags & _ONE_CANCELS_OTHER != 0:
         cancel_others(world, order, cause)
-    _drop_needless(world, order, held, cause)
+    drop_needless(world, order, held, cause)
+
+
+def _is_protected(world: World, entry_id: int) -> bool:
+    """Whether what protects an entry stands already: the venue keeps it as large as what the entry filled."""
+    for place in range(1, world.counts.open_orders + 1):
+        order = order_at(world, place)
+        if order.parent_order_id == entry_id:
+            return True
+    return False
 
 
 def _reduce_legs(world: World, entry_id: int, spared_id: int, steps: int, cause: Place) -> None:
@@ -80,16 +91,17 @@ def cancel_others(world: World, filled: OrderRow, cause: Place) -> None:
         place = place_after(world, place, other_id)
 
 
-def _drop_needless(world: World, filled: OrderRow, held: int, cause: Place) -> None:
-    """Cancel what has nothing left to reduce, and the entry whose protection filled."""
+def drop_needless(world: World, filled: OrderRow, held: int, cause: Place) -> None:
+    """Cancel what has nothing left to reduce, and the entry whose protection filled: a broker is asked to."""
     place = 1
     while place <= world.counts.open_orders:
         other = order_at(world, place)
         other_id = other.order_id
-        if is_beside(other, filled):
-            if reduces_only(other) and held * other.side >= 0:
+        is_idle = reduces_only(other) and held * other.side >= 0 and remaining_steps(other) > 0
+        if is_beside(other, filled) and (is_idle or other_id == filled.parent_order_id):
+            if is_idle and world.settings.execution == SIMULATED:
                 change_order(world, other, OrderState.CANCELLED, cause, OrderReason.VENUE)
-            elif other_id == filled.parent_order_id and other.state != OrderState.CANCEL_PENDING:
+            elif other.state != OrderState.CANCEL_PENDING:
                 request_cancel(world, other, cause, OrderReason.VENUE)
         place = place_after(world, place, other_id)
 

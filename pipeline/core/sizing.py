@@ -112,8 +112,8 @@ def _entry(wish: Output, instrument: InstrumentRow) -> Draft:
     )  # fmt: skip
 
 
-def leg(entry: OrderRow, order_type: int) -> Draft:
-    """The protective order of an entry: its stop (STOP) or its target (LIMIT), for as much as the entry may fill.
+def leg(entry: OrderRow, order_type: int, steps: int) -> Draft:
+    """A protective order of an entry, for so much of it: its stop (STOP) or its target (LIMIT), which knows where the stop lies.
 
     It stands as long as what it protects, at the hours at which the entry could fill.
     """
@@ -125,25 +125,15 @@ def leg(entry: OrderRow, order_type: int) -> Draft:
         order_type=OrderType.TRAILING_STOP if is_stop and entry.trail_nano != ABSENT else order_type,
         time_in_force=TimeInForce.GTC,
         flags=OrderFlag.REDUCE_ONLY.value | OrderFlag.ONE_CANCELS_OTHER.value | flag | (entry.flags & _EXTENDED),
-        quantity_steps=entry.quantity_steps,
+        quantity_steps=steps,
         limit_nano=ABSENT if is_stop else entry.take_profit_nano,
         trigger_nano=entry.stop_loss_nano if is_stop else ABSENT,
-        stop_loss_nano=ABSENT,
+        stop_loss_nano=ABSENT if is_stop else entry.stop_loss_nano,
         take_profit_nano=ABSENT,
         tag=entry.tag,
         parent_order_id=entry.order_id,
         trail_nano=entry.trail_nano if is_stop else ABSENT,
     )
-
-
-def part_leg(entry: OrderRow, order_type: int, steps: int) -> Draft:
-    """The same for a part of what the entry may fill; a target knows where the stop lies."""
-    whole = leg(entry, order_type)
-    return Draft(
-        whole.outcome, whole.side, whole.order_type, whole.time_in_force, whole.flags, steps, whole.limit_nano,
-        whole.trigger_nano, ABSENT if order_type == OrderType.STOP else entry.stop_loss_nano, ABSENT, whole.tag,
-        whole.parent_order_id, whole.trail_nano,
-    )  # fmt: skip
 
 
 def _outcome(steps: int) -> int:
