@@ -236,7 +236,7 @@ _LAYOUTS: Final = (
     ),
     layout(
         Kind.RISK,
-        "one row per order that stood before the risk gate",
+        "one row per order that stood before the risk gate, or for which there was no place",
         STRATEGY,
         code("verdict", codes.RiskVerdict, "approved, reduced or refused"),
         code("rule", codes.RiskRule, "rule that refused or reduced", "i2"),
