@@ -48,11 +48,6 @@ def is_crowd_limited(settings: SettingsRow) -> bool:
     return is_limited
 
 
-def nobody() -> Crowd:
-    """What there is when nobody looks."""
-    return Crowd(0, 0, 0.0, 0, 0.0, 0, 0.0, False)
-
-
 def crowd_of(world: World, strategy_id: int, instrument_id: int, side: int) -> Crowd:
     """What there is near an entry of a strategy in an instrument."""
     own = world.instruments[instrument_id]

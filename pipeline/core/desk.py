@@ -9,7 +9,7 @@ from typing import Final
 from pipeline.codes import IntentAction, IntentOutcome, OrderFlag, OrderReason, OrderState, OrderType, RiskVerdict
 from pipeline.core.arbitration import best_entry, contested, has_place, no_place, winner_of
 from pipeline.core.context import WAITING, WISH, Output
-from pipeline.core.crowd import crowd_of, is_crowd_limited, nobody
+from pipeline.core.crowd import crowd_of, is_crowd_limited
 from pipeline.core.dialect import size_of
 from pipeline.core.instrument import InstrumentRow
 from pipeline.core.ledger import change_order, enlist
@@ -17,7 +17,7 @@ from pipeline.core.lifetime import is_held, is_limit_only
 from pipeline.core.orders import OrderRow, is_beside, is_of, rank_of, reduces_only, remaining_steps
 from pipeline.core.outputs import origin_of, write_output
 from pipeline.core.portfolio import start_day
-from pipeline.core.risk import Case, Verdict, admit, count_entry
+from pipeline.core.risk import Case, Verdict, admit, admit_among, count_entry
 from pipeline.core.settings import SIMULATED, SettingsRow
 from pipeline.core.sizing import Draft, drafted, leg, limited, marketable_nano, no_draft
 from pipeline.core.tape import Place, new_row, put
@@ -177,23 +177,22 @@ def _judged(world: World, strategy_id: int, instrument_id: int, draft: Draft, re
     """What the risk gate says of a draft; an entry that it lets through counts in the rate."""
     start_day(world.account, world.clock.now_ns)
     standing = world.cells[index_of(world, strategy_id, instrument_id)].standing
-    has_crowd = not reduces and is_crowd_limited(world.settings)
-    verdict = admit(
-        Case(
-            draft,
-            world.instruments[instrument_id],
-            position_of(world, strategy_id, instrument_id),
-            world.account,
-            world.settings,
-            Worth(0.0, 0.0) if reduces else worth_of(world),
-            crowd_of(world, strategy_id, instrument_id, draft.side) if has_crowd else nobody(),
-            world.clock.now_ns,
-            world.clock.is_live and standing != WAITING,
-            standing,
-            reduces,
-            not reduces and world.settings.execution != SIMULATED and _is_unsure(world, instrument_id),
-        )
+    case = Case(
+        draft,
+        world.instruments[instrument_id],
+        position_of(world, strategy_id, instrument_id),
+        world.account,
+        world.settings,
+        Worth(0.0, 0.0) if reduces else worth_of(world),
+        world.clock.now_ns,
+        world.clock.is_live and standing != WAITING,
+        standing,
+        reduces,
+        not reduces and world.settings.execution != SIMULATED and _is_unsure(world, instrument_id),
     )
+    verdict = admit(case)
+    if verdict.is_approved and not reduces and is_crowd_limited(world.settings):
+        verdict = admit_among(case, crowd_of(world, strategy_id, instrument_id, draft.side))
     if verdict.is_approved and not reduces:
         count_entry(world.account, world.settings, world.clock.now_ns)
     return verdict

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from pipeline.codes import OrderType, RiskRule, Side
 from pipeline.core.context import IN_UNIVERSE
-from pipeline.core.crowd import Crowd, is_crowd_limited
+from pipeline.core.crowd import Crowd
 from pipeline.core.dialect import INF, NAN, price_of, size_of
 from pipeline.core.instrument import InstrumentRow, far_side_nano, unit_value
 from pipeline.core.portfolio import AccountRow, PositionRow
@@ -43,9 +43,8 @@ class Check(NamedTuple):
 class Case(NamedTuple):
     """All a rule may look at. `is_live` is false for decisions made on warm-up or backfilled inputs.
 
-    `worth` is that of the whole account, `crowd` what there is near; they say nothing where an order only reduces, and the
-    latter nothing either where none of it is limited. `standing` is the strategy's in the instrument. It `is_unsure` while
-    nobody knows what became of an order there.
+    `worth` is that of the whole account; it says nothing where an order only reduces. `standing` is the strategy's in the
+    instrument. It `is_unsure` while nobody knows what became of an order there.
     """
 
     draft: Draft
@@ -54,7 +53,6 @@ class Case(NamedTuple):
     account: AccountRow
     settings: SettingsRow
     worth: Worth
-    crowd: Crowd
     now_ns: int
     is_live: bool
     standing: int
@@ -87,24 +85,28 @@ def admit(case: Case) -> Verdict:
             daily_loss(case),
             drawdown(case),
             loss_streak(case),
+            total_notional(case),
+            buying_power(case),
+            order_rate(case),
         ):
             if not check.value <= check.limit:
                 return Verdict(False, check.rule, check.value, check.limit)
-        if is_crowd_limited(case.settings):
-            for check in (
-                duplicate(case),
-                instrument_strategies(case),
-                instrument_notional(case),
-                sector_instruments(case),
-                sector_notional(case),
-                theme_instruments(case),
-                theme_notional(case),
-            ):
-                if not check.value <= check.limit:
-                    return Verdict(False, check.rule, check.value, check.limit)
-        for check in (total_notional(case), buying_power(case), order_rate(case)):
-            if not check.value <= check.limit:
-                return Verdict(False, check.rule, check.value, check.limit)
+    return Verdict(True, RiskRule.PASSED, NAN, NAN)
+
+
+def admit_among(case: Case, crowd: Crowd) -> Verdict:
+    """Ask the rules of what there is near an entry that all others let pass: apart, for it costs a look around."""
+    for check in (
+        duplicate(case, crowd),
+        instrument_strategies(case, crowd),
+        instrument_notional(case, crowd),
+        sector_instruments(case, crowd),
+        sector_notional(case, crowd),
+        theme_instruments(case, crowd),
+        theme_notional(case, crowd),
+    ):
+        if not check.value <= check.limit:
+            return Verdict(False, check.rule, check.value, check.limit)
     return Verdict(True, RiskRule.PASSED, NAN, NAN)
 
 
@@ -228,44 +230,44 @@ def position_notional(case: Case) -> Check:
     )
 
 
-def duplicate(case: Case) -> Check:
+def duplicate(case: Case, crowd: Crowd) -> Check:
     """Open entries of the strategy in the instrument on the side, this one included."""
-    return Check(RiskRule.DUPLICATE, float(case.crowd.entries), _any_of_none(float(case.settings.open_entries_max)))
+    return Check(RiskRule.DUPLICATE, float(crowd.entries), _any_of_none(float(case.settings.open_entries_max)))
 
 
-def instrument_strategies(case: Case) -> Check:
+def instrument_strategies(case: Case, crowd: Crowd) -> Check:
     """Strategies that hold the instrument or enter it, this one included."""
     most = _any_of_none(float(case.settings.instrument_strategies_max))
-    return Check(RiskRule.INSTRUMENT_STRATEGIES, float(case.crowd.strategies), most)
+    return Check(RiskRule.INSTRUMENT_STRATEGIES, float(crowd.strategies), most)
 
 
-def instrument_notional(case: Case) -> Check:
+def instrument_notional(case: Case, crowd: Crowd) -> Check:
     """Amount of all positions and working entries in the instrument, this order included."""
-    amount = case.crowd.exposure + _amount(case, case.draft.quantity_steps)
+    amount = crowd.exposure + _amount(case, case.draft.quantity_steps)
     return Check(RiskRule.INSTRUMENT_NOTIONAL, amount, _any_of_none(case.settings.instrument_notional_max))
 
 
-def sector_instruments(case: Case) -> Check:
+def sector_instruments(case: Case, crowd: Crowd) -> Check:
     """Instruments of the sector that are held or entered, this one included."""
     most = _any_of_none(float(case.settings.sector_instruments_max))
-    return Check(RiskRule.SECTOR_INSTRUMENTS, float(case.crowd.sector_instruments), most)
+    return Check(RiskRule.SECTOR_INSTRUMENTS, float(crowd.sector_instruments), most)
 
 
-def sector_notional(case: Case) -> Check:
+def sector_notional(case: Case, crowd: Crowd) -> Check:
     """Amount of all positions and working entries in the sector, this order included."""
-    amount = case.crowd.sector_exposure + _amount(case, case.draft.quantity_steps)
+    amount = crowd.sector_exposure + _amount(case, case.draft.quantity_steps)
     return Check(RiskRule.SECTOR_NOTIONAL, amount, _any_of_none(case.settings.sector_notional_max))
 
 
-def theme_instruments(case: Case) -> Check:
+def theme_instruments(case: Case, crowd: Crowd) -> Check:
     """Instruments of the theme that are held or entered, this one included; 0 without a theme."""
     most = _any_of_none(float(case.settings.theme_instruments_max))
-    return Check(RiskRule.THEME_INSTRUMENTS, float(case.crowd.theme_instruments), most)
+    return Check(RiskRule.THEME_INSTRUMENTS, float(crowd.theme_instruments), most)
 
 
-def theme_notional(case: Case) -> Check:
+def theme_notional(case: Case, crowd: Crowd) -> Check:
     """Amount of all positions and working entries in the theme, this order included; 0 without a theme."""
-    amount = case.crowd.theme_exposure + _amount(case, case.draft.quantity_steps) if case.crowd.has_theme else 0.0
+    amount = crowd.theme_exposure + _amount(case, case.draft.quantity_steps) if crowd.has_theme else 0.0
     return Check(RiskRule.THEME_NOTIONAL, amount, _any_of_none(case.settings.theme_notional_max))
 
 

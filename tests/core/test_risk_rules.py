@@ -6,11 +6,11 @@ from core_day import nano
 
 from pipeline.codes import IntentOutcome, OrderType, RiskRule, Side, TimeInForce
 from pipeline.core.context import IN_UNIVERSE, LEAVING
-from pipeline.core.crowd import nobody
+from pipeline.core.crowd import Crowd
 from pipeline.core.dialect import price_of
 from pipeline.core.instrument import fold_reference
 from pipeline.core.market import ReferenceFact
-from pipeline.core.risk import Case, admit, count_entry
+from pipeline.core.risk import Case, admit, admit_among, count_entry
 from pipeline.core.settings import EngineSettings, row_of
 from pipeline.core.sizing import Draft
 from pipeline.core.world import ACCOUNT, INSTRUMENT, POSITION
@@ -38,6 +38,8 @@ LIMITS = EngineSettings(
     short_sales=1,
     total_notional_max=60_000.0,
 )
+NOBODY = Crowd(1, 1, 0.0, 1, 0.0, 0, 0.0, False)
+"""What there is near an entry that is alone."""
 CROWDED = msgspec.structs.replace(
     LIMITS, open_entries_max=2, instrument_strategies_max=2, instrument_notional_max=20_000.0, sector_instruments_max=3,
     sector_notional_max=30_000.0, theme_instruments_max=1, theme_notional_max=5_000.0,
@@ -82,7 +84,6 @@ def case(*, bid=10.0, ask=10.1, age_ns=0, held=0, steps=100, limit=None, reduces
         account,
         LIMITS,
         worth,
-        nobody(),
         now_ns,
         is_live,
         standing,
@@ -193,23 +194,21 @@ def test_at_the_limit_an_order_still_passes(given):
         ({"theme_exposure": 4_000.0, "has_theme": True}, RiskRule.THEME_NOTIONAL, 5_010.0, 5_000.0),
     ],
 )
-def test_a_rule_of_the_crowd_refuses_once_it_is_set(near, rule, value, limit):
-    given = case()._replace(crowd=nobody()._replace(**near))
-    refused = admit(given._replace(settings=CROWDED))
+def test_a_rule_of_the_crowd_refuses_with_what_it_saw(near, rule, value, limit):
+    refused = admit_among(case()._replace(settings=CROWDED), NOBODY._replace(**near))
     assert (refused.is_approved, refused.rule, refused.limit) == (False, rule, limit)
     assert refused.value == pytest.approx(value, nan_ok=True)
-    assert admit(given).is_approved
-    assert admit(given._replace(settings=CROWDED, reduces=True)).is_approved
+    assert admit_among(case(), NOBODY._replace(**near)).is_approved or math.isnan(value)
 
 
 def test_what_comes_up_to_every_limit_of_the_crowd_passes():
-    near = nobody()._replace(
+    near = NOBODY._replace(
         entries=2, strategies=2, exposure=18_990.0, sector_instruments=3, sector_exposure=28_990.0, theme_instruments=1,
         theme_exposure=3_990.0, has_theme=True,
     )  # fmt: skip
-    assert admit(case()._replace(crowd=near, settings=CROWDED)).is_approved
-    alone = nobody()._replace(theme_exposure=1e9)
-    assert admit(case()._replace(crowd=alone, settings=CROWDED)).is_approved, "of what has no theme"
+    assert admit_among(case()._replace(settings=CROWDED), near).is_approved
+    alone = NOBODY._replace(theme_exposure=1e9)
+    assert admit_among(case()._replace(settings=CROWDED), alone).is_approved, "of what has no theme"
 
 
 def test_what_reduces_is_only_asked_for_its_numbers():
