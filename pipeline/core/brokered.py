@@ -138,7 +138,12 @@ def release(world: World, strategy_id: int, instrument_id: int, cause: Place) ->
         while place <= world.counts.open_orders:
             order = order_at(world, place)
             order_id = order.order_id
-            if is_of(order, strategy_id, instrument_id) and order.is_kept and order.is_triggered and rank_of(order) == rank:
+            if (
+                is_of(order, strategy_id, instrument_id)
+                and order.is_kept
+                and order.is_triggered
+                and rank_of(order) == rank
+            ):
                 _go(world, order, cause)
             place = place_after(world, place, order_id)
 
