@@ -60,20 +60,98 @@ create macro said(template, a, b, c) as
         template
     );
 
--- rows of a view with their instrument's names; size_step_nano is for quantity()
+-- a fill's or an order's side as a sign
+create macro sign_of(side) as
+    case side when 'buy' then 1 when 'sell' then -1 end;
+
+-- what a move of the price by 1 is worth in so many steps; quote currency
+create macro worth(price, steps, size_step_nano, multiplier_nano) as
+    price * steps * (size_step_nano / 1e9) * (multiplier_nano / 1e9);
+
+-- whose hours an instrument keeps, as hours.calendar_of has it: always, shares or futures
+create macro hours_of(calendar, asset_class) as
+    case
+        when calendar = '24/7' then 'always'
+        when calendar in ('XNYS', 'XNAS') then 'shares'
+        when calendar = 'CMES' then 'futures'
+        when asset_class in ('equity', 'etf', 'option') then 'shares'
+        when asset_class = 'future' then 'futures'
+        else 'always'
+    end;
+
+create macro sunday_from(day) as
+    day + ((7 - dayofweek(day)) % 7)::integer;
+
+-- what New York's clock is ahead of UTC, by the rules since 1987; nanoseconds
+create macro new_york_offset_ns(ts_ns) as
+    case
+        when
+            ts_ns >= epoch_ns((case
+                when year(make_timestamp(ts_ns // 1000)) >= 2007
+                    then sunday_from(make_date(year(make_timestamp(ts_ns // 1000)), 3, 8))
+                else sunday_from(make_date(year(make_timestamp(ts_ns // 1000)), 4, 1))
+            end)::timestamp) + 25200000000000
+            and ts_ns < epoch_ns((case
+                when year(make_timestamp(ts_ns // 1000)) >= 2007
+                    then sunday_from(make_date(year(make_timestamp(ts_ns // 1000)), 11, 1))
+                else sunday_from(make_date(year(make_timestamp(ts_ns // 1000)), 10, 25))
+            end)::timestamp) + 21600000000000
+            then -14400000000000
+        else -18000000000000
+    end;
+
+-- the moment on the wall of the exchange: New York of shares, Chicago of futures, UTC of what never closes; nanoseconds
+create macro exchange_ns(hours, ts_ns) as
+    case hours
+        when 'shares' then ts_ns + new_york_offset_ns(ts_ns)
+        when 'futures' then ts_ns + new_york_offset_ns(ts_ns - 3600000000000) - 3600000000000
+        else ts_ns
+    end;
+
+create macro exchange_minute(hours, ts_ns) as
+    exchange_ns(hours, ts_ns) % 86400000000000 // 60000000000;
+
+-- the trading day: New York's of shares, of futures from 18:00 there on the next one's, a UTC day of what never closes
+create macro trading_day(hours, ts_ns) as
+    date '1970-01-01' + (case hours
+        when 'shares' then ts_ns + new_york_offset_ns(ts_ns)
+        when 'futures' then ts_ns + new_york_offset_ns(ts_ns) + 21600000000000
+        else ts_ns
+    end // 86400000000000)::integer;
+
+-- the part of the trading day, as hours.part_at has it
+create macro day_part(hours, ts_ns) as
+    case
+        when hours = 'shares'
+            then case
+                when exchange_minute(hours, ts_ns) < 240 then 'night'
+                when exchange_minute(hours, ts_ns) < 570 then 'premarket'
+                when exchange_minute(hours, ts_ns) < 960 then 'regular'
+                when exchange_minute(hours, ts_ns) < 1200 then 'after_hours'
+                else 'night'
+            end
+        when hours = 'futures'
+            and (ts_ns + new_york_offset_ns(ts_ns)) % 86400000000000 // 3600000000000 = 17 then 'night'
+        else 'regular'
+    end;
+
+-- rows of a view with their trading day and their instrument's names, by its last definition; size_step_nano is for quantity()
 create macro with_symbol(view) as table
     select
-        events.session,
-        events.run,
-        events.seq,
-        events.ord,
-        events.ts_event,
-        instruments.symbol,
-        instruments.venue,
-        instruments.size_step_nano,
-        events.* exclude (session, run, seq, ord, ts_event)
-    from query_table(view) as events
-    left join intermediate.int_instruments as instruments using (session, instrument_id);
+        session,
+        run,
+        seq,
+        ord,
+        ts_event,
+        instrument_symbol as symbol,
+        instrument_venue as venue,
+        instrument_step_nano as size_step_nano,
+        trading_day(instrument_hours, ts_event_ns) as day,
+        * exclude (
+            session, run, seq, ord, ts_event, instrument_symbol, instrument_venue, instrument_step_nano,
+            instrument_hours
+        )
+    from query_table(view);
 
 -- the same with their strategy's name in front; words are its names for its codes
 create macro with_strategy(view) as table
@@ -84,13 +162,16 @@ create macro with_strategy(view) as table
         events.ord,
         events.ts_event,
         strategies.strategy,
-        instruments.symbol,
-        instruments.venue,
-        instruments.size_step_nano,
+        events.instrument_symbol as symbol,
+        events.instrument_venue as venue,
+        events.instrument_step_nano as size_step_nano,
         strategies.words,
-        events.* exclude (session, run, seq, ord, ts_event)
+        trading_day(events.instrument_hours, events.ts_event_ns) as day,
+        events.* exclude (
+            session, run, seq, ord, ts_event, instrument_symbol, instrument_venue, instrument_step_nano,
+            instrument_hours
+        )
     from query_table(view) as events
-    left join intermediate.int_instruments as instruments using (session, instrument_id)
     left join log.strategies as strategies
         on events.session = strategies.session
         and events.run is not distinct from strategies.run

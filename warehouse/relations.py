@@ -4,7 +4,8 @@ Each row carries `session` and `run` in front. `run` is null in rows of the reco
 session they were derived from, so `seq` always points into that session.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import duckdb
@@ -17,9 +18,10 @@ from pipeline.log.arrow import SCHEMAS, to_arrow
 from pipeline.log.backtests import SCHEMA as RESULT_SCHEMA
 from pipeline.log.backtests import Results, backtests, table_of
 from pipeline.log.manifest import Manifest, Words
-from pipeline.log.reader import LogReader, read_journal
+from pipeline.log.reader import read_journal
 from pipeline.log.store import Store
 from pipeline.provenance import BOTH, ROLE, Mode, Role
+from warehouse.logs import Logs, session_and_run
 from warehouse.scanners import settings_of
 
 _TEXT: Final = pa.utf8()
@@ -27,6 +29,16 @@ _PLACE: Final = [("session", _TEXT), ("run", _TEXT)]
 _WORDS: Final = pa.struct([(field.name, pa.map_(pa.int16(), _TEXT)) for field in msgspec.structs.fields(Words)])
 _SCANNER_WORDS: Final = ("fields", "units", "sources", "filters")
 _MANIFEST_COUNTS: Final = ("inputs", "derived", "first_ts_ns", "last_ts_ns")
+
+_INSTRUMENT_NAMES: Final = {
+    "instrument_symbol": "varchar",
+    "instrument_venue": "varchar",
+    "instrument_step_nano": "bigint",
+    "instrument_hours": "varchar",
+}
+_NOWHERE: Final = -1
+_Piece = tuple[str | None, str | None, list[Path] | pa.Table]
+"""Session, run, and rows: sealed files or a table."""
 
 MANIFESTS: Final = pa.schema(
     [
@@ -54,65 +66,105 @@ SCANNERS: Final = pa.schema(
 )
 
 
-def register(
-    connection: duckdb.DuckDBPyConnection,
-    wanted: Iterable[str],
-    store: Store,
-    readers: Sequence[LogReader],
-    *,
-    is_whole: bool,
-    brought: Collection[str] = (),
-) -> None:
-    """Make the relations of these names (`log.fill`) over the logs read, and over what the store itself holds.
-
-    `is_whole` tells that all logs are read, so that what is left of deleted sessions belongs to the answer as well. Of
-    sessions that were `brought` along there are the inputs alone.
-    """
+def register(connection: duckdb.DuckDBPyConnection, wanted: Iterable[str], logs: Logs) -> None:
+    """Make the relations of these names (`log.fill`) over the logs, and over what the store itself holds."""
     connection.execute("create schema log; set schema = 'log'")  # a relation lands in the schema that is set
-    names = sorted(wanted)
-    has_facts = "log.reference" in names
-    for name in names:
-        if name == "log.manifests":
-            connection.from_arrow(_manifests(readers)).create_view("manifests")
-        elif name == "log.strategies":
-            connection.from_arrow(_strategies(readers)).create_view("strategies")
-        elif name == "log.scanners":
-            connection.from_arrow(_scanners(readers)).create_view("scanners")
-        elif name == "log.cells":
-            connection.from_arrow(_cells(store, None if is_whole else readers)).create_view("cells")
-        else:
-            kind = Kind[name.removeprefix("log.").upper()]
-            deciding = [reader for reader in readers if reader.manifest.id not in brought or not _is_decided(kind)]
-            _register_kind(connection, kind, store, deciding, has_facts=has_facts, brought=brought)
+    tables = {
+        "log.manifests": lambda: _manifests(logs.manifests),
+        "log.strategies": lambda: _strategies(logs.manifests),
+        "log.scanners": lambda: _scanners(logs.manifests),
+        "log.cells": lambda: _cells(logs.store, None if logs.is_whole else logs.manifests),
+    }
+    names = set(wanted)
+    for name in sorted(names & tables.keys()):
+        connection.from_arrow(tables[name]()).create_view(name.removeprefix("log."))
+    if kinds := sorted(Kind[name.removeprefix("log.").upper()] for name in names - tables.keys()):
+        _register_kinds(connection, kinds, logs)
     connection.execute("set schema = 'main'")
 
 
-def _register_kind(
-    connection: duckdb.DuckDBPyConnection,
-    kind: Kind,
-    store: Store,
-    readers: Sequence[LogReader],
-    *,
-    has_facts: bool,
-    brought: Collection[str],
+def _register_kinds(connection: duckdb.DuckDBPyConnection, kinds: Sequence[Kind], logs: Logs) -> None:
+    """The rows of these kinds, each with its instrument's names, and the instruments' definitions, which say them."""
+    has_facts = (
+        Kind.REFERENCE in kinds
+    )  # the facts of the store are asked for, so that their instruments are needed too
+    defined = _pieces(Kind.INSTRUMENT, logs)
+    defined += [(session, None, _table(block)) for session, block in _kept_instruments(logs.manifests)]
+    if has_facts:
+        defined += _small_logs(logs.store, Kind.INSTRUMENT)
+    _create_view(connection, Kind.INSTRUMENT, defined, logs, {})
+    places = _name_instruments(connection)
+    for kind in kinds:
+        if kind is Kind.INSTRUMENT:
+            continue
+        pieces = _pieces(kind, logs)
+        if kind is Kind.NOTE:
+            pieces += [(None, None, _table(block)) for batch in logs.store.notes() for block in batch]
+        elif kind is Kind.REFERENCE:
+            pieces += _small_logs(logs.store, kind)
+        _create_view(connection, kind, pieces, logs, places)
+
+
+def _pieces(kind: Kind, logs: Logs) -> list[_Piece]:
+    """What the logs hold of a kind; of sessions that were brought along what is not decided."""
+    found: list[_Piece] = []
+    for reader in logs.readers:
+        if reader.manifest.id in logs.brought and _is_decided(kind):
+            continue
+        files, unsealed = reader.relations(kind)
+        place = session_and_run(reader.manifest)
+        found += [(*place, files)] if files else []
+        found += [(*place, unsealed)] if unsealed.num_rows else []
+    return found
+
+
+def _create_view(
+    connection: duckdb.DuckDBPyConnection, kind: Kind, pieces: list[_Piece], logs: Logs, places: Mapping[str, int]
 ) -> None:
-    """`has_facts`: the facts of the store are asked for, so that their instruments are needed too."""
-    pieces: list[tuple[str | None, str | None, Any]] = [
-        (*session_and_run(reader.manifest), relation) for reader in readers for relation in reader.relations(kind)
-    ]
-    if kind is Kind.NOTE:
-        pieces += [(None, None, _table(block)) for batch in store.notes() for block in batch]
-    elif kind is Kind.INSTRUMENT:
-        pieces += [(session, None, _table(block)) for session, block in _kept_instruments(readers)]
-    if kind is Kind.REFERENCE or (kind is Kind.INSTRUMENT and has_facts):
-        pieces += _small_logs(store, kind)
+    """`places`: where the names of a session's instruments are kept, see `_name_instruments`."""
     selects = []
     for number, (session, run, rows) in enumerate(pieces or [(None, None, SCHEMAS[kind].empty_table())]):
-        piece = f"{kind.name.lower()}_{number}"
-        connection.from_arrow(rows).create_view(piece)
-        inputs = " where ord = 0" if run is None and session in brought and kind in BOTH else ""
-        selects.append(_select(kind, piece, _literal(session), _literal(run)) + inputs)
+        if isinstance(rows, list):
+            piece = f"({parquet_of(rows)})"
+        else:
+            piece = f"log.{kind.name.lower()}_{number}"
+            connection.from_arrow(rows).create_view(piece.removeprefix("log."))
+        names = "" if kind is Kind.INSTRUMENT else _names_of(places.get(session or "", _NOWHERE))
+        inputs = " where ord = 0" if run is None and session in logs.brought and kind in BOTH else ""
+        selects.append(_select(kind, piece, _literal(session), _literal(run), names) + inputs)
     connection.execute(f"create view log.{kind.name.lower()} as {' union all '.join(selects)}")
+
+
+def _name_instruments(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Keep what each session calls its instruments, by its last definitions, as lists by instrument_id, in variables.
+
+    A row finds its names in them where they are asked for, and costs nothing where they are not; a join always costs.
+    Gives the number of each session's variables.
+    """
+    rows = connection.execute(
+        "select session, instrument_id, symbol, venue, size_step_nano, hours_of(calendar, asset_class_name(asset_class))"
+        " from log.instrument order by seq"
+    ).fetchall()
+    named: dict[str, dict[int, tuple[str, str, int, str]]] = {}
+    for session, instrument_id, *names in rows:
+        named.setdefault(session, {})[instrument_id] = tuple(names)
+    for place, (_, by_id) in enumerate(named.items()):
+        every = [
+            by_id.get(instrument_id, (None,) * len(_INSTRUMENT_NAMES)) for instrument_id in range(1, max(by_id) + 1)
+        ]
+        for (column, type_), values in zip(_INSTRUMENT_NAMES.items(), zip(*every, strict=True), strict=True):
+            connection.execute(f"set variable {column}_{place} = $1::{type_}[]", [list(values)])
+    return {session: place for place, session in enumerate(named)}
+
+
+def _names_of(place: int) -> str:
+    found = [
+        f"null::{type_} as {column}"
+        if place == _NOWHERE
+        else f"getvariable('{column}_{place}')[instrument_id] as {column}"
+        for column, type_ in _INSTRUMENT_NAMES.items()
+    ]
+    return ", " + ", ".join(found)
 
 
 def _is_decided(kind: Kind) -> bool:
@@ -120,10 +172,10 @@ def _is_decided(kind: Kind) -> bool:
     return ROLE[kind][Mode.REPLAY] is Role.DERIVED
 
 
-def _small_logs(store: Store, kind: Kind) -> list[tuple[str | None, str | None, Any]]:
+def _small_logs(store: Store, kind: Kind) -> list[_Piece]:
     """What the store's own logs hold of this kind, each as a session of a name that no session can have."""
     folders = {REFERENCE_LOG: store.reference_folder, SCANS_LOG: store.scans_folder}
-    pieces: list[tuple[str | None, str | None, Any]] = []
+    pieces: list[_Piece] = []
     for name, folder in folders.items():
         blocks = [block for batch in read_journal(folder, store.disk) for block in batch if block.kind is kind]
         if blocks:
@@ -131,9 +183,9 @@ def _small_logs(store: Store, kind: Kind) -> list[tuple[str | None, str | None, 
     return pieces
 
 
-def _cells(store: Store, readers: Iterable[LogReader] | None) -> pa.Table:
+def _cells(store: Store, manifests: Iterable[Manifest] | None) -> pa.Table:
     """The rows of all backtests, or those over the sessions read; which backtest stands in front."""
-    sessions = None if readers is None else {session_and_run(reader.manifest)[0] for reader in readers}
+    sessions = None if manifests is None else {session_and_run(manifest)[0] for manifest in manifests}
     tables = []
     for asked in backtests(store):
         rows = [row for row in Results(store, asked.id).rows() if sessions is None or row.session in sessions]
@@ -142,9 +194,8 @@ def _cells(store: Store, readers: Iterable[LogReader] | None) -> pa.Table:
     return pa.concat_tables(tables) if tables else CELLS.empty_table()
 
 
-def _kept_instruments(readers: Iterable[LogReader]) -> list[tuple[str, Block]]:
+def _kept_instruments(manifests: Sequence[Manifest]) -> list[tuple[str, Block]]:
     """What runs keep of sessions that are not among the logs, for they were deleted."""
-    manifests = [reader.manifest for reader in readers]
     there = {manifest.id for manifest in manifests}
     kept: dict[str, Sequence[Mapping[str, Any]]] = {}
     for manifest in manifests:
@@ -158,12 +209,18 @@ def _table(block: Block) -> pa.Table:
     return pa.Table.from_batches([to_arrow(block)])
 
 
-def _select(kind: Kind, piece: str, session: str, run: str) -> str:
-    """All columns, with where they come from in front."""
+def _select(kind: Kind, piece: str, session: str, run: str, names: str) -> str:
+    """All columns, with where they come from in front and their instrument's names behind."""
     if kind is Kind.NOTE:  # a remark in the store's own log says itself which session it is about
         session = f"coalesce(nullif(session, ''), {session})"
     own = "* exclude (session)" if kind is Kind.NOTE else "*"
-    return f"select {session} as session, {run} as run, {own} from log.{piece}"  # noqa: S608 - names made here
+    return f"select {session} as session, {run} as run, {own}{names} from {piece}"  # noqa: S608 - names made here
+
+
+def parquet_of(files: Iterable[Path]) -> str:
+    """A statement that reads these files."""
+    texts = ", ".join("'" + str(path).replace("'", "''") + "'" for path in files)
+    return f"from read_parquet([{texts}], hive_partitioning = false)"
 
 
 def _literal(id_: str | None) -> str:
@@ -171,36 +228,31 @@ def _literal(id_: str | None) -> str:
     return "null::varchar" if id_ is None else f"'{id_}'"
 
 
-def session_and_run(manifest: Manifest) -> tuple[str, str | None]:
-    """The session that `seq` points into, and the run when it is one."""
-    return (manifest.parents[0], manifest.id) if manifest.what == "run" else (manifest.id, None)
-
-
-def _manifests(readers: Iterable[LogReader]) -> pa.Table:
+def _manifests(manifests: Iterable[Manifest]) -> pa.Table:
     rows = []
-    for reader in readers:
-        session, run = session_and_run(reader.manifest)
-        told = {name: getattr(reader.manifest, name) for name in MANIFESTS.names[2:]}
-        rows.append({"session": session, "run": run, **told, "mode": reader.manifest.mode.value})
+    for manifest in manifests:
+        session, run = session_and_run(manifest)
+        told = {name: getattr(manifest, name) for name in MANIFESTS.names[2:]}
+        rows.append({"session": session, "run": run, **told, "mode": manifest.mode.value})
     return pa.Table.from_pylist(rows, MANIFESTS)
 
 
-def _strategies(readers: Iterable[LogReader]) -> pa.Table:
+def _strategies(manifests: Iterable[Manifest]) -> pa.Table:
     rows = []
-    for reader in readers:
-        session, run = session_and_run(reader.manifest)
-        for place, entry in enumerate(reader.manifest.strategies, start=1):
+    for manifest in manifests:
+        session, run = session_and_run(manifest)
+        for place, entry in enumerate(manifest.strategies, start=1):
             told = {"strategy_id": place, "strategy": entry.name, "words": _by_code(entry.words)}
             rows.append({"session": session, "run": run, **told})
     return pa.Table.from_pylist(rows, STRATEGIES)
 
 
-def _scanners(readers: Iterable[LogReader]) -> pa.Table:
+def _scanners(manifests: Iterable[Manifest]) -> pa.Table:
     """The scanners that settings name, in the order of their ids, with the names of their fields and filters."""
     rows = []
-    for reader in readers:
-        session, run = session_and_run(reader.manifest)
-        for place, entry in enumerate(settings_of(reader.manifest), start=1):
+    for manifest in manifests:
+        session, run = session_and_run(manifest)
+        for place, entry in enumerate(settings_of(manifest), start=1):
             told = {name: entry.get(name, []) for name in _SCANNER_WORDS}
             rows.append({"session": session, "run": run, "scanner_id": place, "scanner": entry["name"], **told})
     return pa.Table.from_pylist(rows, SCANNERS)

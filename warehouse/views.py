@@ -20,6 +20,9 @@ _CATALOG: Final = re.compile(
     r"\b(show|pragma\w*|information_schema|pg_catalog|sqlite_master|duckdb_\w+)\b", re.IGNORECASE
 )
 _READ: Final = re.compile(r"\b((?:log|staging|intermediate)\.\w+)|\b(?:from|join)\s+(\w+)\b(?!\.)")
+_STEP: Final = re.compile(r"^(?:with )?(\w+) as (?:materialized )?\($", re.MULTILINE)
+_REMARK: Final = re.compile(r"--.*")
+_KEPT: Final = re.compile(r"^-- kept: per (log|session)$", re.MULTILINE)
 
 
 class View(NamedTuple):
@@ -33,6 +36,12 @@ class View(NamedTuple):
     def grain(self) -> str:
         """What a row is."""
         return self.select.partition("\n")[0].removeprefix("-- grain: ")
+
+    @property
+    def kept(self) -> str:
+        """`log` or `session` when its rows are worked out for each of them alone and kept; else empty."""
+        found = _KEPT.search(self.select)
+        return found[1] if found else ""
 
 
 @cache
@@ -57,20 +66,25 @@ def named_in(query: str) -> list[View]:
     return found if found and not _CATALOG.search(query) else list(views())
 
 
-def closure(of: Iterable[View]) -> tuple[list[View], set[str]]:
-    """These views with all that they and the macros stand on, each after these, and the relations of the log beneath."""
+def closure(of: Iterable[View], *, through_kept: bool = False) -> tuple[list[View], set[str]]:
+    """These views with all that they stand on, each after these, and the relations of the log beneath.
+
+    A kept one stands on nothing, for its rows are worked out elsewhere, unless one goes through it.
+    """
     by_name = {view.name: view for view in views()}
     seen, relations = set[str](), set[str]()
     ordered: list[View] = []
 
     def reach(text: str) -> None:
-        for beneath, mart in _READ.findall(text):
-            name = beneath or mart
+        steps = set(_STEP.findall(text))  # a step may have the name of a view, and means itself
+        for beneath, mart in _READ.findall(_REMARK.sub("", text)):
+            name = beneath or (mart if mart not in steps else "")
             if name.startswith("log."):
                 relations.add(name)
             elif name in by_name and name not in seen:
                 seen.add(name)
-                reach(by_name[name].select)
+                if through_kept or not by_name[name].kept:
+                    reach(by_name[name].select)
                 ordered.append(by_name[name])
 
     reach("\n".join([MACROS, *(f"from {view.name}" for view in of)]))

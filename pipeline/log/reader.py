@@ -7,7 +7,7 @@ by page checksums while decoding, a journal frame by checksum and chain.
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
 import pyarrow as pa
 
@@ -24,9 +24,6 @@ from pipeline.log.merge import ENDLESS, Chunk, Window, joined, windows
 from pipeline.log.parquet import PartFile, prove
 from pipeline.log.scan import Place
 from pipeline.log.segments import Segments
-
-if TYPE_CHECKING:
-    import pyarrow.dataset as pads
 
 JOURNAL: Final = "journal"
 What = Literal["inputs", "derived", "all"]
@@ -131,21 +128,14 @@ class LogReader:
                 return
         raise CorruptError(self.folder, 0, f"files kept vanishing while they were read, {_OPENINGS_MAX} times")
 
-    def relations(self, kind: Kind) -> "list[pa.Table | pads.Dataset]":
-        """This kind's rows for SQL: sealed ones as a dataset that checks page checksums, unsealed ones as a table."""
+    def relations(self, kind: Kind) -> tuple[list[Path], pa.Table]:
+        """This kind's rows for SQL: the files of the sealed ones, proved by their whole hashes, and the unsealed ones."""
         for _ in range(_OPENINGS_MAX):
             try:
-                relations: list[pa.Table | pads.Dataset] = []
-                parts = self.manifest.parts_of(kind)
-                if parts:
-                    relations.append(self._dataset(kind, parts))
-                batches = list(self._record_batches(kind))
-                if batches:
-                    relations.append(pa.Table.from_batches(batches, SCHEMAS[kind]))
+                files = [self.path_of(part) for part in self.manifest.parts_of(kind)]
+                return files, pa.Table.from_batches(self._record_batches(kind), SCHEMAS[kind])
             except FileNotFoundError as error:
                 self._reopen(error)
-            else:
-                return relations
         raise CorruptError(self.folder, 0, f"files kept vanishing while they were read, {_OPENINGS_MAX} times")
 
     def path_of(self, part: SealedPart) -> Path:
@@ -209,13 +199,6 @@ class LogReader:
                 last = int(block.number("seq")[-1])
                 # An input has its seq for itself; derived rows of this seq may go on in the next chunk.
                 yield Chunk([choice.cut(block, stretch)], last if stretch == "inputs" else last - 1)
-
-    def _dataset(self, kind: Kind, parts: list[SealedPart]) -> "pads.Dataset":
-        import pyarrow.dataset as pads  # noqa: PLC0415  # it imports pandas: a quarter of a second that only SQL has to pay
-
-        options = pads.ParquetFragmentScanOptions(page_checksum_verification=True)
-        files = [str(self.path_of(part)) for part in parts]
-        return pads.dataset(files, SCHEMAS[kind], format=pads.ParquetFileFormat(default_fragment_scan_options=options))
 
     def _record_batches(self, kind: Kind) -> Iterator[pa.RecordBatch]:
         """Views of the mapped frames: the maps live as long as the table that is made of them."""

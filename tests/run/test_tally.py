@@ -114,7 +114,6 @@ def test_profit_of_closed_trades_is_what_sql_has_from_the_whole_log(tmp_path):
     session = record_generated(store, Day(quotes=900, instruments=3), plan, [file], created_ns=1)
     run = replay(store, session.id, plan, [file], created_ns=2)
     sums = """select instrument_id, count(*), sum(profit_nano) from trades
-        join intermediate.int_instruments using (session, symbol)
         where run = $run group by all having bool_and(is_closed)"""
     found = connect(store.home, [run.run]).sql(sums, params={"run": run.run}).fetchall()
     assert found

@@ -169,8 +169,8 @@ def test_a_page_that_changes_after_the_file_was_proved_is_refused(store, ended):
     path.write_bytes(flipped(content, 8 * (column.data_page_offset + column.total_compressed_size - 8)))
     with pytest.raises(CorruptError, match="it was sound and is so no more"):
         list(reader.batches(kinds=[Kind.QUOTE]))
-    with pytest.raises(OSError, match=r"(?i)crc"):
-        reader.relations(Kind.QUOTE)[0].to_table()
+    with pytest.raises(CorruptError, match="damaged at byte"):
+        LogReader(folder).relations(Kind.QUOTE)
 
 
 def test_a_truncated_part_is_refused(store, ended):

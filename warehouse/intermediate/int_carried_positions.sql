@@ -19,6 +19,7 @@ told as (
         strategies.run,
         states.seq,
         states.ts_event,
+        states.ts_event_ns,
         strategies.strategy_id,
         states.names[3]::integer as instrument_id,
         (states.text ->> '$.quantity_steps')::bigint as signed_steps,

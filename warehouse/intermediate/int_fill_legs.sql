@@ -1,5 +1,6 @@
 -- grain: one row per part of a fill that opens, adds to, reduces or closes a position;
 -- a fill that turns a position around has two parts, and a position carried over from another session is one that opens
+-- trade_number: the round trip it belongs to, 1, 2, 3 ... of a strategy in an instrument; trade_id: 1, 2, 3 ... of all
 -- leg_fee_nano: the fill's fee by size, whole nanos, both parts together exactly the fee
 -- signed_steps, before_steps: signed, in steps of the instrument's size_step_nano
 with executed as (
@@ -9,9 +10,12 @@ with executed as (
         seq,
         ord,
         ts_event,
+        ts_event_ns,
         strategy_id,
         instrument_id,
+        order_id,
         fill_id,
+        tag,
         side,
         price_nano,
         quantity_steps,
@@ -28,9 +32,12 @@ carried as (
         seq,
         0 as ord,
         ts_event,
+        ts_event_ns,
         strategy_id,
         instrument_id,
+        null as order_id,
         null as fill_id,
+        null as tag,
         case when signed_steps > 0 then 'buy' else 'sell' end as side,
         price_nano,
         abs(signed_steps) as quantity_steps,
@@ -90,8 +97,15 @@ numbered as (
             case when not is_closing and before_steps + sign(signed_steps) * closing_steps = 0 then 1 else 0 end
         ) over (
             partition by session, run, strategy_id, instrument_id order by seq, ord, leg
-        ) as trade_number
+        )::bigint as trade_number
     from legs
+),
+
+identified as (
+    select
+        *,
+        dense_rank() over (order by session, run, strategy_id, instrument_id, trade_number) as trade_id
+    from numbered
 )
 
-select * from numbered
+select * from identified

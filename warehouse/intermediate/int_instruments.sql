@@ -1,8 +1,10 @@
 -- grain: one row per instrument of a session, by its last definition
+-- hours: whose it keeps, always, shares or futures, by its calendar, else by its class
 with definitions as (
     select
         session,
         instrument_id,
+        source,
         symbol,
         venue,
         asset_class,
@@ -11,6 +13,7 @@ with definitions as (
         size_step_nano,
         multiplier_nano,
         calendar,
+        hours_of(calendar, asset_class) as hours,
         row_number() over (partition by session, instrument_id order by seq desc) as age
     from staging.stg_instruments
 ),

@@ -17,7 +17,7 @@ select
     timeframe_word(bar_unit, bar_length, size_step_nano) as timeframe,
     quantity(volume_steps, size_step_nano) as volume,
     * exclude (
-        session, run, seq, ord, ts_event, symbol, venue, size_step_nano
+        session, run, seq, ord, ts_event, symbol, venue, size_step_nano, is_warmup
     )
 from events
-where origin is distinct from 'warmup'
+where not is_warmup

@@ -18,6 +18,9 @@ select
     events.action,
     nullif(events.channel, '') as channel,
     events.text,
-    events.* exclude (session, run, seq, ord, ts_event, action, channel, text, source)
+    events.* exclude (
+        session, run, seq, ord, ts_event, action, channel, text, source, instrument_symbol, instrument_venue,
+        instrument_step_nano, instrument_hours
+    )
 from events
 left join declared using (session, source)

@@ -15,7 +15,7 @@ select
     venue,
     quantity(size_steps, size_step_nano) as size,
     * exclude (
-        session, run, seq, ord, ts_event, symbol, venue, size_step_nano
+        session, run, seq, ord, ts_event, symbol, venue, size_step_nano, is_warmup
     )
 from events
-where origin is distinct from 'warmup'
+where not is_warmup

@@ -16,7 +16,7 @@ select
     quantity(bid_size_steps, size_step_nano) as bid_size,
     quantity(ask_size_steps, size_step_nano) as ask_size,
     * exclude (
-        session, run, seq, ord, ts_event, symbol, venue, size_step_nano
+        session, run, seq, ord, ts_event, symbol, venue, size_step_nano, is_warmup
     )
 from events
-where origin is distinct from 'warmup'
+where not is_warmup

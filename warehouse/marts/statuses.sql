@@ -14,7 +14,7 @@ select
     symbol,
     venue,
     * exclude (
-        session, run, seq, ord, ts_event, symbol, venue, size_step_nano
+        session, run, seq, ord, ts_event, symbol, venue, size_step_nano, is_warmup
     )
 from events
-where origin is distinct from 'warmup'
+where not is_warmup

@@ -13,8 +13,13 @@ select
     ts_event_ns,
     ts_recv_ns,
     instrument_id,
+    instrument_symbol,
+    instrument_venue,
+    instrument_step_nano,
+    instrument_hours,
     source,
     origin_name(origin) as origin,
+    origin = 2 as is_warmup,
     cause_seq,
     cause_ord,
     -- codes
