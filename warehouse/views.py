@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 FOLDER: Final = Path(__file__).resolve().parent
-LAYERS: Final = {"staging": "staging", "intermediate": "intermediate", "marts": "main"}
+LAYERS: Final = {"staging": "staging", "intermediate": "intermediate", "marts": "main", "checks": "checks"}
 """The folders, in the order in which they build on each other, and the schema of each."""
 
 MACROS: Final = (FOLDER / "macros.sql").read_text()
@@ -19,7 +19,7 @@ MACROS: Final = (FOLDER / "macros.sql").read_text()
 _CATALOG: Final = re.compile(
     r"\b(show|pragma\w*|information_schema|pg_catalog|sqlite_master|duckdb_\w+)\b", re.IGNORECASE
 )
-_READ: Final = re.compile(r"\b((?:log|staging|intermediate)\.\w+)|\b(?:from|join)\s+(\w+)\b(?!\.)")
+_READ: Final = re.compile(r"\b((?:log|staging|intermediate|checks)\.\w+)|\b(?:from|join)\s+(\w+)\b(?!\.)")
 _STEP: Final = re.compile(r"^(?:with )?(\w+) as (?:materialized )?\($", re.MULTILINE)
 _REMARK: Final = re.compile(r"--.*")
 _KEPT: Final = re.compile(r"^-- kept: per (log|session)$", re.MULTILINE)
@@ -59,10 +59,22 @@ def marts() -> list[View]:
     return [view for view in views() if "." not in view.name]
 
 
+def checks() -> list[View]:
+    """The views that find what must not be: each gives offenders, and is empty when all is well."""
+    return [view for view in views() if view.name.startswith("checks.")]
+
+
 def named_in(query: str) -> list[View]:
-    """The views whose names stand in a query; all of them when none does, or when it asks which views there are."""
-    words = set(re.findall(r"\w+", query.lower()))
-    found = [view for view in views() if view.name.rpartition(".")[2] in words]
+    """The views whose names stand in a query; all of them when none does, or when it asks which views there are.
+
+    A check's name is a word of everyday, cash, so that it counts with its schema in front of it only.
+    """
+    words = set(re.findall(r"\w+", query.lower())) | set(re.findall(r"checks\.\w+", query.lower()))
+    found = [
+        view
+        for view in views()
+        if words & {view.name, view.name.removeprefix("staging.").removeprefix("intermediate.")}
+    ]
     return found if found and not _CATALOG.search(query) else list(views())
 
 
