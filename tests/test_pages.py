@@ -20,7 +20,9 @@ ROOT = Path(__file__).resolve().parents[1]
 WRITTEN = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 
 
-@pytest.mark.parametrize("name", ["events.md", "commands.md", "indicators.md", "feeds.md", "scanner_fields.md"])
+@pytest.mark.parametrize(
+    "name", ["events.md", "commands.md", "indicators.md", "feeds.md", "scanner_fields.md", "data_dictionary.md"]
+)
 def test_a_page_is_as_the_code_says(name):
     assert (ROOT / "docs" / name).read_text() == pages(main)[name], "run `just docs`"
 

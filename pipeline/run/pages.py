@@ -1,4 +1,4 @@
-"""Pages written from the code, so that they can't lag behind it: the event layouts, the commands, the indicators, the feeds, what a scanner may hold."""
+"""Pages written from the code, so that they can't lag behind it: the event layouts, the commands, the indicators, the feeds, what a scanner may hold, what SQL answers."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -12,6 +12,7 @@ from pipeline.indicators.indicator import Indicator
 from pipeline.provenance import BOTH, ROLE, Mode
 from pipeline.run.feeds_page import feeds_page
 from pipeline.run.scanner_page import scanner_page
+from warehouse.dictionary import dictionary_page
 
 _LOOK: Final[dict[str, Any]] = {"terminal_width": 100, "help_option_names": ["-h", "--help"]}
 """Of the help texts, whatever terminal writes them."""
@@ -27,6 +28,7 @@ def pages(root: click.Group) -> dict[str, str]:
         "indicators.md": indicators_page(),
         "feeds.md": _WRITTEN + feeds_page(),
         "scanner_fields.md": _WRITTEN + scanner_page(),
+        "data_dictionary.md": _WRITTEN + dictionary_page(),
     }
 
 

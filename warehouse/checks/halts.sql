@@ -1,4 +1,5 @@
 -- grain: one row per execution while its instrument was halted
+-- halt_seq: where the halt began
 -- what a broker reports counts by the broker's time, what was filled here by its place in the log
 with fills as (
     select session, run, seq, ord, ts_event, ts_event_ns, origin, strategy_id, instrument_id, fill_id

@@ -2,6 +2,7 @@
 -- without what was put in front for strategies to warm up: see log.bar
 -- timeframe: how long it is, as one asks for it; prices: quote currency; volume: shares, contracts or coins
 -- bar_length: nanoseconds, ticks, steps, nano-dollars or nanos of range, by bar_unit
+-- closed_at: end of the bar: exclusive when it is by time, else the event time of its latest print
 with events as (
     select * from with_symbol('staging.stg_bars')
 )

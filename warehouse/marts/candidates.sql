@@ -2,6 +2,7 @@
 -- value, threshold: in the field's unit; of a field of text the number of its word
 -- is_passed: null for a field that is shown only; known_at: when the value became known, UTC
 -- source: what the field is computed from; verdict failed, of no instrument: a field of one's own that is absent from here on
+-- field, unit: name of the field and its unit
 with events as (
     select * from with_symbol('staging.stg_candidates')
 ),

@@ -4,6 +4,9 @@
 -- day: whose picks were traded (--scanned), null for all that the session holds; by symbol they are in symbol_cells
 -- bars: the sizes of bars that were given instead of the strategy's own
 -- refused_by, invalid_by: counts by risk rule, by outcome of wishes that make no order, refused_by['stale_quote']
+-- overnight: how positions went from one session to the next; params_json: the parameters as they were given
+-- count_events: inputs reduced; seconds: s, that it took
+-- is_stopped, stopped: strategies that failed, and which
 with rows_kept as (
     select * from log.cells
 ),

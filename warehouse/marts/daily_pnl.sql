@@ -3,6 +3,7 @@
 -- profit: fees taken off; gross_profit, fees, slippage, best, worst, won, lost: quote currency; lost: 0 or less
 -- count_won, count_lost: with a profit above and below 0; r: sum of r_multiple, of the trades that have one
 -- profit_so_far: of this log, strategy and currency until that day
+-- has_gap: one of them was open in a stretch that was not recorded
 with closed as (
     select *
     from trades

@@ -1,6 +1,7 @@
 -- grain: one row per symbol traded by either of two logs of a session
 -- a, b: the two logs, a run or the session itself; name both: where a = '...' and b = '...'
 -- profit_*: of round trips that are closed, fees taken off; effect: what b made more than a; quote currency
+-- trades_a, trades_b, open_a, open_b: round trips closed and still open in each
 with logs as (
     select distinct
         session,

@@ -1,8 +1,9 @@
 -- grain: one row per wish that two logs of a session do not share: added, removed, moved, resized or judged
 -- a, b: the two logs, a run or the session itself; name both: where a = '...' and b = '...'
--- added: only b has it; removed: only a has it; moved: at another seq; resized: same seq, other size, price or terms;
--- judged: the same wish, another outcome or verdict of the risk gate
--- quantity: shares, contracts or coins; prices: quote currency
+-- change: added (only b has it), removed (only a has it), moved (at another seq), resized (same seq, other size, price or terms), judged (the same wish, another outcome or verdict of the risk gate)
+-- seq_*, ord_*, ts_event_*: its place and time in each
+-- quantity_*: shares, contracts or coins; limit_price_*: quote currency
+-- terms_*: all that an order would be made of; judgement_*: what became of it, and what the risk gate said
 with logs as (
     select distinct
         session,

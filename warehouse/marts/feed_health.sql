@@ -8,6 +8,7 @@
 -- count_late, count_out_of_order, count_duplicates, count_crossed: rows with these marks; count_revised: bars made anew
 -- count_backfilled: rows fetched for holes; count_symbol_gaps: gaps of single symbols or channels
 -- count_rejected, count_ignored: messages, by the feed's own counts
+-- count_rows: quotes, prints and vendor's bars, warm-up left out; count_connected, count_lost, count_gaps, count_mute, count_slow: how often that happened
 with events as (
     select session, source, seq, ts_recv_ns, action, nullif(channel, '') as channel, count, from_ns, to_ns, text
     from staging.stg_feed_events

@@ -1,5 +1,6 @@
 -- grain: one row per filter in one evaluation of a scanner
 -- count_shown: instruments that every filter before left; count_left: those that this one left as well
+-- count_removed: instruments that it removed
 with counted as (
     select *
     from staging.stg_candidates

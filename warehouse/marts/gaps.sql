@@ -1,6 +1,7 @@
 -- grain: one row per stretch in which a feed, or a symbol of a channel of it, was not recorded
 -- channel, symbol: null where the whole feed is meant
 -- to_at: null where it stands open; history_pages: fetched for it, their rows have origin backfill
+-- seconds: s, null where it stands open
 with events as (
     select * from feed_events
 ),

@@ -4,6 +4,8 @@
 -- seconds_to_send: decision to sent; seconds_to_acknowledge: sent to accepted; seconds_to_fill: sent to the first execution
 -- seconds_to_end: sent to its last state; state, reason: where it stands
 -- quantity, filled: shares, contracts or coins
+-- decided_at, decided_at_ns, decided_seq, decided_ord: the wish or fill that made it, and when
+-- sent_at_ns, acknowledged_at_ns, filled_from_ns, ended_at_ns: when each first happened, UTC nanoseconds
 with orders as (
     select * from intermediate.int_order_lives
 ),

@@ -6,6 +6,7 @@
 -- last_gate, last_value, last_threshold: the strategy's gate that refused last until best_at; count_gated: changes of gates until then
 -- refused_by: the risk rule that refused a wish last until best_at; count_refused: wishes refused until then
 -- strategy: whose gate it was; null where no strategy said a word
+-- picked_seq, best_seq: the places of both moments
 with instruments as (
     select * from intermediate.int_instruments
 ),

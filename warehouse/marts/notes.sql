@@ -1,4 +1,5 @@
 -- grain: one row per remark of a person, in the session or in the store's notes
+-- noted_at: when the remark was made
 with notes as (
     select * from staging.stg_notes
 ),

@@ -1,5 +1,6 @@
 -- grain: one row per symbol on a person's own list of a day
 -- day: by the clocks of New York
+-- list: whose list; score: what it gave the symbol; picked_at: when it became known
 with facts as (
     select * from with_symbol('staging.stg_reference_facts')
 ),

@@ -1,6 +1,7 @@
 -- grain: one row per trade on the tape
 -- without what was put in front for strategies to warm up: see log.print
 -- price: quote currency; size: shares, contracts or coins
+-- venue_code: the vendor's number of the venue where it was traded
 with events as (
     select * from with_symbol('staging.stg_prints')
 )

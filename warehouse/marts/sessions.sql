@@ -1,4 +1,7 @@
 -- grain: one row per session or run of the store
+-- what: session or run; state: open, ended, recovered, sealed; mode: live, paper, import, replay
+-- count_inputs, count_derived: rows, 0 while it is open; first_ts, last_ts: smallest and largest session time
+-- code_hash: of the code that reduced
 with logs as (
     select * from log.manifests
 ),

@@ -30,6 +30,7 @@
 -- is_after_halt, seconds_since_halt: a halt ended earlier on that trading day; s
 -- count_halts: halts that began while it was open; has_gap: a stretch that was not recorded overlaps it
 -- decision_seq, decision_ord: the wish that entered; entry_seq, entry_ord, exit_seq, exit_ord: first and last execution
+-- is_closed: it is flat again; opened_at, opened_at_ns, closed_at, closed_at_ns: first execution and last; null while open
 with trades as (
     select * from intermediate.int_trades
 ),

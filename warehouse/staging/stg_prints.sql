@@ -29,7 +29,7 @@ select
     dollars(price_nano) as price,
     present(price_nano) as price_nano,
     present(size_steps) as size_steps,
-    venue,
+    venue as venue_code,
     conditions,
     present(trade_id) as trade_id,
     present(corrects_trade_id) as corrects_trade_id,
