@@ -33,5 +33,5 @@ def test_a_piece_of_a_header_goes_on_with_what_stands_before_it_or_is_of_the_who
     trades = next(entry for entry in entries() if entry.view.name == "trades")
     texts = {column.name: column.text for column in trades.columns}
     assert texts["mfe"].endswith("the bid of a long, the offer of a short; before fees")
-    assert "times: UTC; money and prices: quote currency" in trades.remarks[0]
-    assert "Times: UTC; money and prices: quote currency" in dictionary_page()
+    assert trades.remarks[0].startswith("money and prices: quote currency; quantities: shares")
+    assert "Money and prices: quote currency; quantities: shares" in dictionary_page()

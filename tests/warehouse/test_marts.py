@@ -74,6 +74,14 @@ EXPECTED = {
         {"seq": 7, "quantity": 100.0, "average_price": 10.07, "realized": 0.0, "fees": 0.5, "cash": 98_992.5},
         {"seq": 18, "quantity": 0.0, "average_price": 0.0, "realized": -11.0, "fees": 0.75, "cash": 99_988.25},
     ],
+    "journal": [
+        {
+            "symbol": "ABCD", "position": "long", "quantity": 100.0, "opened_date": "2026-11-04", "opened_time": "04:30:02",
+            "closed_date": "2026-11-04", "closed_time": "04:31:05", "acquired_date": "2026-11-04", "sold_date": "2026-11-04",
+            "entry_price": 10.07, "exit_price": 9.96, "cost": 1_007.75, "proceeds": 996.0, "fees": 0.75, "gain": -11.75,
+            "currency": "USD", "strategy": "probe", "setup": "breakout", "tag": 4, "exit_kind": "stop", "r_multiple": -1.175,
+        },
+    ],
     "daily_pnl": [
         {
             "strategy": "probe", "currency": "USD", "count_trades": 1, "count_won": 0, "count_lost": 1, "gross_profit": -11.0,

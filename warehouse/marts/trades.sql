@@ -1,6 +1,6 @@
 -- grain: one row per round trip of a strategy in an instrument: from flat to flat, or still open
 -- kept: per log
--- times: UTC; money and prices: quote currency; quantities: shares, contracts or coins; null where it is not known
+-- money and prices: quote currency; quantities: shares, contracts or coins; null where it is not known
 -- trade_number: 1, 2, 3 ... of this strategy in this instrument; side: buy is long, sell is short
 -- is_carried: it was opened in the session that this one goes on from; its entry is the average price it came with
 -- day, closed_day: trading day of the entry and of the exit: New York's of shares (of futures from 18:00 there on the next one's), the UTC day of what never closes
@@ -21,9 +21,9 @@
 -- mfe_price, mae_price, mfe_at, mae_at: at which price and when
 -- slippage, entry_slippage, exit_slippage: positive where it cost, against a stop's trigger, a target's limit, else the middle when the order was decided
 -- slippage_bps: of entry_value and exit_value together, 1e-4
--- entry_bid, entry_ask, entry_spread, entry_spread_bps: when the entry was decided; bps: of the middle, 1e-4
+-- entry_bid, entry_ask, entry_spread, entry_spread_bps: when the entry was decided; entry_spread_bps: of the middle
 -- tag: the strategy's own number of the entry; setup: its reason for the move it made in the step that wished the entry
--- exit_kind: stop, target, strategy, operator; null: the order is not known
+-- exit_kind: stop, target, strategy, operator; null where the order is not known
 -- phase_path: the strategy's phases from the decision to the exit, a > b > c
 -- scanner, scan_rank, scan: the latest evaluation of the instrument until the decision, the fields' values by their names
 -- gap_percent, relative_volume, float_shares: its gap_pct, rvol_tod and float
