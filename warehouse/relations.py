@@ -36,7 +36,7 @@ _INSTRUMENT_NAMES: Final = {
     "instrument_step_nano": "bigint",
     "instrument_hours": "varchar",
 }
-_NOWHERE: Final = -1
+_NAMELESS: Final = "".join(f", null::{type_} as {column}" for column, type_ in _INSTRUMENT_NAMES.items())
 _Piece = tuple[str | None, str | None, list[Path] | pa.Table]
 """Session, run, and rows: sealed files or a table."""
 
@@ -93,7 +93,7 @@ def _register_kinds(connection: duckdb.DuckDBPyConnection, kinds: Sequence[Kind]
     if has_facts:
         defined += _small_logs(logs.store, Kind.INSTRUMENT)
     _create_view(connection, Kind.INSTRUMENT, defined, logs, {})
-    places = _name_instruments(connection)
+    names = _name_instruments(connection)
     for kind in kinds:
         if kind is Kind.INSTRUMENT:
             continue
@@ -102,7 +102,7 @@ def _register_kinds(connection: duckdb.DuckDBPyConnection, kinds: Sequence[Kind]
             pieces += [(None, None, _table(block)) for batch in logs.store.notes() for block in batch]
         elif kind is Kind.REFERENCE:
             pieces += _small_logs(logs.store, kind)
-        _create_view(connection, kind, pieces, logs, places)
+        _create_view(connection, kind, pieces, logs, names)
 
 
 def _pieces(kind: Kind, logs: Logs) -> list[_Piece]:
@@ -119,9 +119,9 @@ def _pieces(kind: Kind, logs: Logs) -> list[_Piece]:
 
 
 def _create_view(
-    connection: duckdb.DuckDBPyConnection, kind: Kind, pieces: list[_Piece], logs: Logs, places: Mapping[str, int]
+    connection: duckdb.DuckDBPyConnection, kind: Kind, pieces: list[_Piece], logs: Logs, named: Mapping[str, str]
 ) -> None:
-    """`places`: where the names of a session's instruments are kept, see `_name_instruments`."""
+    """`named`: of a session the columns with its instruments' names."""
     selects = []
     for number, (session, run, rows) in enumerate(pieces or [(None, None, SCHEMAS[kind].empty_table())]):
         if isinstance(rows, list):
@@ -129,17 +129,17 @@ def _create_view(
         else:
             piece = f"log.{kind.name.lower()}_{number}"
             connection.from_arrow(rows).create_view(piece.removeprefix("log."))
-        names = "" if kind is Kind.INSTRUMENT else _names_of(places.get(session or "", _NOWHERE))
+        names = "" if kind is Kind.INSTRUMENT else named.get(session or "", _NAMELESS)
         inputs = " where ord = 0" if run is None and session in logs.brought and kind in BOTH else ""
         selects.append(_select(kind, piece, _literal(session), _literal(run), names) + inputs)
     connection.execute(f"create view log.{kind.name.lower()} as {' union all '.join(selects)}")
 
 
-def _name_instruments(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """Keep what each session calls its instruments, by its last definitions, as lists by instrument_id, in variables.
+def _name_instruments(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """Of each session the columns with its instruments' names, by their last definitions, as SQL over `instrument_id`.
 
-    A row finds its names in them where they are asked for, and costs nothing where they are not; a join always costs.
-    Gives the number of each session's variables.
+    What they are called is kept in variables, as lists by instrument_id, or once where all have the same: a row finds it
+    where it is asked for, and pays nothing where it is not. A join always costs.
     """
     rows = connection.execute(
         "select session, instrument_id, symbol, venue, size_step_nano, hours_of(calendar, asset_class_name(asset_class))"
@@ -148,23 +148,22 @@ def _name_instruments(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
     named: dict[str, dict[int, tuple[str, str, int, str]]] = {}
     for session, instrument_id, *names in rows:
         named.setdefault(session, {})[instrument_id] = tuple(names)
-    for place, (_, by_id) in enumerate(named.items()):
-        every = [
-            by_id.get(instrument_id, (None,) * len(_INSTRUMENT_NAMES)) for instrument_id in range(1, max(by_id) + 1)
-        ]
+    columns = {}
+    for place, (session, by_id) in enumerate(named.items()):
+        absent = (None,) * len(_INSTRUMENT_NAMES)
+        every = [by_id.get(instrument_id, absent) for instrument_id in range(1, max(by_id) + 1)]
+        found = []
         for (column, type_), values in zip(_INSTRUMENT_NAMES.items(), zip(*every, strict=True), strict=True):
-            connection.execute(f"set variable {column}_{place} = $1::{type_}[]", [list(values)])
-    return {session: place for place, session in enumerate(named)}
-
-
-def _names_of(place: int) -> str:
-    found = [
-        f"null::{type_} as {column}"
-        if place == _NOWHERE
-        else f"getvariable('{column}_{place}')[instrument_id] as {column}"
-        for column, type_ in _INSTRUMENT_NAMES.items()
-    ]
-    return ", " + ", ".join(found)
+            variable, is_one = f"{column}_{place}", len(set(values)) == 1
+            kept = values[0] if is_one else list(values)
+            connection.execute(f"set variable {variable} = $1::{type_}{'' if is_one else '[]'}", [kept])
+            value = f"getvariable('{variable}')"
+            if is_one:
+                found.append(f"case when instrument_id between 1 and {len(values)} then {value} end as {column}")
+            else:
+                found.append(f"{value}[instrument_id] as {column}")
+        columns[session] = ", " + ", ".join(found)
+    return columns
 
 
 def _is_decided(kind: Kind) -> bool:
