@@ -15,6 +15,9 @@ from pipeline.run.pages import pages
 from pipeline.run.strategies import plan_of
 from pipeline.run.verifying import verify
 from pipeline.simulator.generate import Day
+from warehouse import connect
+from warehouse.checking import offenders
+from warehouse.views import marts
 
 ROOT = Path(__file__).resolve().parents[1]
 WRITTEN = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -61,10 +64,24 @@ def unnumbered(line):
     return re.sub(r" +\d{1,3}(,\d{3})+(?= |$)", " #", line)
 
 
-def test_the_examples_of_states_print_what_stands_there(tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def demo_home(tmp_path_factory):
+    """What `tape demo` leaves behind."""
+    home = tmp_path_factory.mktemp("demo")
+    assert CliRunner().invoke(main, ["--home", str(home), "demo", "--json"]).exit_code == 0
+    return home
+
+
+def test_sql_answers_over_the_recorded_day_and_checks_find_nothing(demo_home):
+    connection = connect(demo_home)
+    rows = {view.name: connection.sql(f"select count(*) from {view.name}").fetchall()[0][0] for view in marts()}
+    assert all(rows[name] for name in ("trades", "equity", "execution_quality", "latency", "daily_pnl", "feed_health"))
+    assert [each.first for each in offenders(demo_home) if each.count] == []
+
+
+def test_the_examples_of_states_print_what_stands_there(demo_home, monkeypatch):
     """Over the day that `tape demo` leaves behind; what a page shows of it goes stale otherwise."""
-    monkeypatch.setenv("TAPE_HOME", str(tmp_path))
-    assert CliRunner().invoke(main, ["demo", "--json"]).exit_code == 0
+    monkeypatch.setenv("TAPE_HOME", str(demo_home))
     ran, shown = examples("state.md"), 0
     for words, expected in ran:
         told = CliRunner().invoke(main, words)
