@@ -28,8 +28,9 @@ from pipeline.ports import Channel
 from pipeline.run.beginning import Recording
 from pipeline.run.clock import SystemClock
 from pipeline.run.feeds import feed_named
-from pipeline.run.live import Ending, record
+from pipeline.run.live import record
 from pipeline.run.strategies import plan_of, strategy_file
+from pipeline.run.turning import Ending
 
 FAST = {50: 1_500_000, 1: 300_000}
 """Messages of the two fast runs, by how many stand in a frame."""

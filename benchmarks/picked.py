@@ -20,8 +20,9 @@ from pipeline.log.store import Store
 from pipeline.ports import Channel
 from pipeline.run.beginning import Recording
 from pipeline.run.feeds import feed_named
-from pipeline.run.live import Ending, record
+from pipeline.run.live import record
 from pipeline.run.strategies import plan_of, strategy_file
+from pipeline.run.turning import Ending
 from pipeline.run.verifying import verify
 from pipeline.scanner_codes import UniverseAction
 

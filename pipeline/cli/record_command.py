@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pipeline.log.store import Store
     from pipeline.ports import Notify
     from pipeline.run.beginning import Begun, Recording
-    from pipeline.run.live import Ending
+    from pipeline.run.turning import Ending
 
 
 _HELD_SHOWN = 3
@@ -235,6 +235,8 @@ def _recorded(
         click.echo(f"account {recording.account}: {left.cash:,.2f} in cash, {held}{more}", err=is_plain)
     for each in ending.at_broker:
         click.echo(f"still at the broker: {each}", err=True)
+    for each in ending.unprotected:
+        click.echo(f"held without a stop at the broker: {each}", err=True)
     if ending.sealing:
         click.echo(f"sealing while recording: {ending.sealing}", err=True)
     return manifest
@@ -253,7 +255,7 @@ def _ending() -> "Ending":
 
     A third one, while the process still tidies up behind the second, ends it as nobody can forbid: a log bears that.
     """
-    from pipeline.run.live import Ending
+    from pipeline.run.turning import Ending
 
     ending = Ending()
 

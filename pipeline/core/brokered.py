@@ -14,15 +14,16 @@ has looked (`tape halt --reset`).
 
 from typing import Final
 
-from pipeline.codes import OrderFlag, OrderState, OrderType
+from pipeline.codes import OrderFlag, OrderState, OrderType, Side
 from pipeline.core.desk import gives_way, launch, launch_again, make_room, protect, room_steps
 from pipeline.core.filling import cancel_others, drop_needless
 from pipeline.core.instrument import InstrumentRow, far_side_nano
-from pipeline.core.ledger import fold_fill, fold_order, reduce_order
+from pipeline.core.ledger import book_stray, fold_fill, fold_order, reduce_order
 from pipeline.core.market import BrokerFill, BrokerOrder
 from pipeline.core.operator import close_again
 from pipeline.core.orders import (
     ALLOWED,
+    STANDS_BY,
     OrderRow,
     is_beside,
     is_final,
@@ -35,7 +36,7 @@ from pipeline.core.orders import (
 from pipeline.core.portfolio import expect
 from pipeline.core.tape import Place
 from pipeline.core.waking import trailed_nano
-from pipeline.core.world import World, input_place, order_at, place_after, position_of
+from pipeline.core.world import World, input_place, is_defined, order_at, place_after, position_of
 from pipeline.units import ABSENT
 
 _STOP_LEG: Final = OrderFlag.BRACKET_STOP.value
@@ -77,7 +78,7 @@ def hear_fill(world: World, word: BrokerFill) -> None:
     """A broker says that a part of an order was executed."""
     place = _place_of(world, word.order_id)
     if place == 0 or word.quantity_steps <= 0:
-        world.account.is_halted = True
+        _hear_stray(world, word)
         return
     order, cause = order_at(world, place), input_place(world)
     beyond = word.quantity_steps - remaining_steps(order)
@@ -85,7 +86,7 @@ def hear_fill(world: World, word: BrokerFill) -> None:
         order.quantity_steps += beyond
         if not reduces_only(order):
             expect(position_of(world, order.strategy_id, order.instrument_id), order.side, beyond)
-        world.account.is_halted = True
+        _halt(world)
     fold_fill(world, order, word.price_nano, word.quantity_steps, word.fee_nano)
     held = position_of(world, order.strategy_id, order.instrument_id).quantity_steps
     if not reduces_only(order) and held != 0:
@@ -98,6 +99,23 @@ def hear_fill(world: World, word: BrokerFill) -> None:
         cancel_others(world, order, cause)
     drop_needless(world, order, held, cause)
     release(world, order.strategy_id, order.instrument_id, cause)
+
+
+def _hear_stray(world: World, word: BrokerFill) -> None:
+    """A fill of no order that is open: its strategy has the position all the same, and it is closed."""
+    _halt(world)
+    is_ours = 0 < word.strategy_id <= world.counts.strategies and is_defined(world, word.instrument_id)
+    if is_ours and word.quantity_steps > 0 and word.side in (Side.BUY, Side.SELL):
+        book_stray(
+            world, word.strategy_id, word.instrument_id, word.side, word.price_nano, word.quantity_steps, word.fee_nano
+        )
+        close_again(world, word.strategy_id, word.instrument_id, input_place(world))
+
+
+def _halt(world: World) -> None:
+    """Something was filled that nobody asked for."""
+    world.account.is_halted = True
+    world.account.is_stray = True
 
 
 def watch(world: World, instrument: InstrumentRow) -> None:
@@ -133,7 +151,7 @@ def _look(world: World, order: OrderRow, far_nano: int) -> None:
 
 def release(world: World, strategy_id: int, instrument_id: int, cause: Place) -> None:
     """Send what is kept back and for which there is room by now, by rank and then the oldest first."""
-    for rank in range(4):
+    for rank in range(STANDS_BY + 1):
         place = 1
         while place <= world.counts.open_orders:
             order = order_at(world, place)

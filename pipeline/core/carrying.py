@@ -111,6 +111,7 @@ def take_over(world: World, cells: Cells, notice: SessionNotice, add_instrument:
     try:
         if kind == "account":
             restore(ACCOUNT, world.account, notice.text)
+            world.account.is_ending = False
         elif kind == "instrument":
             _take_instrument(world, int(names[0]), notice.text, add_instrument)
         elif kind == "bar":

@@ -29,7 +29,7 @@ from pipeline.core.market import (
     Request,
     SessionNotice,
 )
-from pipeline.core.operator import fold_account, nothing_displayed, obey
+from pipeline.core.operator import fold_account, go_on, obey
 from pipeline.core.settings import SETTINGS, SIMULATED, EngineSettings, checked, row_of
 from pipeline.core.snapshot import Snapshot, fill_world, tables_of
 from pipeline.core.strategy import Plan
@@ -185,7 +185,7 @@ class Engine:
         elif kind == Kind.SESSION and event.action == SessionAction.STATE and not (self.begins_anew and clock.seq >= 0):
             self._step_state(event)
         elif kind == Kind.SESSION and event.action == SessionAction.RESUMED:
-            nothing_displayed(self.world)
+            go_on(self.world)
             step.step_other(self.world, self.cells, event.ts_recv_ns, event.origin)
         elif kind == Kind.SESSION and event.action == SessionAction.WARMING:
             self.world.clock.is_warming = True

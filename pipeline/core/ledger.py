@@ -130,6 +130,20 @@ def fold_fill(world: World, order: OrderRow, price_nano: int, steps: int, fee_na
     _write_position(world, order.instrument_id, position, place)
 
 
+def book_stray(
+    world: World, strategy_id: int, instrument_id: int, side: int, price_nano: int, steps: int, fee_nano: int
+) -> None:
+    """A broker says that something was executed of an order that is over, or was none: position and money move, and nobody is told."""
+    world.account.fill_id_last += 1
+    start_day(world.account, world.clock.now_ns)
+    position = position_of(world, strategy_id, instrument_id)
+    did_hold = holds(position)
+    instrument = world.instruments[instrument_id]
+    apply_fill(position, world.account, instrument, side, price_nano, steps, fee_nano, world.clock.now_ns)
+    count_place(world, position, did_hold)
+    _write_position(world, instrument_id, position, input_place(world))
+
+
 def is_chargeable(world: World, order: OrderRow, price_nano: int, steps: int, liquidity: int) -> bool:
     """Whether the fee of such an execution fits its column."""
     return is_nano(fee_of(world, order, price_nano, steps, liquidity))

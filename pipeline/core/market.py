@@ -238,7 +238,9 @@ class BrokerFill(NamedTuple):
     ts_recv_ns: int
     instrument_id: int
     origin: int
+    strategy_id: int
     order_id: int
+    side: int
     price_nano: int
     quantity_steps: int
     fee_nano: int

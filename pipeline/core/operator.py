@@ -8,7 +8,7 @@ from pipeline.core.context import WISH
 from pipeline.core.desk import request_cancel
 from pipeline.core.dialect import NANO_FLOAT
 from pipeline.core.market import AccountStatement, Request
-from pipeline.core.orders import reduces_only
+from pipeline.core.orders import LIMITS, STANDS_BY, OrderRow, is_beside, rank_of, reduces_only
 from pipeline.core.portfolio import AccountRow
 from pipeline.core.tables import claim
 from pipeline.core.tape import Place
@@ -30,10 +30,12 @@ def fold_account(account: AccountRow, statement: AccountStatement) -> None:
     elif statement.action == AccountAction.RESET:
         account.is_halted = False
         account.is_reducing = False
+        account.is_stray = False
 
 
-def nothing_displayed(world: World) -> None:
-    """Nobody looked for a while: what was displayed then fills nothing any more, until a quote says what is."""
+def go_on(world: World) -> None:
+    """Nobody looked for a while: what was displayed then fills nothing any more, until a quote says what is; and no end is near."""
+    world.account.is_ending = False
     for instrument_id in range(1, world.counts.instruments + 1):
         world.instruments[instrument_id].bid_left_steps = 0
         world.instruments[instrument_id].ask_left_steps = 0
@@ -42,16 +44,18 @@ def nothing_displayed(world: World) -> None:
 def obey(world: World, request: Request, symbols: Mapping[int, str]) -> None:
     """FLATTEN closes all, or what the target symbol names; HALT also holds entries back until RESET, REDUCE does only that.
 
-    WITHDRAW cancels entries that still work. One that a loss brought about concerns the session that lost, and not what other strategies would have done that day.
+    WITHDRAW cancels entries that still work, and lets nothing be entered until the session goes on. One that a loss brought about concerns the session that lost, and not what other strategies would have done that day.
     """
     if request.action == RequestAction.RESET:
         world.account.is_halted = False
         world.account.is_reducing = False
+        world.account.is_stray = False
     if request.action == RequestAction.REDUCE and (request.target != GUARD or world.settings.heeds_guard != 0):
         world.account.is_reducing = True
     if request.action == RequestAction.HALT:
         world.account.is_halted = True
     if request.action == RequestAction.WITHDRAW:
+        world.account.is_ending = True
         withdraw(world, input_place(world))
     if request.action not in (RequestAction.FLATTEN, RequestAction.HALT):
         return
@@ -64,14 +68,27 @@ def obey(world: World, request: Request, symbols: Mapping[int, str]) -> None:
 
 
 def withdraw(world: World, cause: Place) -> None:
-    """Have every order cancelled that may enlarge a position, and is not being cancelled yet."""
+    """Have every order cancelled that may enlarge a position, and who leaves at a limit in the place of a stop: that comes back then."""
     place = 1
     while place <= world.counts.open_orders:
         order = order_at(world, place)
         order_id = order.order_id
-        if not reduces_only(order) and order.state != OrderState.CANCEL_PENDING:
+        is_to_go = not reduces_only(order) or _stands_for_a_stop(world, order)
+        if is_to_go and order.state != OrderState.CANCEL_PENDING:
             request_cancel(world, order, cause, OrderReason.SESSION_ENDED)
         place = place_after(world, place, order_id)
+
+
+def _stands_for_a_stop(world: World, order: OrderRow) -> bool:
+    """Whether an order may wait for its price for long while a stop of the same position waits for room."""
+    if order.order_type not in LIMITS or rank_of(order) == STANDS_BY or not order.is_triggered:
+        return False
+    for place in range(1, world.counts.open_orders + 1):
+        other = order_at(world, place)
+        is_to_come = other.is_evicted or (other.is_kept and other.is_triggered)
+        if is_to_come and is_beside(other, order) and rank_of(other) == STANDS_BY:
+            return True
+    return False
 
 
 def flatten(world: World, strategy_id: int, instrument_id: int, cause: Place) -> None:

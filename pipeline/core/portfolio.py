@@ -48,7 +48,8 @@ class AccountRow:
     `day_best` is the largest result of that day so far, 0 or more, `losses_in_row` its losing round trips since the last
     other one. `untold_cash` is by how much fills moved the cash that their strategies have yet to hear of. `ts_rate_ns` is when
     the account will have sent no entry too many, were it to send none from now on. While it `is_reducing` nothing is entered;
-    what `is_halted` closes besides.
+    what `is_halted` closes besides, `is_stray` where it was a broker's word that nobody can place. While the session `is_ending` nothing
+    is entered either.
     """
 
     cash: float
@@ -60,6 +61,8 @@ class AccountRow:
     ts_rate_ns: int
     is_halted: bool
     is_reducing: bool
+    is_stray: bool
+    is_ending: bool
     order_id_last: int
     fill_id_last: int
 

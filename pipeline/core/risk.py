@@ -131,7 +131,7 @@ def leaving(case: Case) -> Check:
 
 def kill_switch(case: Case) -> Check:
     """1 when the account is halted, or may only reduce what it holds."""
-    is_held_back = case.account.is_halted or case.account.is_reducing
+    is_held_back = case.account.is_halted or case.account.is_reducing or case.account.is_ending
     return Check(RiskRule.KILL_SWITCH, (1.0 if is_held_back else 0.0), 0.0)
 
 

@@ -87,7 +87,11 @@ class Orders:
     def known(self, client_order_id: str) -> Tracked | None:
         """By the broker's word for our id."""
         order_id = self.identity.order_id(client_order_id)
-        return None if order_id is None else self._by_id.get(order_id)
+        tracked = None if order_id is None else self._by_id.get(order_id)
+        is_the_one = (
+            tracked is not None and tracked.client_order_id == client_order_id
+        )  # numbers come again where logs are gone
+        return tracked if is_the_one else None
 
     def report(self, report: Report) -> None:
         """The broker says how an order stands."""

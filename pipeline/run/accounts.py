@@ -89,7 +89,7 @@ def settle(
     One that its broker's words halted, a fill too much say, halts the account until a person has looked.
     """
     left = lasting(rows, keeps_orders=bool(broker_of(session)))
-    if broker_of(session) and json.loads(dict(left)["account"])["is_halted"] and halted(store, account) is None:
+    if broker_of(session) and json.loads(dict(left)["account"])["is_stray"] and halted(store, account) is None:
         persist(store, Halt(f"{session.id} was halted by what the broker did"), account)
     _append(store, account, session.id, _feeds(session), left, instruments, now_ns, "", broker_of(session))
 
@@ -104,6 +104,8 @@ def state(store: Store, account: str, cash: float, *, now_ns: int, why: str) -> 
         if before is not None:
             ids = json.loads(dict(before.rows)["account"])
             row.order_id_last, row.fill_id_last = ids["order_id_last"], ids["fill_id_last"]
+        if (session := unsettled(store, account)) is not None:
+            row.order_id_last = max(row.order_id_last, _last_order_id(store, session))
         row.cash = cash
         _append(
             store,
@@ -115,6 +117,12 @@ def state(store: Store, account: str, cash: float, *, now_ns: int, why: str) -> 
             now_ns,
             why,
         )
+
+
+def _last_order_id(store: Store, session: Manifest) -> int:
+    """The last number that a session gave to an order; 0 where it ordered nothing."""
+    batches = LogReader(store.folder(session.id)).batches(what="all", kinds=[Kind.ORDER], columns=["order_id"])
+    return max((int(block.number("order_id").max()) for batch in batches for block in batch), default=0)
 
 
 def standing(store: Store, account: str) -> Standing | None:
@@ -166,15 +174,6 @@ def begin_on(store: Store, account: str, session: str, *, now_ns: int) -> None:
     row = {"action": int(SessionAction.RESUMED), "key": session, "ts_event_ns": now_ns, "ts_recv_ns": now_ns}
     with small_journal(store.account_folder(account), store.disk) as journal:
         journal.append(FrameKind.INPUTS, [Block.from_rows(Kind.SESSION, [{**row, "seq": journal.written.seq + 1}])])
-
-
-def origin(store: Store, account: str) -> str:
-    """The first session that ever began on this account; '' where none did."""
-    for block in (block for batch in store.account(account) for block in batch if block.kind is Kind.SESSION):
-        for action, key in zip(block.number("action").tolist(), block.text("key"), strict=True):
-            if action == SessionAction.RESUMED:
-                return str(key)
-    return ""
 
 
 def unsettled(store: Store, account: str) -> Manifest | None:
@@ -268,7 +267,7 @@ def _feeds(session: Manifest) -> list[str]:
 
 def _unhalted(text: str) -> str:
     """Whether it is halted, the store says."""
-    return json.dumps(json.loads(text) | {"is_halted": False, "is_reducing": False})
+    return json.dumps(json.loads(text) | dict.fromkeys(("is_halted", "is_reducing", "is_stray", "is_ending"), False))
 
 
 _OR_ELSE: Final = "add {}, name another account with --account, or say what it has with `tape accounts set`"

@@ -30,6 +30,7 @@ from pipeline.run.brokers import AtBroker
 from pipeline.run.clock import Ticking
 from pipeline.run.code import Code
 from pipeline.run.continuing import Opening, begin, decides, opening_from
+from pipeline.run.control import Request
 from pipeline.run.environment import machine, packages
 from pipeline.run.fold import BEGAN_WITH, FoldPlan, LocalFold, Speed
 from pipeline.run.halting import halted
@@ -137,7 +138,7 @@ def begun(store: Store, recording: Recording, code: Code, fold: LocalFold) -> It
     told = f"; {note}" if note else ""
     if unfinished is not None and _is_same(unfinished, recording, code):
         with opened(store, unfinished, fold, is_resumed=True, note=note, is_live=True) as recorder:
-            halt = _heed_halt(store, recorder, recording)
+            halt = _heed_halt(store, recorder, recording, fold)
             log = LogReader(store.folder(unfinished.id))
             how = f"resumed{told}{'; ' if halt else ''}{halt}"
             yield replace(_resumed(log, unfinished, recorder, recording, now_ns, how=how), halt=halt)
@@ -162,7 +163,7 @@ def begun(store: Store, recording: Recording, code: Code, fold: LocalFold) -> It
             begin(recorder, start, begins_with)
         if cash is not None:
             recorder.take([cash(max(now_ns, recorder.session_ns))])
-        halt = _heed_halt(store, recorder, recording)
+        halt = _heed_halt(store, recorder, recording, fold)
         told += f"; {halt}" if halt else ""
         intake = _intake(recording, max(now_ns, recorder.session_ns))
         if begins_with is not None and begins_with.instruments:
@@ -234,13 +235,26 @@ def _missing(store: Store, unfinished: Manifest, recording: Recording) -> Sequen
     return missing_in(log.batches(kinds=[Kind.FEED]), len(recording.vendors), _last_ns(log))
 
 
-def _heed_halt(store: Store, recorder: Recorder, recording: Recording) -> str:
-    """Where the kill switch was thrown, by hand or by a loss, and nobody reset it, nothing is entered; what is to be said of it."""
+def _heed_halt(store: Store, recorder: Recorder, recording: Recording, fold: LocalFold) -> str:
+    """Where the kill switch was thrown, by hand or by a loss, and nobody reset it, nothing is entered; what is to be said of it.
+
+    One that somebody reset while nobody recorded is reset in a session that goes on, too.
+    """
+    if not recording.plan.strategies:
+        return ""
     why = halted(store, recording.account)
-    if why is None or not recording.plan.strategies:
+    if why is None:
+        if recording.account and _is_held_back(fold):
+            recorder.request(Request(RequestAction.RESET.name, text="it was reset while nobody recorded"))
         return ""
     recorder.request(why.request)
     return f"enters nothing: {why.reason} (`tape halt --reset` lets it)"
+
+
+def _is_held_back(fold: LocalFold) -> bool:
+    """Whether somebody asked for a halt, which is not what a broker's words bring about."""
+    account = json.loads(dict(fold.carried())["account"])
+    return bool((account["is_halted"] or account["is_reducing"]) and not account["is_stray"])
 
 
 def _resumed(

@@ -42,7 +42,7 @@ class Brokering:
     def __init__(
         self,
         at: AtBroker,
-        account: str,
+        identity: Identity,
         known: Outstanding,
         inbox: Inbox,
         clock: Clock,
@@ -65,7 +65,7 @@ class Brokering:
         self._bell = Bell()
         self._broker = LiveBroker(
             at.venue,
-            Identity(account or known.origin, known.origin),
+            identity,
             self._instruments,
             clock,
             draw=draw,

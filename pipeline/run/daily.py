@@ -4,8 +4,8 @@ import dataclasses
 from collections.abc import Callable
 
 from pipeline.run.beginning import Recording
-from pipeline.run.live import Ending
 from pipeline.run.schedule import Hours, next_stretch
+from pipeline.run.turning import Ending
 from pipeline.units import iso_from_ns
 
 

@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
+from pipeline.codes import OrderFlag, OrderState
+from pipeline.core.orders import STOPS
 from pipeline.run.fold import Carried
 from pipeline.run.replaying import Instruments
 from pipeline.units import NANO
@@ -20,6 +22,9 @@ _ORDERLESS: Final = (
 """Members of a position that count what ends with a session."""
 _DEFINED: Final = ("tick_nano", "tick_below_one_nano", "size_step_nano", "multiplier_nano")
 """Members of an instrument's row that its definition says; its quotes of a day ago are nothing to begin with."""
+
+
+_THERE: Final = (OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED)
 
 
 class Held(NamedTuple):
@@ -100,3 +105,24 @@ def working(rows: Carried, instruments: Instruments, feeds: Sequence[str]) -> It
             feed = feeds[int(row.get("source", 1)) - 1]
             quantity = left * int(row["size_step_nano"]) / NANO
             yield Working(key.split("/")[1], f"{feed}:{row['symbol']}", told["order_id"], quantity)
+
+
+def unprotected(rows: Carried, instruments: Instruments, feeds: Sequence[str]) -> Iterator[Held]:
+    """What is held of which no stop stands by at a broker, or not for all of it; the quantity is what is left without."""
+    stops: dict[str, int] = {}
+    for key, text in rows:
+        if key.startswith("order/"):
+            told = json.loads(text)
+            is_there = not told["is_kept"] and told["state"] in _THERE and told["order_type"] in STOPS
+            if is_there and told["flags"] & OrderFlag.REDUCE_ONLY:
+                pair = _pair(key, text)
+                stops[pair] = stops.get(pair, 0) + told["side"] * (told["quantity_steps"] - told["filled_steps"])
+    bare: Carried = []
+    for key, text in rows:
+        kind, _, pair = key.partition("/")
+        if kind == "position":
+            told = json.loads(text)
+            left = told["quantity_steps"] + stops.get(pair, 0)
+            if left * told["quantity_steps"] > 0:
+                bare.append((key, json.dumps(told | {"quantity_steps": left})))
+    yield from held(bare, instruments, feeds)

@@ -17,7 +17,6 @@ from pipeline.intents import CancelRequest, OrderRequest
 from pipeline.log.manifest import Manifest
 from pipeline.log.reader import LogReader
 from pipeline.log.store import Store
-from pipeline.run.accounts import origin
 from pipeline.run.fold import BEGAN_WITH, Carried
 from pipeline.run.replaying import instruments_of
 from pipeline.units import DAY_NS
@@ -49,8 +48,6 @@ class Labels(NamedTuple):
 class Outstanding(NamedTuple):
     """Orders, positions in steps by instrument, and instruments, as a broker that goes on has to know them."""
 
-    origin: str
-    """The first session of their account: with it they are named at the broker."""
     logged: tuple[Logged, ...]
     unsent: tuple[OrderRequest | CancelRequest, ...]
     labels: dict[int, Labels]
@@ -93,11 +90,10 @@ def outstanding(store: Store, session: Manifest, carried: Carried, names: list[s
                 is_cancel_wanted=is_leaving,
                 value=known.value * step if is_whole else None,
                 fees_nano=known.fees_nano if is_whole else None,
+                session=known.log_id,
             )
         )
-    on = str(session.settings.get("account", ""))
-    first = (origin(store, on) if on else "") or _root(store, session).id
-    return Outstanding(first, tuple(logged), tuple(unsent), labels, positions, instruments, account["fill_id_last"])
+    return Outstanding(tuple(logged), tuple(unsent), labels, positions, instruments, account["fill_id_last"])
 
 
 def _instrument(row: Mapping[str, Any]) -> Instrument:
@@ -141,15 +137,16 @@ class _Past:
     """What rows say of one order; `value` is the sum of price times steps of its fills."""
 
     def __init__(self) -> None:
-        self.session = ""
+        self.session = self.log_id = ""
         self.seq = self.ord = self.sent_ns = 0
         self.venue_order_id = ""
         self.filled_steps = self.value = self.fees_nano = 0
 
-    def order(self, session: str, row: Mapping[str, Any]) -> None:
+    def order(self, session: Manifest, row: Mapping[str, Any]) -> None:
         """One of its ORDER rows."""
         if row["state"] == OrderState.SUBMITTED and row["ord"]:
-            self.session, self.seq, self.ord, self.sent_ns = session, row["seq"], row["ord"], row["ts_recv_ns"]
+            self.session, self.log_id = session.id, session.log_id
+            self.seq, self.ord, self.sent_ns = row["seq"], row["ord"], row["ts_recv_ns"]
         self.venue_order_id = self.venue_order_id or row["venue_order_id"]
 
     def fill(self, row: Mapping[str, Any]) -> None:
@@ -172,7 +169,7 @@ def _past(store: Store, session: Manifest, wanted: frozenset[int]) -> dict[int, 
                         continue
                     past = found.setdefault(row["order_id"], _Past())
                     if block.kind is Kind.ORDER:
-                        past.order(manifest.id, row)
+                        past.order(manifest, row)
                     else:
                         past.fill(row)
     return found
@@ -193,12 +190,6 @@ def _before(session: Manifest) -> str:
     """The session that this one goes on from; '' for none."""
     told: Any = next((session.settings[name] for name in BEGAN_WITH if name in session.settings), "")
     return str(told["session"] if isinstance(told, dict) else told)
-
-
-def _root(store: Store, session: Manifest) -> Manifest:
-    """The first of the sessions that this one goes on from."""
-    *_, first = _chain(store, session)
-    return first
 
 
 def _resumed_seq(log: LogReader) -> int:

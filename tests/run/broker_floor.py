@@ -35,6 +35,7 @@ from pipeline.core.verbs import enter, leave
 class Params:
     every: int = param(10, low=1, help="quotes between two decisions")
     stays: bool = param(False, help="whether it keeps what it has")
+    bare: bool = param(False, help="whether it has no stop")
     rests: bool = param(False, help="whether its bids are far below the market")
 
 @state
@@ -48,6 +49,8 @@ def on_quote(s, quote, p, ctx):
     if ctx.position == 0.0 and ctx.open_orders == 0:
         if p.rests:
             enter(ctx, Side.BUY, quantity=10, limit=quote.bid * 0.5, tag=7)
+        elif p.bare:
+            enter(ctx, Side.BUY, quantity=10, tag=7)
         else:
             enter(ctx, Side.BUY, quantity=10, stop=quote.bid * 0.6, tag=7)
     elif ctx.position > 0.0 and not p.stays:

@@ -11,8 +11,9 @@ from pipeline.log.store import Store
 from pipeline.run.beginning import Recording
 from pipeline.run.clock import SystemClock
 from pipeline.run.fold import Speed
-from pipeline.run.live import Ending, record
+from pipeline.run.live import record
 from pipeline.run.strategies import plan_of, strategy_file
+from pipeline.run.turning import Ending
 
 FILES = (strategy_file("hold"),)
 WAITING = ["warm_up_wait_ns=86400000000000"]

@@ -17,6 +17,7 @@ from test_live_processes import tape, until
 from pipeline.block import Block
 from pipeline.codes import AccountAction, FeedAction, Kind, OrderFlag, OrderState, Origin, RequestAction
 from pipeline.errors import ConfigError, VenueError
+from pipeline.execution.identity import Identity
 from pipeline.log.reader import LogReader
 from pipeline.log.store import Store
 from pipeline.ports import Reported
@@ -263,9 +264,11 @@ def test_nothing_is_sent_that_is_not_durable_or_was_cancelled_meanwhile(tmp_path
 
     with Floor() as floor, start_blocking_portal() as portal:
         durable, inbox = Durable(), Inbox()
-        known = Outstanding("first", (), (), {}, {}, {1: Instrument("A", "WORDS", WHOLE_STEP_NANO)}, 0)
+        known = Outstanding((), (), {}, {}, {1: Instrument("A", "WORDS", WHOLE_STEP_NANO)}, 0)
         clock = SystemClock()
-        brokering = Brokering(floor.at, "mine", known, inbox, clock, wait_durable=durable, draw=lambda: 0.5)
+        brokering = Brokering(
+            floor.at, Identity("mine", "00ff"), known, inbox, clock, wait_durable=durable, draw=lambda: 0.5
+        )
         brokering.start(portal)
         told, states = [], {}
 

@@ -7,8 +7,8 @@ from words_vendor import START_NS, vendor
 
 from pipeline.run.clock import ScaledClock
 from pipeline.run.daily import every_day
-from pipeline.run.live import Ending
 from pipeline.run.schedule import hours_of
+from pipeline.run.turning import Ending
 from pipeline.units import DAY_NS
 
 

@@ -15,9 +15,9 @@ from pipeline.feeds.vendor import watching
 from pipeline.ports import Channel, Message
 from pipeline.run.clock import SystemClock
 from pipeline.run.control import Request, ask
-from pipeline.run.live import bites
 from pipeline.run.renormalizing import renormalize
 from pipeline.run.strategies import plan_of
+from pipeline.run.turning import bites
 from pipeline.run.verifying import verify
 from pipeline.units import DAY_NS, SECOND_NS
 
