@@ -120,7 +120,8 @@ What else a record might have come to: its `reports.round_trips`, as `reports.re
 them, by `reports.montecarlo`, whose loop is `reports.walk`, compiled as `reports.compiled_walk`; its chance is `reports.philox`, made
 normal by the `reports.normal_quantile`. What comes of it are `reports.outcomes`, what hangs on what their `reports.sensitivity`; they are kept as `reports.simulations`.
 
-**Why, and why not.** What caused a row is its `reports.explain_chain`, of `reports.explain_rows`, told in the `reports.explain_words`.
+**Why, and why not.** What caused a row is its `reports.explain_chain`, of `reports.explain_rows`, what
+kept a symbol from being traded are `reports.explain_refusals`, both told in the `reports.explain_words`.
 
 **The shell.** `config` reads what people write. `run.recording` records with `run.control` listening and `run.sealing` behind it in the process of a `run.sealing_worker`, `run.importing`
 (reading `run.ahead` of the writing) and `run.generating` feed it, with `run.continuing` for a session that can't go on as it was, `run.replaying`, writing `run.behind` the reducing, and
