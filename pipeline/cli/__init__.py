@@ -28,6 +28,7 @@ _MORE: Final = {
     "backtests": "list, show, delete",
     "check": "find every damaged byte of the store; salvage what is whole",
     "diff": "what two runs decided differently, and what it did to profit",
+    "explain": "why there is a fill, back to the tick that caused it; or why there is none, gate by gate",
     "fetch": "history from Databento: the price first, a budget, nothing paid twice, straight into sessions",
     "halt": "the kill switch",
     "montecarlo": "what else the trades might have come to: slippage, misses, halts, another order",

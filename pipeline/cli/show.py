@@ -13,6 +13,8 @@ import msgspec
 from pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from pipeline.run.fold import Speed
 
 INTERRUPTED: Final = 130
@@ -21,6 +23,9 @@ INTERRUPTED: Final = 130
 _NAMES_WIDTH: Final = 12
 _WIDTH_MAX: Final = 110
 """Longer lines are hard to follow, however wide the window is."""
+
+_PIPE_WIDTH: Final = 160
+"""Columns where nobody looks: a file or a pipe has whole lines."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="one JSON object on the last line")
 
@@ -67,6 +72,15 @@ def facts(rows: Iterable[tuple[str, str | Sequence[str]]]) -> None:
         ]
         for number, line in enumerate(lines):
             click.echo(f"{name if number == 0 else '':<{_NAMES_WIDTH}}{line}")
+
+
+def line_console() -> "Console":
+    """Where lines are printed as they are: no markup read out of strangers' texts, none broken that a file or a pipe takes."""
+    from rich.console import Console
+
+    return Console(
+        highlight=False, markup=False, emoji=False, soft_wrap=True, width=None if sys.stdout.isatty() else _PIPE_WIDTH
+    )
 
 
 @contextmanager

@@ -42,7 +42,7 @@ def zone_of(defined: Sequence[dict[str, Any]], symbol: str | None, named: str | 
 
     Raises NotFoundError for a symbol that is none of theirs.
     """
-    _check_symbol(symbol, [row.get("symbol", "") for row in defined], "in this session")
+    check_symbol(symbol, [row.get("symbol", "") for row in defined], "in this session")
     if named:
         return zone_named(named)
     return shared_zone(row.get("calendar", "") for row in defined if symbol in (None, row.get("symbol")))
@@ -109,10 +109,11 @@ def moves_between(traveler: Traveler, after_seq: int, stop: Stop) -> list[Move]:
 
 
 def _ids_of(symbols: dict[int, str], symbol: str | None, seq: int) -> list[int]:
-    _check_symbol(symbol, symbols.values(), f"known at seq {seq}")
+    check_symbol(symbol, symbols.values(), f"known at seq {seq}")
     return [id_ for id_, known in sorted(symbols.items()) if symbol in (None, known)]
 
 
-def _check_symbol(symbol: str | None, known: Collection[str], where: str) -> None:
+def check_symbol(symbol: str | None, known: Collection[str], where: str) -> None:
+    """Refuse a symbol that is not there, with what there is. Raises NotFoundError."""
     if symbol is not None and symbol not in known:
         raise NotFoundError(f"no symbol {symbol!r} is {where}: there is {listed(known)}{did_you_mean(symbol, known)}")
