@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from pipeline.cli.show import as_json_line, json_option, line_console
+from pipeline.cli.show import as_json_line, json_option, line_console, show_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -104,7 +104,7 @@ def _place(text: str) -> tuple[int, int]:
 def _show(found: "Explained", zone: tzinfo, *, is_all: bool) -> None:
     console = line_console()
     day = next((_clock(step.ts_ns, zone, "%Y-%m-%d") for steps in found.chains for step in steps[:1]), "")
-    _line(console, f"{found.asked} of {found.id}, {day}, times of {zone}")
+    show_line(console, f"{found.asked} of {found.id}, {day}, times of {zone}")
     for steps in found.chains:
         console.print()
         depth, left_out = 0, 0
@@ -113,7 +113,7 @@ def _show(found: "Explained", zone: tzinfo, *, is_all: bool) -> None:
                 left_out += 1
                 continue
             if left_out:
-                _line(console, f"{'':36}{_INDENT * depth}... {left_out:,} earlier rows of the same order: --all")
+                show_line(console, f"{'':36}{_INDENT * depth}... {left_out:,} earlier rows of the same order: --all")
                 depth, left_out = depth + 1, 0
             _show_step(console, step, depth, zone)
             depth += 1
@@ -134,7 +134,7 @@ def _shortened(steps: "Sequence[Step]", *, is_all: bool) -> "Iterator[Step | Non
 def _show_step(console: "Console", step: "Step", depth: int, zone: tzinfo) -> None:
     head = "" if step.kind == _MISSING else f"{_clock(step.ts_ns, zone):<20}({step.seq:,}, {step.ord})"
     role = f"{step.role}: " if step.role else ""
-    _line(console, f"{head:<36}{_INDENT * depth}{role}{step.says}", style="dim" if step.role else "")
+    show_line(console, f"{head:<36}{_INDENT * depth}{role}{step.says}", style="dim" if step.role else "")
     for beside in step.beside:
         _show_step(console, beside, depth + 2, zone)
 
@@ -142,18 +142,18 @@ def _show_step(console: "Console", step: "Step", depth: int, zone: tzinfo) -> No
 def _show_refusals(found: "WhyNot", zone: tzinfo) -> None:
     console = line_console()
     moment = _clock(found.ts_ns, zone, "%Y-%m-%d %H:%M:%S")
-    _line(console, f"{found.symbol} in {found.id} behind seq {found.seq:,}, {moment}, times of {zone}")
+    show_line(console, f"{found.symbol} in {found.id} behind seq {found.seq:,}, {moment}, times of {zone}")
     for step in found.market:
         _show_step(console, step, 0, zone)
     for each in found.strategies:
         console.print()
         if not each.findings:
-            _line(
+            show_line(
                 console,
                 f"{each.strategy}: decided nothing of it by then, and no gate refused: it waited, or heard nothing of it",
             )
             continue
-        _line(console, f"{each.strategy}: {'in phase ' + each.phase if each.phase else 'never moved its phase'}")
+        show_line(console, f"{each.strategy}: {'in phase ' + each.phase if each.phase else 'never moved its phase'}")
         for step in each.findings:
             _show_step(console, step, 1, zone)
     for scanner in found.scanners:
@@ -163,7 +163,7 @@ def _show_refusals(found: "WhyNot", zone: tzinfo) -> None:
 
 def _show_scanner(console: "Console", found: "ScannerAnswer", zone: tzinfo) -> None:
     rank = f", rank {found.rank}" if found.rank else ""
-    _line(
+    show_line(
         console,
         f"scanner {found.scanner}: {found.verdict}{rank} at evaluation {found.evaluation:,}, "
         f"{_clock(found.ts_ns, zone)} ({found.seq:,})",
@@ -172,17 +172,9 @@ def _show_scanner(console: "Console", found: "ScannerAnswer", zone: tzinfo) -> N
         word = "" if each.passed is None else "passes" if each.passed else "REFUSES"
         limit = "" if each.threshold is None else f", limit {each.threshold:,.10g}"
         value = "none" if each.value is None else f"{each.value:,.10g}"
-        _line(console, f"  {word:<8} {each.filter}: {value}{limit}")
+        show_line(console, f"  {word:<8} {each.filter}: {value}{limit}")
     if found.listed is not None:
         _show_step(console, found.listed, 1, zone)
-
-
-def _line(console: "Console", text: str, style: str = "") -> None:
-    from rich.text import Text
-
-    from pipeline.run.glimpse import printable
-
-    console.print(Text(printable(text), style=style))
 
 
 def _clock(ts_ns: int, zone: tzinfo, form: str = "%H:%M:%S") -> str:

@@ -75,12 +75,19 @@ def facts(rows: Iterable[tuple[str, str | Sequence[str]]]) -> None:
 
 
 def line_console() -> "Console":
-    """Where lines are printed as they are: no markup read out of strangers' texts, none broken that a file or a pipe takes."""
+    """Where lines are printed as they are: none broken that a file or a pipe takes."""
     from rich.console import Console
 
-    return Console(
-        highlight=False, markup=False, emoji=False, soft_wrap=True, width=None if sys.stdout.isatty() else _PIPE_WIDTH
-    )
+    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+
+
+def show_line(console: "Console", text: str, style: str = "") -> None:
+    """One line: strangers' texts in it are no markup, and nothing that a terminal would obey."""
+    from rich.text import Text
+
+    from pipeline.run.glimpse import printable
+
+    console.print(Text(printable(text), style=style))
 
 
 @contextmanager

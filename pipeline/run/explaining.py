@@ -1,6 +1,6 @@
 """Explaining: why there is a fill, an order or any other decision, out of the logs: the rows that caused it."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -112,11 +112,7 @@ class Explainer:
         self.session = store.session_of(self.manifest)
         self.rows = LogRows(store, self.manifest)
         self.instruments: list[dict[str, Any]] = list(instruments_of(self.rows.inputs, self.rows.last_seq))
-        symbols = {
-            row["instrument_id"]: Symbol(str(row.get("symbol", "")), int(row.get("size_step_nano", 0)))
-            for row in self.instruments
-        }
-        self.teller = Teller(self.manifest.strategies, symbols)
+        self.teller = _teller(self.manifest, self.instruments)
 
     def fill(self, fill_id: int) -> Explained:
         """Why there is this fill."""
@@ -190,6 +186,19 @@ class Explainer:
     def _numbers(self, kind: Kind, name: str) -> str:
         numbers = sorted({row.values[name] for row in self.rows.of(kind)})
         return f"there is {numbers[0]:,} to {numbers[-1]:,}" if numbers else f"it has no {kind.name.lower()}"
+
+
+def teller_of(manifest: Manifest, inputs: LogReader) -> Teller:
+    """Words for the rows of a log over these inputs. Raises CorruptError."""
+    return _teller(manifest, instruments_of(inputs, inputs.last_seq))
+
+
+def _teller(manifest: Manifest, instruments: Iterable[Mapping[str, Any]]) -> Teller:
+    symbols = {
+        row["instrument_id"]: Symbol(str(row.get("symbol", "")), int(row.get("size_step_nano", 0)))
+        for row in instruments
+    }
+    return Teller(manifest.strategies, symbols)
 
 
 def _matching(block: Block, wanted: dict[str, int]) -> Block:
