@@ -121,7 +121,9 @@ them, by `reports.montecarlo`, whose loop is `reports.walk`, compiled as `report
 normal by the `reports.normal_quantile`. What comes of it are `reports.outcomes`, what hangs on what their `reports.sensitivity`; they are kept as `reports.simulations`.
 
 **Why, and why not.** `run.explaining` finds rows in the logs, as `reports.explain_rows` asks for them: what caused a row is its `reports.explain_chain`,
-what kept a symbol from being traded are `reports.explain_refusals`, both told in the `reports.explain_words`.
+what kept a symbol from being traded are `reports.explain_refusals`, both told in the `reports.explain_words`. What two logs did otherwise, and for which
+one cause, is `reports.explain_parity` of two `reports.explain_wishes`, paired by `reports.explain_matches`, over the `reports.explain_streams` of ticks that they
+heard; `run.parity` reads both, and tells of `reports.explain_revisions` what was acted on before it became another.
 
 **The shell.** `config` reads what people write. `run.recording` records with `run.control` listening and `run.sealing` behind it in the process of a `run.sealing_worker`, `run.importing`
 (reading `run.ahead` of the writing) and `run.generating` feed it, with `run.continuing` for a session that can't go on as it was, `run.replaying`, writing `run.behind` the reducing, and
@@ -139,5 +141,5 @@ who is not looking, `run.halting` is the kill switch, which `run.guarding` throw
 People speak to it through the commands: `cli.demo_command`, `cli.import_command`, `cli.replay_command`, `cli.refill_command`,
 `cli.backtest_command`, `cli.backtests_command`, `cli.verify_command`, `cli.diff_command`, `cli.state_command`, `cli.sql_command` with its `cli.sql_out` and `cli.sql_shell`,
 `cli.check_command`, `cli.sessions_command`, `cli.runs_command`, `cli.note_command`, `cli.strategies_command`, `cli.strategy_command`,
-`cli.docs_command`, `cli.scan_command`, `cli.record_command` with its `cli.view`, `cli.renormalize_command`, `cli.serve_command`, `cli.halt_command`, `cli.accounts_command`, `cli.tell_command`, `cli.fetch_command`, `cli.reference_command`, `cli.stats_command`, `cli.montecarlo_command`, `cli.explain_command`, which print by `cli.show`.
+`cli.docs_command`, `cli.scan_command`, `cli.record_command` with its `cli.view`, `cli.renormalize_command`, `cli.serve_command`, `cli.halt_command`, `cli.accounts_command`, `cli.tell_command`, `cli.fetch_command`, `cli.reference_command`, `cli.stats_command`, `cli.montecarlo_command`, `cli.explain_command`, `cli.parity_command`, which print by `cli.show`.
 """

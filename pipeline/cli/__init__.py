@@ -34,6 +34,7 @@ _MORE: Final = {
     "montecarlo": "what else the trades might have come to: slippage, misses, halts, another order",
     "note": "remark on a session",
     "reference": "float, shares, sector, previous close, splits: dated, from several sources",
+    "parity": "live against a replay or another recording of the day: the cause of each difference",
     "refill": "the wishes of a run filled again: other latency, size or model of the venue",
     "renormalize": "a session made again from the messages it kept",
     "runs": "list, show, delete",
