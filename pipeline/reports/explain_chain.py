@@ -107,9 +107,7 @@ def _is_nan(value: object) -> bool:
 
 def _beside(rows: Rows, row: Row, below: Row | None, teller: Teller) -> Iterator[Step]:
     if row.kind in (Kind.FILL, Kind.ORDER) and row.values["origin"] == Origin.DERIVED and _is_met_later(row):
-        met = row_at(rows, (row.values["seq"], 0))
-        if met is not None:
-            yield step_of(met, teller, "met by")
+        yield from _met(rows, row, teller)
     if row.kind in _MADE_BY_STRATEGY and row.pair[0]:
         yield from _doing(rows, row, teller)
     if row.kind is Kind.BAR and row.values["origin"] == Origin.DERIVED:
@@ -120,6 +118,18 @@ def _beside(rows: Rows, row: Row, below: Row | None, teller: Teller) -> Iterator
 
 def _is_met_later(row: Row) -> bool:
     return row.cause is not None and row.cause[0] != row.values["seq"]
+
+
+def _met(rows: Rows, row: Row, teller: Teller) -> Iterator[Step]:
+    """The input at which the venue saw an order; where that is of another instrument, the quote that stood in its own."""
+    at = row_at(rows, (row.values["seq"], 0))
+    if at is None:
+        return
+    is_own = at.values["instrument_id"] == row.values["instrument_id"]
+    yield step_of(at, teller, "met by" if is_own else "due by")
+    standing = None if is_own else next(iter(rows.before([Kind.QUOTE], at.place, row.values["instrument_id"])), None)
+    if standing is not None:
+        yield step_of(standing, teller, "met by")
 
 
 def _doing(rows: Rows, row: Row, teller: Teller) -> Iterator[Step]:

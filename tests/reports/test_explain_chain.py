@@ -62,6 +62,17 @@ def test_a_fill_goes_back_to_the_quote_that_began_it():
     assert steps[6].ts_ns == 3 * NANO
 
 
+def test_an_order_that_is_due_at_another_instruments_tick_meets_the_quote_of_its_own():
+    rows = [row for row in entry() if row.values["seq"] < 4]
+    rows += [
+        made(Kind.QUOTE, 4, instrument_id=2),
+        made(Kind.ORDER, 4, 1, (3, 7), order_id=1, state=S.ACCEPTED),
+        made(Kind.FILL, 4, 2, (4, 1), order_id=1, fill_id=1),
+    ]
+    steps = chain(MadeRows(*rows), (4, 2), TELLER)
+    assert beside(steps[1]) == [("due by", (4, 0)), ("met by", (3, 0))]
+
+
 def test_at_a_broker_fills_and_states_are_inputs_that_the_order_sent_caused():
     rows = [row for row in entry() if row.values["seq"] < 4]
     rows += [
