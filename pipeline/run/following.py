@@ -140,6 +140,11 @@ class Following:
         return engine
 
 
+def engine_of(state: bytes) -> bytes:
+    """The engine's bytes out of those that `Following.freeze` made."""
+    return _parts(state)[0]
+
+
 def _one_after_another(said: Sequence[Blocks]) -> Blocks:
     """What several scanners said at one input, numbered on from one to the next."""
     made: Blocks = []

@@ -25,6 +25,7 @@ from pipeline.log.trail import Waypoint
 from pipeline.run import wire
 from pipeline.run.code import code_of, is_todays
 from pipeline.run.fold import FoldOfState, FoldPlan, LocalFold, RecordedFold, Speed, anew, recorded_paths
+from pipeline.run.following import engine_of
 from pipeline.run.keeping import Keeper, trail_of
 from pipeline.run.outline import Outline
 from pipeline.run.overnight import kept_in
@@ -95,7 +96,7 @@ def journey_over(store: Store, name: str, plan: FoldPlan, files: Sequence[Path])
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """A place that was reached: the state behind input `seq`, and the moves since the waypoint before it."""
+    """A place that was reached: the engine's state behind input `seq`, and the moves since the waypoint before it."""
 
     seq: int
     state: bytes
@@ -148,7 +149,9 @@ class Traveler:
                 moves += [block for block in keeper.reduce(blocks) if block.kind is Kind.TRANSITION]
                 if rows == _LONG_WAY_ROWS:
                     self._progress(int(blocks[0].number("seq")[-1]))
-        return Stop(seq, fold.freeze(), waypoint.seq, concat(moves))
+        state = fold.freeze()
+        engine = engine_of(state) if self.journey.plan.scanners else state
+        return Stop(seq, engine, waypoint.seq, concat(moves))
 
     def moves(self, after_seq: int, stop: Stop) -> Blocks:
         """The transitions behind `after_seq` up to a place that was reached."""

@@ -3,6 +3,7 @@
 import json
 import shutil
 from itertools import pairwise
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -26,6 +27,7 @@ from pipeline.run.loading import load_strategy
 from pipeline.run.looking import compare, look, moves_between
 from pipeline.run.moves import moves_in
 from pipeline.run.replaying import replay
+from pipeline.run.scanners import scanner_plan
 from pipeline.run.strategies import plan_of, strategy_file
 from pipeline.run.traveling import Traveler, journey_of_log, journey_over
 from pipeline.simulator.generate import Day
@@ -340,3 +342,13 @@ def test_the_command_refuses_in_one_line(day, words, told):
     done = tape(store, runs[0], *words)
     assert done.exit_code == 2
     assert told in done.output
+
+
+def test_a_run_behind_a_scanner_can_be_asked_too(day):
+    store, session, _, _ = day
+    chosen = scanner_plan(Path("scanners/running_up.toml"))
+    plan = msgspec.structs.replace(plan_of([FILE], PARAMS, []), scanners=(chosen,))
+    run = replay(store, session.id, plan, [FILE], created_ns=3).run
+    with traveled(store, run) as traveler:
+        moments = look(traveler, traveler.at(900), None)
+    assert [moment.seq for moment in moments] == [900] * 3
