@@ -121,7 +121,8 @@ them, by `reports.montecarlo`, whose loop is `reports.walk`, compiled as `report
 normal by the `reports.normal_quantile`. What comes of it are `reports.outcomes`, what hangs on what their `reports.sensitivity`; they are kept as `reports.simulations`.
 
 **Why, and why not.** `run.explaining` finds rows in the logs, as `reports.explain_rows` asks for them: what caused a row is its `reports.explain_chain`,
-what kept a symbol from being traded are `reports.explain_refusals`, both told in the `reports.explain_words`. What two logs did otherwise, and for which
+what kept a symbol from being traded are `reports.explain_refusals`, both told in the `reports.explain_words`; what a gate saw at
+any tick is had again by `run.regating`. What two logs did otherwise, and for which
 one cause, is `reports.explain_parity` of two `reports.explain_wishes`, paired by `reports.explain_matches`, over the `reports.explain_streams` of ticks that they
 heard; `run.parity` reads both, and tells of `reports.explain_revisions` what was acted on before it became another.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from pipeline.cli.show import as_json_line, json_option, line_console, show_line
+from pipeline.cli.show import as_json_line, json_option, line_console, progress, show_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,6 +33,7 @@ _MISSING: Final = "missing"
 @click.option(
     "--why-not", "is_why_not", is_flag=True, help="the gates, risk rules, rivals and filters that refused by then"
 )
+@click.option("--exactly", "is_exact", is_flag=True, help="of --why-not: what gates see at the last tick, by a replay")
 @click.option("--all", "is_all", is_flag=True, help="earlier fills of the same order too, one by one")
 @click.option("--tz", metavar="ZONE", help="clocks to read and tell times by  [default: the exchange's]")
 @json_option
@@ -58,6 +59,8 @@ def command(home: str, /, name: str, tz: str | None, *, is_all: bool, as_json: b
     zone, ts_ns = _moment(store, explainer, asked["at"], asked["symbol"], tz)
     if asked["is_why_not"]:
         refused = explainer.why_not(asked["symbol"], ts_ns)
+        if asked["is_exact"]:
+            refused = _regated(store, explainer, refused)
         as_json_line(refused) if as_json else _show_refusals(refused, zone)
         return
     found = _explained(explainer, asked, ts_ns)
@@ -71,6 +74,8 @@ def _check(asked: dict[str, Any]) -> None:
         raise click.UsageError("say one of --fill N, --order N, --row SEQ,ORD and --symbol SYMBOL")
     if ways != ["symbol"] and (asked["at"] or asked["is_why_not"]):
         raise click.UsageError("--at and --why-not go with --symbol")
+    if asked["is_exact"] and not asked["is_why_not"]:
+        raise click.UsageError("--exactly goes with --why-not")
 
 
 def _moment(
@@ -92,6 +97,18 @@ def _explained(explainer: "Explainer", asked: dict[str, Any], ts_ns: int) -> "Ex
     if asked["row"] is not None:
         return explainer.row(*_place(asked["row"]))
     return explainer.last_before(asked["symbol"], ts_ns)
+
+
+def _regated(store: "Store", explainer: "Explainer", found: "WhyNot") -> "WhyNot":
+    from pipeline.run.traveling import Traveler, journey_of_log
+
+    journey = journey_of_log(store, explainer.manifest.id)
+    compiling = lambda: click.echo("compiling the strategies, once: up to a minute", err=True)  # noqa: E731  # a word at the terminal
+    with (
+        progress(f"replaying {journey.session.id}:") as told,
+        Traveler(store, journey, progress=told, compiling=compiling) as traveler,
+    ):
+        return explainer.regated(found, traveler)
 
 
 def _place(text: str) -> tuple[int, int]:

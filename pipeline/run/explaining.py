@@ -16,7 +16,9 @@ from pipeline.reports.explain_refusals import ScannerAnswer, StrategyAnswer, ref
 from pipeline.reports.explain_rows import Place, Row, row_at
 from pipeline.reports.explain_words import Symbol, Teller
 from pipeline.run.looking import check_symbol
+from pipeline.run.regating import gates_in
 from pipeline.run.replaying import instruments_of, seq_at
+from pipeline.run.traveling import Traveler
 from pipeline.units import iso_from_ns
 from warehouse.scanners import settings_of
 
@@ -173,6 +175,27 @@ class Explainer:
             scanners=verdicts(self.rows, behind, instrument_id, self.teller, settings_of(self.manifest)),
             market=[step_of(row, self.teller, role) for role, row in market.items() if row is not None],
         )
+
+    def regated(self, found: WhyNot, traveler: Traveler) -> WhyNot:
+        """The same with what each gate sees at the last quote, print and bar by then, by replaying to each of them.
+
+        Raises CorruptError.
+        """
+        instrument_id = self.instrument(found.symbol)
+        bar = next(iter(self.rows.before([Kind.BAR], (found.seq + 1, 0), instrument_id)), None)
+        ticks = [step for step in found.market if step.role in ("quote", "print")]
+        at = {step.seq: step.role for step in ticks} | ({bar.place[0]: "bar"} if bar is not None else {})
+        gates: dict[str, list[Step]] = {}
+        for seq, role in sorted(at.items(), reverse=True):
+            if seq > 1:
+                for row in gates_in(traveler.regated(seq), instrument_id):
+                    step = step_of(row, self.teller, f"gate at the last {role}")
+                    gates.setdefault(self.teller.strategy(row.pair[0]), []).append(step)
+        told = [
+            msgspec.structs.replace(each, findings=[*gates.get(each.strategy, []), *each.findings])
+            for each in found.strategies
+        ]
+        return msgspec.structs.replace(found, strategies=told)
 
     def instrument(self, symbol: str) -> int:
         """The number of a symbol. Raises NotFoundError listing what there is."""

@@ -145,6 +145,11 @@ def engine_of(state: bytes) -> bytes:
     return _parts(state)[0]
 
 
+def with_engine(state: bytes, engine: bytes) -> bytes:
+    """The same with another engine's bytes."""
+    return b"".join(_LENGTH.pack(len(part)) + part for part in (engine, *_parts(state)[1:]))
+
+
 def _one_after_another(said: Sequence[Blocks]) -> Blocks:
     """What several scanners said at one input, numbered on from one to the next."""
     made: Blocks = []

@@ -25,10 +25,11 @@ from pipeline.log.trail import Waypoint
 from pipeline.run import wire
 from pipeline.run.code import code_of, is_todays
 from pipeline.run.fold import FoldOfState, FoldPlan, LocalFold, RecordedFold, Speed, anew, recorded_paths
-from pipeline.run.following import engine_of
+from pipeline.run.following import engine_of, with_engine
 from pipeline.run.keeping import Keeper, trail_of
 from pipeline.run.outline import Outline
 from pipeline.run.overnight import kept_in
+from pipeline.run.regating import forgotten
 from pipeline.run.verifying import check_code, recorded_plan
 
 OUTLINE_FILE: Final = "pipeline/run/outline.py"
@@ -152,6 +153,15 @@ class Traveler:
         state = fold.freeze()
         engine = engine_of(state) if self.journey.plan.scanners else state
         return Stop(seq, engine, waypoint.seq, concat(moves))
+
+    def regated(self, seq: int) -> Blocks:
+        """What is derived of an input where every gate that refuses leaves its row. Raises NotFoundError for the first, which has no state before it."""
+        before = self.at(seq - 1).state
+        fold = self._fold
+        assert fold is not None
+        state = forgotten(before, fold.outline())
+        fold.thaw(with_engine(fold.freeze(), state) if self.journey.plan.scanners else state)
+        return concat(block for blocks in self._inputs(seq, seq) for block in fold.reduce(blocks))
 
     def moves(self, after_seq: int, stop: Stop) -> Blocks:
         """The transitions behind `after_seq` up to a place that was reached."""

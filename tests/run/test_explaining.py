@@ -21,6 +21,7 @@ from pipeline.run.explaining import Explainer
 from pipeline.run.generating import record_generated
 from pipeline.run.replaying import replay
 from pipeline.run.strategies import plan_of, strategy_file
+from pipeline.run.traveling import Traveler, journey_of_log
 from pipeline.simulator.generate import Day
 from pipeline.units import INT64_MAX, NANO
 
@@ -102,7 +103,11 @@ def test_what_is_printed_has_a_line_for_each_row_in_the_order_of_causes(day):
     assert done.exit_code == 0, done.output
     (steps,) = explainer.fill(fill).chains
     lines = done.output.splitlines()
-    at = [next(i for i, line in enumerate(lines) if f"({step.seq:,}, {step.ord}) " in line) for step in steps]
+    told = [line.partition(")")[2].strip() for line in lines]
+    at = [
+        next(i for i, line in enumerate(lines) if f"({step.seq:,}, {step.ord}) " in line and told[i] == step.says)
+        for step in steps
+    ]
     assert at == sorted(at)
     short = called(store, "last", "--fill", str(fill)).output.splitlines()
     assert len(short) <= len(lines)
@@ -123,6 +128,24 @@ def test_why_not_says_what_the_strategy_heard_and_what_stood_in_the_market(day):
     done = called(store, "last", "--symbol", symbol, "--why-not")
     assert done.exit_code == 0, done.output
     assert "opening_range: in phase" in done.output
+    exact = called(store, "last", "--symbol", symbol, "--why-not", "--exactly")
+    assert exact.exit_code == 0, exact.output
+
+
+def test_a_gate_sees_at_the_last_tick_what_the_strategy_compared_there(day):
+    """Its row is of when it began to refuse; a replay tells of any later tick."""
+    store, explainer, _ = day
+    gates = [row for row in explainer.rows.of(Kind.INTENT, gate=1) if row.values["strategy_id"] == 1]
+    began = gates[0]
+    number = began.values["instrument_id"]
+    later = [row for row in explainer.rows.of(Kind.QUOTE, instrument_id=number) if row.place > began.place][3]
+    found = explainer.why_not(explainer.teller.symbol(number), later.values["ts_recv_ns"])
+    with Traveler(store, journey_of_log(store, explainer.manifest.id)) as traveler:
+        (answer,) = explainer.regated(found, traveler).strategies
+    step = next(step for step in answer.findings if step.role == "gate at the last quote")
+    assert step.seq == later.values["seq"] > began.values["seq"]
+    assert step.values["gate_value"] == later.values["bid_nano"] / NANO
+    assert step.values["gate_threshold"] == began.values["gate_threshold"], "the range stands"
 
 
 @pytest.mark.parametrize(
@@ -131,6 +154,7 @@ def test_why_not_says_what_the_strategy_heard_and_what_stood_in_the_market(day):
         (("last",), "say one of"),
         (("last", "--fill", "1", "--order", "1"), "say one of"),
         (("last", "--fill", "1", "--at", "03:30"), "go with --symbol"),
+        (("last", "--symbol", "ABCD", "--exactly"), "goes with --why-not"),
         (("last", "--fill", "999999"), "no fill 999999 in generated-7: there is 1 to"),
         (("last", "--order", "999999"), "no order 999999"),
         (("last", "--row", "x"), "SEQ,ORD"),

@@ -351,4 +351,8 @@ def test_a_run_behind_a_scanner_can_be_asked_too(day):
     run = replay(store, session.id, plan, [FILE], created_ns=3).run
     with traveled(store, run) as traveler:
         moments = look(traveler, traveler.at(900), None)
+        again = traveler.regated(901)
+        assert {block.kind: len(block) for block in again} == {
+            block.kind: len(block) for block in traveler.regated(901)
+        }
     assert [moment.seq for moment in moments] == [900] * 3
