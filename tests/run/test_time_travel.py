@@ -345,10 +345,10 @@ def test_the_command_refuses_in_one_line(day, words, told):
 
 
 def test_a_run_behind_a_scanner_can_be_asked_too(day):
-    store, session, _, _ = day
+    store, session, _, times = day
     chosen = scanner_plan(Path("scanners/running_up.toml"))
     plan = msgspec.structs.replace(plan_of([FILE], PARAMS, []), scanners=(chosen,))
-    run = replay(store, session.id, plan, [FILE], created_ns=3).run
+    run = replay(store, session.id, plan, [FILE], created_ns=3, until_ns=int(times[1_000])).run
     with traveled(store, run) as traveler:
         moments = look(traveler, traveler.at(900), None)
         again = traveler.regated(901)
