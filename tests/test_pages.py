@@ -59,6 +59,12 @@ def examples(page):
     return found
 
 
+def commands_in(page):
+    """The commands of a page's indented blocks."""
+    lines = re.findall(r"^    tape (.*)$", (ROOT / "docs" / page).read_text(), re.MULTILINE)
+    return [shlex.split(line, comments=True) for line in lines]
+
+
 def unnumbered(line):
     """A line without its `seq`: a feed's own rows, of which a busy machine has more, count too."""
     return re.sub(r" +\d{1,3}(,\d{3})+(?= |$)", " #", line)
@@ -79,7 +85,7 @@ def test_sql_answers_over_the_recorded_day_and_checks_find_nothing(demo_home):
     assert [each.first for each in offenders(demo_home) if each.count] == []
 
 
-def test_the_examples_of_states_print_what_stands_there(demo_home, monkeypatch):
+def test_the_examples_of_states_and_causes_print_what_stands_there(demo_home, monkeypatch):
     """Over the day that `tape demo` leaves behind; what a page shows of it goes stale otherwise."""
     monkeypatch.setenv("TAPE_HOME", str(demo_home))
     ran, shown = examples("state.md"), 0
@@ -90,6 +96,11 @@ def test_the_examples_of_states_print_what_stands_there(demo_home, monkeypatch):
         assert not expected or list(map(unnumbered, printed)) == list(map(unnumbered, expected)), words
         shown += len(expected)
     assert (len(ran), shown) == (10, 5)
+    explained = [words for words in commands_in("explain.md") if words[0] == "explain"]
+    for words in explained:
+        told = CliRunner().invoke(main, words)
+        assert told.exit_code == 0, (words, told.output)
+    assert len(explained) == 7
 
 
 def test_no_page_carries_a_path_of_a_machine():
