@@ -24,6 +24,9 @@ from pipeline.reports.explain_streams import Apart, Stream
 from pipeline.units import iso_from_ns
 
 CAUSES: Final = ("data", "gap", "timing", "fill", "code", "settings", "unexplained")
+BEGAN: Final = "begins_anew"
+"""The setting of a side that says whether it began without what its session began with: cash, positions, orders, memory."""
+
 _NAMED_MAX: Final = 4
 """Files and settings that are named of those that differ."""
 
@@ -126,10 +129,16 @@ class _Judge:
             return _follows(opened)
         if ended := self._ended_before(match) or self._only_one_ran_it(wish.strategy):
             return ended
+        own = [each for each in before if each.strategy == wish.strategy]
         standing = self._standing(wish.strategy)
-        fills = [each for each in before if each.change == "filled" and each.strategy == wish.strategy]
-        if fills and (self._a.at_broker or self._b.at_broker):
+        if own and own[0].change == "filled":
+            standing = self._standing(wish.strategy, but=BEGAN)  # until then the same was wished, with the same sizes
+        fills = [each for each in own if each.change == "filled"]
+        is_at_broker = self._a.at_broker or self._b.at_broker
+        if fills and is_at_broker:
             standing["fill"] = f"it was filled otherwise before: {fills[-1].says}"
+        elif is_at_broker and self._has_same_inputs and not standing:
+            standing["fill"] = "but for what a broker said of its orders both had the same inputs, code and settings"
         if self._has_same_inputs:
             return _only_one(standing, "the inputs are the same")
         return self._by_ticks(match, standing)
@@ -208,8 +217,8 @@ class _Judge:
             found["timing"] = f"{int(moved.sum()):,} ticks came in another order, the last of {iso_from_ns(last)}"
         return found
 
-    def _standing(self, strategy: str) -> dict[str, str]:
-        """What differs of code and settings, and concerns this strategy."""
+    def _standing(self, strategy: str, but: str = "") -> dict[str, str]:
+        """What differs of code and settings, and concerns this strategy; `but` one setting."""
         found: dict[str, str] = {}
         of_others = {name for each in (self._a, self._b) for of, name in each.files.items() if of != strategy}
         in_both = (
@@ -225,6 +234,7 @@ class _Judge:
                 (self._a.params.get(strategy, {}), self._b.params.get(strategy, {})),
             )
             for name in _apart(of_a, of_b)
+            if name != but
             for one, other in ((of_a.get(name, "-"), of_b.get(name, "-")),)
         ]
         if told:

@@ -16,7 +16,7 @@ from pipeline.log.reader import LogReader
 from pipeline.log.store import CODE, Store
 from pipeline.provenance import Mode
 from pipeline.reports.explain_matches import Place, Wish
-from pipeline.reports.explain_parity import CAUSES, Difference, Gap, Side, differences
+from pipeline.reports.explain_parity import BEGAN, CAUSES, Difference, Gap, Side, differences
 from pipeline.reports.explain_revisions import Revisions, revisions
 from pipeline.reports.explain_rows import Row
 from pipeline.reports.explain_streams import COLUMNS, KINDS, Apart, apart, stream_of
@@ -163,7 +163,7 @@ class _Log:
             code=self._manifest.code,
             files={each["name"]: each["file"] for each in plan.get("strategies", ())},
             params={each["name"]: _own(each) for each in plan.get("strategies", ())},
-            settings=settings | {"scanners": plan.get("scanners", ()), "begins_anew": plan.get("begins_anew", False)},
+            settings=settings | {"scanners": plan.get("scanners", ()), BEGAN: plan.get("begins_anew", False)},
             at_broker=self._manifest.mode is Mode.LIVE,
             to_seq=end,
         )

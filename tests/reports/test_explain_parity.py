@@ -99,6 +99,19 @@ def test_an_entry_behind_other_fills_is_theirs_unless_code_differs_too():
     assert causes(a, b) == [("filled", "fill"), ("removed", "unexplained")]
 
 
+def test_what_a_side_began_with_counts_while_nothing_was_filled_otherwise():
+    b = side("b", wish(10, fills=filled(9.6)), settings={"latency_ns": 5, "begins_anew": True})
+    a = side("a", wish(10, fills=filled(9.5)), wish(40), settings={"latency_ns": 5}, at_broker=True)
+    assert causes(a, b) == [("filled", "fill"), ("removed", "fill")]
+    nothing = msgspec.structs.replace(b, wishes=[])
+    assert causes(msgspec.structs.replace(a, wishes=[wish(40)]), nothing) == [("removed", "settings")]
+
+
+def test_a_broker_says_more_of_orders_than_fills():
+    judged = msgspec.structs.replace(wish(10), judgement={"outcome": "taken", "rule": "unknown order"})
+    assert causes(side("a", judged, at_broker=True), side("b", wish(10))) == [("judged", "fill")]
+
+
 def test_simulated_fills_differ_by_what_differs():
     a, b = side("a", wish(10, fills=filled(9.5))), side("b", wish(10, fills=filled(9.6)), settings={"latency_ns": 6})
     assert causes(a, b) == [("filled", "settings")]

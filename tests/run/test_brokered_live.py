@@ -26,8 +26,10 @@ from pipeline.run.accounts import standing
 from pipeline.run.brokering import Brokering
 from pipeline.run.brokers import broker_named
 from pipeline.run.clock import SystemClock
+from pipeline.run.explaining import Explainer
 from pipeline.run.halting import Halt, halt, halted
 from pipeline.run.outstanding import Outstanding
+from pipeline.run.parity import parity
 from pipeline.run.replaying import replay
 from pipeline.run.verifying import verify
 from pipeline.simulator.trading.mischief import odds_of
@@ -92,6 +94,14 @@ def test_a_session_at_a_broker_is_sealed_and_verified_with_all_that_it_said(live
     file = restless(tmp_path)
     run = replay(live_store, manifest.id, simulated(file), [file], created_ns=1)
     assert run.fills > 0, "today's code is filled by the simulated venue"
+
+    for row in [row for kind, row in told if kind is Kind.FILL][::6]:
+        (steps,) = Explainer(live_store, manifest.id).fill(row["fill_id"]).chains
+        sent = submitted[row["order_id"]]
+        assert [step.place for step in steps[:2]] == [(row["seq"], 0), (sent["seq"], sent["ord"])]
+        assert "intent" in [step.kind for step in steps]
+        assert (steps[-1].kind, steps[-1].is_input) == ("quote", True)
+    assert parity(live_store, manifest.id).causes.keys() == {"fill"}
 
 
 class Fails:
