@@ -17,13 +17,16 @@ if TYPE_CHECKING:
 @click.command("parity")
 @click.argument("name")
 @click.option(
-    "--against", metavar="RUN|SESSION", help="what to compare with  [default: the newest run over the session]"
+    "--against",
+    multiple=True,
+    metavar="RUN|SESSION",
+    help="what to compare with; may be repeated  [default: the newest run over the session]",
 )
 @click.option("--cause", "wanted", metavar="CAUSE", help="these differences alone: data, gap, timing, fill, code ...")
 @click.option("--show", "shown", type=click.IntRange(0), default=20, show_default=True, help="differences to print")
 @json_option
 @click.pass_obj
-def command(home: str, name: str, against: str | None, wanted: str | None, shown: int, as_json: bool) -> None:
+def command(home: str, name: str, against: tuple[str, ...], wanted: str | None, shown: int, as_json: bool) -> None:
     """Each difference between what session or run NAME decided and traded and what another log did, with its one cause.
 
     The cause is data, gap, timing, fill, code or settings, and what speaks for it; unexplained where nothing tells which.
@@ -31,7 +34,7 @@ def command(home: str, name: str, against: str | None, wanted: str | None, shown
 
     \b
     tape parity last
-    tape parity last --against r-ema_cross-final
+    tape parity last --against last-run --against final
     tape parity last --cause unexplained --show 100
     """
     from pipeline.errors import ConfigError
@@ -42,16 +45,19 @@ def command(home: str, name: str, against: str | None, wanted: str | None, shown
 
     if wanted is not None and wanted not in CAUSES:
         raise ConfigError(f"--cause {wanted}: accepted are {', '.join(CAUSES)}{did_you_mean(wanted, CAUSES)}")
-    found = parity(Store(Path(home)), name, against)
+    store = Store(Path(home))
+    compared = [parity(store, name, other) for other in against or (None,)]
     if as_json:
-        as_json_line(found)
+        as_json_line({"compared": compared})
     else:
-        _show(found, wanted, shown)
-    sys.exit(1 if found.differences else 0)
+        console = line_console()
+        for found in compared:
+            _show(console, found, wanted, shown)
+        _show_revised(console, compared[0], shown)
+    sys.exit(1 if any(found.differences for found in compared) else 0)
 
 
-def _show(found: "Parity", wanted: str | None, shown: int) -> None:
-    console = line_console()
+def _show(console: "Console", found: "Parity", wanted: str | None, shown: int) -> None:
     over = found.session_a if found.session_a == found.session_b else f"{found.session_a} and {found.session_b}"
     show_line(console, f"{found.a} -> {found.b}, over {over}: {found.wishes_a:,} wishes -> {found.wishes_b:,}")
     told = ", ".join(f"{count:,} {cause}" for cause, count in found.causes.items())
@@ -65,7 +71,6 @@ def _show(found: "Parity", wanted: str | None, shown: int) -> None:
         show_line(console, f"{'':<12}{each.evidence}", style="dim")
     if len(chosen) > shown:
         show_line(console, f"and {len(chosen) - shown:,} more: --show, or --json")
-    _show_revised(console, found, shown)
 
 
 def _show_revised(console: "Console", found: "Parity", shown: int) -> None:

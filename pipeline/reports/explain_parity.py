@@ -202,19 +202,27 @@ class _Judge:
             (apart.a, apart.only_a, self._a, self._b),
             (apart.b, apart.only_b, self._b, self._a),
         ):
-            times = stream.ts_event_ns[only & _within(stream, from_ns, until_ns)].tolist()
-            holes = [_hole(other, symbol, time, time) for time in times]
-            if lacking := [time for time, hole in zip(times, holes, strict=True) if hole is None]:
+            times = stream.ts_event_ns[only & _within(stream, from_ns, until_ns)]
+            is_in_hole = np.zeros(len(times), np.bool_)
+            for gap in _holes(other, symbol):
+                is_in_hole |= (times >= gap.from_ns) & (times < gap.to_ns)
+            if not is_in_hole.all():
+                lacking = times[~is_in_hole]
+                last = iso_from_ns(int(lacking[-1]))
                 found.setdefault(
-                    "data",
-                    f"{len(lacking):,} ticks are in {side.id} and not in {other.id}, the last at {iso_from_ns(lacking[-1])}",
+                    "data", f"{len(lacking):,} ticks are in {side.id} and not in {other.id}, the last at {last}"
                 )
-            if inside := [hole for hole in holes if hole is not None]:
-                found.setdefault("gap", f"{other.id}: {inside[-1].says}, {len(inside):,} ticks")
+            if is_in_hole.any():
+                last_ns = int(times[is_in_hole][-1])
+                hole = _hole(other, symbol, last_ns, last_ns)
+                assert hole is not None
+                found.setdefault("gap", f"{other.id}: {hole.says}, {int(is_in_hole.sum()):,} ticks")
         moved = apart.displaced & _within(apart.a, from_ns, until_ns)
         if moved.any():
-            last = int(apart.a.ts_event_ns[moved][-1])
-            found["timing"] = f"{int(moved.sum()):,} ticks came in another order, the last of {iso_from_ns(last)}"
+            moved_last_ns = int(apart.a.ts_event_ns[moved][-1])
+            found["timing"] = (
+                f"{int(moved.sum()):,} ticks came in another order, the last of {iso_from_ns(moved_last_ns)}"
+            )
         return found
 
     def _standing(self, strategy: str, but: str = "") -> dict[str, str]:
@@ -274,10 +282,14 @@ def _last_of_pair(before: Sequence[Difference], wish: Wish) -> Difference | None
     )
 
 
+def _holes(side: Side, symbol: str) -> list[Gap]:
+    """The holes of a recording that concern a symbol."""
+    return [gap for gap in side.gaps if gap.symbol in ("", symbol)]
+
+
 def _hole(side: Side, symbol: str, from_ns: int, until_ns: int) -> Gap | None:
     """The hole of a recording in which a stretch lies, or that it overlaps."""
-    holes = (gap for gap in side.gaps if gap.symbol in ("", symbol) and gap.from_ns <= until_ns and from_ns < gap.to_ns)
-    return next(holes, None)
+    return next((gap for gap in _holes(side, symbol) if gap.from_ns <= until_ns and from_ns < gap.to_ns), None)
 
 
 def _instead(apart: Apart, wish: Wish, *, is_a: bool) -> str:

@@ -165,7 +165,7 @@ def test_what_has_nothing_to_be_compared_with_is_said(day, tmp_path):
 
 def test_the_command_tells_differences_and_exits_with_1(day):
     store, _, run, _ = day
-    other = replayed(store, "generated-7", "slow=45")
+    other, run_again = replayed(store, "generated-7", "slow=45"), replayed(store, "generated-7")
 
     def called(*words):
         return CliRunner().invoke(main, ["--home", str(store.home), "parity", run, "--against", other, *words])
@@ -173,6 +173,7 @@ def test_the_command_tells_differences_and_exits_with_1(day):
     done = called("--show", "1")
     assert done.exit_code == 1, done.output
     assert "slow 40 -> 45" in done.output
-    assert json.loads(called("--json").stdout)["causes"].keys() == {"settings"}
+    compared = json.loads(called("--against", run_again, "--json").stdout)["compared"]
+    assert [(each["b"], list(each["causes"])) for each in compared] == [(other, ["settings"]), (run_again, [])]
     assert "accepted are data, gap" in called("--cause", "luck").output
     assert called("--cause", "luck").exit_code == 2
