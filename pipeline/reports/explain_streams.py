@@ -76,11 +76,9 @@ def stream_of(blocks: Sequence[Block], instrument_id: int) -> Stream:
 def apart(a: Stream, b: Stream) -> Apart:
     """Compare two streams tick by tick; O(n log n)."""
     count = len(a.seq)
-    _, group = np.unique(np.concatenate([a.says, b.says]), axis=0, return_inverse=True)
-    group = group.reshape(-1)
-    keys = np.stack([group, np.concatenate([_nth(group[:count]), _nth(group[count:])])], axis=1)
-    _, key = np.unique(keys, axis=0, return_inverse=True)
-    key = key.reshape(-1)
+    group = _groups(np.concatenate([a.says, b.says]))
+    nth = np.concatenate([_nth(group[:count]), _nth(group[count:])])
+    _, key = np.unique(group * (int(nth.max(initial=0)) + 1) + nth, return_inverse=True)
     place_in_b = np.full(int(key.max(initial=-1)) + 1, -1)
     place_in_b[key[count:]] = np.arange(len(b.seq))
     partner = place_in_b[key[:count]]
@@ -107,6 +105,20 @@ def _says(block: Block, mask: Numbers) -> Numbers:
     for place, name in enumerate(_SAYS[block.kind], 2):
         rows[:, place] = block.number(name)[mask]
     return rows
+
+
+def _groups(says: Numbers) -> Numbers:
+    """(n,) int64: a number for each row that rows with the same values share."""
+    columns = [column for column in says.T if len(column) and (column != column[0]).any()]
+    if not columns:
+        return np.zeros(len(says), np.int64)
+    order = np.lexsort(columns)
+    is_new = np.zeros(len(says), np.bool_)
+    for column in columns:
+        is_new[1:] |= np.diff(column[order]) != 0
+    group = np.empty(len(says), np.int64)
+    group[order] = np.cumsum(is_new)
+    return group
 
 
 def _nth(group: Numbers) -> Numbers:
