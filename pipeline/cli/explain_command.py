@@ -150,7 +150,7 @@ def _shortened(steps: "Sequence[Step]", *, is_all: bool) -> "Iterator[Step | Non
 
 def _show_step(console: "Console", step: "Step", depth: int, zone: tzinfo) -> None:
     head = "" if step.kind == _MISSING else f"{_clock(step.ts_ns, zone):<20}({step.seq:,}, {step.ord})"
-    role = f"{step.role}: " if step.role else ""
+    role = "" if step.says.startswith(step.role) else f"{step.role}: "
     show_line(console, f"{head:<36}{_INDENT * depth}{role}{step.says}", style="dim" if step.role else "")
     for beside in step.beside:
         _show_step(console, beside, depth + 2, zone)
@@ -164,13 +164,11 @@ def _show_refusals(found: "WhyNot", zone: tzinfo) -> None:
         _show_step(console, step, 0, zone)
     for each in found.strategies:
         console.print()
-        if not each.findings:
-            show_line(
-                console,
-                f"{each.strategy}: decided nothing of it by then, and no gate refused: it waited, or heard nothing of it",
-            )
-            continue
-        show_line(console, f"{each.strategy}: {'in phase ' + each.phase if each.phase else 'never moved its phase'}")
+        phase = f"in phase {each.phase}" if each.phase else "moved to no phase by then"
+        nothing = (
+            "" if each.findings else "; it wished nothing of it, and no gate refused: it waited, or heard nothing of it"
+        )
+        show_line(console, f"{each.strategy}: {phase}{nothing}")
         for step in each.findings:
             _show_step(console, step, 1, zone)
     for scanner in found.scanners:

@@ -15,7 +15,7 @@ from pipeline.reports.explain_chain import Step, chain, chains_of_order, step_of
 from pipeline.reports.explain_refusals import ScannerAnswer, StrategyAnswer, refusals, verdicts
 from pipeline.reports.explain_rows import Place, Row, row_at
 from pipeline.reports.explain_words import Symbol, Teller
-from pipeline.run.looking import check_symbol
+from pipeline.run.looking import check_symbol, look
 from pipeline.run.regating import gates_in
 from pipeline.run.replaying import instruments_of, seq_at
 from pipeline.run.traveling import Traveler
@@ -177,7 +177,7 @@ class Explainer:
         )
 
     def regated(self, found: WhyNot, traveler: Traveler) -> WhyNot:
-        """The same with what each gate sees at the last quote, print and bar by then, by replaying to each of them.
+        """The same with each phase, moved to or begun in, and what gates see at the last quote, print and bar by then, by replays.
 
         Raises CorruptError.
         """
@@ -191,8 +191,13 @@ class Explainer:
                 for row in gates_in(traveler.regated(seq), instrument_id):
                     step = step_of(row, self.teller, f"gate at the last {role}")
                     gates.setdefault(self.teller.strategy(row.pair[0]), []).append(step)
+        phases = {each.strategy: each.phase for each in look(traveler, traveler.at(found.seq), found.symbol)}
         told = [
-            msgspec.structs.replace(each, findings=[*gates.get(each.strategy, []), *each.findings])
+            msgspec.structs.replace(
+                each,
+                phase=phases.get(each.strategy, each.phase),
+                findings=[*gates.get(each.strategy, []), *each.findings],
+            )
             for each in found.strategies
         ]
         return msgspec.structs.replace(found, strategies=told)

@@ -140,8 +140,13 @@ def test_a_gate_sees_at_the_last_tick_what_the_strategy_compared_there(day):
     number = began.values["instrument_id"]
     later = [row for row in explainer.rows.of(Kind.QUOTE, instrument_id=number) if row.place > began.place][3]
     found = explainer.why_not(explainer.teller.symbol(number), later.values["ts_recv_ns"])
+    first_ns = explainer.rows.of(Kind.QUOTE, instrument_id=number)[0].values["ts_recv_ns"]
     with Traveler(store, journey_of_log(store, explainer.manifest.id)) as traveler:
         (answer,) = explainer.regated(found, traveler).strategies
+        (waiting,) = explainer.regated(
+            explainer.why_not(explainer.teller.symbol(number), first_ns), traveler
+        ).strategies
+    assert (answer.phase, waiting.phase, waiting.findings) == ("watching", "building", [])
     step = next(step for step in answer.findings if step.role == "gate at the last quote")
     assert step.seq == later.values["seq"] > began.values["seq"]
     assert step.values["gate_value"] == later.values["bid_nano"] / NANO
