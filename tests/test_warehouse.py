@@ -81,7 +81,8 @@ def _fills(fills):
 
 
 def trades(home):
-    return connect(home).sql("select * from trades order by trade_number").arrow().read_all().to_pylist()
+    query = "select * from trades order by trade_number"
+    return connect(home, asked=named_in(query)).sql(query).arrow().read_all().to_pylist()
 
 
 BUY, SELL = Side.BUY, Side.SELL
@@ -165,23 +166,27 @@ def test_a_run_brings_the_inputs_of_its_session_and_none_of_its_decisions(tmp_pa
     plan = plan_of(files, ["open_minute=480"], [])
     session = record_generated(store, Day(quotes=1_500), plan, files, created_ns=1)
     run = replay(store, session.id, plan, files, created_ns=2).run
-    of_run, of_session, both = (connect(tmp_path, over) for over in ([run], [session.id], [run, session.id]))
-
-    def count(connection, view):
-        return connection.sql(
-            f"select count(*) filter (run is null), count(*) filter (run is not null) from {view}"
-        ).fetchall()[0]
-
-    for view in ("fills", "intents", "orders", "positions", "transitions", "indicators", "trades", "bars"):
-        assert count(of_session, view)[0] == count(of_session, view)[1] > 0
-        assert count(of_run, view) == (0, count(of_session, view)[1])
-        assert count(both, view) == count(of_session, view)
+    decided = ("fills", "intents", "orders", "positions", "transitions", "indicators", "trades", "bars")
     inputs = {
         "quotes": "quote",
         "prints": "print",
         "staging.stg_timers": "timer",
         "staging.stg_session_events": "session",
     }
+    asked = named_in(" ".join([*decided, *inputs]))
+    of_run, of_session, both = (
+        connect(tmp_path, over, asked=asked) for over in ([run], [session.id], [run, session.id])
+    )
+
+    def count(connection, view):
+        return connection.sql(
+            f"select count(*) filter (run is null), count(*) filter (run is not null) from {view}"
+        ).fetchall()[0]
+
+    for view in decided:
+        assert count(of_session, view)[0] == count(of_session, view)[1] > 0
+        assert count(of_run, view) == (0, count(of_session, view)[1])
+        assert count(both, view) == count(of_session, view)
     for view, kind in inputs.items():
         assert count(of_run, view)[0] == session.kinds[kind] > 0
 
@@ -196,7 +201,8 @@ def test_every_view_answers_over_a_session(tmp_path):
     session_of(tmp_path, [(BUY, 1, NANO, 0)])
     connection = connect(tmp_path, ["last"])
     for view in views():
-        connection.sql(f"select * from {view.name}").fetchall()
+        if not view.name.startswith("intermediate."):  # steps of answers, and each alone is planned anew
+            connection.sql(f"select * from {view.name}").fetchall()
 
 
 def test_absent_numbers_are_null_and_times_keep_their_nanoseconds(tmp_path):
@@ -208,7 +214,7 @@ def test_absent_numbers_are_null_and_times_keep_their_nanoseconds(tmp_path):
         )
         journal.append(FrameKind.INPUTS, [quote])
     row = (
-        connect(tmp_path)
+        connect(tmp_path, asked=named_in("from quotes"))
         .sql("select bid, bid_nano, ask, ask_nano, bid_size, marks, ts_event::varchar, ts_recv_ns from quotes")
         .fetchall()[0]
     )
@@ -227,7 +233,7 @@ def test_absent_numbers_are_null_and_times_keep_their_nanoseconds(tmp_path):
 def test_nan_is_null(tmp_path):
     store = session_of(tmp_path, [])
     assert store.sessions()
-    connection = connect(tmp_path)
+    connection = connect(tmp_path, asked=named_in("from fills"))
     connection.execute("create table t as select 'nan'::double as x")
     assert connection.sql("select known(x) from t").fetchall()[0] == (None,)
     assert connection.sql(f"select dollars({ABSENT}), moment({ABSENT}), present({ABSENT})").fetchall()[0] == (
@@ -246,7 +252,11 @@ def gaps_of(home, *facts):
     with Journal.create(Store(home).folder(manifest.id) / JOURNAL, log_id=bytes.fromhex(manifest.log_id)) as journal:
         journal.append(FrameKind.INPUTS, [block.with_columns(source=np.ones(len(block), np.int16))])
     names = "symbol, channel, from_ns, to_ns, history_pages"
-    return connect(home).sql(f"select {names} from gaps order by from_ns, symbol nulls first, channel").fetchall()
+    return (
+        connect(home, asked=named_in("from gaps"))
+        .sql(f"select {names} from gaps order by from_ns, symbol nulls first, channel")
+        .fetchall()
+    )
 
 
 def gap(action, from_ns, to_ns=ABSENT, channel="", text="", count=ABSENT):
@@ -289,20 +299,27 @@ def test_remarks_in_the_stores_own_log_join_their_session(tmp_path):
     store = session_of(tmp_path, [])
     remark(store, "s", "wide spread", tag="spread", now_ns=TS)
     remark(store, "s", "late", tag="", now_ns=TS + 1)
-    rows = connect(tmp_path).sql("select session, tag, text from staging.stg_notes order by ts_event").fetchall()
+    rows = (
+        connect(tmp_path, asked=named_in("from stg_notes"))
+        .sql("select session, tag, text from staging.stg_notes order by ts_event")
+        .fetchall()
+    )
     assert rows == [("s", "spread", "wide spread"), ("s", "", "late")]
 
 
 def test_a_view_chosen_by_name_leaves_other_sessions_out(tmp_path):
     session_of(tmp_path, [(BUY, 1, NANO, 0)], name="one")
     session_of(tmp_path, [(BUY, 1, NANO, 0)], name="two")
-    assert connect(tmp_path, ["one"]).sql("select distinct session from fills").fetchall() == [("one",)]
-    assert connect(tmp_path).sql("select count(*) from fills").fetchall()[0] == (2,)
+    fills = named_in("from fills")
+    assert connect(tmp_path, ["one"], asked=fills).sql("select distinct session from fills").fetchall() == [("one",)]
+    assert connect(tmp_path, asked=fills).sql("select count(*) from fills").fetchall()[0] == (2,)
 
 
 def test_times_come_as_utc(tmp_path):
     session_of(tmp_path, [(BUY, 1, NANO, 0)])
-    (moment,) = connect(tmp_path).sql("select ts_event::timestamp from fills").fetchall()[0]
+    (moment,) = (
+        connect(tmp_path, asked=named_in("from fills")).sql("select ts_event::timestamp from fills").fetchall()[0]
+    )
     assert moment == datetime(2026, 11, 4, 8)  # noqa: DTZ001 - SQL timestamps carry no zone
 
 
@@ -319,7 +336,7 @@ def test_codes_of_a_strategy_come_with_its_words(tmp_path):
     run_of(store, "s", rows)
 
     def ask(query):
-        return connect(tmp_path).sql(f"{query} order by ord").fetchall()
+        return connect(tmp_path, asked=named_in(query)).sql(f"{query} order by ord").fetchall()
 
     assert ask("select strategy, symbol, from_phase, to_phase, reason, reason_code from transitions") == [
         ("probe", "ABCD", "flat", "long", "crossed_up", 2),
