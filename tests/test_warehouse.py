@@ -412,3 +412,27 @@ def test_rows_for_machines_keep_the_nanoseconds_of_times(tmp_path, form):
     result = CliRunner().invoke(main, given)
     assert result.exit_code == 0, result.output
     assert "2026-11-04T08:00:00.000000007Z" in result.output
+
+
+@pytest.mark.parametrize("count", [3, 450])
+def test_every_row_has_the_names_of_its_instrument_however_many_there_are(tmp_path, count):
+    """By the last definition; the second instrument was never defined, and a row of none has no name."""
+    store = Store(tmp_path)
+    manifest = store.create_session("s", mode=Mode.IMPORT, created_ns=1)
+    ids = [1, *range(3, count + 1), 1]
+    symbols = ["OLD", *(f"S{id_}" for id_ in ids[1:-1]), "NEW"]
+    with Journal.create(store.folder(manifest.id) / JOURNAL, log_id=bytes.fromhex(manifest.log_id)) as journal:
+        place = {"ts_event_ns": TS, "ts_recv_ns": TS}
+        defined = Block.of(
+            Kind.INSTRUMENT, len(ids), **place, seq=range(1, len(ids) + 1), instrument_id=ids, symbol=symbols, venue="XNAS",
+            currency="USD", size_step_nano=NANO, multiplier_nano=NANO,
+        )  # fmt: skip
+        seq = range(len(ids) + 1, len(ids) + 5)
+        quotes = Block.of(
+            Kind.QUOTE, 4, **place, seq=seq, instrument_id=[0, 1, 2, count], bid_size_steps=7, bid_nano=NANO
+        )
+        journal.append(FrameKind.INPUTS, [defined, quotes])
+    connection = connect(tmp_path, asked=named_in("from quotes"))
+    rows = connection.sql("select symbol, venue, bid_size from quotes order by seq").fetchall()
+    assert rows == [(None, None, None), ("NEW", "XNAS", 7.0), (None, None, None), (f"S{count}", "XNAS", 7.0)]
+    assert connection.sql(f"select bid from quotes where symbol = 'S{count}'").fetchall() == [(1.0,)]

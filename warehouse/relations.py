@@ -6,7 +6,7 @@ session they were derived from, so `seq` always points into that session.
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import duckdb
 import msgspec
@@ -36,7 +36,18 @@ _INSTRUMENT_NAMES: Final = {
     "instrument_step_nano": "bigint",
     "instrument_hours": "varchar",
 }
-_NAMELESS: Final = "".join(f", null::{type_} as {column}" for column, type_ in _INSTRUMENT_NAMES.items())
+_LISTED_MAX: Final = 400
+"""Instruments of a session whose names are kept as lists."""
+
+
+class _Names(NamedTuple):
+    """Columns with the names of a session's instruments, and what they are joined from."""
+
+    columns: str
+    join: str = ""
+
+
+_NAMELESS: Final = _Names(", ".join(f"null::{type_} as {column}" for column, type_ in _INSTRUMENT_NAMES.items()))
 _Piece = tuple[str | None, str | None, list[Path] | pa.Table]
 """Session, run, and rows: sealed files or a table."""
 
@@ -119,7 +130,7 @@ def _pieces(kind: Kind, logs: Logs) -> list[_Piece]:
 
 
 def _create_view(
-    connection: duckdb.DuckDBPyConnection, kind: Kind, pieces: list[_Piece], logs: Logs, named: Mapping[str, str]
+    connection: duckdb.DuckDBPyConnection, kind: Kind, pieces: list[_Piece], logs: Logs, named: Mapping[str, _Names]
 ) -> None:
     """`named`: of a session the columns with its instruments' names."""
     selects = []
@@ -129,17 +140,18 @@ def _create_view(
         else:
             piece = f"log.{kind.name.lower()}_{number}"
             connection.from_arrow(rows).create_view(piece.removeprefix("log."))
-        names = "" if kind is Kind.INSTRUMENT else named.get(session or "", _NAMELESS)
+        names = _Names("") if kind is Kind.INSTRUMENT else named.get(session or "", _NAMELESS)
         inputs = " where ord = 0" if run is None and session in logs.brought and kind in BOTH else ""
         selects.append(_select(kind, piece, _literal(session), _literal(run), names) + inputs)
     connection.execute(f"create view log.{kind.name.lower()} as {' union all '.join(selects)}")
 
 
-def _name_instruments(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+def _name_instruments(connection: duckdb.DuckDBPyConnection) -> dict[str, _Names]:
     """Of each session the columns with its instruments' names, by their last definitions, as SQL over `instrument_id`.
 
     What they are called is kept in variables, as lists by instrument_id, or once where all have the same: a row finds it
-    where it is asked for, and pays nothing where it is not. A join always costs.
+    where it is asked for, and pays nothing where it is not. Long lists are copied too often: these are joined, each
+    instrument once, so that the join falls away where no name is asked for.
     """
     rows = connection.execute(
         "select session, instrument_id, symbol, venue, size_step_nano, hours_of(calendar, asset_class_name(asset_class))"
@@ -148,22 +160,36 @@ def _name_instruments(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     named: dict[str, dict[int, tuple[str, str, int, str]]] = {}
     for session, instrument_id, *names in rows:
         named.setdefault(session, {})[instrument_id] = tuple(names)
-    columns = {}
-    for place, (session, by_id) in enumerate(named.items()):
-        absent = (None,) * len(_INSTRUMENT_NAMES)
-        every = [by_id.get(instrument_id, absent) for instrument_id in range(1, max(by_id) + 1)]
-        found = []
-        for (column, type_), values in zip(_INSTRUMENT_NAMES.items(), zip(*every, strict=True), strict=True):
-            variable, is_one = f"{column}_{place}", len(set(values)) == 1
-            kept = values[0] if is_one else list(values)
-            connection.execute(f"set variable {variable} = $1::{type_}{'' if is_one else '[]'}", [kept])
-            value = f"getvariable('{variable}')"
-            if is_one:
-                found.append(f"case when instrument_id between 1 and {len(values)} then {value} end as {column}")
-            else:
-                found.append(f"{value}[instrument_id] as {column}")
-        columns[session] = ", " + ", ".join(found)
-    return columns
+    return {session: _names_of(connection, place, by_id) for place, (session, by_id) in enumerate(named.items())}
+
+
+def _names_of(
+    connection: duckdb.DuckDBPyConnection, place: int, by_id: Mapping[int, tuple[str, str, int, str]]
+) -> _Names:
+    """Of one session. `place` tells its variables from those of others."""
+    absent = (None,) * len(_INSTRUMENT_NAMES)
+    every = [by_id.get(instrument_id, absent) for instrument_id in range(1, max(by_id) + 1)]
+    columns, joined = [], {}
+    for (column, type_), values in zip(_INSTRUMENT_NAMES.items(), zip(*every, strict=True), strict=True):
+        is_one = len(set(values)) == 1
+        if not is_one and len(values) > _LISTED_MAX:
+            joined[column] = list(values)
+            columns.append(f"named.{column}")
+            continue
+        variable, kept = f"{column}_{place}", values[0] if is_one else list(values)
+        connection.execute(f"set variable {variable} = $1::{type_}{'' if is_one else '[]'}", [kept])
+        value = f"getvariable('{variable}')"
+        if is_one:
+            value = f"case when instrument_id between 1 and {len(values)} then {value} end"
+        else:
+            value = f"{value}[instrument_id]"
+        columns.append(f"{value} as {column}")
+    if not joined:
+        return _Names(", ".join(columns))
+    connection.from_arrow(pa.table({"instrument_id": range(1, len(every) + 1), **joined})).create_view(f"names_{place}")
+    found = ", ".join(f"any_value({column}) as {column}" for column in joined)
+    one_each = f"select instrument_id::integer as instrument_id, {found} from log.names_{place} group by all"  # noqa: S608 - names made here
+    return _Names(", ".join(columns), f" left join ({one_each}) as named using (instrument_id)")
 
 
 def _is_decided(kind: Kind) -> bool:
@@ -208,12 +234,13 @@ def _table(block: Block) -> pa.Table:
     return pa.Table.from_batches([to_arrow(block)])
 
 
-def _select(kind: Kind, piece: str, session: str, run: str, names: str) -> str:
+def _select(kind: Kind, piece: str, session: str, run: str, names: _Names) -> str:
     """All columns, with where they come from in front and their instrument's names behind."""
     if kind is Kind.NOTE:  # a remark in the store's own log says itself which session it is about
-        session = f"coalesce(nullif(session, ''), {session})"
-    own = "* exclude (session)" if kind is Kind.NOTE else "*"
-    return f"select {session} as session, {run} as run, {own}{names} from {piece}"  # noqa: S608 - names made here
+        session = f"coalesce(nullif(piece.session, ''), {session})"
+    own = "piece.* exclude (session)" if kind is Kind.NOTE else "piece.*"
+    columns = ", ".join(filter(None, (f"{session} as session", f"{run} as run", own, names.columns)))
+    return f"select {columns} from {piece} as piece{names.join}"  # noqa: S608 - names made here
 
 
 def parquet_of(files: Iterable[Path]) -> str:
