@@ -22,6 +22,7 @@ NAMES = [
     "scan",
     "picked",
     "montecarlo",
+    "views",
 ]
 
 
