@@ -8,8 +8,9 @@ from pipeline.core.context import WISH
 from pipeline.core.desk import request_cancel
 from pipeline.core.dialect import NANO_FLOAT
 from pipeline.core.market import AccountStatement, Request
-from pipeline.core.orders import LIMITS, STANDS_BY, OrderRow, is_beside, rank_of, reduces_only
+from pipeline.core.orders import AT_A_PRICE, LIMITS, STANDS_BY, OrderRow, is_beside, is_of, rank_of, reduces_only
 from pipeline.core.portfolio import AccountRow
+from pipeline.core.settings import SIMULATED
 from pipeline.core.tables import claim
 from pipeline.core.tape import Place
 from pipeline.core.world import World, input_place, is_defined, order_at, place_after, position_of
@@ -105,13 +106,28 @@ def flatten(world: World, strategy_id: int, instrument_id: int, cause: Place) ->
 def _flatten_one(world: World, strategy_id: int, instrument_id: int, cause: Place) -> None:
     position = position_of(world, strategy_id, instrument_id)
     if position.open_orders > 0:
-        _wish(world, strategy_id, instrument_id, IntentAction.CANCEL, cause)
+        if world.settings.execution == SIMULATED:
+            _wish(world, strategy_id, instrument_id, IntentAction.CANCEL, cause)
+        else:
+            _clear(world, strategy_id, instrument_id, cause)
         for place in range(1, world.counts.open_orders + 1):
             order = order_at(world, place)
             if order.strategy_id == strategy_id and order.instrument_id == instrument_id:
                 order.is_unwanted = not reduces_only(order)
     if position.quantity_steps != 0:
         close_again(world, strategy_id, instrument_id, cause)
+
+
+def _clear(world: World, strategy_id: int, instrument_id: int, cause: Place) -> None:
+    """At a broker: cancel entries and who leaves at a price. Stops make room for who leaves at once, and come back should that come to nothing."""
+    place = 1
+    while place <= world.counts.open_orders:
+        order = order_at(world, place)
+        order_id = order.order_id
+        is_to_go = not reduces_only(order) or rank_of(order) == AT_A_PRICE
+        if is_of(order, strategy_id, instrument_id) and is_to_go and order.state != OrderState.CANCEL_PENDING:
+            request_cancel(world, order, cause, OrderReason.OPERATOR)
+        place = place_after(world, place, order_id)
 
 
 def close_again(world: World, strategy_id: int, instrument_id: int, cause: Place) -> None:

@@ -163,12 +163,17 @@ def reduces_only(order: OrderRow) -> bool:
     return order.flags & _REDUCE_ONLY != 0
 
 
-STANDS_BY: Final = 3
+AT_A_PRICE: Final = 2
+"""The rank of who leaves at a limit."""
+
+STANDS_BY: Final = 4
 """The rank of a stop that waits at the broker."""
 
 
 def rank_of(order: OrderRow) -> int:
-    """Who goes first of those that reduce one position: 0 a stop that saw its price, 1 who was told to leave, 2 a target, 3 a stop that stands by."""
+    """Who goes first of those that reduce one position: 0 a stop that saw its price, 1 who leaves at once, 2 who leaves at a price, 3 a target, 4 a stop that stands by."""
     if order.flags & _STOP_LEG != 0:
         return STANDS_BY if order.order_type in STOPS else 0
-    return 2 if order.flags & _TARGET != 0 else 1
+    if order.flags & _TARGET != 0:
+        return 3
+    return 1 if order.order_type == OrderType.MARKET else AT_A_PRICE

@@ -17,7 +17,7 @@ import heapq
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from pipeline.codes import FeedAction, OrderReason, OrderState
+from pipeline.codes import FeedAction, OrderFlag, OrderReason, OrderState
 from pipeline.execution.calls import Call, Pause, Said, Talk
 from pipeline.execution.identity import Identity
 from pipeline.execution.jobs import Jobs, Times
@@ -67,7 +67,8 @@ class Desk:
         self._now_ns = 0
         self._why_ended = ""
         self._logged = logged
-        self._waiting: list[Tracked] = []
+        self._waiting: list[tuple[int, Tracked]] = []
+        """Since when each order waits that is not sent."""
         self._conversation: Conversation | None = None
         self._calls: list[Asked] = []
         self._asking: dict[int, Talk[object]] = {}
@@ -102,7 +103,7 @@ class Desk:
         elif self.is_ready:
             self._begin(tracked, "place")
         else:
-            self._waiting.append(tracked)
+            self._waiting.append((now_ns, tracked))
 
     def withdraw(self, request: OrderRequest, now_ns: int) -> None:
         """An order whose cancel was asked for before it was sent: it is not sent."""
@@ -116,8 +117,8 @@ class Desk:
         if tracked is None or tracked.is_over:
             return
         tracked.want_cancel()
-        if tracked in self._waiting:
-            self._waiting.remove(tracked)
+        if any(waiting is tracked for _, waiting in self._waiting):
+            self._waiting = [each for each in self._waiting if each[1] is not tracked]
             tracked.withdraw(self.paper)
         else:
             self._look()
@@ -170,7 +171,7 @@ class Desk:
         self.paper.tell(FeedAction.ENDED, f"{self._tongue.name}: {why}")
         self._why_ended = why
         waiting, self._waiting = self._waiting, []
-        for tracked in waiting:
+        for _, tracked in waiting:
             tracked.refuse(f"not sent: {why}", self.paper)
 
     def wake(self, now_ns: int) -> None:
@@ -206,8 +207,16 @@ class Desk:
         if not self.is_ready and self.is_listening and self.reconciler.standing is not None:
             self.is_ready = True
             waiting, self._waiting = self._waiting, []
-            for tracked in waiting:
-                self._begin(tracked, "place")
+            for since_ns, tracked in waiting:
+                self._send_or_refuse(since_ns, tracked)
+
+    def _send_or_refuse(self, since_ns: int, tracked: Tracked) -> None:
+        """An order that waited for the broker; an entry not for long, for what it was decided on is gone."""
+        waited_ns = self._now_ns - since_ns
+        if waited_ns > self._times.stale_s * NANO and not tracked.request.flags & OrderFlag.REDUCE_ONLY:
+            tracked.refuse(f"not sent: waited {waited_ns / NANO:,.1f} s for the broker", self.paper)
+        else:
+            self._begin(tracked, "place")
 
     def _begin(self, tracked: Tracked, what: str) -> None:
         """Begin a job about an order, unless the same is being done. Placing finds by itself."""

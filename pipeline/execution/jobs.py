@@ -31,13 +31,14 @@ class Times:
 
     `again_s` doubling up to `again_max_s`: between questions about one order. `proof_s`: see above. `alarm_s`: so long may an
     order be unknown before a person is told. `reconcile_s`: between comparisons of everything, `poll_s` while no stream tells of
-    orders, `recheck_s` before a difference in a position is believed.
+    orders, `recheck_s` before a difference in a position is believed. An entry that waited for its broker for more than `stale_s` is not sent.
     """
 
     again_s: float = 0.5
     again_max_s: float = 30.0
     proof_s: float = 30.0
     alarm_s: float = 30.0
+    stale_s: float = 5.0
     reconcile_s: float = 60.0
     poll_s: float = 3.0
     recheck_s: float = 1.0

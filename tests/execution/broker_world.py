@@ -168,14 +168,14 @@ class World:
         self._enter(lambda desk: desk.start(self.now_ns))
         self.at(0.05, self._connect, self.generation)
 
-    def submit(self, side=Side.BUY, type_=OrderType.MARKET, steps=10, limit=None, in_force=None):
+    def submit(self, side=Side.BUY, type_=OrderType.MARKET, steps=10, limit=None, in_force=None, flags=OrderFlag.NONE):
         """An order: durable first, then handed over."""
         in_force = in_force or (TimeInForce.IOC if type_ is OrderType.MARKET else TimeInForce.GTC)
         if self.broker == "alpaca" and type_ is OrderType.MARKET:
             in_force = TimeInForce.DAY
         id_ = len(self.fold.requests) + 1
         prices = (ABSENT if limit is None else limit * NANO, ABSENT)
-        request = OrderRequest(id_, 1, side, type_, in_force, OrderFlag.NONE, steps, *prices, ABSENT)
+        request = OrderRequest(id_, 1, side, type_, in_force, flags, steps, *prices, ABSENT)
         self.fold.intended(request, self.now_ns)
         self._enter(lambda desk: desk.submit(request, self.now_ns))
         return id_

@@ -6,7 +6,7 @@ import pytest
 from broker_world import START_NS, SYMBOLS, World
 from test_every_step import BROKERS, Once
 
-from pipeline.codes import FeedAction, Kind, OrderReason, OrderState, OrderType, Side, TimeInForce
+from pipeline.codes import FeedAction, Kind, OrderFlag, OrderReason, OrderState, OrderType, Side, TimeInForce
 from pipeline.execution.jobs import Times
 from pipeline.simulator.trading.book import Quote
 from pipeline.simulator.trading.face import Call
@@ -45,6 +45,15 @@ def test_what_is_cancelled_while_it_waits_is_never_sent(broker):
     assert world.fold.state[id_] is S.CANCELLED
     world.run(5)
     assert ours(world) == []
+
+
+def test_an_entry_that_waited_too_long_for_its_broker_is_not_sent_and_an_exit_is(broker):
+    world = World(broker, 1)
+    entry, exit_ = world.submit(), world.submit(flags=OrderFlag.REDUCE_ONLY, side=Side.BUY)
+    world.desk._waiting = [(since - 6 * SECOND_NS, tracked) for since, tracked in world.desk._waiting]
+    world.run(2)
+    assert world.fold.state[entry] is S.REJECTED
+    assert [id_.rpartition("-")[2] for id_ in ours(world)] == [str(exit_)]
 
 
 def test_an_order_that_the_broker_does_not_have_is_refused_here(broker):

@@ -6,13 +6,14 @@ from test_accounts import FailedError
 from test_brokered_live import Fails, S, all_rows, fills, held
 
 from pipeline.block import Block
-from pipeline.codes import AccountAction, Kind
+from pipeline.codes import AccountAction, Kind, OrderType, Side
 from pipeline.log.store import Store
 from pipeline.ports import Reported
 from pipeline.run.accounts import state
 from pipeline.run.clock import SystemClock
 from pipeline.run.halting import Halt, halt, halted, reset
 from pipeline.run.verifying import verify
+from pipeline.simulator.trading.orders import RefusedError, Wrong
 
 __all__ = ["live_store"]
 
@@ -165,4 +166,44 @@ def test_what_an_order_filled_that_was_told_as_not_sent_is_booked_and_closed(liv
     assert positions[1] == positions[0] + 5
     assert positions[-1] == 0
     assert halted(live_store, "mine") is not None
+    assert verify(live_store, manifest.id).identical
+
+
+def test_a_halt_closes_though_the_broker_would_not_cancel_an_exit_at_first(live_store, tmp_path):
+    with Floor() as floor:
+        running = Running(live_store, floor.recording(again(tmp_path), "far=true", account="mine"))
+        running.until(lambda _: any(order.ticket.limit_nano > 0 for order in floor.book.open_orders()))
+        cancel, refused = floor.book.cancel, []
+
+        def no(order_id, _):
+            refused.append(order_id)
+            raise RefusedError(Wrong.OVER)
+
+        floor.book.cancel = no
+        assert not halt(live_store, Halt("enough"))[0].error
+        running.until(lambda _: len(refused) >= 2)
+        floor.book.cancel = cancel
+        running.until(lambda _: floor.position == 0)
+        assert verify(live_store, running.end().id).identical
+
+
+def test_what_a_halt_could_not_close_is_protected_still(live_store, tmp_path):
+    """The broker refuses the order that closes: the stop that made room for it comes back."""
+    with Floor() as floor:
+        running = Running(live_store, floor.recording(restless(tmp_path), "stays=true", account="mine"))
+        running.until(lambda _: floor.position == 10 and len(floor.working) == 1)
+        check, (stop,), refused = floor.book._check, floor.working, []
+
+        def no(ticket):
+            if ticket.side is Side.SELL and ticket.order_type is OrderType.MARKET:
+                refused.append(ticket)
+                raise RefusedError(Wrong.POSITION)
+            check(ticket)
+
+        floor.book._check = no
+        assert not halt(live_store, Halt("enough"))[0].error
+        running.until(lambda _: refused and floor.working and floor.working != [stop])
+        manifest = running.end()
+        assert floor.position == 10
+        assert list(running.ending.unprotected) == []
     assert verify(live_store, manifest.id).identical
