@@ -119,6 +119,9 @@ which logs count and on which days they could have traded.
 What else a record might have come to: its `reports.round_trips`, as `reports.reading` finds them, under the `reports.knobs`, as `reports.knob_words` reads
 them, by `reports.montecarlo`, whose loop is `reports.walk`, compiled as `reports.compiled_walk`; its chance is `reports.philox`, made
 normal by the `reports.normal_quantile`. What comes of it are `reports.outcomes`, what hangs on what their `reports.sensitivity`; they are kept as `reports.simulations`.
+What is read in the evening is a `reports.report_document`: of a `reports.report_material`, whose `reports.report_rows` come from the warehouse, `reports.report_sections` are
+made, those of `reports.report_statistics` first, in the words of `reports.report_numbers`; it is drawn as a `reports.report_page` with `reports.report_drawings` in it, or as
+`reports.report_text`. `run.reporting` works out what it needs.
 
 **Why, and why not.** `run.explaining` finds rows in the logs, as `reports.explain_rows` asks for them: what caused a row is its `reports.explain_chain`,
 what kept a symbol from being traded are `reports.explain_refusals`, both told in the `reports.explain_words`; what a gate saw at
@@ -143,4 +146,6 @@ People speak to it through the commands: `cli.demo_command`, `cli.import_command
 `cli.backtest_command`, `cli.backtests_command`, `cli.verify_command`, `cli.diff_command`, `cli.state_command`, `cli.sql_command` with its `cli.sql_out` and `cli.sql_shell`,
 `cli.check_command`, `cli.sessions_command`, `cli.runs_command`, `cli.note_command`, `cli.strategies_command`, `cli.strategy_command`,
 `cli.docs_command`, `cli.scan_command`, `cli.record_command` with its `cli.view`, `cli.renormalize_command`, `cli.serve_command`, `cli.halt_command`, `cli.accounts_command`, `cli.tell_command`, `cli.fetch_command`, `cli.reference_command`, `cli.stats_command`, `cli.montecarlo_command`, `cli.explain_command`, `cli.parity_command`, which print by `cli.show`.
+
+`cli.docs_command`, `cli.scan_command`, `cli.record_command` with its `cli.view`, `cli.renormalize_command`, `cli.serve_command`, `cli.halt_command`, `cli.accounts_command`, `cli.tell_command`, `cli.fetch_command`, `cli.reference_command`, `cli.stats_command`, `cli.montecarlo_command`, `cli.report_command`, which print by `cli.show`.
 """

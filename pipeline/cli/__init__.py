@@ -37,6 +37,7 @@ _MORE: Final = {
     "parity": "live against a replay or another recording of the day: the cause of each difference",
     "refill": "the wishes of a run filled again: other latency, size or model of the venue",
     "renormalize": "a session made again from the messages it kept",
+    "report": "the trades of sessions and runs on one page: statistics, charts, every trade; or in the terminal",
     "runs": "list, show, delete",
     "scan": "what a scanner picks now, or would have picked at any moment of a session, and why not the others",
     "serve": "a day over the vendors' own protocols, for any client on this machine; faults on request",

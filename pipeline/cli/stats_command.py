@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from pipeline.reports.summary import Summary
     from pipeline.run.statistics import Answer
 
-_WHOLE_FROM: Final = 10_000
-"""Money from here on is told without cents."""
-
 _WIDE: Final = 160
 """Columns where nobody looks: a file or a pipe has whole lines."""
 
@@ -147,22 +144,25 @@ def _streaks(found: "Summary") -> dict[str, "Figure"]:
     return {name: Figure(float(count), "trades") for name, count in counts.items()}
 
 
-def _figures(title: str, figures: Mapping[str, "Figure"], interval: str = "") -> "RenderableType":
+def _figures(title: str, figures: Mapping[str, "Figure"], beside: str = "") -> "RenderableType":
     from rich.table import Table
+
+    from pipeline.reports.report_numbers import interval, value_of
 
     table = Table(box=None, pad_edge=False, header_style="dim", title_justify="left")
     table.add_column(title)
     table.add_column("", justify="right")
-    table.add_column(interval, justify="right")
+    table.add_column(beside, justify="right")
     for name, figure in figures.items():
-        value = figure.absent if figure.value is None else _said(figure.value, figure.unit)
-        table.add_row(name.replace("_", " "), value, _interval(figure))
+        table.add_row(name.replace("_", " "), value_of(figure), interval(figure))
     return table
 
 
 def _breakdown(found: "Breakdown") -> "RenderableType":
     from rich.markup import escape  # setups and symbols are strangers' words
     from rich.table import Table
+
+    from pipeline.reports.report_numbers import interval, short
 
     has_r = any(part.r_mean.value is not None for part in found.parts)
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
@@ -174,47 +174,12 @@ def _breakdown(found: "Breakdown") -> "RenderableType":
         table.add_row(
             escape(part.label),
             f"{part.trades:,}",
-            _short(part.money["net_profit"]),
-            _short(mean),
-            _interval(mean),
-            _short(part.money["win_rate"]),
-            _short(part.money["profit_factor"]),
-            *([_short(part.r_mean)] if has_r else []),
+            short(part.money["net_profit"]),
+            short(mean),
+            interval(mean),
+            short(part.money["win_rate"]),
+            short(part.money["profit_factor"]),
+            *([short(part.r_mean)] if has_r else []),
             "!" if part.cautions else "",
         )
     return table
-
-
-def _short(figure: "Figure") -> str:
-    return "-" if figure.value is None else _said(figure.value, figure.unit)
-
-
-def _interval(figure: "Figure") -> str:
-    if figure.low is None and figure.high is None:
-        return ""
-    low, high = ("..." if end is None else _said(end, figure.unit) for end in (figure.low, figure.high))
-    return f"{low} to {high}"
-
-
-def _said(value: float, unit: str) -> str:
-    """A number with its unit, as people read it."""
-    if unit == "fraction":
-        return f"{100.0 * value:,.2f}%"
-    if unit == "s":
-        return _duration(value)
-    if unit == "trades":
-        return f"{value:,.0f}"
-    if unit == "money" and abs(value) >= _WHOLE_FROM:
-        return f"{value:,.0f}"
-    return f"{value:,.2f}R" if unit == "R" else f"{value:,.2f}"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.3g}s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    parts = ((days, "d"), (hours, "h"), (minutes, "m"), (rest, "s"))
-    told = [f"{count}{unit}" for count, unit in parts if count]
-    return " ".join(told[:2])

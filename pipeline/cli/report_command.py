@@ -1,0 +1,52 @@
+"""`tape report`: what traders read in the evening, in one file, or in the terminal."""
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Final
+
+import click
+
+_WIDTH: Final = 110
+"""Columns where nobody looks: a file or a pipe."""
+
+
+@click.command("report")
+@click.argument("over", nargs=-1, required=True)
+@click.option("-o", "--out", type=click.Path(dir_okay=False), help="the file [default: reports/NAME.html, .pdf, .png]")
+@click.option("--text", "is_text", is_flag=True, help="in the terminal instead of a file")
+@click.option(
+    "--paths", type=click.IntRange(0, 1_000_000), default=5_000, show_default=True, help="of Monte Carlo; 0: none"
+)
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True, help="of Monte Carlo")
+@click.option(
+    "--capital", type=click.FloatRange(0, min_open=True), help="of daily returns; else the cash it began with"
+)
+@click.pass_obj
+def command(
+    home: str, over: tuple[str, ...], out: str | None, is_text: bool, paths: int, seed: int, capital: float | None
+) -> None:
+    """Everything about the trades of sessions and runs OVER on one page that needs no network.
+
+    \b
+    tape report last-run
+    tape report last-run --text
+    tape report all -o evening.html
+    """
+    from pipeline.log.store import Store
+    from pipeline.reports.report_page import page_of
+    from pipeline.reports.report_sections import document_of
+    from pipeline.reports.report_text import text_of
+    from pipeline.run.reporting import material_of
+
+    store = Store(Path(home))
+    material = material_of(store, over, paths=paths, seed=seed, capital=capital)
+    document = document_of(material)
+    if is_text:
+        width = shutil.get_terminal_size((_WIDTH, 24)).columns if sys.stdout.isatty() else _WIDTH
+        click.echo(text_of(document, width), nl=False)
+        return
+    path = Path(out) if out else Path("reports", f"{material.logs[-1].id}.html")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(page_of(document), encoding="utf-8")
+    click.echo(f"{path}: {path.stat().st_size:,} bytes")

@@ -1,0 +1,154 @@
+"""What a report reads of the warehouse: trades and the marts about them, each as a table, or None where there is none.
+
+Views and columns are asked for by name, and what is not there is not recorded: a report over an old log is shorter.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from pipeline.log.manifest import Manifest
+from pipeline.reports.gathering import session_of
+from pipeline.units import SECOND_NS
+from warehouse import connect
+from warehouse.views import views
+
+DRAWN_MAX: Final = 500
+"""Trades with a chart of their own."""
+
+POINTS: Final = 60
+"""Of a small chart."""
+
+_AROUND: Final = 0.35
+"""Of the time a trade was held: so much is drawn before and behind it."""
+
+_AROUND_LEAST_NS: Final = 20 * SECOND_NS
+
+ASKED: Final = {
+    "trades": "select * from trades where is_closed and {chosen} order by closed_at, session, run nulls first, entry_seq, strategy, symbol, venue",
+    "equity": "select * from equity where {chosen} order by ends_at, session, run nulls first",
+    "execution_quality": "select * from execution_quality where {chosen}",
+    "fills": "select * from fills where {chosen}",
+    "latency": "select * from latency where {chosen}",
+    "funnel": "select * from funnel where {chosen}",
+    "missed_moves": "select * from missed_moves where {chosen} and move_percent > 0 order by move_percent desc, session, run nulls first, symbol, venue limit 20",
+    "feed_health": "select * from feed_health where session in (select session from chosen_logs) order by session, feed",
+    "gaps": "select * from gaps where session in (select session from chosen_logs) order by session, seq, symbol nulls first",
+    "notes": "select * from notes where session in (select session from chosen_logs) order by noted_at, seq, text",
+}
+_CHOSEN: Final = "(session, coalesce(run, '')) in (select (session, run) from chosen_logs)"
+
+_PRICES: Final = {
+    "quotes": "(bid + ask) / 2",
+    "prints": "price",
+    "bars": "close",
+}
+"""Where prices come from, the best first."""
+
+_AROUND_TRADES: Final = """
+with seconds as (
+    select session, symbol, venue, ts_recv_ns // 1000000000 as second, arg_max({price}, ts_recv_ns) as price
+    from {view}
+    where run is null and session in (select session from windows) and {price} > 0
+    group by all
+)
+
+select
+    place,
+    least((second * 1000000000 - from_ns) * {points} // (until_ns - from_ns), {points} - 1)::bigint as point,
+    arg_max(price, second) as price
+from windows
+inner join seconds
+    on windows.session = seconds.session
+    and windows.symbol = seconds.symbol
+    and windows.venue = seconds.venue
+    and seconds.second * 1000000000 >= windows.from_ns
+    and seconds.second * 1000000000 < windows.until_ns
+group by all
+order by place, point
+"""
+
+
+class Around(NamedTuple):
+    """The prices around one trade."""
+
+    from_ns: int
+    until_ns: int
+    points: Sequence[int]
+    """Of `POINTS` between both moments."""
+    prices: Sequence[float]
+
+
+class Rows(NamedTuple):
+    """What the warehouse holds of some logs."""
+
+    tables: dict[str, pa.Table]
+    """By the names of `ASKED`; `trades` is always there: closed ones, in the order of closing."""
+    around: dict[int, Around]
+    """By the place of a trade."""
+
+    def table(self, name: str, *columns: str) -> pa.Table | None:
+        """The rows of a view; None where it is not there, or has not all of these columns, or holds nothing."""
+        found = self.tables.get(name)
+        if found is None or not len(found) or not set(columns) <= set(found.column_names):
+            return None
+        return found
+
+
+def rows_of(home: str | Path, logs: Sequence[Manifest]) -> Rows:
+    """Everything that a report says of these logs. Raises CorruptError for a damaged log."""
+    known = {view.name: view for view in views()}
+    there = [name for name in ASKED if name in known]
+    connection = connect(home, [log.id for log in logs], asked=[known[name] for name in (*there, *_PRICES)])
+    runs = [log.id if log.what == "run" else "" for log in logs]
+    connection.register("chosen_logs", pa.table({"session": [session_of(log) for log in logs], "run": runs}))
+    tables = {name: connection.sql(ASKED[name].format(chosen=_CHOSEN)).arrow().read_all() for name in there}
+    return Rows(tables, _around(connection, tables["trades"]))
+
+
+def drawn(trades: pa.Table) -> list[int]:
+    """The places of the trades that are shown one by one: all, or those that won and lost most, in their order."""
+    if len(trades) <= DRAWN_MAX:
+        return list(range(len(trades)))
+    profits = np.abs(trades["profit"].to_numpy())
+    return sorted(np.argsort(-profits, kind="stable")[:DRAWN_MAX].tolist())
+
+
+def moments_of(trades: pa.Table, name: str) -> list[int]:
+    """UTC nanoseconds of a column of moments."""
+    return [int(each) for each in trades[name].cast(pa.timestamp("ns")).cast(pa.int64()).to_pylist()]
+
+
+def _around(connection: duckdb.DuckDBPyConnection, trades: pa.Table) -> dict[int, Around]:
+    places = drawn(trades)
+    if not places:
+        return {}
+    opened, closed = (np.array(moments_of(trades, name))[places] for name in ("opened_at", "closed_at"))
+    room = np.maximum((closed - opened) * _AROUND, _AROUND_LEAST_NS).astype(np.int64)
+    windows = trades.select(["session", "symbol", "venue"]).take(places)
+    for name, column in (("place", np.array(places)), ("from_ns", opened - room), ("until_ns", closed + room)):
+        windows = windows.append_column(name, pa.array(column))
+    found: dict[int, Around] = {}
+    for view, price in _PRICES.items():
+        windows = windows.filter(pa.array([place not in found for place in windows["place"].to_pylist()], pa.bool_()))
+        if len(windows):
+            found |= _prices(connection, windows, view, price)
+    return found
+
+
+def _prices(connection: duckdb.DuckDBPyConnection, windows: pa.Table, view: str, price: str) -> dict[int, Around]:
+    connection.register("windows", windows)
+    rows: dict[str, Any] = connection.sql(_AROUND_TRADES.format(view=view, price=price, points=POINTS)).fetchnumpy()
+    columns = (windows[name].to_pylist() for name in ("place", "from_ns", "until_ns"))
+    windowed = {place: (from_ns, until_ns) for place, from_ns, until_ns in zip(*columns, strict=True)}
+    places, at = np.unique(rows["place"], return_index=True)
+    ends = [*at[1:].tolist(), len(rows["place"])]
+    return {
+        int(place): Around(*windowed[int(place)], rows["point"][start:end].tolist(), rows["price"][start:end].tolist())
+        for place, start, end in zip(places.tolist(), at.tolist(), ends, strict=True)
+        if end - start > 1
+    }

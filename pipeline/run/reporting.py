@@ -1,0 +1,78 @@
+"""Reporting: what a report needs, of sessions and runs by name, worked out once."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.errors import ConfigError
+from pipeline.log.store import Store
+from pipeline.names import listed
+from pipeline.reports.bands import SPLITS
+from pipeline.reports.breakdowns import breakdown
+from pipeline.reports.knobs import Iid, Knobs
+from pipeline.reports.montecarlo import Asked
+from pipeline.reports.outcomes import Outcome, outcome_of
+from pipeline.reports.report_material import Material
+from pipeline.reports.report_rows import rows_of
+from pipeline.reports.resampling import Bootstrap
+from pipeline.reports.round_trips import RoundTrips
+from pipeline.reports.trades import trades_of
+from pipeline.run.statistics import Question, chosen, statistics
+
+BREAKDOWNS = Bootstrap(resamples=500)
+"""Of each part: a report has a hundred of them, and is to be there at once."""
+
+
+def material_of(store: Store, names: Sequence[str], *, paths: int, seed: int, capital: float | None = None) -> Material:
+    """All that is said of these sessions and runs, with so many paths of Monte Carlo, or 0: without it.
+
+    Raises NotFoundError for a name that names nothing, ConfigError when trades would be counted twice or nobody decided
+    anything, CorruptError for a damaged log.
+    """
+    logs = chosen(store, names)
+    answer = statistics(store, names, Question(capital=capital))
+    rows = rows_of(store.home, logs)
+    trades = trades_of(rows.tables["trades"])
+    asked = Asked(knobs=Knobs(order=Iid()), paths=max(paths, 1), seed=seed, capital=answer.summary.capital)
+    return Material(
+        name=listed([log.id for log in logs]),
+        logs=tuple(logs),
+        summary=answer.summary,
+        still_open=answer.still_open,
+        trades=trades,
+        breakdowns=tuple(breakdown(trades, by, BREAKDOWNS) for by in SPLITS),
+        rows=rows,
+        asked=asked,
+        outcome=_outcome(rows.tables["trades"], asked) if paths else "not asked for",
+    )
+
+
+def _outcome(table: pa.Table, asked: Asked) -> Outcome | str:
+    """What else the trades might have come to, drawn again in any order; or why that can't be told."""
+    missing = [name for name in ("entry_value", "exit_value", "closed_day") if name not in table.column_names]
+    if missing:
+        return f"not recorded; trades have no {', '.join(missing)}"
+    if not len(table):
+        return "no trade was closed"
+    if len(set(table["currency"].to_pylist())) > 1:
+        return "not told of trades in several currencies; `tape montecarlo --where` takes one"
+
+    def column(name: str) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+        if name not in table.column_names:
+            return np.full(len(table), np.nan)
+        return np.asarray(table[name].cast(pa.float64()).to_numpy(), dtype=np.float64)
+
+    trips = RoundTrips(
+        column("profit"),
+        column("entry_value"),
+        column("exit_value"),
+        np.array([1.0 if side == "buy" else -1.0 for side in table["side"].to_pylist()]),
+        column("risk"),
+        np.asarray(table["closed_day"].cast(pa.date32()).cast(pa.int32()).to_numpy(), dtype=np.float64),
+        column("slippage_bps"),
+    )
+    try:
+        return outcome_of(trips, asked)
+    except ConfigError as error:
+        return str(error)
