@@ -14,6 +14,9 @@ _WIDTH: Final = 110
 @click.command("report")
 @click.argument("over", nargs=-1, required=True)
 @click.option("-o", "--out", type=click.Path(dir_okay=False), help="the file [default: reports/NAME.html, .pdf, .png]")
+@click.option(
+    "--compare", "others", multiple=True, metavar="OTHER", help="set another session or run beside it; up to 4 times"
+)
 @click.option("--text", "is_text", is_flag=True, help="in the terminal instead of a file")
 @click.option(
     "--paths", type=click.IntRange(0, 1_000_000), default=5_000, show_default=True, help="of Monte Carlo; 0: none"
@@ -24,13 +27,21 @@ _WIDTH: Final = 110
 )
 @click.pass_obj
 def command(
-    home: str, over: tuple[str, ...], out: str | None, is_text: bool, paths: int, seed: int, capital: float | None
+    home: str,
+    over: tuple[str, ...],
+    out: str | None,
+    others: tuple[str, ...],
+    is_text: bool,
+    paths: int,
+    seed: int,
+    capital: float | None,
 ) -> None:
     """Everything about the trades of sessions and runs OVER on one page that needs no network.
 
     \b
     tape report last-run
     tape report last-run --text
+    tape report last-run --compare r-ema_cross-generated-7
     tape report all -o evening.html
     """
     from pipeline.log.store import Store
@@ -41,7 +52,8 @@ def command(
 
     store = Store(Path(home))
     material = material_of(store, over, paths=paths, seed=seed, capital=capital)
-    document = document_of(material)
+    beside = [material_of(store, [other], paths=0, seed=seed, capital=capital) for other in others]
+    document = document_of(material, beside)
     if is_text:
         width = shutil.get_terminal_size((_WIDTH, 24)).columns if sys.stdout.isatty() else _WIDTH
         click.echo(text_of(document, width), nl=False)

@@ -46,7 +46,7 @@
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       font: { family: getComputedStyle(document.body).fontFamily, size: 11, color: colour("quiet") },
       margin: { l: 8, r: 8, t: 8, b: 8 }, autosize: true, height: chart.height, barmode: "stack", bargap: 0.08,
-      xaxis: { ...axis, showgrid: chart.form === "points", title: { text: plain(chart.across), standoff: 6 } },
+      xaxis: { ...axis, showgrid: chart.form === "points", rangemode: chart.form === "points" ? "tozero" : "normal", title: { text: plain(chart.across), standoff: 6 } },
       yaxis: { ...axis, title: { text: plain(chart.unit), standoff: 8 } },
       showlegend: chart.series.length > 1,
       legend: { orientation: "h", traceorder: "normal", x: 0, y: 1.02, yanchor: "bottom", bgcolor: "rgba(0,0,0,0)" },

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple
 
 Tone = Literal["", "gain", "loss", "quiet"]
+Role = Literal["main", "other", "third", "fourth", "fifth", "quiet", "gain", "loss", "band"]
 
 
 class Cell(NamedTuple):
@@ -66,6 +67,8 @@ class Table(NamedTuple):
     drawings: Sequence[Drawing | None] = ()
     """One for each row, or none at all."""
     is_sortable: bool = False
+    is_wide: bool = False
+    """It has the whole width for itself."""
 
 
 class Series(NamedTuple):
@@ -75,7 +78,7 @@ class Series(NamedTuple):
     x: Sequence[float] | Sequence[str]
     """Numbers, or texts: `2026-01-31 15:59:00` is a moment in UTC."""
     y: Sequence[float]
-    role: Literal["main", "other", "quiet", "gain", "loss", "band"] = "main"
+    role: Role = "main"
     """What it is, not how it looks; a band is filled down to the series before it."""
 
 

@@ -8,8 +8,8 @@ from typing import Final
 
 from pipeline.reports.report_document import Calendar, Drawing, seen
 
-WIDTH: Final = 180
-HEIGHT: Final = 40
+WIDTH: Final = 160
+HEIGHT: Final = 36
 _EDGE: Final = 4
 _MARK: Final = 3.5
 _WEEK: Final = ("Mo", "Tu", "We", "Th", "Fr", "Sa", "Su")

@@ -20,7 +20,7 @@ def said(value: float, unit: str) -> str:
         return f"{100.0 * value:,.2f}%"
     if unit == "s":
         return duration(value)
-    if unit == "trades":
+    if unit in {"trades", "count"}:
         return f"{value:,.0f}"
     if unit == "money" and abs(value) >= WHOLE_FROM:
         return f"{value:,.0f}"
@@ -62,13 +62,13 @@ def duration(seconds: float) -> str:
 
 
 def price(value: float) -> str:
-    """A price with two to six places.
+    """A price, with as many places as one of its size needs: those of one column stand beneath each other.
 
-    >>> price(12.5), price(0.0312), price(6.185)
-    ('12.50', '0.0312', '6.185')
+    >>> price(12.5), price(0.0312), price(4321.05)
+    ('12.5000', '0.031200', '4,321.05')
     """
-    whole, _, places = f"{value:,.6f}".partition(".")
-    return f"{whole}.{places.rstrip('0').ljust(2, '0')}"
+    size = abs(value)
+    return f"{value:,.2f}" if size >= 1_000.0 else f"{value:.4f}" if size >= 1.0 else f"{value:.6f}"
 
 
 def moment(ts_ns: int) -> str:

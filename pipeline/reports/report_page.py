@@ -39,6 +39,9 @@ _HERE: Final = Path(__file__).resolve().parent
 _WIDE_FROM: Final = 300
 """Charts of this height have the whole width."""
 
+_LONG: Final = 28
+"""Letters from which on a text may be broken into lines; a number never is."""
+
 _PAIRED: Final = frozenset({"wide", "charts"})
 """What a single table of facts stands beside."""
 
@@ -140,7 +143,7 @@ def _group(part: Part) -> str:
         case Chart():
             return "wide" if part.height >= _WIDE_FROM else "charts"
         case Table():
-            return "wide" if part.drawings or len(part.columns) > 8 else "tables"
+            return "wide" if part.is_wide or len(part.columns) > 8 else "tables"
         case Calendar():
             return "wide"
         case Line():
@@ -179,7 +182,7 @@ def _head(fact: Fact) -> str:
 
 
 def _fact(fact: Fact, *, has_more: bool) -> str:
-    why = "why " if fact.value.tone == "quiet" else ""  # a reason is longer than a number
+    why = "why " if fact.value.tone == "quiet" or len(fact.value.text) > _LONG else ""
     more = f'<td class="n quiet">{_text(fact.beside)}</td>' if has_more else ""
     return (
         f'<tr><th>{_text(fact.name)}</th><td class="n {why}{fact.value.tone}">{_text(fact.value.text)}</td>{more}</tr>'
@@ -194,7 +197,8 @@ def _table(table: Table) -> str:
     )
     rows = "".join(f"<tr>{line}</tr>" for line in _rows(table))
     sorts = " data-sorts" if table.is_sortable else ""
-    return f'<figure>{title}<div class="scroll"><table class="rows"{sorts}><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div></figure>'
+    is_even = len(table.columns) > 5 and table.numbers == frozenset(range(1, len(table.columns)))
+    return f'<figure>{title}<div class="scroll"><table class="rows{" even" if is_even else ""}"{sorts}><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div></figure>'
 
 
 def _rows(table: Table) -> Iterable[str]:
@@ -207,7 +211,8 @@ def _rows(table: Table) -> Iterable[str]:
 
 
 def _cell(cell: Cell, *, is_number: bool) -> str:
-    names = " ".join(filter(None, ("n" if is_number else "", cell.tone)))
+    is_long = not is_number and len(cell.text) > _LONG
+    names = " ".join(filter(None, ("n" if is_number else "", "long" if is_long else "", cell.tone)))
     order = "" if cell.order is None else f' data-v="{cell.order!r}"'
     shape = f' class="{names}"' if names else ""
     return f"<td{shape}{order}>{_text(cell.text)}</td>"

@@ -345,9 +345,12 @@ def breakdown_section(material: Material) -> Section:
     """The trades taken apart; what is not known of any trade is named in one line."""
     if not len(material.trades.profit):
         return Section("breakdowns", "Breakdowns", [Line("No trade was closed.")])
-    known = [each for each in material.breakdowns if [part.label for part in each.parts] != [UNKNOWN]]
-    absent = [each.by for each in material.breakdowns if each not in known]
-    parts: list[Part] = [_breakdown(each) for each in known]
+    labels = {each.by: [part.label for part in each.parts] for each in material.breakdowns}
+    parts: list[Part] = [_breakdown(each) for each in material.breakdowns if len(each.parts) > 1]
+    alike = [f"{by} ({names[0]})" for by, names in labels.items() if len(names) == 1 and names != [UNKNOWN]]
+    absent = [by for by, names in labels.items() if names == [UNKNOWN]]
+    if alike:
+        parts.append(Line(f"The same of all trades: {', '.join(alike)}."))
     if absent:
         parts.append(Line(f"Not recorded of any trade: {', '.join(absent)}."))
     parts.append(
