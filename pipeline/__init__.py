@@ -122,7 +122,7 @@ normal by the `reports.normal_quantile`. What comes of it are `reports.outcomes`
 What is read in the evening is a `reports.report_document`: of a `reports.report_material`, whose `reports.report_rows` come from the warehouse, `reports.report_sections` are
 made: of `reports.report_statistics`, `reports.report_trades`, what surrounds them in the `reports.report_market`, `reports.report_montecarlo`, what all of it stands on in the
 `reports.report_manifest`, and several beside each other in a `reports.report_comparison`, in the words of `reports.report_numbers`. It is drawn as a `reports.report_page` with
-`reports.report_drawings` in it, or as `reports.report_text`; `run.reporting` works out what it needs.
+`reports.report_drawings` in it, or as `reports.report_text`, and printed by a browser of this machine (`reports.report_printing`); `run.reporting` works out what it needs.
 
 **Why, and why not.** `run.explaining` finds rows in the logs, as `reports.explain_rows` asks for them: what caused a row is its `reports.explain_chain`,
 what kept a symbol from being traded are `reports.explain_refusals`, both told in the `reports.explain_words`; what a gate saw at

@@ -3,7 +3,7 @@
 import shutil
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import click
 
@@ -13,11 +13,15 @@ _WIDTH: Final = 110
 
 @click.command("report")
 @click.argument("over", nargs=-1, required=True)
-@click.option("-o", "--out", type=click.Path(dir_okay=False), help="the file [default: reports/NAME.html, .pdf, .png]")
 @click.option(
-    "--compare", "others", multiple=True, metavar="OTHER", help="set another session or run beside it; up to 4 times"
+    "-o", "--out", type=click.Path(dir_okay=False), help="the file [default: reports/NAME.html, .pdf or .png]"
 )
-@click.option("--text", "is_text", is_flag=True, help="in the terminal instead of a file")
+@click.option("--pdf", "form", flag_value="pdf", help="printed by the Chromium of this machine")
+@click.option("--png", "form", flag_value="png", help="a picture, by the same")
+@click.option("--text", "form", flag_value="text", help="in the terminal, or into the file that -o names")
+@click.option(
+    "--compare", "others", multiple=True, metavar="OTHER", help="a session or run beside it; up to four times"
+)
 @click.option(
     "--paths", type=click.IntRange(0, 1_000_000), default=5_000, show_default=True, help="of Monte Carlo; 0: none"
 )
@@ -30,8 +34,8 @@ def command(
     home: str,
     over: tuple[str, ...],
     out: str | None,
+    form: Literal["pdf", "png", "text"] | None,
     others: tuple[str, ...],
-    is_text: bool,
     paths: int,
     seed: int,
     capital: float | None,
@@ -41,24 +45,37 @@ def command(
     \b
     tape report last-run
     tape report last-run --text
-    tape report last-run --compare r-ema_cross-generated-7
-    tape report all -o evening.html
+    tape report all -o evening.pdf --pdf
+    tape report last-run --compare r-ema_cross-day-2026-11-04
     """
+    from pipeline.errors import ConfigError
     from pipeline.log.store import Store
+    from pipeline.reports.report_comparison import ROLES
     from pipeline.reports.report_page import page_of
+    from pipeline.reports.report_printing import browser, printed
     from pipeline.reports.report_sections import document_of
     from pipeline.reports.report_text import text_of
     from pipeline.run.reporting import material_of
 
+    if len(others) >= len(ROLES):
+        raise ConfigError(f"--compare {len(others)} times: accepted are up to {len(ROLES) - 1}")
+    if form in {"pdf", "png"}:
+        browser()  # who has none is told before the work, not behind it
     store = Store(Path(home))
     material = material_of(store, over, paths=paths, seed=seed, capital=capital)
     beside = [material_of(store, [other], paths=0, seed=seed, capital=capital) for other in others]
     document = document_of(material, beside)
-    if is_text:
+    if form == "text" and out is None:
         width = shutil.get_terminal_size((_WIDTH, 24)).columns if sys.stdout.isatty() else _WIDTH
         click.echo(text_of(document, width), nl=False)
         return
-    path = Path(out) if out else Path("reports", f"{material.logs[-1].id}.html")
+    path = Path(out) if out else Path("reports", f"{material.logs[-1].id}.{form or 'html'}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page_of(document), encoding="utf-8")
+    match form:
+        case "pdf" | "png":
+            printed(page_of(document), form, path)
+        case "text":
+            path.write_text(text_of(document, _WIDTH), encoding="utf-8")
+        case None:
+            path.write_text(page_of(document), encoding="utf-8")
     click.echo(f"{path}: {path.stat().st_size:,} bytes")

@@ -4,7 +4,7 @@
   const root = document.documentElement;
   const isPicture = location.hash.includes("picture");
   const asked = /(dark|light)/.exec(location.hash);
-  const prefersDark = matchMedia("(prefers-color-scheme: dark)").matches && !matchMedia("print").matches;
+  const prefersDark = matchMedia("(prefers-color-scheme: dark)").matches;
   root.dataset.theme = asked ? asked[1] : prefersDark ? "dark" : "light";
   if (isPicture) root.classList.add("picture");
 
@@ -77,11 +77,13 @@
     const button = document.getElementById("theme");
     const told = () => { button.textContent = root.dataset.theme === "dark" ? "light" : "dark"; };
     told();
-    button.addEventListener("click", () => {
-      root.dataset.theme = root.dataset.theme === "dark" ? "light" : "dark";
+    const turn = (theme) => {
+      root.dataset.theme = theme;
       told();
       if (Plotly) draw(Plotly);
-    });
+    };
+    button.addEventListener("click", () => turn(root.dataset.theme === "dark" ? "light" : "dark"));
+    addEventListener("beforeprint", () => { if (root.dataset.theme !== "light") turn("light"); });
   };
 
   const value = (row, column) => {
