@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import duckdb
 import pyarrow as pa
 
 from pipeline.codes import AssetClass
@@ -12,6 +13,9 @@ from pipeline.log.manifest import Manifest
 from pipeline.reports.executions import QUERY, Executions, executions_of
 from pipeline.reports.trades import Trades, trades_of
 from warehouse import connect, named_in
+
+ASKED: Final = "trades int_instruments"
+"""The views that are read, and for executions those of their query."""
 
 _CHOSEN: Final = """
 create temp table chosen_trades as
@@ -56,8 +60,15 @@ def gathered(home: str | Path, logs: Sequence[Manifest], *, has_executions: bool
 
     Raises CorruptError for a damaged log.
     """
-    asked = named_in(f"trades int_instruments {QUERY if has_executions else ''}")
+    asked = named_in(f"{ASKED} {QUERY if has_executions else ''}")
     connection = connect(home, [log.id for log in logs], asked=asked)
+    return gathered_in(connection, logs, has_executions=has_executions)
+
+
+def gathered_in(
+    connection: duckdb.DuckDBPyConnection, logs: Sequence[Manifest], *, has_executions: bool = False
+) -> Gathered:
+    """The same over a connection that has the views `ASKED`; leaves `chosen_logs` and `chosen_trades` in it."""
     runs = [log.id if log.what == "run" else "" for log in logs]
     connection.register("chosen_logs", pa.table({"session": [session_of(log) for log in logs], "run": runs}))
     connection.execute(_CHOSEN)

@@ -69,7 +69,11 @@ def statistics(store: Store, names: Sequence[str], question: Question) -> Answer
     """
     logs = chosen(store, names)
     is_repriced = question.slippage is not None or question.terms is not None
-    found = gathered(store.home, logs, has_executions=is_repriced)
+    return answered(store, logs, gathered(store.home, logs, has_executions=is_repriced), question)
+
+
+def answered(store: Store, logs: Sequence[Manifest], found: Gathered, question: Question) -> Answer:
+    """The same of what was gathered of these logs already."""
     told = _repriced(store, found, question)
     watched = _watched(store, logs, found, question.capital)
     return Answer(
