@@ -23,6 +23,7 @@ NAMES = [
     "picked",
     "montecarlo",
     "views",
+    "report",
 ]
 
 

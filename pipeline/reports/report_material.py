@@ -19,11 +19,14 @@ class Material(NamedTuple):
     """Those in which somebody decided, oldest first."""
     summary: Summary
     still_open: int
-    trades: Trades
-    """Closed ones, in the order of closing, as in `rows`."""
     breakdowns: tuple[Breakdown, ...]
     rows: Rows
     asked: Asked
     """Of Monte Carlo."""
     outcome: Outcome | str
     """What came of it, or why nothing did."""
+
+    @property
+    def trades(self) -> Trades:
+        """Closed ones, in the order of closing."""
+        return self.rows.gathered.trades

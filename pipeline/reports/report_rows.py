@@ -12,9 +12,10 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.log.manifest import Manifest
-from pipeline.reports.gathering import session_of
+from pipeline.reports.gathering import ASKED as TRADES
+from pipeline.reports.gathering import Gathered, gathered_in
 from pipeline.units import SECOND_NS
-from warehouse import connect
+from warehouse import connect, named_in
 from warehouse.views import views
 
 DRAWN_MAX: Final = 500
@@ -29,7 +30,6 @@ _AROUND: Final = 0.35
 _AROUND_LEAST_NS: Final = 20 * SECOND_NS
 
 ASKED: Final = {
-    "trades": "select * from trades where is_closed and {chosen} order by closed_at, session, run nulls first, entry_seq, strategy, symbol, venue",
     "equity": "select * from equity where {chosen} order by ends_at, session, run nulls first",
     "execution_quality": "select * from execution_quality where {chosen}",
     "fills": "select * from fills where {chosen}",
@@ -86,8 +86,10 @@ class Around(NamedTuple):
 class Rows(NamedTuple):
     """What the warehouse holds of some logs."""
 
+    gathered: Gathered
+    """The closed trades for statistics, in the order of closing."""
     tables: dict[str, pa.Table]
-    """By the names of `ASKED`; `trades` is always there: closed ones, in the order of closing."""
+    """By the names of `ASKED`, and `trades`: the same trades with every column that their view has."""
     around: dict[int, Around]
     """By the place of a trade."""
 
@@ -103,11 +105,12 @@ def rows_of(home: str | Path, logs: Sequence[Manifest]) -> Rows:
     """Everything that a report says of these logs. Raises CorruptError for a damaged log."""
     known = {view.name: view for view in views()}
     there = [name for name in ASKED if name in known]
-    connection = connect(home, [log.id for log in logs], asked=[known[name] for name in (*there, *_PRICES)])
-    runs = [log.id if log.what == "run" else "" for log in logs]
-    connection.register("chosen_logs", pa.table({"session": [session_of(log) for log in logs], "run": runs}))
+    asked = [*named_in(TRADES), *(known[name] for name in (*there, *_PRICES))]
+    connection = connect(home, [log.id for log in logs], asked=asked)
+    found = gathered_in(connection, logs)
     tables = {name: connection.sql(ASKED[name].format(chosen=_CHOSEN)).arrow().read_all() for name in there}
-    return Rows(tables, _around(connection, tables["trades"]))
+    tables["trades"] = connection.sql("select * from chosen_trades order by place").arrow().read_all()
+    return Rows(found, tables, _around(connection, tables["trades"]))
 
 
 def drawn(trades: pa.Table) -> list[int]:

@@ -9,7 +9,7 @@ from pipeline.errors import ConfigError
 from pipeline.log.store import Store
 from pipeline.names import listed
 from pipeline.reports.bands import SPLITS
-from pipeline.reports.breakdowns import breakdown
+from pipeline.reports.breakdowns import Breakdown, breakdown
 from pipeline.reports.knobs import Iid, Knobs
 from pipeline.reports.montecarlo import Asked
 from pipeline.reports.outcomes import Outcome, outcome_of
@@ -17,8 +17,8 @@ from pipeline.reports.report_material import Material
 from pipeline.reports.report_rows import rows_of
 from pipeline.reports.resampling import Bootstrap
 from pipeline.reports.round_trips import RoundTrips
-from pipeline.reports.trades import trades_of
-from pipeline.run.statistics import Question, chosen, statistics
+from pipeline.reports.trades import Trades
+from pipeline.run.statistics import Question, answered, chosen
 
 BREAKDOWNS = Bootstrap(resamples=500)
 """Of each part: a report has a hundred of them, and is to be there at once."""
@@ -31,21 +31,25 @@ def material_of(store: Store, names: Sequence[str], *, paths: int, seed: int, ca
     anything, CorruptError for a damaged log.
     """
     logs = chosen(store, names)
-    answer = statistics(store, names, Question(capital=capital))
     rows = rows_of(store.home, logs)
-    trades = trades_of(rows.tables["trades"])
+    answer = answered(store, logs, rows.gathered, Question(capital=capital))
     asked = Asked(knobs=Knobs(order=Iid()), paths=max(paths, 1), seed=seed, capital=answer.summary.capital)
     return Material(
         name=listed([log.id for log in logs]),
         logs=tuple(logs),
         summary=answer.summary,
         still_open=answer.still_open,
-        trades=trades,
-        breakdowns=tuple(breakdown(trades, by, BREAKDOWNS) for by in SPLITS),
+        breakdowns=tuple(_parts(rows.gathered.trades, by) for by in SPLITS),
         rows=rows,
         asked=asked,
         outcome=_outcome(rows.tables["trades"], asked) if paths else "not asked for",
     )
+
+
+def _parts(trades: Trades, by: str) -> Breakdown:
+    """With intervals where there is more than one part: a single one is the whole."""
+    plain = breakdown(trades, by)
+    return plain if len(plain.parts) < 2 else breakdown(trades, by, BREAKDOWNS)
 
 
 def _outcome(table: pa.Table, asked: Asked) -> Outcome | str:

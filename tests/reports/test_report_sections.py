@@ -11,6 +11,7 @@ from pipeline.log.manifest import Manifest, StrategyEntry
 from pipeline.provenance import Mode
 from pipeline.reports.bands import SPLITS
 from pipeline.reports.breakdowns import breakdown
+from pipeline.reports.gathering import Gathered
 from pipeline.reports.knobs import Iid, Knobs
 from pipeline.reports.montecarlo import Asked
 from pipeline.reports.outcomes import Bands, Chance, Outcome, Spread
@@ -56,9 +57,8 @@ def material_of(profits, *, name="log", around=None, outcome="not asked for", ta
         logs=(log,),
         summary=summary(trades, watched),
         still_open=0,
-        trades=trades,
         breakdowns=tuple(breakdown(trades, by) for by in SPLITS),
-        rows=Rows({"trades": table, **(tables or {})}, around or {}),
+        rows=Rows(Gathered(trades, None, 0, frozenset()), {"trades": table, **(tables or {})}, around or {}),
         asked=Asked(knobs=Knobs(order=Iid())),
         outcome=outcome,
     )
