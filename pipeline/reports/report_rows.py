@@ -31,8 +31,8 @@ _AROUND_LEAST_NS: Final = 20 * SECOND_NS
 
 ASKED: Final = {
     "equity": "select * from equity where {chosen} order by ends_at, session, run nulls first",
-    "execution_quality": "select * from execution_quality where {chosen}",
-    "fills": "select * from fills where {chosen}",
+    "execution_quality": "select * from execution_quality where {chosen} order by session, run nulls first, seq, ord",
+    "fills": "select * from fills where {chosen} order by session, run nulls first, seq, ord",
     "latency": "select * from latency where {chosen}",
     "funnel": "select * from funnel where {chosen}",
     "missed_moves": "select * from missed_moves where {chosen} and move_percent > 0 order by move_percent desc, session, run nulls first, symbol, venue limit 20",
@@ -53,7 +53,7 @@ _AROUND_TRADES: Final = """
 with seconds as (
     select session, symbol, venue, ts_recv_ns // 1000000000 as second, arg_max({price}, ts_recv_ns) as price
     from {view}
-    where run is null and session in (select session from windows) and {price} > 0
+    where run is null and {price} > 0 and (session, symbol, venue) in (select (session, symbol, venue) from windows)
     group by all
 )
 
