@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.show import INTERRUPTED, as_json_line, counted, json_option
+from pipeline.cli.show import INTERRUPTED, as_json_line, counted, json_option, speed_asked, speed_options
 
 if TYPE_CHECKING:
     from pipeline.log.manifest import Manifest
@@ -87,10 +87,19 @@ _HANG_UP = (signal.SIGHUP,) if hasattr(signal, "SIGHUP") else ()
 @click.option("--notify", multiple=True, metavar="HOW", help="desktop, webhook: told of gaps, halts, stops and the end")
 @click.option("--plain", is_flag=True, help="lines instead of a picture")
 @click.option("--fresh", "is_fresh", is_flag=True, help="begin anew, even where an unfinished session could go on")
+@speed_options
 @json_option
 @click.pass_obj
 def command(
-    home: str, /, schedule: str | None, notify: tuple[str, ...], plain: bool, as_json: bool, **asked: Any
+    home: str,
+    /,
+    schedule: str | None,
+    notify: tuple[str, ...],
+    plain: bool,
+    is_compiled: bool,
+    is_interpreted: bool,
+    as_json: bool,
+    **asked: Any,
 ) -> None:
     """Record live feeds, strategies deciding on paper, until a moment, Ctrl-C, or the end of all feeds.
 
@@ -107,12 +116,14 @@ def command(
     The exit code is 1 when it ended because no feed was left, e.g. for a wrong key.
     Keys are read from the environment (MASSIVE_API_KEY ...) or the system's keyring, never from here.
     A session that was interrupted goes on where it stopped when the same is asked again.
+    Handlers are compiled before it begins, unless --interpreted says otherwise; the decisions are the same to the byte.
     """
     from pipeline.log.store import Store
     from pipeline.run.asking import recording_of
 
     _check_schedule(schedule, asked["until"], asked["clock"])
-    recording = recording_of(**asked)
+    speed = speed_asked(is_compiled=is_compiled, is_interpreted=is_interpreted)
+    recording = recording_of(**asked, speed=speed)
     if asked["is_real_money"]:
         _confirm(recording)
     _record(Store(Path(home)), recording, schedule, notify, is_plain=plain, as_json=as_json)

@@ -18,6 +18,7 @@ from pipeline.run.beginning import Recording
 from pipeline.run.brokers import AtBroker, broker_named
 from pipeline.run.clock import ScaledClock, ServedClock, SystemClock, Ticking
 from pipeline.run.feeds import KEYS, feed_meant, feed_named, rest_of
+from pipeline.run.fold import Speed
 from pipeline.run.following import ScannerPlan
 from pipeline.run.keys import is_there
 from pipeline.run.scanning_now import Now
@@ -58,6 +59,7 @@ def recording_of(
     account: str | None = None,
     broker: str | None = None,
     is_real_money: bool = False,
+    speed: Speed = Speed.AUTO,
 ) -> Recording:
     """What to record; `snapshots` is how often vendors are polled, like `5s`, `account` None that of all who trade by the real clock, `broker` where they trade, None on paper here. Raises ConfigError, NotFoundError, StrategyError naming the word and what is accepted."""
     chosen = None if channels is None else _channels("--channels", channels)
@@ -96,6 +98,7 @@ def recording_of(
         account=_account(account, at, is_practice=clock is not None) if files else "",
         broker=at,
         snapshot_every_s=every_s,
+        speed=speed,
     )
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from live_sessions import live_store
 from websockets.sync.client import connect
 
 from pipeline.codes import FeedAction, Kind, Origin, SessionAction
+from pipeline.kernel.build import CACHE_VARIABLE
 from pipeline.log.reader import LogReader
 from pipeline.log.store import Store
 from pipeline.run.fold import FoldPlan
@@ -100,6 +102,7 @@ def test_a_recording_that_is_killed_goes_on_when_it_is_asked_again(live_store, t
             "ABCD,BRNX,CRVQ,DLTA",
             "--strategy",
             "hold",
+            "--interpreted",
             "--plain",
         )
         with tape(live_store.home, *asked, stderr=subprocess.DEVNULL) as recording, begun(url, day.starts_ns):
@@ -152,8 +155,10 @@ def check_killed(store, manifest, served_folder, sent):
     assert account.filling()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_and_seals(number, live_store, tmp_path):
+@pytest.mark.parametrize(
+    ("number", "speed"), [(signal.SIGINT, "--compiled"), (signal.SIGTERM, "--interpreted")], ids=["INT", "TERM"]
+)
+def test_a_signal_ends_and_seals(number, speed, live_store, tmp_path):
     options = (
         "--generate",
         "crypto",
@@ -179,14 +184,17 @@ def test_a_signal_ends_and_seals(number, live_store, tmp_path):
             "hold",
         )
         clock = ("--clock", "served", "--plain")
-        with tape(live_store.home, *asked, *clock, stderr=subprocess.PIPE) as recording:
-            until(lambda: live_store.sessions() and counted(live_store, Kind.QUOTE) > 20)
+        kernels = tmp_path / "kernels"
+        given = {**os.environ, CACHE_VARIABLE: str(kernels)} if speed == "--interpreted" else None
+        with tape(live_store.home, *asked, speed, *clock, stderr=subprocess.PIPE, env=given) as recording:
+            until(lambda: live_store.sessions() and counted(live_store, Kind.QUOTE) > 20, 200)  # it may have to compile
             recording.send_signal(number)
             said = recording.communicate(timeout=60)[1]
             assert recording.returncode == 0, said
     (manifest,) = live_store.sessions()
     assert f"ended because of {number.name}; sealed" in said
     assert manifest.state == "sealed"
+    assert not list(kernels.rglob("*.o")), "interpreted means that nothing is compiled"
     assert verify(live_store, manifest.id).identical
 
 
@@ -194,7 +202,8 @@ def test_a_recording_of_every_day_says_which_signal_ended_it(live_store, tmp_pat
     generated = ("--generate", "crypto", "--minutes", 30, "--symbols", 2, "--speed", 60)
     with tape(tmp_path, "serve", *generated, "--protocol", "coinbase", "--port", 0, stdout=subprocess.PIPE) as serving:
         asked = ("record", "--feed", f"coinbase={url_of(serving)}", "--symbols", "BTC-USD", "--strategy", "hold")
-        with tape(live_store.home, *asked, "--schedule", "00:00-00:00", "--plain", stderr=subprocess.PIPE) as recording:
+        asked = (*asked, "--interpreted", "--plain")
+        with tape(live_store.home, *asked, "--schedule", "00:00-00:00", stderr=subprocess.PIPE) as recording:
             until(lambda: live_store.sessions() and counted(live_store, Kind.QUOTE) > 20)
             recording.send_signal(signal.SIGTERM)
             said = recording.communicate(timeout=60)[1]
@@ -218,7 +227,7 @@ def test_a_recording_of_a_served_day_keeps_to_its_clock_through_a_kill(live_stor
         assert f"--feed massive={url} " in [serving.stdout.readline() for _ in range(3)][2]
         starts_ns = clock_of(url)["session_ns"]
         asked = ("record", "--feed", f"massive={url}", "--symbols", "IQAH,XIMH,MBYH", "--strategy", "hold")
-        asked = (*asked, "--clock", "served", "--plain")
+        asked = (*asked, "--interpreted", "--clock", "served", "--plain")
         with tape(live_store.home, *asked, stderr=subprocess.DEVNULL) as recording:
             until(lambda: live_store.sessions() and counted(live_store, Kind.QUOTE) > 20)
             recording.send_signal(signal.SIGKILL)

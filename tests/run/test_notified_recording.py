@@ -112,6 +112,7 @@ def recorded(store, url, address, desktop, *more, ways=("webhook", "desktop")):
     path = f"{desktop}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, WEBHOOK_VARIABLE: address, "PATH": path}
     asked = ("record", "--feed", f"alpaca={url}", "--symbols", SYMBOLS, "--clock", "served", "--plain", *options)
+    asked = (*asked, "--interpreted")
     with tape(store.home, *asked, *more, stderr=subprocess.PIPE, env=environment) as recording:
         yield recording
 

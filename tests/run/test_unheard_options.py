@@ -35,6 +35,7 @@ def lists(tmp_path):
         ((*A, "--channels", "quotes,"), "--channels '': accepted are quotes,"),
         ((*A, "--watch-channels", "bars_1m"), "--watch-channels is of the symbols that are watched"),
         ((*FEED, "--watch", "A", "--watch-channels", ""), "--watch-channels '': accepted are quotes,"),
+        ((*A, "--compiled", "--interpreted"), "--compiled and --interpreted: accepted is one of them, or neither"),
         ((*A, "--until", ""), "moment ''"),
         ((*A, "--clock", ""), "--clock : write served"),
         ((*A, "--schedule", "09:30-16:00", "--clock", "served"), "leave out --schedule"),
