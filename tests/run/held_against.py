@@ -48,7 +48,7 @@ class Account:
         clients = [client for client in connected if client not in others]
         assert len(clients) == len(self._connected)
         self.matched, self._again = {}, []
-        """By `seq` of the row served, the place on the recorded tape where it stands as live."""
+        """By `seq` of the row served, the place on the recorded tape where it stands as live, or where history told it first."""
         for number, client in enumerate(clients):
             self._hold(number, client)
 
@@ -84,13 +84,17 @@ class Account:
     def _hold(self, number, client):
         """One connection: of each symbol and kind the rows that were sent, in order, up to where it broke."""
         ends = [*self._connected[1:], 2**62]
+        meanwhile = [row for row in self.recorded if self._connected[number] < row.seq < ends[number]]
+        fetched = self._fetched_first(meanwhile)
         sent = [self.served[seq] for seq in self._served.ledger.rows(client)]
         places = {kind: defaultdict(list) for kind in ("sent", "recorded")}
         for place, row in enumerate(sent):
-            places["sent"][row.key].append((place, row))
-        for row in self.recorded:
-            if self._connected[number] < row.seq < ends[number] and self._is_live(row):
-                places["recorded"][row.key].append(row)
+            if (row.key, row.fact) in fetched:
+                self.matched.setdefault(row.seq, fetched[row.key, row.fact])
+            else:
+                places["sent"][row.key].append((place, row))
+        for row in filter(self._is_live, meanwhile):
+            places["recorded"][row.key].append(row)
         held, lost = [-1], [len(sent)]
         assert places["recorded"].keys() <= places["sent"].keys()
         for key, expected in places["sent"].items():
@@ -107,6 +111,12 @@ class Account:
                         self._again.append(row)
                     self.matched.setdefault(row.seq, recorded[bisect(told_at, place) - 1].seq)
         assert max(held) < min(lost), "a row was lost in the middle of a connection"
+
+    def _fetched_first(self, rows):
+        """Where history told Coinbase's bars: the connection, which was slower, does not tell them again."""
+        if self.protocol != "coinbase":
+            return {}
+        return {(row.key, row.fact): row.seq for row in rows if row.kind is Kind.BAR and row.origin == Origin.BACKFILL}
 
     def _is_live(self, row):
         return row.origin == Origin.INPUT and not row.marks & Mark.SNAPSHOT
