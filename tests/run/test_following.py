@@ -16,9 +16,10 @@ from pipeline.run.strategies import plan_of, strategy_file
 from pipeline.run.verifying import verify
 from pipeline.scanner_codes import CandidateVerdict, UniverseAction
 from pipeline.simulator.generate import Day
+from pipeline.units import MINUTE_NS
 from warehouse import connect
 
-DAY = Day(seed=3, quotes=1_500)
+DAY = Day(seed=3, quotes=400, lasts_ns=25 * MINUTE_NS)
 FILES = [strategy_file("ema_cross")]
 PARAMS = ["fast=5", "slow=20", "notional=1000"]
 
@@ -84,7 +85,7 @@ def test_no_strategy_decides_in_what_the_scanner_did_not_pick(recorded):
         assert actions[-1] == UniverseAction.ADDED or row["cause_ord"] > 0 or row["action"] != 0
 
 
-@pytest.mark.parametrize("batch_rows", [1_000, 65_536])
+@pytest.mark.parametrize("batch_rows", [200, 65_536])
 def test_both_speeds_replay_it_to_the_same_bytes(recorded, busy, batch_rows):
     store, manifest = recorded
     plan = plan_of(FILES, PARAMS, [], [busy])
