@@ -25,7 +25,7 @@ from pipeline.run.replaying import replay
 from pipeline.run.strategies import plan_of, strategy_file
 from pipeline.run.sweeping import grid_of
 from pipeline.simulator.generate import Day
-from pipeline.units import DAY_NS
+from pipeline.units import DAY_NS, MINUTE_NS
 from warehouse import connect
 
 FILE = strategy_file("ema_cross")
@@ -56,7 +56,9 @@ def recorded(tmp_path_factory):
     store = Store(tmp_path_factory.mktemp("store"))
     plan = plan_of([FILE], [], [])
     for seed in (1, 2, 3):
-        day = Day(seed=seed, quotes=300, instruments=2, starts_ns=Day().starts_ns + seed * DAY_NS)
+        day = Day(
+            seed=seed, quotes=300, instruments=2, lasts_ns=20 * MINUTE_NS, starts_ns=Day().starts_ns + seed * DAY_NS
+        )
         record_generated(store, day, plan, [FILE], created_ns=seed)
     return store
 
@@ -172,7 +174,7 @@ def test_what_was_done_is_not_done_again(store):
 
 @pytest.mark.parametrize("keep_runs", [False, True])
 def test_two_sessions_of_one_content_have_a_row_each(store, keep_runs):
-    day = Day(seed=1, quotes=300, instruments=2, starts_ns=Day().starts_ns + DAY_NS)
+    day = Day(seed=1, quotes=300, instruments=2, lasts_ns=20 * MINUTE_NS, starts_ns=Day().starts_ns + DAY_NS)
     twin = record_generated(store, day, plan_of([FILE], [], []), [FILE], created_ns=9).id
     outcome = run(store, sweeps=["fast=3,5"], keep_runs=keep_runs)
     assert (outcome.copied, len(outcome.rows)) == (0 if keep_runs else 2, 8)

@@ -32,9 +32,10 @@ from pipeline.run.recording import opened, start_rows
 from pipeline.run.strategies import plan_of, strategy_entries, strategy_file
 from pipeline.run.verifying import verify
 from pipeline.simulator.generate import Day, GeneratedDay
+from pipeline.units import MINUTE_NS
 from warehouse import connect
 
-DAY = Day(quotes=2_500, instruments=3)
+DAY = Day(quotes=1_500, instruments=3, lasts_ns=40 * MINUTE_NS)
 FILES = [strategy_file("opening_range"), strategy_file("ema_cross")]
 PARAMS = ["opening_range.open_minute=480", "ema_cross.fast=5", "ema_cross.slow=20", "ema_cross.notional=2000"]
 
@@ -118,7 +119,7 @@ def whole(tmp_path_factory):
     return fills(store, record_generated(store, DAY, plan_of(FILES, PARAMS, []), FILES, created_ns=1).id)
 
 
-@pytest.mark.parametrize("after_seq", [300, 9_000])
+@pytest.mark.parametrize("after_seq", [300, 4_000])
 def test_a_killed_session_goes_on_in_another_as_if_nothing_had_been(tmp_path, whole, after_seq):
     old = killed_session(tmp_path, after_seq)
     store = Store(tmp_path)

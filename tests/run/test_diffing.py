@@ -25,7 +25,7 @@ from pipeline.run.generating import record_generated
 from pipeline.run.replaying import replay
 from pipeline.run.strategies import plan_of, strategy_file
 from pipeline.simulator.generate import Day
-from pipeline.units import NANO
+from pipeline.units import MINUTE_NS, NANO
 
 TS = 1_793_779_200 * NANO
 INPUTS = 60
@@ -215,7 +215,9 @@ def recorded(tmp_path_factory):
     store = Store(tmp_path_factory.mktemp("recorded"))
     files = [strategy_file("ema_cross")]
     plans = [plan_of(files, [f"ema_cross.fast={fast}", "ema_cross.slow=20"], []) for fast in (5, 6)]
-    session = record_generated(store, Day(quotes=1_500, instruments=3), plans[0], files, created_ns=1).id
+    session = record_generated(
+        store, Day(quotes=1_000, instruments=3, lasts_ns=40 * MINUTE_NS), plans[0], files, created_ns=1
+    ).id
     runs = [replay(store, session, plan, files, created_ns=2) for plan in plans]
     return store, session, runs
 

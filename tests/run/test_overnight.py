@@ -26,6 +26,7 @@ from pipeline.run.sweeping import grid_of
 from pipeline.run.traveling import Traveler, journey_of_log
 from pipeline.run.verifying import verify
 from pipeline.simulator.generate import Day
+from pipeline.units import MINUTE_NS
 from warehouse import connect
 
 FILE = strategy_file("ema_cross")
@@ -80,7 +81,11 @@ def day(tmp_path_factory):
     """The inputs of a generated day."""
     store = Store(tmp_path_factory.mktemp("day"))
     recorded = record_generated(
-        store, Day(quotes=800, instruments=INSTRUMENTS), plan_of([FILE], [], []), [FILE], created_ns=1
+        store,
+        Day(quotes=800, instruments=INSTRUMENTS, lasts_ns=40 * MINUTE_NS),
+        plan_of([FILE], [], []),
+        [FILE],
+        created_ns=1,
     )
     return inputs_of(store, recorded.id)
 

@@ -22,10 +22,11 @@ from pipeline.run.recording import opened
 from pipeline.run.strategies import plan_of, strategy_file
 from pipeline.run.verifying import verify
 from pipeline.simulator.generate import Day
+from pipeline.units import MINUTE_NS
 
 FILES = [strategy_file("ema_cross")]
 PLAN = plan_of(FILES, ["fast=5", "slow=20"], [])
-DAY = Day(quotes=400, instruments=2)
+DAY = Day(quotes=400, instruments=2, lasts_ns=20 * MINUTE_NS)
 ROWS = 200
 """Inputs a commit, but for the first, which has fewer."""
 

@@ -15,7 +15,7 @@ from pipeline.ports import Scanner
 from pipeline.run.scanners import load_scanner
 from pipeline.scanner.fields import FIELDS
 from pipeline.simulator.generate import Day, GeneratedDay
-from pipeline.units import SECOND_NS
+from pipeline.units import MINUTE_NS, SECOND_NS
 
 T = at("09:29:30")
 ALL = tuple(FIELDS)
@@ -119,7 +119,7 @@ def test_a_preset_over_a_generated_day_is_one_in_any_batches(name):
     for rows in (64, 100_000):
         scanner: Scanner = load_scanner(PRESETS / f"{name}.toml")
         made, seq = [], 0
-        for batch in merged([GeneratedDay(Day(quotes=500, batch_rows=rows))]):
+        for batch in merged([GeneratedDay(Day(quotes=500, lasts_ns=30 * MINUTE_NS, batch_rows=rows))]):
             made += scanner.update([block.with_columns(seq=block.number("seq") + seq) for block in batch])
             seq += sum(map(len, batch))
         found.append((packed(made), scanner.digest()))
