@@ -1,5 +1,7 @@
 """Backtests over what was picked on past days: from a pick's moment until it leaves and never before, each day once."""
 
+import dataclasses
+import shutil
 from datetime import date, timedelta
 
 import msgspec
@@ -27,13 +29,16 @@ from pipeline.run.sweeping import grid_of
 from pipeline.run.verifying import verify
 from pipeline.scanner_codes import UniverseAction
 from pipeline.simulator.generate import Day
-from pipeline.units import DAY_NS, iso_from_ns
+from pipeline.units import DAY_NS, MINUTE_NS, iso_from_ns
 from warehouse import connect
 
 FILES = [strategy_file("ema_cross")]
 PARAMS = ["fast=5", "slow=20", "notional=1000"]
 RANGE = "2026-11-03..2026-11-06"
-ROWS_KEPT = 6_000
+DAY = Day(seed=3, quotes=1_200, starts_ns=Day().starts_ns + 50 * MINUTE_NS, lasts_ns=30 * MINUTE_NS)
+"""From 3:50 in New York: a pick without a time counts from 4:00."""
+
+ROWS_KEPT = 4_000
 NOVEMBER_4TH = (date(2026, 11, 4), date(2026, 11, 4))
 SCANNER = """
 name = "busy"
@@ -62,14 +67,19 @@ def busy(tmp_path_factory):
     return path
 
 
-@pytest.fixture
-def store(tmp_path):
-    """Two days without any scanner: the 4th and the 5th of November 2026."""
-    store = Store(tmp_path / "store")
+@pytest.fixture(scope="module")
+def two_days(tmp_path_factory):
+    """Two days without any scanner: half an hour of the 4th and of the 5th of November 2026."""
+    store = Store(tmp_path_factory.mktemp("days") / "store")
     for number in (0, 1):
-        day = Day(seed=number + 1, quotes=1_500, starts_ns=Day().starts_ns + number * DAY_NS)
+        day = dataclasses.replace(DAY, seed=number + 1, starts_ns=DAY.starts_ns + number * DAY_NS)
         record_generated(store, day, plan_of([], [], []), [], created_ns=number + 1)
     return store
+
+
+@pytest.fixture
+def store(two_days, tmp_path):
+    return Store(shutil.copytree(two_days.home, tmp_path / "store"))
 
 
 def lists(store, tmp_path, text, name="mine"):
@@ -139,9 +149,7 @@ def test_what_comes_after_a_pick_leaves_changes_nothing_of_what_was_before(store
 def test_the_picks_of_a_recording_give_back_its_decisions(tmp_path, busy):
     """What was live comes out again: the symbols came and went as the scanner had it, recorded, and nothing else is known."""
     store = Store(tmp_path / "store")
-    recorded = record_generated(
-        store, Day(seed=3, quotes=1_500), plan_of(FILES, PARAMS, [], [busy]), FILES, created_ns=1
-    )
+    recorded = record_generated(store, DAY, plan_of(FILES, PARAMS, [], [busy]), FILES, created_ns=1)
     (row,) = run(store, names=["busy"]).rows
     assert (row.day, row.session) == ("2026-11-04", recorded.id)
     live, found = (
@@ -233,7 +241,7 @@ def test_rows_by_symbol_add_up_to_their_cells(store, tmp_path):
 
 def test_a_symbol_in_two_sessions_is_traded_in_the_one_made_last(store, tmp_path):
     first, *_ = symbols_of(store)
-    twin = record_generated(store, Day(seed=9, quotes=500), plan_of([], [], []), [], created_ns=9)
+    twin = record_generated(store, dataclasses.replace(DAY, seed=9), plan_of([], [], []), [], created_ns=9)
     lists(store, tmp_path, f"2026-11-04,{first},\n")
     chosen = listed_days(store, "2026-11-04")
     assert [day.session.id for day in chosen.days] == [twin.id]
@@ -371,7 +379,7 @@ def interrupted(store, busy):
     plan = plan_of(FILES, PARAMS, [], [busy])
     with pytest.MonkeyPatch.context() as patch, pytest.raises(RuntimeError, match="power"):
         patch.setattr(Recorder, "take", failing)
-        record_generated(store, Day(seed=3, quotes=1_500), plan, FILES, created_ns=5)
+        record_generated(store, DAY, plan, FILES, created_ns=5)
     (manifest,) = [each for each in store.sessions() if each.state == "open"]
     return manifest
 
@@ -391,13 +399,13 @@ def test_a_session_and_those_that_go_on_from_it_are_traded_each_for_its_own_time
     store = Store(tmp_path / "store")
     old = interrupted(store, busy)
     plan = plan_of(FILES, PARAMS, [])
-    new = record_generated(store, Day(seed=3, quotes=1_500), plan, FILES, created_ns=6, continues=old.id)
-    newest = record_generated(store, Day(seed=3, quotes=1_500), plan, FILES, created_ns=7, continues=new.id)
+    new = record_generated(store, DAY, plan, FILES, created_ns=6, continues=old.id)
+    newest = record_generated(store, DAY, plan, FILES, created_ns=7, continues=new.id)
     old = store.manifest(old.id)
     assert old.last_ts_ns == new.first_ts_ns < new.last_ts_ns
-    assert min(session.kinds["quote"] for session in (old, new)) > 1_000
+    assert min(session.kinds["quote"] for session in (old, new)) > 500
     name, *_ = symbols_of(store)
-    lists(store, tmp_path, f"2026-11-04,{name},03:05\n")
+    lists(store, tmp_path, f"2026-11-04,{name},03:55\n")
     found = listed_days(store, "2026-11-04", [old, new], names=["mine"])
     assert [each.session.id for each in found.days] == [old.id, new.id]
     late = msgspec.structs.replace(newest, first_ts_ns=old.first_ts_ns, kinds=new.kinds)
@@ -409,9 +417,7 @@ def test_a_session_and_those_that_go_on_from_it_are_traded_each_for_its_own_time
 def test_what_a_session_left_in_its_list_ends_with_it_where_another_goes_on(store, busy):
     old = interrupted(store, busy)
     (before,) = picks(store, *NOVEMBER_4TH, names=["busy"]).values()
-    record_generated(
-        store, Day(seed=3, quotes=1_500), plan_of(FILES, PARAMS, []), FILES, created_ns=6, continues=old.id
-    )
+    record_generated(store, DAY, plan_of(FILES, PARAMS, []), FILES, created_ns=6, continues=old.id)
     end_ns = store.manifest(old.id).last_ts_ns
     (after,) = picks(store, *NOVEMBER_4TH, names=["busy"]).values()
     assert max(pick.until_ns for pick in before) > end_ns  # as long as none went on, to the end of the day
