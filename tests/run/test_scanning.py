@@ -478,7 +478,13 @@ def test_a_recorded_scanner_has_its_names_in_sql_and_a_later_scan_writes_the_sam
     """Live rows stand between those of the strategy; but for their `ord` they are those of `tape scan --keep`, bit for bit."""
     store, config = Store(tmp_path), PRESETS / "gappers.toml"
     hold = [strategy_file("hold")]
-    record_generated(store, Day(quotes=800), plan_of(hold, [], [], [config]), hold, created_ns=1)
+    record_generated(
+        store,
+        Day(quotes=400, starts_ns=Day().starts_ns + HOUR_NS, lasts_ns=30 * MINUTE_NS),
+        plan_of(hold, [], [], [config]),
+        hold,
+        created_ns=1,
+    )
     found = json.loads(tape(store, "scan", "last", "--config", str(config), "--keep", "--json").stdout.splitlines()[-1])
     kept = [_candidates(store, name) for name in (found["session"], found["run"])]
     assert kept[0]

@@ -39,7 +39,7 @@ from pipeline.units import MINUTE_NS, NANO
 __all__ = ["live_store"]
 
 SPEED = 200.0
-DAY = dataclasses.replace(DAYS["premarket"], instruments=6, quotes=1_500, lasts_ns=70 * MINUTE_NS)
+DAY = dataclasses.replace(DAYS["premarket"], instruments=6, quotes=750, lasts_ns=35 * MINUTE_NS)
 FILES = [strategy_file("hold")]
 VENUES = {"massive": MassiveVenue, "alpaca": AlpacaVenue}
 
