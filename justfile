@@ -24,10 +24,10 @@ setup:
 demo: setup
     {{python}} -m pipeline.cli demo
 
-# the tests, on all cores; arguments go to pytest: just test -k 'frames or clocks'
+# the tests, on all cores, neighbours on the same one for what they share; arguments go to pytest: just test -k 'frames or clocks'
 [positional-arguments]
 test *args: setup
-    {{python}} -m pytest -n auto "$@"
+    {{python}} -m pytest -n auto --dist worksteal "$@"
 
 # the long runs that the normal test run leaves out
 [positional-arguments]
