@@ -14,7 +14,7 @@ has looked (`tape halt --reset`).
 
 from typing import Final
 
-from pipeline.codes import OrderFlag, OrderState, OrderType, Side
+from pipeline.codes import OrderFlag, OrderState, OrderType, Side, TimeInForce
 from pipeline.core.desk import gives_way, launch, launch_again, make_room, protect, room_steps
 from pipeline.core.filling import cancel_others, drop_needless
 from pipeline.core.instrument import InstrumentRow, far_side_nano
@@ -34,12 +34,14 @@ from pipeline.core.orders import (
     remaining_steps,
 )
 from pipeline.core.portfolio import expect
+from pipeline.core.sizing import marketable_nano
 from pipeline.core.tape import Place
 from pipeline.core.waking import trailed_nano
 from pipeline.core.world import World, input_place, is_defined, order_at, place_after, position_of
 from pipeline.units import ABSENT
 
 _STOP_LEG: Final = OrderFlag.BRACKET_STOP.value
+_EXTENDED: Final = OrderFlag.EXTENDED_HOURS.value
 _TARGET: Final = OrderFlag.BRACKET_TARGET.value
 _ONE_CANCELS_OTHER: Final = OrderFlag.ONE_CANCELS_OTHER.value
 
@@ -143,10 +145,20 @@ def _look(world: World, order: OrderRow, far_nano: int) -> None:
         order.trigger_nano = trailed_nano(order, far_nano)
     is_stop = order.order_type in (OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP)
     if is_stop and order.trigger_nano != ABSENT and (far_nano - order.trigger_nano) * order.side >= 0:
-        order.order_type = OrderType.MARKET
-        order.is_triggered = True
+        _wake(world, order)
         make_room(world, order, cause)
         release(world, order.strategy_id, order.instrument_id, cause)
+
+
+def _wake(world: World, order: OrderRow) -> None:
+    """A stop of ours saw its price: it goes to the broker as what is had there at once, in extended hours with a limit beyond the quote."""
+    order.order_type = OrderType.MARKET
+    order.time_in_force = TimeInForce.DAY
+    order.is_triggered = True
+    if order.flags & _EXTENDED != 0:
+        instrument = world.instruments[order.instrument_id]
+        order.order_type = OrderType.LIMIT
+        order.limit_nano = marketable_nano(instrument, order.side, world.settings.price_collar_percent)
 
 
 def release(world: World, strategy_id: int, instrument_id: int, cause: Place) -> None:

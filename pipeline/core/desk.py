@@ -14,7 +14,7 @@ from pipeline.core.dialect import size_of
 from pipeline.core.instrument import InstrumentRow
 from pipeline.core.ledger import change_order, enlist
 from pipeline.core.lifetime import is_held, is_limit_only
-from pipeline.core.orders import OrderRow, is_beside, is_of, rank_of, reduces_only, remaining_steps
+from pipeline.core.orders import STOPS, OrderRow, is_beside, is_of, rank_of, reduces_only, remaining_steps
 from pipeline.core.outputs import origin_of, write_output
 from pipeline.core.portfolio import start_day
 from pipeline.core.risk import Case, Verdict, admit, admit_among, count_entry
@@ -296,9 +296,10 @@ def gives_way(other: OrderRow, order: OrderRow) -> bool:
 
 
 def launch_again(world: World, gone: OrderRow, cause: Place) -> None:
-    """A stop that made room, under a number of its own, for what it had left to do."""
+    """A stop that made room, or that came to nothing once it saw its price, under a number of its own, for what it had left to do."""
+    order_type = gone.order_type if gone.order_type in STOPS else OrderType.STOP.value
     draft = Draft(
-        IntentOutcome.TAKEN, gone.side, gone.order_type, gone.time_in_force, gone.flags, remaining_steps(gone),
+        IntentOutcome.TAKEN, gone.side, order_type, gone.time_in_force, gone.flags, remaining_steps(gone),
         gone.limit_nano, gone.trigger_nano, ABSENT, ABSENT, gone.tag, gone.parent_order_id, gone.trail_nano,
     )  # fmt: skip
     send(world, gone.strategy_id, gone.instrument_id, draft, cause, True)

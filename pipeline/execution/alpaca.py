@@ -111,6 +111,7 @@ class _Account(msgspec.Struct):
     cash: _Number
     buying_power: _Number
     currency: str = "USD"
+    account_number: str = ""
 
 
 class AlpacaTongue:
@@ -133,20 +134,21 @@ class AlpacaTongue:
             return f"Alpaca has no {request.time_in_force.name}"
         if request.flags & OrderFlag.POST_ONLY:
             return "Alpaca has no post-only orders"
-        is_limit_of_a_day = (request.order_type, request.time_in_force) == (OrderType.LIMIT, TimeInForce.DAY)
-        if request.flags & OrderFlag.EXTENDED_HOURS and not is_limit_of_a_day:
+        is_limit = request.order_type is OrderType.LIMIT and request.time_in_force in {TimeInForce.DAY, TimeInForce.GTC}
+        if request.flags & OrderFlag.EXTENDED_HOURS and not is_limit:
             return "Alpaca takes limit orders of a day in extended hours, and no others"
         return ""
 
     def place(self, request: OrderRequest, instrument: Instrument, client_order_id: str, now_ns: int) -> Call:
         """Ask for an order."""
         del now_ns
+        is_extended = bool(request.flags & OrderFlag.EXTENDED_HOURS)  # has orders of a day alone
         said: dict[str, Any] = {
             "symbol": instrument.symbol,
             "qty": text_from_nano(request.quantity_steps * instrument.size_step_nano),
             "side": "buy" if request.side is Side.BUY else "sell",
             "type": _TYPES[request.order_type],
-            "time_in_force": _IN_FORCE[request.time_in_force],
+            "time_in_force": _IN_FORCE[TimeInForce.DAY if is_extended else request.time_in_force],
             "client_order_id": client_order_id,
         }
         if request.order_type in {OrderType.LIMIT, OrderType.STOP_LIMIT}:
@@ -233,7 +235,7 @@ class AlpacaTongue:
                 for each in positions
             )
             cash, power = nano_of(account.cash, is_rounded=True), nano_of(account.buying_power, is_rounded=True)
-            return Standing(account.currency, cash, power, holdings)
+            return Standing(account.currency, cash, power, holdings, account.account_number)
         except TheirsError as error:
             return Failed(str(error))
 

@@ -70,12 +70,13 @@ class Holding(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """An account: money of one currency, and what it holds."""
+    """An account: money of one currency, what it holds, and which one it is; '' where the broker does not say."""
 
     currency: str
     cash_nano: int
     buying_power_nano: int
     holdings: tuple[Holding, ...]
+    number: str = ""
 
 
 class Taken(NamedTuple):

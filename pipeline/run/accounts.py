@@ -257,7 +257,12 @@ def _check(
 def broker_of(session: Manifest) -> str:
     """Where a session's orders went, in the words of `run.brokers`; '': nowhere, they were simulated."""
     told: Any = session.settings.get("broker")
-    return str(told["what"]) if told else ""
+    return where(str(told["what"]), str(session.settings.get("broker_account", ""))) if told else ""
+
+
+def where(what: str, number: str) -> str:
+    """A broker and its sort of money, and which account it is there; that as a short hash, '' where it does not say."""
+    return f"{what} {number}".rstrip()
 
 
 def _feeds(session: Manifest) -> list[str]:

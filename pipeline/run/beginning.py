@@ -7,14 +7,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import anyio
 import msgspec
+from blake3 import blake3
 
 from pipeline.block import Block
 from pipeline.codes import AccountAction, Kind, RequestAction, SessionAction
+from pipeline.errors import ConfigError, VenueError
 from pipeline.execution.broker import standing
+from pipeline.execution.reports import Standing
 from pipeline.feeds.line import Times
 from pipeline.feeds.sockets import is_loopback
 from pipeline.feeds.vendor import WATCHED, Vendor
@@ -25,7 +28,7 @@ from pipeline.log.store import Store
 from pipeline.normalize.conditions import IN_FORCE
 from pipeline.ports import Channel
 from pipeline.provenance import Mode
-from pipeline.run.accounts import begin_on, broker_of, left_to, unsettled
+from pipeline.run.accounts import begin_on, left_to, unsettled, where
 from pipeline.run.brokers import AtBroker
 from pipeline.run.clock import Ticking
 from pipeline.run.code import Code
@@ -40,6 +43,8 @@ from pipeline.run.picks import PICKED_BY, Picks
 from pipeline.run.recording import SHELL_KINDS, Recorder, opened, start_rows
 from pipeline.run.strategies import strategy_entries
 from pipeline.units import HOUR_NS, NANO
+
+_PURPOSE: Final = "tapeworks: which account at a broker"
 
 RESUMED_WITHIN_NS: Final = 12 * HOUR_NS
 """A session that stopped longer ago, or is further ahead of a clock set back, is another day's, and is left as it is."""
@@ -126,6 +131,13 @@ class Begun:
     """Why nothing is entered from its beginning; '' when something may be."""
 
 
+class _Asked(NamedTuple):
+    """What the broker says of the account, and which one it is, as a short hash; '' where it does not say."""
+
+    told: Standing
+    number: str
+
+
 @contextmanager
 def begun(store: Store, recording: Recording, code: Code, fold: LocalFold) -> Iterator[Begun]:
     """The session that is recorded into, open.
@@ -136,6 +148,7 @@ def begun(store: Store, recording: Recording, code: Code, fold: LocalFold) -> It
     now_ns = recording.clock.now_ns()
     unfinished, note = (None, "") if recording.is_fresh else _unfinished(store, recording, now_ns)
     told = f"; {note}" if note else ""
+    asked = _asked(recording.broker, unfinished) if recording.broker else None
     if unfinished is not None and _is_same(unfinished, recording, code):
         with opened(store, unfinished, fold, is_resumed=True, note=note, is_live=True) as recorder:
             halt = _heed_halt(store, recorder, recording, fold)
@@ -144,11 +157,12 @@ def begun(store: Store, recording: Recording, code: Code, fold: LocalFold) -> It
             yield replace(_resumed(log, unfinished, recorder, recording, now_ns, how=how), halt=halt)
         return
     opening = _opening(store, unfinished, recording) if unfinished else None
-    left = _left(store, recording, now_ns) if opening is None else None
+    left = _left(store, recording, now_ns, asked) if opening is None else None
     missing = _missing(store, unfinished, recording) if unfinished else ()
     settings = recording.settings | ({"continues": opening.setting} if opening else {})
     settings |= {"begins_with": left.session} if left is not None else {}
-    cash = _cash_of(recording.broker, recording.account) if recording.broker and opening is None else None
+    settings |= {"broker_account": asked.number} if asked is not None and asked.number else {}
+    cash = _cash_row(asked.told, recording.account) if asked is not None and opening is None else None
     manifest = _created(store, recording, code, settings, now_ns)
     if recording.account:
         begin_on(store, recording.account, manifest.id, now_ns=now_ns)
@@ -209,18 +223,46 @@ def _opening(store: Store, unfinished: Manifest, recording: Recording) -> Openin
     return opening_from(store, unfinished.id, recording.plan, recording.strategy_files)
 
 
-def _left(store: Store, recording: Recording, now_ns: int) -> Opening | None:
+def _left(store: Store, recording: Recording, now_ns: int, asked: _Asked | None) -> Opening | None:
     """What its account has, where it has one on which something was traded before."""
     if not recording.account:
         return None
     names = [strategy.name for strategy in recording.plan.strategies]
     feeds, at = [vendor.name for vendor in recording.vendors], recording.broker
-    return left_to(store, recording.account, names, feeds, now_ns=now_ns, broker=at.what if at else "")
+    return left_to(
+        store,
+        recording.account,
+        names,
+        feeds,
+        now_ns=now_ns,
+        broker=where(at.what, asked.number if asked else "") if at else "",
+    )
 
 
-def _cash_of(at: AtBroker, account: str) -> Callable[[int], Block]:
-    """What the broker says that the account has, as a row of a moment. Raises VenueError where it does not say: wrong keys are seen before a session begins."""
-    told = anyio.run(standing, at.venue, at.timeout_s)
+def _asked(at: AtBroker, unfinished: Manifest | None) -> _Asked | None:
+    """Ask the broker how the account stands; None where it does not say and a session goes on all the same.
+
+    Raises VenueError where a new one would begin: wrong keys are seen before that; ConfigError for another account than that of the
+    session that goes on.
+    """
+    try:
+        told = anyio.run(standing, at.venue, at.timeout_s)
+    except VenueError:
+        if unfinished is None:
+            raise
+        return None
+    number = blake3(told.number.encode(), derive_key_context=_PURPOSE).hexdigest()[:8] if told.number else ""
+    before = unfinished.settings.get("broker_account", "") if unfinished else ""
+    if unfinished and before and number and before != number:
+        raise ConfigError(
+            f"{at.venue.name}: these keys are of another account than the one {unfinished.id} traded on; "
+            "use its keys, or leave that session with --fresh --account NAME"
+        )
+    return _Asked(told, number)
+
+
+def _cash_row(told: Standing, account: str) -> Callable[[int], Block]:
+    """What the broker says that the account has, as a row of a moment."""
 
     def row(now_ns: int) -> Block:
         columns = {"account": account, "currency": told.currency, "cash_nano": told.cash_nano}
@@ -327,7 +369,7 @@ def _unfinished(store: Store, recording: Recording, now_ns: int) -> tuple[Manife
         if not is_other and recording.account:  # somebody may have traded on it since, or said what it has
             pending = unsettled(store, recording.account)
             is_other = pending is None or pending.id != manifest.id
-        is_other = is_other or broker_of(manifest) != (recording.broker.what if recording.broker else "")
+        is_other = is_other or manifest.settings.get("broker") != recording.settings.get("broker")
         if is_other or _is_practice(feeds) != _is_practice([{"url": vendor.url} for vendor in recording.vendors]):
             continue
         ago_ns = now_ns - _last_ns(LogReader(store.folder(manifest.id)))
@@ -357,5 +399,5 @@ def _last_ns(log: LogReader) -> int:
 
 def _is_same(manifest: Manifest, recording: Recording, code: Code) -> bool:
     """Whether settings and code are those it began with."""
-    old = {name: value for name, value in manifest.settings.items() if name not in BEGAN_WITH}
+    old = {name: value for name, value in manifest.settings.items() if name not in (*BEGAN_WITH, "broker_account")}
     return old == recording.settings and manifest.code == code.hashes

@@ -16,6 +16,7 @@ from pipeline.core.state import state
 from pipeline.core.strategy import Plan, Strategy
 from pipeline.core.verbs import enter, leave
 from pipeline.kernel.engine import CompiledEngine
+from pipeline.units import ABSENT
 
 AT_BROKER = EngineSettings(execution=BROKERED, quote_age_ns_max=10**15, short_sales=2, checkpoint_every=50)
 SEEDS = 24
@@ -161,7 +162,12 @@ def test_at_the_end_entries_are_withdrawn_and_what_protects_stays():
             for row in dealt.derived[Kind.ORDER]
             if row["seq"] == dealt.withdrawn_seq and row["state"] == S.CANCEL_PENDING
         }
-        assert asked == {id_ for id_, state, reduces in dealt.open_before if not reduces and state != S.CANCEL_PENDING}
+        entries = {id_ for id_, state, reduces in dealt.open_before if not reduces and state != S.CANCEL_PENDING}
+        by_id = {row["order_id"]: row for row in dealt.derived[Kind.ORDER]}
+        assert entries <= asked
+        assert all(by_id[id_]["limit_nano"] != ABSENT for id_ in asked - entries), (
+            "who leaves at a price in a stop's place"
+        )
         assert all(order.reduces for order in dealt.orders.values())
         withdrawn += len(asked)
         stayed += len(dealt.orders)

@@ -63,12 +63,15 @@ strategy = Strategy("restless", Params, State, on_quote=on_quote)
 class Floor:
     """Runs in its block. `book` is what the broker has; the market moves every five milliseconds while `is_open`."""
 
-    def __init__(self, name="alpaca", *, odds=None, seed=1, parts=1):
+    def __init__(self, name="alpaca", *, odds=None, seed=1, parts=1, number=None):
         mischief = Mischief(seed, odds or {})
         self.name, self.symbol = name, {"alpaca": "A", "coinbase": "A-USD"}[name]
         self.book = Book(cash_nano=CASH_NANO, manners=Manners(parts=lambda _: parts), name="floor")
         face = {"alpaca": AlpacaFace, "coinbase": CoinbaseFace}[name]
-        self._doors = TradingDoors(Counter(face(self.book), mischief), time.time_ns)
+        made = face(self.book)
+        if number:
+            made.number = number
+        self._doors = TradingDoors(Counter(made, mischief), time.time_ns)
         self._server, self._stack, self.is_open = Server(self._script), AsyncExitStack(), True
         self._count = 0
 

@@ -1,5 +1,6 @@
 """What is left at a broker when a session ends, and what the next one makes of it: entries, stops, halts, strangers' orders."""
 
+import pytest
 from broker_floor import Floor, restless
 from live_sessions import Running, live_store
 from test_accounts import FailedError
@@ -7,6 +8,7 @@ from test_brokered_live import Fails, S, all_rows, fills, held
 
 from pipeline.block import Block
 from pipeline.codes import AccountAction, Kind, OrderType, Side
+from pipeline.errors import ConfigError
 from pipeline.log.store import Store
 from pipeline.ports import Reported
 from pipeline.run.accounts import state
@@ -207,3 +209,76 @@ def test_what_a_halt_could_not_close_is_protected_still(live_store, tmp_path):
         assert floor.position == 10
         assert list(running.ending.unprotected) == []
     assert verify(live_store, manifest.id).identical
+
+
+EARLY = """
+from pipeline.codes import Side
+from pipeline.core.params import param, params
+from pipeline.core.state import state
+from pipeline.core.strategy import Strategy
+from pipeline.core.verbs import enter
+
+@params
+class Params:
+    early: bool = param(True, help="whether its orders are for extended hours")
+
+@state
+class State:
+    count: int
+
+def on_quote(s, quote, p, ctx):
+    s.count += 1
+    if s.count >= 5 and quote.bid > 104.0 and ctx.position == 0.0 and ctx.open_orders == 0:
+        enter(ctx, Side.BUY, quantity=10, limit=quote.ask, stop=quote.bid - 0.5, extended=p.early, tag=7)
+
+strategy = Strategy("early", Params, State, on_quote=on_quote)
+"""
+
+
+def early(folder):
+    file = folder / "early.py"
+    file.write_text(EARLY)
+    return file
+
+
+def test_a_stop_for_extended_hours_is_kept_by_us_and_closes_at_the_broker(live_store, tmp_path):
+    with Floor() as floor:
+        running = Running(live_store, floor.recording(early(tmp_path), account="mine"))
+        running.until(lambda _: floor.position == 10)
+        running.until(lambda _: floor.position == 0)
+        assert verify(live_store, running.end().id).identical
+
+
+def test_a_stop_that_came_to_nothing_once_it_saw_its_price_is_tried_again(live_store, tmp_path):
+    """The broker refuses the stop, so it is kept here, and refuses once what it became."""
+    with Floor() as floor:
+        check, refused = floor.book._check, []
+
+        def no(ticket):
+            if ticket.side is Side.SELL and (ticket.order_type is OrderType.STOP or len(refused) == 1):
+                refused.append(ticket)
+                raise RefusedError(Wrong.POSITION)
+            check(ticket)
+
+        floor.book._check = no
+        running = Running(live_store, floor.recording(early(tmp_path), "early=false", account="mine"))
+        running.until(lambda _: floor.position == 10)
+        running.until(lambda _: floor.position == 0)
+        assert len(refused) >= 2
+        assert verify(live_store, running.end().id).identical
+
+
+def test_what_is_held_in_one_account_of_a_broker_is_not_taken_to_another(live_store, tmp_path):
+    file = restless(tmp_path)
+    with Floor() as floor:
+        running = Running(live_store, floor.recording(file, "stays=true", account="mine"))
+        running.until(lambda _: len(floor.working) == 1)
+        running.end()
+    with Floor(number="PA0000000002") as other:
+        running = Running(live_store, other.recording(file, account="mine"))
+        assert running._begun.wait(60)
+        with pytest.raises(
+            ConfigError, match=r"account mine holds words:A: that is at alpaca, practice \w{8}, and this"
+        ):
+            running.end()
+        assert not other.book.orders

@@ -69,6 +69,8 @@ class AlpacaFace:
     def __init__(self, book: Book, keys: Mapping[str, str] | None = None) -> None:
         self.name = "alpaca"
         self.stream_path = "/stream"
+        self.number = "PA0000000001"
+        """Which account it is."""
         self.book = book
         self._keys = keys
 
@@ -234,7 +236,7 @@ class AlpacaFace:
         cash, power = text_from_nano(self.book.cash_nano), text_from_nano(self.book.buying_power_nano())
         return {
             "id": ASSET,
-            "account_number": "PA0000000001",
+            "account_number": self.number,
             "status": "ACTIVE",
             "currency": "USD",
             "cash": cash,
