@@ -125,7 +125,7 @@ def bids(store, origin=Origin.INPUT):
 def test_all_that_came_is_decided_and_how_much_it_is_is_told(live_store, slow):
     with (
         Vendor() as vendor,
-        tape(live_store.home, *asked(vendor, slow, 2_000_000), stderr=subprocess.PIPE) as recording,
+        tape(live_store.home, *asked(vendor, slow, 1_000_000), stderr=subprocess.PIPE) as recording,
     ):
         left = interrupted(recording, vendor, live_store)
         said = recording.communicate(timeout=120)[1]
