@@ -80,8 +80,9 @@ def show(home: str, name: str, as_json: bool) -> None:
 @click.argument("name")
 @click.argument("reason")
 @click.option("--cash", type=float, required=True, help="what it has from now on; it holds nothing then")
+@click.option("--forget", "forgets", is_flag=True, help="even where something is held, or works, at a broker")
 @click.pass_obj
-def set_(home: str, name: str, reason: str, cash: float) -> None:
+def set_(home: str, name: str, reason: str, cash: float, forgets: bool) -> None:
     """Say that the account NAME has so much cash and holds nothing, and why.
 
     \b
@@ -90,7 +91,7 @@ def set_(home: str, name: str, reason: str, cash: float) -> None:
     from pipeline.log.store import Store
     from pipeline.run.accounts import state
 
-    state(Store(Path(home)), name, cash, now_ns=time.time_ns(), why=reason)
+    state(Store(Path(home)), name, cash, now_ns=time.time_ns(), why=reason, forgets=forgets)
     click.echo(f"{name}: {cash:,.2f}, nothing held")
 
 

@@ -94,12 +94,17 @@ def settle(
     _append(store, account, session.id, _feeds(session), left, instruments, now_ns, "", broker_of(session))
 
 
-def state(store: Store, account: str, cash: float, *, now_ns: int, why: str) -> None:
-    """Say by hand that an account has so much cash and holds nothing. Raises LockedError, ConfigError for a cash that is none."""
+def state(store: Store, account: str, cash: float, *, now_ns: int, why: str, forgets: bool = False) -> None:
+    """Say by hand that an account has so much cash and holds nothing.
+
+    Raises LockedError, ConfigError for a cash that is none, and where something is open at a broker that is not to be forgotten.
+    """
     if not 0 <= cash <= 1e15:
         raise ConfigError(f"--cash {cash}: accepted is 0 to 1e15")
     with used(store, account):
         before = standing(store, account)
+        if not forgets:
+            _check_nothing_open(store, account, before)
         row = ACCOUNT.new()
         if before is not None:
             ids = json.loads(dict(before.rows)["account"])
@@ -117,6 +122,19 @@ def state(store: Store, account: str, cash: float, *, now_ns: int, why: str) -> 
             now_ns,
             why,
         )
+
+
+def _check_nothing_open(store: Store, account: str, before: Standing | None) -> None:
+    """Raises ConfigError where a statement by hand would forget what is at a broker, where it is all the same."""
+    session = unsettled(store, account)
+    if session is not None and broker_of(session):
+        raise ConfigError(
+            f"account {account}: {session.id} was killed at {broker_of(session)} and what it has there is not settled; "
+            "go on with it, or say --forget"
+        )
+    if before is not None and before.broker and (before.held or before.working):
+        open_ = ", ".join(map(str, [*before.held, *before.working]))
+        raise ConfigError(f"account {account} has at {before.broker}: {open_}; close it there first, or say --forget")
 
 
 def _last_order_id(store: Store, session: Manifest) -> int:

@@ -129,8 +129,9 @@ def _broker(text: str | None, *, is_real_money: bool, has_clock: bool, trades: b
 
 
 def _executed(at: AtBroker | None) -> list[str]:
-    """Who executes orders."""
-    return [] if at is None else [f"execution={BROKERED}"]
+    """Who executes orders, and at which hours: shares at a real broker at those that it has; what is served is open whenever it quotes."""
+    hours = [] if at is None or at.is_practice else ["exchange_hours=1"]
+    return [] if at is None else [f"execution={BROKERED}", *hours]
 
 
 def _waiting(clock: Ticking) -> list[str]:

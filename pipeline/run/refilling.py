@@ -45,6 +45,9 @@ _NONE: Final = (
 )
 """Outcomes of what was no wish that could be an order, whatever the settings."""
 
+_OF_ORDERS: Final = (Kind.INTENT, Kind.RISK, Kind.ORDER, Kind.FILL, Kind.POSITION, Kind.SESSION, Kind.CHECKPOINT)
+"""What a session at a broker is read of: inputs and decisions in their order."""
+
 _ROWS: Final = 20_000
 """So many derived rows are counted at once."""
 
@@ -104,7 +107,7 @@ def refill(
     instruments = instruments_of(inputs, last_seq)
     before, after = Tally(units_of(instruments)), Tally(units_of(instruments))
     wishes = _Wishes(instruments, size)
-    for blocks in run.batches(what="derived"):
+    for blocks in _decided(run, plan):
         before.add(blocks)
         wishes.add(blocks)
     paths = recorded_paths(plan, store.folder(manifest.id) / "code")
@@ -152,6 +155,16 @@ def _came(tally: Tally, marks: Any) -> Came:
         fees=money.fees_nano / NANO,
         open_positions=money.open_positions,
     )
+
+
+def _decided(run: LogReader, plan: FoldPlan) -> Iterator[Blocks]:
+    """What was decided, with what a broker filled of it, which are inputs."""
+    if plan.settings.get("execution", SIMULATED) == SIMULATED:
+        yield from run.batches(what="derived")
+        return
+    for blocks in run.batches(what="all", kinds=_OF_ORDERS):
+        decided = [block if block.kind is Kind.FILL else block.take(block.number("ord") > 0) for block in blocks]
+        yield [block for block in decided if len(block)]
 
 
 def _set(plan: FoldPlan, settings: Mapping[str, Any]) -> EngineSettings:

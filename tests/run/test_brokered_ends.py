@@ -145,7 +145,9 @@ def test_the_numbers_of_a_killed_session_are_not_given_again_behind_a_statement_
         running.session.recorder.seen.append(Fails(4))
         running._thread.join(120)
         first = {int(order.ticket.client_order_id.rpartition("-")[2]) for order in floor.book.orders.values()}
-        state(live_store, "mine", 1e6, now_ns=1, why="anew")
+        with pytest.raises(ConfigError, match="was killed at alpaca, practice"):
+            state(live_store, "mine", 1e6, now_ns=1, why="anew")
+        state(live_store, "mine", 1e6, now_ns=1, why="anew", forgets=True)
         running = Running(live_store, floor.recording(file, account="mine"))
         running.until(lambda recorder: fills(recorder) >= 1)
         manifest = running.end()
