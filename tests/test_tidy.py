@@ -39,6 +39,12 @@ def test_a_function_fits_a_screen_and_a_public_name_says_what_it_is(path):
             assert node.end_lineno - node.lineno < FUNCTION_LINES_MAX, f"{path}:{node.lineno} {node.name}"
 
 
+def test_every_file_of_tests_has_a_name_of_its_own():
+    """Folders of tests are no packages: of two files of one name only one would be run."""
+    found = [path.name for path in (ROOT / "tests").rglob("*.py") if path.name != "conftest.py"]
+    assert sorted(found) == sorted(set(found))
+
+
 def test_the_map_names_every_module_once():
     text = pipeline.__doc__
     for path in (path for path in SOURCES if path.parts[len(ROOT.parts)] == "pipeline" and path.stem[0] != "_"):
