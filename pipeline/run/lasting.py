@@ -86,9 +86,9 @@ def held(rows: Carried, instruments: Instruments, feeds: Sequence[str]) -> Itera
     by_id = {row["instrument_id"]: row for row in instruments}
     for key, text in rows:
         kind, _, rest = key.partition("/")
-        if kind == "position":
+        if kind == "position" and (told := json.loads(text))["quantity_steps"]:
             strategy, _, id_ = rest.rpartition("/")
-            row, told = by_id[int(id_)], json.loads(text)
+            row = by_id[int(id_)]
             feed = feeds[int(row.get("source", 1)) - 1]
             quantity = told["quantity_steps"] * int(row["size_step_nano"]) / NANO
             yield Held(strategy, f"{feed}:{row['symbol']}", quantity, told["average_price"])
