@@ -366,17 +366,28 @@ def test_processes_that_are_killed_lose_no_order(tmp_path):
         symbols = serving.stdout.readline().removeprefix("symbols ").replace(", ", ",").strip()
         broker = f"alpaca={urls['alpaca-trading']},{urls['alpaca-orders']}"
         asked = ["record", "--feed", f"massive={urls['massive']}", "--symbols", symbols, "--clock", "served"]
-        asked += ["--strategy", file, "--param", "every=3", "--broker", broker, "--account", "mine", "--plain"]
+        asked += [
+            "--strategy",
+            file,
+            "--param",
+            "every=3",
+            "--broker",
+            broker,
+            "--account",
+            "mine",
+            "--plain",
+            "--interpreted",
+        ]
         store, filled = Store(home), 0
         for _ in range(2):
             with tape(home, *asked, stderr=subprocess.DEVNULL) as recording:
                 before = filled
-                until(lambda: store.sessions() and len(fills_of(store)) >= before + 4, 120)  # noqa: B023
+                until(lambda: store.sessions() and len(fills_of(store)) >= before + 2, 120)  # noqa: B023
                 recording.send_signal(signal.SIGKILL)
                 recording.wait(30)
             filled = len(fills_of(store))
         with tape(home, *asked, stderr=subprocess.PIPE) as recording:
-            until(lambda: len(fills_of(store)) >= filled + 4, 120)
+            until(lambda: len(fills_of(store)) >= filled + 2, 120)
             recording.send_signal(signal.SIGTERM)
             said = recording.communicate(timeout=120)[1]
             assert recording.returncode == 0, said
