@@ -1,12 +1,12 @@
 """Paper: the rows that become of what brokers say, in order, and the time at which they were written."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 
 from pipeline.block import Block, Blocks
-from pipeline.codes import AccountAction, FeedAction, Kind, Origin
+from pipeline.codes import AccountAction, FeedAction, Kind, OrderFlag, OrderType, Origin, Side, TimeInForce
 from pipeline.feeds.hiding import hidden
 from pipeline.intents import OrderRequest
 from pipeline.units import ABSENT
@@ -96,3 +96,19 @@ def request_columns(request: OrderRequest) -> dict[str, Any]:
         "trigger_nano": request.trigger_nano,
         "expires_ns": request.expires_ns,
     }
+
+
+def request_of(row: Mapping[str, Any]) -> OrderRequest:
+    """The way back: what was asked for, by such columns."""
+    return OrderRequest(
+        row["order_id"],
+        row["instrument_id"],
+        Side(row["side"]),
+        OrderType(row["order_type"]),
+        TimeInForce(row["time_in_force"]),
+        OrderFlag(row["flags"]),
+        row["quantity_steps"],
+        row["limit_nano"],
+        row["trigger_nano"],
+        row["expires_ns"],
+    )

@@ -19,9 +19,10 @@ from anyio import to_thread
 from anyio.from_thread import BlockingPortal
 
 from pipeline.block import Block, Blocks
-from pipeline.codes import Kind, OrderFlag, OrderState, OrderType, Side, TimeInForce
+from pipeline.codes import Kind, OrderFlag, OrderState, OrderType, Side
 from pipeline.execution.broker import LiveBroker
 from pipeline.execution.identity import Identity
+from pipeline.execution.paper import request_of
 from pipeline.execution.tracked import OVER
 from pipeline.feeds.bell import Bell
 from pipeline.feeds.inbox import Inbox
@@ -132,7 +133,7 @@ class Brokering:
             if row["state"] == OrderState.SUBMITTED:
                 places = row["strategy_id"], row["tag"], row["parent_order_id"], row["seq"], row["ord"]
                 self._labels[order_id] = Labels(*places)
-                self._working[order_id] = request = _request(row)
+                self._working[order_id] = request = request_of(row)
                 self._unsure.add(order_id)
                 yield request
             elif row["state"] == OrderState.CANCEL_PENDING:
@@ -204,18 +205,3 @@ class Brokering:
     def _is_withdrawn(self, order_id: int, later: Requests) -> bool:
         with self._lock:
             return CancelRequest(order_id) in [*later, *self._to_send]
-
-
-def _request(row: dict[str, Any]) -> OrderRequest:
-    return OrderRequest(
-        row["order_id"],
-        row["instrument_id"],
-        Side(row["side"]),
-        OrderType(row["order_type"]),
-        TimeInForce(row["time_in_force"]),
-        OrderFlag(row["flags"]),
-        row["quantity_steps"],
-        row["limit_nano"],
-        row["trigger_nano"],
-        row["expires_ns"],
-    )

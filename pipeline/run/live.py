@@ -84,12 +84,8 @@ def record(
             ending.lag_s_max = loop.lag_s_max
             if brokering is not None:
                 ending.at_broker = brokering.left()
-                ending.unprotected = _unprotected(store, recording, session, fold)
-        if recording.account:
-            session.recorder.flush()
-            log = LogReader(store.folder(session.manifest.id))
-            held = instruments_of(log, session.recorder.last_seq)
-            settle(store, recording.account, session.manifest, fold.carried(), held, now_ns=session.recorder.session_ns)
+        if recording.account or recording.broker:
+            _leave(store, recording, session, fold, ending)
     ending.sealing = session.recorder.sealing.trouble
     return seal(store.folder(session.manifest.id), store.disk)
 
@@ -102,21 +98,25 @@ def _brokering(store: Store, recording: Recording, session: Begun, fold: LocalFo
     recorder.flush()
     names = [plan.strategy.name for plan in fold.plans]
     known = outstanding(store, session.manifest, fold.carried(), names)
-    identity = Identity(
-        recording.account, session.manifest.log_id
-    )  # session ids come again, in another store or on another day
+    # Not by the session's id: that comes again, in another store or on another day.
+    identity = Identity(recording.account, session.manifest.log_id)
     wait, draw = recorder.wait_durable, random.random
     brokering = Brokering(recording.broker, identity, known, inbox, recording.clock, wait_durable=wait, draw=draw)
     recorder.seen.append(brokering.add)
     return brokering
 
 
-def _unprotected(store: Store, recording: Recording, session: Begun, fold: LocalFold) -> list[str]:
-    """What nobody looks after from now on."""
-    session.recorder.flush()
-    defined = instruments_of(LogReader(store.folder(session.manifest.id)), session.recorder.last_seq)
-    feeds = [vendor.name for vendor in recording.vendors]
-    return [str(each) for each in unprotected(fold.carried(), defined, feeds)]
+def _leave(store: Store, recording: Recording, session: Begun, fold: LocalFold, ending: Ending) -> None:
+    """Settle the account with what the session leaves, and name what of it nobody looks after from now on."""
+    recorder = session.recorder
+    recorder.flush()
+    rows = fold.carried()
+    defined = instruments_of(LogReader(store.folder(session.manifest.id)), recorder.last_seq)
+    if recording.broker:
+        feeds = [vendor.name for vendor in recording.vendors]
+        ending.unprotected = [str(each) for each in unprotected(rows, defined, feeds)]
+    if recording.account:
+        settle(store, recording.account, session.manifest, rows, defined, now_ns=recorder.session_ns)
 
 
 @contextmanager

@@ -9,9 +9,10 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from pipeline.codes import Kind, OrderFlag, OrderState, OrderType, SessionAction, Side, TimeInForce
+from pipeline.codes import Kind, OrderState, SessionAction
 from pipeline.errors import NotFoundError
 from pipeline.execution.orders import Logged
+from pipeline.execution.paper import request_of
 from pipeline.instruments import Instrument
 from pipeline.intents import CancelRequest, OrderRequest
 from pipeline.log.manifest import Manifest
@@ -68,7 +69,7 @@ def outstanding(store: Store, session: Manifest, carried: Carried, names: list[s
     labels: dict[int, Labels] = {}
     past = _past(store, session, frozenset(orders))
     for order_id, (strategy, row) in sorted(orders.items()):
-        request, state = _request(order_id, row), OrderState(row["state"])
+        request, state = request_of(row), OrderState(row["state"])
         known = past.get(order_id, _Past())
         is_here = known.session == session.id
         place = (known.seq, known.ord) if is_here else (0, 0)
@@ -115,22 +116,6 @@ def _told(carried: Carried) -> tuple[dict[int, tuple[str, dict[str, Any]]], dict
         elif kind == "account":
             account = json.loads(text)
     return orders, positions, account
-
-
-def _request(order_id: int, row: Mapping[str, Any]) -> OrderRequest:
-    """As it was sent."""
-    return OrderRequest(
-        order_id,
-        row["instrument_id"],
-        Side(row["side"]),
-        OrderType(row["order_type"]),
-        TimeInForce(row["time_in_force"]),
-        OrderFlag(row["flags"]),
-        row["quantity_steps"],
-        row["limit_nano"],
-        row["trigger_nano"],
-        row["expires_ns"],
-    )
 
 
 class _Past:
