@@ -220,6 +220,8 @@ class AccountAction(IntEnum):
     """Order ids up to `quantity_steps` are used up."""
     DIFFERENCE = 8
     """What the broker says and what the log says are not the same."""
+    POSITION_DIFFERENCE = 9
+    """The broker's position less the log's is `quantity_steps` from here on; 0: they agree again."""
 
 
 class RequestAction(IntEnum):
@@ -389,6 +391,8 @@ class RiskRule(IntEnum):
     """Instruments that are told to run together."""
     THEME_NOTIONAL = 30
     TOTAL_NOTIONAL = 31
+    MISSING_POSITION = 32
+    """The broker does not have what is held."""
 
 
 class RiskVerdict(IntEnum):

@@ -194,7 +194,8 @@ class Broker(Protocol):
     told once. A FILL behind it is told nevertheless, with no ORDER row, for the position is there.
 
     ACCOUNT DIFFERENCE, for a person: what the broker says and what was told are not the same; `instrument_id` and
-    `quantity_steps`, the broker's less ours, where it is a position or a fill too much. FEED on channel `orders`: CONNECTED when the stream
+    `quantity_steps`, the broker's less ours, where it is a fill too much. ACCOUNT POSITION_DIFFERENCE, for the reducer too: the
+    broker's position in `instrument_id` less that of the log is `quantity_steps` from here on, 0: they agree again. FEED on channel `orders`: CONNECTED when the stream
     tells of orders, LOST, ENDED for good.
     """
 

@@ -14,12 +14,13 @@ has looked (`tape halt --reset`).
 
 from typing import Final
 
-from pipeline.codes import OrderFlag, OrderState, OrderType, Side, TimeInForce
-from pipeline.core.desk import gives_way, launch, launch_again, make_room, protect, room_steps
+from pipeline.codes import OrderFlag, OrderReason, OrderState, OrderType, Side, TimeInForce
+from pipeline.core.desk import gives_way, launch, launch_again, make_room, protect, request_cancel, room_steps
 from pipeline.core.filling import cancel_others, drop_needless
 from pipeline.core.instrument import InstrumentRow, far_side_nano
 from pipeline.core.ledger import book_stray, fold_fill, fold_order, reduce_order
 from pipeline.core.market import BrokerFill, BrokerOrder
+from pipeline.core.missing import closes, fold_difference, forget_what_is_closed, spare_steps, sum_steps
 from pipeline.core.operator import close_again
 from pipeline.core.orders import (
     ALLOWED,
@@ -34,6 +35,7 @@ from pipeline.core.orders import (
     remaining_steps,
 )
 from pipeline.core.portfolio import expect
+from pipeline.core.settings import SIMULATED
 from pipeline.core.sizing import marketable_nano
 from pipeline.core.tape import Place
 from pipeline.core.waking import trailed_nano
@@ -60,10 +62,12 @@ def hear_order(world: World, word: BrokerOrder) -> None:
         release(world, order.strategy_id, order.instrument_id, input_place(world))
         if word.state != OrderState.FILLED and order.flags & _STOP_LEG != 0:
             _protect_again(world, order, was_asked)
+        _divide_what_is_left(world, order.instrument_id)
     elif (
         was_asked and order.state != OrderState.CANCEL_PENDING
     ):  # the broker keeps it: whoever waits for its room asks again
         release(world, order.strategy_id, order.instrument_id, input_place(world))
+        _divide_what_is_left(world, order.instrument_id)
 
 
 def _protect_again(world: World, stop: OrderRow, was_asked: bool) -> None:  # noqa: FBT001  # the dialect has no keyword-only arguments without a default
@@ -100,7 +104,56 @@ def hear_fill(world: World, word: BrokerFill) -> None:
     elif order.flags & _ONE_CANCELS_OTHER != 0:
         cancel_others(world, order, cause)
     drop_needless(world, order, held, cause)
+    forget_what_is_closed(world, world.instruments[order.instrument_id])
     release(world, order.strategy_id, order.instrument_id, cause)
+    _divide_what_is_left(world, order.instrument_id)
+
+
+def hear_difference(world: World, instrument_id: int, differs_steps: int) -> None:
+    """A broker has another position than the log. What lies there to close what is gone is cancelled; stops come back for what is left."""
+    if world.settings.execution == SIMULATED or not is_defined(world, instrument_id):
+        return
+    instrument = world.instruments[instrument_id]
+    fold_difference(world, instrument, differs_steps)
+    if instrument.missing_steps > 0:
+        _take_back(world, instrument)
+    _release_all(world, instrument_id)
+
+
+def _take_back(world: World, instrument: InstrumentRow) -> None:
+    """Have cancelled what closes more than there is: who goes last first, and of those the youngest."""
+    instrument_id = instrument.instrument_id
+    held = sum_steps(world, instrument_id)
+    for rank in range(STANDS_BY, -1, -1):
+        for place in range(world.counts.open_orders, 0, -1):
+            order = order_at(world, place)
+            is_one = closes(order, instrument_id, held) and rank_of(order) == rank
+            if is_one and order.state != OrderState.CANCEL_PENDING and _excess_steps(world, instrument) > 0:
+                order.is_evicted = order.flags & _STOP_LEG != 0
+                request_cancel(world, order, input_place(world), OrderReason.VENUE)
+
+
+def _excess_steps(world: World, instrument: InstrumentRow) -> int:
+    """How much more lies at the broker to close a position than it has, without what is being cancelled."""
+    held, excess = sum_steps(world, instrument.instrument_id), -spare_steps(world, instrument, 0)
+    for place in range(1, world.counts.open_orders + 1):
+        order = order_at(world, place)
+        if closes(order, instrument.instrument_id, held) and order.state == OrderState.CANCEL_PENDING:
+            excess -= remaining_steps(order)
+    return excess
+
+
+def _divide_what_is_left(world: World, instrument_id: int) -> None:
+    """Where something is missing, what a broker refuses to cancel is asked for again, and the room that one leaves is everybody's."""
+    instrument = world.instruments[instrument_id]
+    if instrument.missing_steps > 0:
+        _take_back(world, instrument)
+        _release_all(world, instrument_id)
+
+
+def _release_all(world: World, instrument_id: int) -> None:
+    for strategy_id in range(1, world.counts.strategies + 1):
+        release(world, strategy_id, instrument_id, input_place(world))
 
 
 def _hear_stray(world: World, word: BrokerFill) -> None:
@@ -111,6 +164,7 @@ def _hear_stray(world: World, word: BrokerFill) -> None:
         book_stray(
             world, word.strategy_id, word.instrument_id, word.side, word.price_nano, word.quantity_steps, word.fee_nano
         )
+        forget_what_is_closed(world, world.instruments[word.instrument_id])
         close_again(world, word.strategy_id, word.instrument_id, input_place(world))
 
 

@@ -10,9 +10,9 @@ from typing import Any, Final
 import numpy as np
 
 from pipeline.block import Blocks, concat
-from pipeline.codes import BarBasis, BarUnit, Kind, SessionAction
+from pipeline.codes import AccountAction, BarBasis, BarUnit, Kind, SessionAction
 from pipeline.core import chunk, step, universe
-from pipeline.core.brokered import hear_fill, hear_order
+from pipeline.core.brokered import hear_difference, hear_fill, hear_order
 from pipeline.core.carrying import take_over
 from pipeline.core.cells import Cells, deliver_to_one
 from pipeline.core.closing import bar_row, set_lengths
@@ -228,6 +228,8 @@ class Engine:
     def _step_account(self, statement: AccountStatement) -> None:
         step.begin(self.world, statement.ts_recv_ns, statement.origin)
         fold_account(self.world.account, statement)
+        if statement.action == AccountAction.POSITION_DIFFERENCE:
+            hear_difference(self.world, statement.instrument_id, statement.quantity_steps)
         step.close_what_is_due(self.world)
         step.finish(self.world, self.cells)
 

@@ -182,6 +182,7 @@ class AccountStatement(NamedTuple):
     origin: int
     action: int
     cash_nano: int
+    quantity_steps: int
 
 
 class ReferenceFact(NamedTuple):

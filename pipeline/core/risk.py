@@ -73,6 +73,7 @@ def admit(case: Case) -> Verdict:
             cool_down(case),
             halted(case),
             unknown_order(case),
+            missing_position(case),
             no_reference_price(case),
             stale_quote(case),
             crossed_quote(case),
@@ -157,6 +158,11 @@ def halted(case: Case) -> Check:
 def unknown_order(case: Case) -> Check:
     """1 while nobody knows what became of an order in this instrument: it may have filled."""
     return Check(RiskRule.UNKNOWN_ORDER, (1.0 if case.is_unsure else 0.0), 0.0)
+
+
+def missing_position(case: Case) -> Check:
+    """What is held of this instrument by the log, and not at the broker; in steps."""
+    return Check(RiskRule.MISSING_POSITION, float(case.instrument.missing_steps), 0.0)
 
 
 def no_reference_price(case: Case) -> Check:

@@ -40,7 +40,7 @@ class LiveBroker:
 
     `identity` names account and session. `instruments` by the session's ids, which may grow; orders are for those in it.
     `logged` and `positions` are what the log of a session that goes on knows: its orders that are not over, and its positions in
-    steps; without `positions` those that the broker has at the start are believed. `draw` gives random numbers from 0 to below 1.
+    steps; without `positions` those that the broker has at the start are believed. `differences` are those in positions that it was told of last. `draw` gives random numbers from 0 to below 1.
     """
 
     def __init__(
@@ -53,6 +53,7 @@ class LiveBroker:
         draw: Callable[[], float],
         logged: Sequence[Logged] = (),
         positions: Mapping[int, int] | None = None,
+        differences: Mapping[int, int] | None = None,
         times: Times | None = None,
         timeout_s: float = TIMEOUT_S,
     ) -> None:
@@ -63,6 +64,7 @@ class LiveBroker:
             stamp=clock.now_ns,
             logged=logged,
             positions=positions,
+            differences=differences,
             times=times,
             secrets=venue.secrets,
         )

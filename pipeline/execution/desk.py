@@ -39,7 +39,7 @@ class Asked(NamedTuple):
 
 
 class Desk:
-    """See above. `logged` are the orders of the log that are not over, `positions` its positions at the start."""
+    """See above. `logged` are the orders of the log that are not over, `positions` its positions at the start, `differences` what it was told of the broker's."""
 
     def __init__(
         self,
@@ -50,6 +50,7 @@ class Desk:
         stamp: Callable[[], int],
         logged: Sequence[Logged] = (),
         positions: Mapping[int, int] | None = None,
+        differences: Mapping[int, int] | None = None,
         times: Times | None = None,
         secrets: Sequence[bytes] = (),
     ) -> None:
@@ -59,7 +60,7 @@ class Desk:
         self.is_listening = False
         """Whether the stream tells of orders."""
         self.orders = Orders(identity, instruments, self.paper)
-        self.reconciler = Reconciler(self.orders, tongue, positions)
+        self.reconciler = Reconciler(self.orders, tongue, positions, differences)
         self._tongue = tongue
         self._times = times or Times()
         self._jobs = Jobs(self.orders, tongue, self._times, lambda: self._now_ns)
@@ -254,7 +255,9 @@ class Desk:
         elif not is_done or not self.is_listening:
             self._plan(self._times.poll_s)
         else:
-            self._plan(self._times.recheck_s if self.reconciler.has_suspects else self._times.reconcile_s)
+            reconciler, times = self.reconciler, self._times
+            later_s = times.poll_s if reconciler.misses_some else times.reconcile_s
+            self._plan(times.recheck_s if reconciler.has_suspects else later_s)
 
     def _plan(self, seconds: float) -> None:
         """Compare everything in so many seconds, or before that when it was planned so."""

@@ -14,6 +14,9 @@ from pipeline.units import ABSENT
 ORDERS: Final = "orders"
 """The channel of what happens to a broker's stream."""
 
+DIFFERENCES: Final = frozenset((AccountAction.DIFFERENCE, AccountAction.POSITION_DIFFERENCE))
+"""What a person is told of an account."""
+
 TEXT_LENGTH_MAX: Final = 300
 """Brokers' words may be pages."""
 
@@ -49,6 +52,17 @@ class Paper:
             Kind.ACCOUNT,
             instrument_id=instrument_id,
             action=int(AccountAction.DIFFERENCE),
+            account=self._account,
+            quantity_steps=quantity_steps,
+            text=text,
+        )
+
+    def position_differs(self, text: str, instrument_id: int, quantity_steps: int) -> None:
+        """From here on the broker's position in an instrument, less that of the log, is another one; 0: they agree again."""
+        self.write(
+            Kind.ACCOUNT,
+            instrument_id=instrument_id,
+            action=int(AccountAction.POSITION_DIFFERENCE),
             account=self._account,
             quantity_steps=quantity_steps,
             text=text,

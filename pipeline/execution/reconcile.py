@@ -2,7 +2,8 @@
 
 At the start, after each new stream, every minute, and every few seconds while no stream tells of orders. Orders come first,
 so that fills that no stream told are told before positions are compared. A difference in a position counts when the next
-look, a moment later, finds the same one: what fills between two questions is no difference.
+look, a moment later, finds the same one: what fills between two questions is no difference. While some of what is ours is
+not there everything is compared every few seconds, for the reducer holds orders back then (core.missing); the end of a difference is told too.
 """
 
 from collections.abc import Mapping
@@ -18,9 +19,18 @@ LOOK_BACK_NS = 600 * SECOND_NS
 
 
 class Reconciler:
-    """Compares. `positions` are the log's at the start, in steps by instrument; None: what the broker has then is believed."""
+    """Compares. `positions` are the log's at the start, in steps by instrument; None: what the broker has then is believed.
 
-    def __init__(self, orders: Orders, tongue: Tongue, positions: Mapping[int, int] | None) -> None:
+    `differences` are those that the log was told of last, in the same way.
+    """
+
+    def __init__(
+        self,
+        orders: Orders,
+        tongue: Tongue,
+        positions: Mapping[int, int] | None,
+        differences: Mapping[int, int] | None = None,
+    ) -> None:
         self.standing: Standing | None = None
         """The account as it was last told."""
         self.has_suspects = False
@@ -30,8 +40,15 @@ class Reconciler:
         self._positions = positions
         self._began_nano: dict[str, int] | None = None
         self._suspected: dict[str, int] = {}
-        self._told: dict[str, int] = {}
+        self._told: dict[int, int] = {id_: steps for id_, steps in (differences or {}).items() if steps}
+        """By instrument, in steps: what the log knows of."""
         self._told_failure = ""
+
+    @property
+    def misses_some(self) -> bool:
+        """Whether the broker is known not to have what is ours by the log."""
+        began, moved = self._positions or {}, self._orders.positions()
+        return any((began.get(id_, 0) + moved.get(id_, 0)) * steps < 0 for id_, steps in self._told.items())
 
     def reconciling(self, now_ns: int) -> Talk[bool]:
         """Compare everything once; whether all questions were answered."""
@@ -63,7 +80,7 @@ class Reconciler:
 
     def _compare(self, standing: Standing) -> None:
         """The positions of all instruments there are; those that are held under one name together."""
-        told, steps = self._told_nano()
+        told, named = self._told_nano()
         held = {holding.symbol: holding.quantity_nano for holding in standing.holdings}
         if self._began_nano is None:
             began = self._positions
@@ -72,22 +89,26 @@ class Reconciler:
                 name = self._name(id_)
                 self._began_nano[name] = self._began_nano.get(name, 0) + quantity * self._step(id_)
         self.has_suspects = False
-        for name, (id_, step) in steps.items():
+        for name, ids in named.items():
             difference = held.get(name, 0) - told[name] - self._began_nano.get(name, 0)
-            if difference == 0:
+            steps = {id_: _whole(difference, self._step(id_)) for id_ in ids}
+            if all(self._told.get(id_, 0) == steps[id_] for id_ in ids):
                 self._suspected.pop(name, None)
-                self._told.pop(name, None)
-            elif self._told.get(name) != difference:
-                self._suspect(name, id_, difference, step)
+            elif difference and self._suspected.get(name) != difference:
+                self._suspected[name] = difference
+                self.has_suspects = True
+            else:
+                self._suspected.pop(name, None)
+                self._tell(name, difference, steps)
 
-    def _told_nano(self) -> tuple[dict[str, int], dict[str, tuple[int, int]]]:
-        """By name of a holding: what the fills told come to, and an instrument that stands for it with its step."""
-        told, steps, positions = dict[str, int](), dict[str, tuple[int, int]](), self._orders.positions()
+    def _told_nano(self) -> tuple[dict[str, int], dict[str, list[int]]]:
+        """By name of a holding: what the fills told come to, and the instruments that are held under it."""
+        told, named, positions = dict[str, int](), dict[str, list[int]](), self._orders.positions()
         for id_ in list(self._orders.instruments):
-            name, step = self._name(id_), self._step(id_)
-            told[name] = told.get(name, 0) + positions.get(id_, 0) * step
-            steps.setdefault(name, (id_, step))
-        return told, steps
+            name = self._name(id_)
+            told[name] = told.get(name, 0) + positions.get(id_, 0) * self._step(id_)
+            named.setdefault(name, []).append(id_)
+        return told, named
 
     def _name(self, id_: int) -> str:
         return self._tongue.holding_of(self._orders.instruments[id_].symbol)
@@ -95,14 +116,19 @@ class Reconciler:
     def _step(self, id_: int) -> int:
         return self._orders.instruments[id_].size_step_nano
 
-    def _suspect(self, name: str, id_: int, difference_nano: int, step_nano: int) -> None:
-        if self._suspected.get(name) != difference_nano:
-            self._suspected[name] = difference_nano
-            self.has_suspects = True
-            return
-        self._told[name] = difference_nano
-        self._orders.paper.differ(
-            f"{name}: the broker's position less ours is {text_from_nano(difference_nano)}",
-            instrument_id=id_,
-            quantity_steps=difference_nano // step_nano,
-        )
+    def _tell(self, name: str, difference_nano: int, steps: Mapping[int, int]) -> None:
+        """Of each instrument of a name: the whole difference may be in it."""
+        for id_, quantity in steps.items():
+            self._told[id_] = quantity
+            if difference_nano:
+                text = f"{name}: the broker's position less ours is {text_from_nano(difference_nano)}"
+            else:
+                del self._told[id_]
+                text = f"{name}: the broker's position is ours again"
+            self._orders.paper.position_differs(text, id_, quantity)
+
+
+def _whole(quantity_nano: int, step_nano: int) -> int:
+    """In steps, away from nothing: less than a step is a difference too."""
+    steps = -(-abs(quantity_nano) // step_nano)
+    return steps if quantity_nano > 0 else -steps

@@ -72,6 +72,7 @@ class Brokering:
             draw=draw,
             logged=known.logged,
             positions=known.positions,
+            differences=known.differences,
             times=at.times,
             timeout_s=at.timeout_s,
         )

@@ -13,7 +13,6 @@ from typing import Any, Final
 
 from pipeline.block import Block, Blocks, without_warm_up
 from pipeline.codes import (
-    AccountAction,
     FeedAction,
     IntentAction,
     Kind,
@@ -27,7 +26,7 @@ from pipeline.codes import (
     SessionAction,
     Side,
 )
-from pipeline.execution.paper import ORDERS
+from pipeline.execution.paper import DIFFERENCES, ORDERS
 from pipeline.log.manifest import Manifest
 from pipeline.ports import Channel
 from pipeline.run.clock import stepped
@@ -220,7 +219,7 @@ class Glimpse:
                 why = row["text"] or (_word(OrderReason(row["reason"])) if row["reason"] else "")
                 state = _word(OrderState(row["state"]))
                 self._say(row, f"{self._who(row)} order {row['order_id']} {state}{': ' if why else ''}{why}")
-            case Kind.ACCOUNT if row["action"] == AccountAction.DIFFERENCE:
+            case Kind.ACCOUNT if row["action"] in DIFFERENCES:
                 self._say(row, f"the broker differs: {row['text']}")
             case Kind.FILL:
                 side = Side(row["side"]).name.lower()

@@ -20,7 +20,6 @@ import httpx
 
 from pipeline.block import Block, Blocks
 from pipeline.codes import (
-    AccountAction,
     FeedAction,
     Kind,
     OrderState,
@@ -30,6 +29,7 @@ from pipeline.codes import (
     TradingStatus,
 )
 from pipeline.errors import ConfigError
+from pipeline.execution.paper import DIFFERENCES
 from pipeline.ports import Channel, Notify
 from pipeline.run.clock import stepped
 
@@ -204,7 +204,7 @@ def _of_order(row: Row, symbols: Symbols) -> str:
 
 
 def _of_account(row: Row, _: Symbols) -> str:
-    return f"the broker differs: {row['text']}" if row["action"] == AccountAction.DIFFERENCE else ""
+    return f"the broker differs: {row['text']}" if row["action"] in DIFFERENCES else ""
 
 
 def _word(code: IntEnum) -> str:

@@ -53,6 +53,8 @@ class Outstanding(NamedTuple):
     unsent: tuple[OrderRequest | CancelRequest, ...]
     labels: dict[int, Labels]
     positions: dict[int, int]
+    differences: dict[int, int]
+    """What the broker's positions were last told to be more than these."""
     instruments: dict[int, Instrument]
     fill_id: int
     """The last number given to a fill."""
@@ -60,7 +62,7 @@ class Outstanding(NamedTuple):
 
 def outstanding(store: Store, session: Manifest, carried: Carried, names: list[str]) -> Outstanding:
     """What is outstanding when a session of strategies with these names begins to write; `carried` is its state by now."""
-    orders, positions, account = _told(carried)
+    orders, positions, differences, account = _told(carried)
     log = LogReader(store.folder(session.id))
     resumed = _resumed_seq(log)
     instruments = {int(row["instrument_id"]): _instrument(row) for row in instruments_of(log, log.last_seq)}
@@ -94,17 +96,22 @@ def outstanding(store: Store, session: Manifest, carried: Carried, names: list[s
                 session=known.log_id,
             )
         )
-    return Outstanding(tuple(logged), tuple(unsent), labels, positions, instruments, account["fill_id_last"])
+    return Outstanding(
+        tuple(logged), tuple(unsent), labels, positions, differences, instruments, account["fill_id_last"]
+    )
 
 
 def _instrument(row: Mapping[str, Any]) -> Instrument:
     return Instrument(**{name: row[name] for name in Instrument.__dataclass_fields__ if name in row})
 
 
-def _told(carried: Carried) -> tuple[dict[int, tuple[str, dict[str, Any]]], dict[int, int], dict[str, Any]]:
-    """The orders that were sent, with their strategies, the positions, and the account, of a state."""
+def _told(
+    carried: Carried,
+) -> tuple[dict[int, tuple[str, dict[str, Any]]], dict[int, int], dict[int, int], dict[str, Any]]:
+    """The orders that were sent, with their strategies, the positions, what differed in them, and the account, of a state."""
     orders: dict[int, tuple[str, dict[str, Any]]] = {}
     positions: dict[int, int] = {}
+    differences: dict[int, int] = {}
     account: dict[str, Any] = {"fill_id_last": 0}
     for key, text in carried:
         kind, _, rest = key.partition("/")
@@ -113,9 +120,11 @@ def _told(carried: Carried) -> tuple[dict[int, tuple[str, dict[str, Any]]], dict
             orders[int(number)] = owner, row
         elif kind == "position":
             positions[int(number)] = positions.get(int(number), 0) + json.loads(text)["quantity_steps"]
+        elif kind == "instrument":
+            differences[int(number)] = json.loads(text)["differs_steps"]
         elif kind == "account":
             account = json.loads(text)
-    return orders, positions, account
+    return orders, positions, differences, account
 
 
 class _Past:

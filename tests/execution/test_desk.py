@@ -113,6 +113,7 @@ def test_somebody_elses_order_and_position_are_told_once(broker):
     assert len(world.fold.differences) <= 3  # both orders may have been open when they were seen
     world.book.positions[symbol].quantity_nano = 0
     world.run(100)
+    assert world.fold.differences[-1] == f"{name}: the broker's position is ours again"
     world.book.positions[symbol].quantity_nano = 3 * NANO
     world.run(130)
     assert world.fold.differences.count(f"{name}: the broker's position less ours is 3") == 2

@@ -5,7 +5,7 @@ import random
 from two_speeds import Derived, open_orders
 
 from pipeline.block import Block
-from pipeline.codes import Kind, OrderFlag, OrderReason, OrderState, OrderType, RequestAction, Side
+from pipeline.codes import AccountAction, Kind, OrderFlag, OrderReason, OrderState, OrderType, RequestAction, Side
 from pipeline.core.engine import Engine
 from pipeline.core.orders import reduces_only
 from pipeline.units import NANO
@@ -20,7 +20,7 @@ class AtBroker:
 
     def __init__(self, row):
         self.id, self.instrument_id = row["order_id"], row["instrument_id"]
-        self.side, self.type = row["side"], row["order_type"]
+        self.side, self.type, self.seq = row["side"], row["order_type"], row["seq"]
         self.quantity, self.filled = row["quantity_steps"], 0
         self.limit, self.trigger = row["limit_nano"], row["trigger_nano"]
         self.reduces = bool(row["flags"] & OrderFlag.REDUCE_ONLY)
@@ -36,7 +36,9 @@ class AtBroker:
 class Dealt:
     """An engine and its broker over a drawn market: the inputs as they came, what was derived, what the broker holds."""
 
-    def __init__(self, plans, settings, seed, symbols=1, steps=200, *, withdraws=False):
+    def __init__(self, plans, settings, seed, symbols=1, steps=200, *, withdraws=False, meddles=False):
+        """With `meddles` a person trades beside us now and then, and the shell tells the difference."""
+        self.meddles, self.differs, self.told_seq = meddles, dict.fromkeys(range(1, symbols + 1), 0), {}
         self.draw = random.Random(seed)
         self.engine, self.derived = Engine(plans, settings), Derived()
         self.inputs, self.orders, self.held = [], {}, dict.fromkeys(range(1, symbols + 1), 0)
@@ -70,10 +72,27 @@ class Dealt:
             self._put(Kind.QUOTE, id_, bid_nano=bid, ask_nano=bid + NANO // 100, **sizes)
         self._deal(chaos)
         self._say_all(0.6)
+        if self.meddles and draw.random() < 0.04:
+            self.meddle(id_)
+
+    def meddle(self, id_):
+        """Half of what is there, or all, is closed by somebody else, or what he did is undone."""
+        held, differs = self.held[id_], self.differs[id_]
+        change = (
+            -differs if differs and self.draw.random() < 0.5 else -(held if self.draw.random() < 0.5 else held // 2)
+        )
+        if change:
+            self.held[id_] += change
+            self.differs[id_] += change
+            columns = {"action": int(AccountAction.POSITION_DIFFERENCE), "quantity_steps": self.differs[id_]}
+            self.words.append((Kind.ACCOUNT, id_, columns))
+            self.told_seq[id_] = 10**9  # it is not told yet
 
     def _say_all(self, chance):
         while self.words and self.draw.random() < chance:
             kind, instrument_id, columns = self.words.pop(0)
+            if kind is Kind.ACCOUNT:
+                self.told_seq[instrument_id] = self.seq + 1
             self._put(kind, instrument_id, **columns)
 
     def _put(self, kind, instrument_id, **columns):
@@ -126,17 +145,25 @@ class Dealt:
                 self._end(order, S.EXPIRED)
 
     def _trades(self, order):
+        if order.reduces and self._is_too_late(order):
+            return False
         bid = self.prices[order.instrument_id] * NANO // 100
         far = bid + NANO // 100 if order.side == Side.BUY else bid
         if order.type == OrderType.STOP:
             return (far - order.trigger) * order.side >= 0
         return order.type == OrderType.MARKET or (order.limit - far) * order.side >= 0
 
+    def _is_too_late(self, order):
+        """Sent before we were told that a person closed something, and with the others for more than is there: it can but be ended."""
+        id_ = order.instrument_id
+        closing = sum(each.left for each in self.orders.values() if each.reduces and each.instrument_id == id_)
+        return order.seq < self.told_seq.get(id_, 0) and closing > abs(self.held[id_])
+
     def _fill(self, order, steps):
         before = self.held[order.instrument_id]
         order.filled += steps
         self.held[order.instrument_id] += steps * order.side
-        if order.reduces and before * self.held[order.instrument_id] < 0:
+        if order.reduces and (before * order.side >= 0 or before * self.held[order.instrument_id] < 0):
             self.over_closed.append(order.id)
         price = self.prices[order.instrument_id] * NANO // 100
         columns = {"order_id": order.id, "price_nano": price, "quantity_steps": steps, "side": order.side}

@@ -6,7 +6,7 @@ from brokered_day import Dealt, S
 from two_speeds import Derived, open_orders, packed
 
 from pipeline.block import concat
-from pipeline.codes import Kind, OrderFlag, RiskRule, Side
+from pipeline.codes import AccountAction, Kind, OrderFlag, RiskRule, Side
 from pipeline.core.desk import gives_way, room_steps
 from pipeline.core.dialect import NAN
 from pipeline.core.engine import Engine
@@ -99,6 +99,68 @@ def test_nobody_waits_for_room_that_could_be_made(seed):
         if order.is_kept and order.is_triggered:
             assert not any(gives_way(other, order) for other in orders)
             assert not 0 < order.quantity_steps - order.filled_steps <= room_steps(engine.world, order)
+
+
+@pytest.mark.parametrize("seed", [4, *range(30, 48)])
+def test_no_more_is_closed_than_the_broker_has_though_a_person_trades_there(seed):
+    """Of orders that were sent before the difference was told nothing is said: they can but be ended."""
+    dealt = Dealt([plan(seed)], AT_BROKER, seed, meddles=True)
+    assert dealt.over_closed == []
+    engine = dealt.engine
+    (position,), (instrument,) = engine.world.positions[1:], engine.world.instruments[1:]
+    held = position.quantity_steps
+    assert held + dealt.differs[1] == dealt.held[1]
+    there = max(0, dealt.held[1] * (1 if held > 0 else -1)) if held else 0
+    assert abs(held) - instrument.missing_steps >= min(there, abs(held))
+    reducing = sum(order.left for order in dealt.orders.values() if order.reduces)
+    assert reducing <= abs(held) - instrument.missing_steps
+    kept = [order for order in open_orders(engine) if order.is_kept and order.flags & OrderFlag.BRACKET_STOP]
+    assert reducing + sum(order.quantity_steps for order in kept) >= abs(held) - instrument.missing_steps
+
+
+def test_what_a_person_does_is_met_in_every_way():
+    """Stops are taken back and come back, entries are refused while something is missing, both speeds alike."""
+    rules, restored = set(), 0
+    for seed in range(1, 13):
+        plans = [Plan(dicer.strategy, dicer.Params(seed=seed)), plan(seed)]
+        dealt = Dealt(plans, AT_BROKER, seed, symbols=2, meddles=True)
+        rules |= set(dealt.derived.column(Kind.RISK, "rule"))
+        restored += sum(
+            block.kind is Kind.ACCOUNT and not block.number("quantity_steps")[0] for (block,) in dealt.inputs
+        )
+        if seed < 3:
+            compiled, derived = CompiledEngine(plans, AT_BROKER), Derived()
+            for start in range(0, len(dealt.inputs), 40):
+                part = dealt.inputs[start : start + 40]
+                derived.take(compiled.reduce(concat([block for batch in part for block in batch])))
+            assert packed(derived) == packed(dealt.derived)
+            assert compiled.state_hash() == dealt.engine.state_hash()
+    assert RiskRule.MISSING_POSITION in rules
+    assert restored > 5
+
+
+def test_what_was_there_beside_ours_holds_nothing_back():
+    """Half a coin of a person's own: bought and sold beside it as ever; sold by him, nothing of ours is missing."""
+    dealt = Dealt([plan(1)], AT_BROKER, 1, steps=0, meddles=True)
+    dealt.held[1], dealt.differs[1] = 500, 500
+    instrument = dealt.engine.world.instruments[1]
+
+    def tell(steps):
+        dealt._put(Kind.ACCOUNT, 1, action=int(AccountAction.POSITION_DIFFERENCE), quantity_steps=steps)
+
+    tell(500)
+    dealt.meddles = False
+    while dealt.engine.world.positions[1].quantity_steps <= 0:
+        dealt._step(0.0)
+        dealt._say_all(1.0)
+    held = dealt.engine.world.positions[1].quantity_steps
+    assert instrument.missing_steps == 0
+    tell(0)
+    assert instrument.missing_steps == 0
+    tell(-held)
+    assert instrument.missing_steps == held
+    tell(0)
+    assert instrument.missing_steps == 0
 
 
 def test_everything_that_can_happen_happens():

@@ -261,8 +261,9 @@ def test_every_type_of_order_and_every_refusal_comes_out_the_same():
     closer = Plan(Strategy("closer", dicer.Params, dicer.State, on_quote=close_once), dicer.Params())
     rows = assert_equal([closer], as_shares(whole(Day().quote(0, 10, 10.1).quote(9, 10, 10.1).timer(CLOSE_S))), HOURS)
     said["reason"] |= set(rows.column(Kind.ORDER, "reason"))
-    # Sizing finds the first before, test_universe says the second, only a broker leaves anybody unsure, and one strategy is alone.
-    elsewhere = {RiskRule.NOT_FINITE, RiskRule.ALLOW_LIST, RiskRule.UNKNOWN_ORDER, RiskRule.INSTRUMENT_STRATEGIES}
+    # Sizing finds the first before, test_universe says the second, one strategy is alone, and the others only a broker causes.
+    elsewhere = {RiskRule.NOT_FINITE, RiskRule.ALLOW_LIST, RiskRule.INSTRUMENT_STRATEGIES}
+    elsewhere |= {RiskRule.UNKNOWN_ORDER, RiskRule.MISSING_POSITION}
     assert said["rule"] >= named("RiskRule", RiskRule, "risk", "arbitration") - elsewhere
     rooms = ("venue", "venue_bars", "filling", "waking", "lifetime", "auction", "desk", "ledger")
     assert said["reason"] >= named("OrderReason", OrderReason, *rooms)

@@ -16,6 +16,7 @@ from pipeline.run.clock import SystemClock
 from pipeline.run.halting import Halt, halt, halted, reset
 from pipeline.run.verifying import verify
 from pipeline.simulator.trading.orders import RefusedError, Wrong
+from pipeline.units import NANO
 
 __all__ = ["live_store"]
 
@@ -211,6 +212,48 @@ def test_what_a_halt_could_not_close_is_protected_still(live_store, tmp_path):
         assert floor.position == 10
         assert list(running.ending.unprotected) == []
     assert verify(live_store, manifest.id).identical
+
+
+def test_what_a_person_closed_at_the_broker_is_not_closed_again_by_us(live_store, tmp_path):
+    """No order of ours lies there meanwhile, nor is one sent, over a kill too; once it is back the exit goes."""
+    with Floor() as floor:
+        what = floor.recording(restless(tmp_path), "every=100", account="mine")
+        running = Running(live_store, what)
+        running.until(lambda _: floor.position == 10 and len(floor.working) == 1)
+        floor.is_open = False  # so that it does not leave before
+        running.until(lambda _: floor.position == 10 and len(floor.working) == 1)
+        floor.book.positions[floor.symbol].quantity_nano = 0
+        running.until(lambda _: differed(live_store, running) == [-10])
+        running.until(lambda _: not floor.working)
+        floor.is_open = True
+        count = len(floor.book.orders)
+        running.until(lambda recorder: wishes_to_leave(live_store, running))
+        running.session.recorder.seen.append(Dies())
+        running._thread.join(60)
+        assert isinstance(running.error, FailedError)
+        running = Running(live_store, what)
+        start = floor._count
+        running.until(lambda _: floor._count > start + 200)
+        assert len(floor.book.orders) == count
+        floor.book.positions[floor.symbol].quantity_nano = 10 * NANO
+        running.until(lambda _: floor.position == 0)
+        manifest = running.end()
+        assert held(live_store, manifest) == floor.position
+    assert differed(live_store, running) == [-10, 0]
+    assert verify(live_store, manifest.id).identical
+
+
+def differed(store, running):
+    return [
+        row["quantity_steps"]
+        for _, row in all_rows(store, running.session.manifest, Kind.ACCOUNT)
+        if row["action"] == AccountAction.POSITION_DIFFERENCE
+    ]
+
+
+def wishes_to_leave(store, running):
+    orders = [row for _, row in all_rows(store, running.session.manifest, Kind.ORDER)]
+    return any(row["state"] == S.APPROVED and row["parent_order_id"] == 0 and row["side"] < 0 for row in orders)
 
 
 EARLY = """

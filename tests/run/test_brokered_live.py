@@ -18,6 +18,7 @@ from pipeline.block import Block
 from pipeline.codes import AccountAction, FeedAction, Kind, OrderFlag, OrderState, Origin, RequestAction
 from pipeline.errors import ConfigError, VenueError
 from pipeline.execution.identity import Identity
+from pipeline.execution.paper import DIFFERENCES
 from pipeline.log.reader import LogReader
 from pipeline.log.store import Store
 from pipeline.ports import Reported
@@ -83,9 +84,7 @@ def test_a_session_at_a_broker_is_sealed_and_verified_with_all_that_it_said(live
             assert kind is Kind.ORDER, "nothing fills here"
     assert [row["fill_id"] for kind, row in told if kind is Kind.FILL] == list(range(1, manifest.kinds["fill"] + 1))
     assert len(submitted) == len([1 for kind, row in told if kind is Kind.ORDER and row["state"] == S.SUBMITTED])
-    (opening,) = [
-        row for _, row in all_rows(live_store, manifest, Kind.ACCOUNT) if row["action"] != AccountAction.DIFFERENCE
-    ]
+    (opening,) = [row for _, row in all_rows(live_store, manifest, Kind.ACCOUNT) if row["action"] not in DIFFERENCES]
     assert (opening["action"], opening["cash_nano"]) == (AccountAction.OPENING_CASH, 10**6 * 10**9)
     assert verify(live_store, manifest.id).identical
     assert "broker" in manifest.settings
@@ -139,9 +138,7 @@ def test_one_that_is_killed_goes_on_with_what_works_at_the_broker(live_store, tm
         assert running.session.how.startswith("resumed")
         assert held(live_store, manifest) == floor.position
         assert [int(text.split()[1].rstrip(":")) for text in running.ending.at_broker] == floor.working
-    differences = [
-        row for _, row in all_rows(live_store, manifest, Kind.ACCOUNT) if row["action"] == AccountAction.DIFFERENCE
-    ]
+    differences = [row for _, row in all_rows(live_store, manifest, Kind.ACCOUNT) if row["action"] in DIFFERENCES]
     told = [row["text"] for row in differences]
     assert [
         text for text in told if "can't be compared: no answer" not in text and " is unknown for " not in text
@@ -196,9 +193,7 @@ def test_what_protects_stays_at_the_broker_and_the_next_session_has_it(live_stor
     assert left.working[0].order_id in {row["order_id"] for row in cancelled}, "the stop made room for the exit"
     ids = {row["order_id"] for _, row in all_rows(live_store, second, Kind.ORDER) if row["state"] == S.SUBMITTED}
     assert min(ids) > max(row["order_id"] for _, row in all_rows(live_store, first, Kind.ORDER))
-    differences = [
-        row for _, row in all_rows(live_store, second, Kind.ACCOUNT) if row["action"] == AccountAction.DIFFERENCE
-    ]
+    differences = [row for _, row in all_rows(live_store, second, Kind.ACCOUNT) if row["action"] in DIFFERENCES]
     assert differences == []
     assert verify(live_store, second.id).identical
 
