@@ -19,6 +19,7 @@ from pipeline.core.desk import gives_way, launch, launch_again, make_room, prote
 from pipeline.core.filling import cancel_others, drop_needless
 from pipeline.core.instrument import InstrumentRow, far_side_nano
 from pipeline.core.ledger import book_stray, fold_fill, fold_order, reduce_order
+from pipeline.core.lifetime import may_trade
 from pipeline.core.market import BrokerFill, BrokerOrder
 from pipeline.core.missing import closes, fold_difference, forget_what_is_closed, spare_steps, sum_steps
 from pipeline.core.operator import close_again
@@ -175,12 +176,13 @@ def _halt(world: World) -> None:
 
 
 def watch(world: World, instrument: InstrumentRow) -> None:
-    """A new quote: whether an order that is kept back has seen its price. What would trade meets it as at a venue."""
+    """A new quote: whether an order that is kept back has seen its price. What would trade meets it as at a venue, at its hours."""
     place = 1
     while place <= world.counts.open_orders:
         order = order_at(world, place)
         order_id = order.order_id
-        if order.instrument_id == instrument.instrument_id and order.is_kept and not instrument.is_halted:
+        is_one = order.instrument_id == instrument.instrument_id and order.is_kept and not instrument.is_halted
+        if is_one and may_trade(order, instrument, world.settings, world.clock.now_ns):
             _look(world, order, far_side_nano(instrument, order.side))
         place = place_after(world, place, order_id)
 

@@ -5,7 +5,17 @@ import random
 from two_speeds import Derived, open_orders
 
 from pipeline.block import Block
-from pipeline.codes import AccountAction, Kind, OrderFlag, OrderReason, OrderState, OrderType, RequestAction, Side
+from pipeline.codes import (
+    AccountAction,
+    AssetClass,
+    Kind,
+    OrderFlag,
+    OrderReason,
+    OrderState,
+    OrderType,
+    RequestAction,
+    Side,
+)
 from pipeline.core.engine import Engine
 from pipeline.core.orders import reduces_only
 from pipeline.units import NANO
@@ -45,11 +55,12 @@ class Dealt:
         self.words = []
         self.over_closed = []
         self.prices = dict.fromkeys(self.held, 1_000)
-        self.seq = 0
+        self.seq, self.now_ns = 0, START_NS
         for id_ in self.held:
             self._put(
-                Kind.INSTRUMENT, id_, symbol=f"S{id_}", tick_nano=NANO // 100, size_step_nano=NANO, multiplier_nano=NANO
-            )
+                Kind.INSTRUMENT, id_, symbol=f"S{id_}", tick_nano=NANO // 100, size_step_nano=NANO, multiplier_nano=NANO,
+                asset_class=int(AssetClass.EQUITY),
+            )  # fmt: skip
         for _ in range(steps):
             self._step(1.0)
         if withdraws:
@@ -95,9 +106,10 @@ class Dealt:
                 self.told_seq[instrument_id] = self.seq + 1
             self._put(kind, instrument_id, **columns)
 
-    def _put(self, kind, instrument_id, **columns):
+    def _put(self, kind, instrument_id, at_s=None, **columns):
         self.seq += 1
-        now = START_NS + self.seq * STEP_NS
+        self.now_ns = self.now_ns + STEP_NS if at_s is None else START_NS + at_s * NANO
+        now = self.now_ns
         row = {"seq": self.seq, "ts_recv_ns": now, "ts_event_ns": now, "instrument_id": instrument_id, **columns}
         batch = [Block.from_rows(kind, [row])]
         self.inputs.append(batch)

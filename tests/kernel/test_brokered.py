@@ -1,12 +1,13 @@
 """Orders at a broker, both speeds: what it says is folded, nothing is closed twice, what is held stays protected."""
 
 import dicer
+import msgspec
 import pytest
 from brokered_day import Dealt, S
 from two_speeds import Derived, open_orders, packed
 
 from pipeline.block import concat
-from pipeline.codes import AccountAction, Kind, OrderFlag, RiskRule, Side
+from pipeline.codes import AccountAction, Kind, OrderFlag, OrderType, RiskRule, Side
 from pipeline.core.desk import gives_way, room_steps
 from pipeline.core.dialect import NAN
 from pipeline.core.engine import Engine
@@ -15,8 +16,11 @@ from pipeline.core.settings import BROKERED, EngineSettings
 from pipeline.core.state import state
 from pipeline.core.strategy import Plan, Strategy
 from pipeline.core.verbs import enter, leave
+from pipeline.execution.alpaca import AlpacaTongue
+from pipeline.execution.paper import request_of
+from pipeline.instruments import Instrument
 from pipeline.kernel.engine import CompiledEngine
-from pipeline.units import ABSENT
+from pipeline.units import ABSENT, NANO
 
 AT_BROKER = EngineSettings(execution=BROKERED, quote_age_ns_max=10**15, short_sales=2, checkpoint_every=50)
 SEEDS = 24
@@ -161,6 +165,65 @@ def test_what_was_there_beside_ours_holds_nothing_back():
     assert instrument.missing_steps == held
     tell(0)
     assert instrument.missing_steps == 0
+
+
+def enter_once(s, quote, p, ctx):
+    if s.dice == 0:
+        s.dice = 1
+        enter(ctx, Side.BUY, quantity=10.0, limit=quote.ask, stop=9.0, target=11.0, extended=p.seed > 1)
+
+
+once = Strategy("once", Params, State, on_quote=enter_once)
+OPEN_S = 3_600
+"""Behind the start of such a day: 9:30 in New York."""
+
+
+class Premarket(Dealt):
+    """One entry of 10 at 10.00 at half past eight, with a stop at 9.00 and a target at 11.00; told as it happens."""
+
+    def __init__(self, *, extended):
+        hours = msgspec.structs.replace(AT_BROKER, exchange_hours=1)
+        super().__init__([Plan(once, Params(seed=2 if extended else 1))], hours, 1, steps=0)
+        self.at(0, 9.99)
+        self.step()
+        assert self.held[1] == 10
+
+    def at(self, seconds, bid):
+        """A quote so many seconds behind the start; what is said of it comes at once."""
+        self.prices[1] = round(bid * 100)
+        columns = {"bid_nano": self.prices[1] * NANO // 100, "ask_nano": (self.prices[1] + 1) * NANO // 100}
+        self._put(Kind.QUOTE, 1, at_s=seconds, **columns, bid_size_steps=500, ask_size_steps=500)
+
+    def step(self):
+        for _ in range(20):
+            self._deal(0.0)
+            self._say_all(1.0)
+
+
+def test_what_is_for_regular_hours_sees_no_price_before_the_open():
+    """A target that went before would wait there for the open without the stop that made room for it."""
+    day = Premarket(extended=False)
+    assert {order.type for order in day.orders.values()} == {OrderType.STOP}
+    day.at(60, 11.5)
+    day.step()
+    assert {order.type for order in day.orders.values()} == {OrderType.STOP}
+    day.at(OPEN_S + 1, 11.5)
+    day.step()
+    assert (day.held[1], day.orders) == (0, {})
+
+
+@pytest.mark.parametrize("bid", [11.5, 8.9])
+def test_what_is_for_extended_hours_goes_before_the_open_as_brokers_take_it(bid):
+    day = Premarket(extended=True)
+    assert day.orders == {}, "a stop for extended hours is kept by us"
+    day.at(60, bid)
+    day.step()
+    assert (day.held[1], day.orders) == (0, {})
+    instrument = Instrument("S1", "X", NANO)
+    sent = [request_of(row) for row in day.derived[Kind.ORDER] if row["state"] == S.SUBMITTED]
+    assert {request.side for request in sent} == {Side.BUY, Side.SELL}
+    assert {AlpacaTongue("key", "secret").unsupported(request, instrument) for request in sent} == {""}
+    assert all(request.flags & OrderFlag.EXTENDED_HOURS for request in sent)
 
 
 def test_everything_that_can_happen_happens():
