@@ -42,6 +42,8 @@ class Reconciler:
         self._suspected: dict[str, int] = {}
         self._told: dict[int, int] = {id_: steps for id_, steps in (differences or {}).items() if steps}
         """By instrument, in steps: what the log knows of."""
+        self._beside = frozenset[str]()
+        """Names of what is held there and is no instrument of this session, as last told."""
         self._told_failure = ""
 
     @property
@@ -88,6 +90,7 @@ class Reconciler:
             for id_, quantity in (began or {}).items():
                 name = self._name(id_)
                 self._began_nano[name] = self._began_nano.get(name, 0) + quantity * self._step(id_)
+        self._tell_beside({name: quantity for name, quantity in held.items() if quantity and name not in named})
         self.has_suspects = False
         for name, ids in named.items():
             difference = held.get(name, 0) - told[name] - self._began_nano.get(name, 0)
@@ -115,6 +118,13 @@ class Reconciler:
 
     def _step(self, id_: int) -> int:
         return self._orders.instruments[id_].size_step_nano
+
+    def _tell_beside(self, beside: Mapping[str, int]) -> None:
+        """What the account has besides; it is nobody's business here, until another name is among it."""
+        if not beside.keys() <= self._beside:
+            listed = ", ".join(f"{text_from_nano(quantity)} {name}" for name, quantity in sorted(beside.items()))
+            self._orders.paper.differ(f"held at the broker, and no instrument of this session: {listed}")
+        self._beside = frozenset(beside)
 
     def _tell(self, name: str, difference_nano: int, steps: Mapping[int, int]) -> None:
         """Of each instrument of a name: the whole difference may be in it."""

@@ -145,7 +145,9 @@ class CoreWorld(World):
         }
         there = {id_ for id_, state in self.fold.state.items() if state in (S.ACCEPTED, S.PARTIALLY_FILLED)}
         assert believed == there, "the reducer and the log believe in other orders"
-        assert not any(is_final(world.orders[world.open_orders[i].slot]) for i in range(1, world.counts.open_orders + 1))
+        assert not any(
+            is_final(world.orders[world.open_orders[i].slot]) for i in range(1, world.counts.open_orders + 1)
+        )
         late = any("told as not sent" in text or "filled" in text for text in self.fold.differences)
         assert late or not self.flips, f"more was held than entered, or the other side: {self.flips[0]}"
 

@@ -96,6 +96,20 @@ def test_orders_go_out_and_are_known_while_there_is_no_stream(broker):
     assert world.fold.differences == []
 
 
+def test_what_the_account_holds_besides_is_told_once(broker):
+    world = World(broker, 1)
+    world.run(2)
+    for symbol, told in (("OTHER", 1), ("THIRD", 2)):
+        other = symbol if broker == "alpaca" else f"{symbol}-USD"
+        ticket = Ticket(symbol, other, Side.BUY, OrderType.LIMIT, TimeInForce.GTC, 2 * NANO, 90 * NANO)
+        placed = world.book.place(ticket, world.now_ns)
+        world.book.trade(placed.id, 2 * NANO, 90 * NANO, world.now_ns)
+        world.run(200)
+        found = [text for text in world.fold.differences if "no instrument of this session" in text]
+        assert len(found) == told
+        assert f"2 {symbol}" in found[-1]
+
+
 def test_somebody_elses_order_and_position_are_told_once(broker):
     world = World(broker, 1)
     world.run(2)
