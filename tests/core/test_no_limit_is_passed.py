@@ -16,7 +16,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "kernel"))
 
 import adversary  # asks for too much
 
-CROWD = frozenset(rule for rule in RiskRule if rule >= RiskRule.PLACES) | {RiskRule.BUYING_POWER, RiskRule.ORDER_RATE}
+CROWD = frozenset(rule for rule in RiskRule if RiskRule.PLACES <= rule <= RiskRule.TOTAL_NOTIONAL) | {
+    RiskRule.BUYING_POWER,
+    RiskRule.ORDER_RATE,
+}
 
 
 def watched(seed, count, engine_class=Engine):

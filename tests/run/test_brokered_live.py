@@ -279,7 +279,7 @@ def test_nothing_is_sent_that_is_not_durable_or_was_cancelled_meanwhile(tmp_path
 
     with Floor() as floor, start_blocking_portal() as portal:
         durable, inbox = Durable(), Inbox()
-        known = Outstanding((), (), {}, {}, {1: Instrument("A", "WORDS", WHOLE_STEP_NANO)}, 0)
+        known = Outstanding((), (), {}, {}, {}, {1: Instrument("A", "WORDS", WHOLE_STEP_NANO)}, 0)
         clock = SystemClock()
         brokering = Brokering(
             floor.at, Identity("mine", "00ff"), known, inbox, clock, wait_durable=durable, draw=lambda: 0.5
