@@ -31,6 +31,7 @@ _MORE: Final = {
     "explain": "why there is a fill, back to the tick that caused it; or why there is none, gate by gate",
     "fetch": "history from Databento: the price first, a budget, nothing paid twice, straight into sessions",
     "halt": "the kill switch",
+    "new": "a strategy or a scanner to begin with, and its test",
     "montecarlo": "what else the trades might have come to: slippage, misses, halts, another order",
     "note": "remark on a session",
     "reference": "float, shares, sector, previous close, splits: dated, from several sources",
