@@ -9,51 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from plain_formulas import BARS, LENGTHS, SERIES, close_to, exponential, of, rolling, true_ranges
 
 from pipeline.core.record import record_of
 from pipeline.indicators import extremes
 from pipeline.indicators.catalog import INDICATORS
 from pipeline.indicators.series import over
-
-SERIES = st.lists(st.floats(0.01, 1e6), min_size=1, max_size=60).map(np.array)
-BARS = st.lists(st.tuples(*[st.floats(0.01, 1e4)] * 3), min_size=1, max_size=60).map(
-    lambda rows: {
-        name: np.array(column)
-        for name, column in zip(("high", "low", "close"), zip(*map(sorted_bar, rows), strict=True), strict=True)
-    }
-)
-LENGTHS = st.integers(2, 12)
-
-
-def sorted_bar(prices):
-    low, close, high = sorted(prices)
-    return high, low, close
-
-
-def rolling(function, values, length):
-    """The function of every full window, NaN before the first."""
-    made = np.full(len(values), np.nan)
-    for i in range(length - 1, len(values)):
-        made[i] = function(values[i + 1 - length : i + 1])
-    return made
-
-
-def exponential(values, weight, length=1):
-    """An exponential average whose seed is the mean of the first `length`; NaN before, and through leading NaN."""
-    made = np.full(len(values), np.nan)
-    first = int(np.isnan(values).sum()) + length - 1
-    for i in range(first, len(values)):
-        seed = np.mean(values[i + 1 - length : i + 1])
-        made[i] = seed if i == first else made[i - 1] * (1 - weight) + values[i] * weight
-    return made
-
-
-def close_to(made, expected, size, rel=1e-9):
-    np.testing.assert_allclose(made, expected, rtol=rel, atol=rel * float(np.max(np.abs(size), initial=0.0)))
-
-
-def of(name, values, **given_):
-    return over(INDICATORS[name], {"close": values}, given_)
 
 
 @given(SERIES, LENGTHS)
@@ -113,11 +74,6 @@ def test_movement_of_bars(bars, length):
     channel = over(INDICATORS["donchian"], bars, {"length": length})
     close_to(channel["upper"], rolling(np.max, bars["high"], length), 0.0)
     close_to(channel["lower"], rolling(np.min, bars["low"], length), 0.0)
-
-
-def true_ranges(bars):
-    before = np.append(np.nan, bars["close"][:-1])
-    return np.maximum(bars["high"], before) - np.minimum(bars["low"], before)
 
 
 @given(SERIES, LENGTHS)
