@@ -89,10 +89,11 @@ and the strategies' together, `kernel.compiling` makes machine code of it, over 
 
 **What is computed on the way.** An `indicators.indicator` is a fold with a name; all of them are in `indicators.catalog`,
 and `indicators.series` runs one over a whole series. Averages: `indicators.sma`, `indicators.ema`, and on
-`indicators.seeded` stand `indicators.seeded_ema` and `indicators.rma`. Over an `indicators.window`: `indicators.deviation`,
+`indicators.seeded` stand `indicators.seeded_ema` and `indicators.rma`; `indicators.wma` with `indicators.hma`, `indicators.dema`,
+`indicators.tema` with `indicators.trix`, and `indicators.kama`. Over an `indicators.window`: `indicators.deviation`,
 `indicators.bollinger`, `indicators.zscore`, `indicators.donchian`, `indicators.regression`,
 `indicators.realized_volatility`. Of movement: `indicators.macd`, `indicators.rsi`, `indicators.true_range`,
-`indicators.atr`, `indicators.adx`. Of volume: `indicators.obv`, `indicators.vwap`, `indicators.anchored_vwap`,
+`indicators.atr`, `indicators.adx`, `indicators.roc`, `indicators.momentum`. Of volume: `indicators.obv`, `indicators.vwap`, `indicators.anchored_vwap`,
 `indicators.relative_volume`. Of the day, whose hours are in `indicators.trading_day`: `indicators.extremes`,
 `indicators.session_extremes`, `indicators.opening_range`, `indicators.gap`. Of quotes and prints: `indicators.spread`,
 `indicators.imbalance`, `indicators.tick_rate`.

@@ -19,6 +19,13 @@ SMALL = {
     "bucket_minutes": 30,
     "minutes": 10,
     "seconds": 7,
+    "smoothing": 3,
+    "short": 3,
+    "middle": 5,
+    "long": 9,
+    "base": 5,
+    "span": 8,
+    "displacement": 4,
 }
 """Parameters small enough to be ready within a test."""
 

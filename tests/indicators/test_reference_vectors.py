@@ -93,6 +93,10 @@ SKENDER = [
     ("bollinger", {"length": 20, "width": 2.0}, "upper", "bb", "upperBand"),
     ("bollinger", {"length": 20, "width": 2.0}, "lower", "bb", "lowerBand"),
     ("obv", {}, "value", "obv", "obv"),
+    ("wma", {"length": 14}, "value", "wma", "wma"),
+    ("hma", {"length": 14}, "value", "hma", "hma"),
+    ("roc", {"length": 14}, "value", "roc", "roc"),
+    ("momentum", {"length": 14}, "value", "roc", "momentum"),
 ]
 
 
@@ -132,6 +136,12 @@ LEAN = [
     ("bollinger", {"length": 20}, "middle", "spy_bollinger_bands.txt", "Moving Average 20", 1e-4),
     ("bollinger", {"length": 20}, "upper", "spy_bollinger_bands.txt", "Bollinger Bands® 20 2 Top", 1e-4),
     ("bollinger", {"length": 20}, "lower", "spy_bollinger_bands.txt", "Bollinger Bands® 20 2 Bottom", 1e-4),
+    ("dema", {"length": 5}, "value", "spy_dema.txt", "DEMA_5", 1e-11),
+    ("tema", {"length": 5}, "value", "spy_tema.txt", "TEMA_5", 1e-11),
+    ("trix", {"length": 5}, "value", "spy_trix.txt", "TRIX_5", 1e-11),
+    ("hma", {"length": 16}, "value", "spy_hma.txt", "HMA_16", 5.1e-8),
+    ("kama", {"length": 5}, "value", "spy_kama.txt", "KAMA_5", 1e-11),
+    ("roc", {"length": 50}, "value", "spy_with_rocp50.txt", "Rate of Change % 50", 5.1e-5),
 ]
 
 
@@ -214,6 +224,9 @@ TULIP = [
     ("bollinger", {"length": 5, "width": 2.0}, "upper", "bbands 5 2", 3),
     ("regression", {"length": 5}, "value", "linreg 5", 1),
     ("regression", {"length": 5}, "slope", "linregslope 5", 1),
+    ("wma", {"length": 5}, "value", "wma 5", 1),
+    ("hma", {"length": 5}, "value", "hma 5", 1),
+    ("momentum", {"length": 5}, "value", "mom 5", 1),
 ]
 
 
@@ -222,7 +235,7 @@ TULIP = [
 )
 def test_tulip(tulip, name, given, value, test, output):
     arrays = tulip[test]
-    made = over(INDICATORS[name], {"close": arrays[0]}, given)[value]
+    made = over(INDICATORS[name], dict(zip(INDICATORS[name].inputs, arrays, strict=False)), given)[value]
     printed(made, arrays[output])
 
 
