@@ -7,9 +7,13 @@ to the largest value in play.
 import math
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from plain_formulas import LENGTHS, SERIES, close_to, exponential, of, rolling
+from plain_formulas import BARS, LENGTHS, SERIES, close_to, exponential, of, rolling
+
+from pipeline.indicators.catalog import INDICATORS
+from pipeline.indicators.series import over
 
 
 def weighted(values, length):
@@ -61,3 +65,59 @@ def test_changes(values, length):
 def test_from_nothing_no_change_is_known():
     assert math.isnan(of("roc", np.array([0.0, 1.0]), length=1)["value"][1])
     assert math.isnan(of("trix", np.zeros(4), length=1)["value"][-1])
+
+
+def places(bars, length):
+    """Where each close lies between the highest high and the lowest low, in percent; NaN without a range."""
+    highest, lowest = rolling(np.max, bars["high"], length), rolling(np.min, bars["low"], length)
+    width = np.where(highest > lowest, highest - lowest, np.nan)
+    return 100 * (bars["close"] - lowest) / width
+
+
+@given(BARS, LENGTHS, st.integers(1, 4), st.integers(1, 4))
+def test_stochastic_and_williams(bars, length, smoothing, signal):
+    fast = places(bars, length)
+    made = over(INDICATORS["stochastic"], bars, {"length": length, "smoothing": smoothing, "signal": signal})
+    close_to(made["fast"], fast, 100.0)
+    known = np.isfinite(fast)
+    slow = rolling(np.mean, fast[known], smoothing)
+    close_to(made["value"][known], slow, 100.0)
+    slower = np.full(len(slow), np.nan)
+    slower[smoothing - 1 :] = rolling(np.mean, slow[smoothing - 1 :], signal)
+    close_to(made["signal"][known], slower, 100.0)
+    close_to(over(INDICATORS["williams_r"], bars, {"length": length})["value"], fast - 100, 100.0)
+
+
+@pytest.mark.parametrize("price", [0.1, 1e-9, 123.456])
+def test_a_market_that_stands_still_has_no_place_and_no_distance(price):
+    columns = {name: np.append([1.0, 3.0, 2.0], np.full(9, price)) for name in ("high", "low", "close")}
+    made = over(INDICATORS["stochastic"], columns, {"length": 3, "smoothing": 1, "signal": 2})
+    assert np.isnan(made["fast"][-6:]).all()
+    assert (made["value"][-6:] == made["value"][5]).all()
+    assert (made["signal"][-6:] == made["signal"][5]).all()
+    for name in ("williams_r", "cci"):
+        assert np.isnan(over(INDICATORS[name], columns, {"length": 3})["value"][-6:]).all()
+
+
+@given(st.lists(st.integers(1, 10_000), min_size=1, max_size=40), LENGTHS)
+def test_cci(prices, length):
+    prices = np.array(prices, float)
+    bars = {"high": prices + 2, "low": prices - 2, "close": prices + 1}
+
+    def index(window):
+        distance = np.abs(window - window.mean()).mean()
+        return (window[-1] - window.mean()) / (0.015 * distance) if distance > 1e-9 else np.nan
+
+    made = over(INDICATORS["cci"], bars, {"length": length})["value"]
+    close_to(made, rolling(index, prices + 1 / 3, length), 100.0)
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=40), LENGTHS)
+def test_aroon_counts_from_the_latest_of_equal_extremes(prices, length):
+    prices = np.array(prices, float)
+    made = over(INDICATORS["aroon"], {"high": prices, "low": prices}, {"length": length})
+    up = rolling(lambda window: 100 * (length - np.argmax(window[::-1])) / length, prices, length + 1)
+    down = rolling(lambda window: 100 * (length - np.argmin(window[::-1])) / length, prices, length + 1)
+    close_to(made["up"], up, 100.0)
+    close_to(made["down"], down, 100.0)
+    close_to(made["value"], up - down, 100.0)

@@ -97,6 +97,10 @@ SKENDER = [
     ("hma", {"length": 14}, "value", "hma", "hma"),
     ("roc", {"length": 14}, "value", "roc", "roc"),
     ("momentum", {"length": 14}, "value", "roc", "momentum"),
+    ("cci", {"length": 20}, "value", "cci", "cci"),
+    ("williams_r", {"length": 14}, "value", "willr", "williamsR"),
+    ("stochastic", {"length": 14}, "value", "stoch", "k"),
+    ("stochastic", {"length": 14}, "signal", "stoch", "d"),
 ]
 
 
@@ -142,6 +146,10 @@ LEAN = [
     ("hma", {"length": 16}, "value", "spy_hma.txt", "HMA_16", 5.1e-8),
     ("kama", {"length": 5}, "value", "spy_kama.txt", "KAMA_5", 1e-11),
     ("roc", {"length": 50}, "value", "spy_with_rocp50.txt", "Rate of Change % 50", 5.1e-5),
+    ("cci", {"length": 14}, "value", "spy_with_cci.txt", "Commodity Channel Index (CCI) 14", 0.0025),
+    ("williams_r", {"length": 14}, "value", "spy_with_williamsR14.txt", "Williams %R 14", 5e-4),
+    ("stochastic", {"length": 12, "signal": 5}, "value", "spy_with_stoch12k3.txt", "Stochastics 12 %K 3", 5e-4),
+    ("stochastic", {"length": 12, "signal": 5}, "signal", "spy_with_stoch12k3.txt", "%D 5", 5e-4),
 ]
 
 
@@ -227,6 +235,11 @@ TULIP = [
     ("wma", {"length": 5}, "value", "wma 5", 1),
     ("hma", {"length": 5}, "value", "hma 5", 1),
     ("momentum", {"length": 5}, "value", "mom 5", 1),
+    ("williams_r", {"length": 5}, "value", "willr 5", 3),
+    ("stochastic", {"length": 5}, "signal", "stoch 5 3 3", 4),
+    ("aroon", {"length": 5}, "down", "aroon 5", 2),
+    ("aroon", {"length": 5}, "up", "aroon 5", 3),
+    ("aroon", {"length": 5}, "value", "aroonosc 5", 2),
 ]
 
 
