@@ -1,7 +1,7 @@
 """Double exponential moving average (Mulloy 1994): an average, and what it exceeds its own average by.
 
 Both averages are seeded with simple ones, each when it has `length` values, as LEAN and TA-Lib have it. Tulip seeds with
-the first value, and has values sooner; the two come together as those of `ema` and `seeded_ema` do.
+single values; the two come together as those of `ema` and `seeded_ema` do.
 """
 
 from pipeline.core.dialect import INF, NAN
@@ -59,5 +59,5 @@ INDICATOR = Indicator(
     reset=reset,
     warm_up=lambda p: 2 * p.length - 1,
     pane=Pane.OVERLAY,
-    convention="both averages seeded as in `seeded_ema`; LEAN and TA-Lib (Tulip seeds with the first value)",
+    convention="both averages seeded as in `seeded_ema`; LEAN and TA-Lib (Tulip seeds with single values)",
 )

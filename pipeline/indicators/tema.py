@@ -1,7 +1,7 @@
 """Triple exponential moving average (Mulloy 1994): 3 e - 3 e(e) + e(e(e)) of an exponential average e.
 
-Each of the three is seeded with a simple average of `length` values, as LEAN and TA-Lib have it; Tulip seeds with the
-first value.
+Each of the three is seeded with a simple average of `length` values, as LEAN and TA-Lib have it; Tulip seeds with
+single values.
 """
 
 from pipeline.core.dialect import INF, NAN
@@ -62,5 +62,5 @@ INDICATOR = Indicator(
     reset=reset,
     warm_up=lambda p: 3 * p.length - 2,
     pane=Pane.OVERLAY,
-    convention="all averages seeded as in `seeded_ema`; LEAN and TA-Lib (Tulip seeds with the first value)",
+    convention="all averages seeded as in `seeded_ema`; LEAN and TA-Lib (Tulip seeds with single values)",
 )

@@ -19,7 +19,7 @@ SMALL = {
     "bucket_minutes": 30,
     "minutes": 10,
     "seconds": 7,
-    "smoothing": 3,
+    "smoothing": 4,
     "short": 3,
     "middle": 5,
     "long": 9,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from plain_formulas import BARS, LENGTHS, SERIES, close_to, exponential, of, rolling
+from plain_formulas import BARS, LENGTHS, SERIES, close_to, exponential, of, rolling, true_ranges
 
 from pipeline.indicators.catalog import INDICATORS
 from pipeline.indicators.series import over
@@ -121,3 +121,108 @@ def test_aroon_counts_from_the_latest_of_equal_extremes(prices, length):
     close_to(made["up"], up, 100.0)
     close_to(made["down"], down, 100.0)
     close_to(made["value"], up - down, 100.0)
+
+
+@given(BARS, LENGTHS, st.integers(1, 6), st.floats(0.0, 5.0))
+def test_keltner(bars, length, atr_length, width):
+    made = over(INDICATORS["keltner"], bars, {"length": length, "width": width, "atr_length": atr_length})
+    middle = exponential(bars["close"], 2 / (length + 1), length)
+    distance = width * exponential(true_ranges(bars), 1 / atr_length, atr_length)
+    close_to(made["middle"], middle, bars["high"])
+    close_to(made["upper"], middle + distance, bars["high"])
+    close_to(made["lower"], middle - distance, bars["high"])
+
+
+TURNS = st.lists(st.tuples(st.integers(-9, 9), st.integers(0, 5), st.integers(0, 5)), min_size=2, max_size=60).map(
+    lambda rows: {
+        "high": 500.0 + np.array([move + up for move, up, _ in rows]),
+        "low": 500.0 + np.array([move - down for move, _, down in rows]),
+        "close": 500.0 + np.array([float(move) for move, _, _ in rows]),
+    }
+)
+"""Bars that go to and fro, in whole steps, so that touches and ties happen."""
+
+
+@given(TURNS, st.integers(1, 4), st.sampled_from([0.5, 1.0, 2.0]))
+def test_supertrend_trails_with_the_trend_and_turns_at_the_band(bars, length, width):
+    made = over(INDICATORS["supertrend"], bars, {"length": length, "width": width})
+    assert np.isnan(np.stack(list(made.values()))[:, :length]).all()
+    middle = (bars["high"] + bars["low"]) / 2
+    distance = width * exponential(true_ranges(bars), 1 / length, length)
+    close = bars["close"]
+    for i in range(length + 1, len(close)):
+        before = made["upper"][i - 1], made["lower"][i - 1], made["direction"][i - 1]
+        upper = middle[i] + distance[i] if close[i - 1] > before[0] else min(before[0], middle[i] + distance[i])
+        lower = middle[i] - distance[i] if close[i - 1] < before[1] else max(before[1], middle[i] - distance[i])
+        close_to(made["upper"][i], upper, 500.0)
+        close_to(made["lower"][i], lower, 500.0)
+        is_up = close[i] > (made["lower"][i] if before[2] > 0 else made["upper"][i])
+        assert made["direction"][i] == (1.0 if is_up else -1.0)
+        assert made["value"][i] == made["lower" if is_up else "upper"][i]
+
+
+@given(TURNS, st.sampled_from([0.02, 0.25]), st.sampled_from([0.2, 0.75]))
+def test_the_parabolic_stop_is_known_a_bar_ahead_and_turns_when_gone_through(bars, step, limit):
+    made = over(INDICATORS["psar"], bars, {"step": step, "limit": limit})
+    high, low = bars["high"], bars["low"]
+    assert all(np.isnan(column[0]) for column in made.values())
+    since = 0
+    for i in range(1, len(high)):
+        known = made["coming"][i - 1] if i > 1 else (low[0] if made["direction"][1] > 0 else high[0])
+        was_up = made["direction"][i - 1] > 0 if i > 1 else high[0] + low[0] <= high[1] + low[1]
+        if i == 1:
+            known = low[0] if was_up else high[0]
+        extreme = high[since : i + 1].max() if was_up else low[since : i + 1].min()
+        is_turn = low[i] < known if was_up else high[i] > known
+        if is_turn:
+            since = i
+        assert made["direction"][i] == (1.0 if was_up != is_turn else -1.0)
+        assert made["value"][i] == (extreme if is_turn else known)
+        is_up = was_up != is_turn
+        furthest = (high if is_up else low)[since : i + 1]
+        news = np.diff(np.maximum.accumulate(furthest) if is_up else np.minimum.accumulate(furthest))
+        share = min(step + step * np.count_nonzero(news), limit)
+        target = (furthest.max() if is_up else furthest.min()) - made["value"][i]
+        coming = made["value"][i] + target * share
+        coming = min(coming, low[i - 1], low[i]) if is_up else max(coming, high[i - 1], high[i])
+        close_to(made["coming"][i], coming, 500.0)
+
+
+def flows(bars):
+    width = bars["high"] - bars["low"]
+    multiplier = np.where(
+        width > 0, (2 * bars["close"] - bars["low"] - bars["high"]) / np.where(width > 0, width, 1), 0
+    )
+    return multiplier * bars["volume"]
+
+
+@given(TURNS, st.integers(0, 1_000), LENGTHS)
+def test_flows_of_volume(bars, seed, length):
+    bars = bars | {"volume": np.random.default_rng(seed).integers(0, 3, len(bars["close"])).astype(float)}
+    gathered = over(INDICATORS["accumulation_distribution"], bars, {})["value"]
+    close_to(gathered, np.cumsum(flows(bars)), bars["volume"].sum())
+    traded = rolling(np.sum, bars["volume"], length)
+    with np.errstate(invalid="ignore"):
+        expected = rolling(np.sum, flows(bars), length) / traded
+    close_to(over(INDICATORS["cmf"], bars, {"length": length})["value"], expected, 1.0)
+
+    typical = (bars["high"] + bars["low"] + bars["close"]) / 3
+    change = np.diff(typical, prepend=np.nan)
+    turnover = np.where(np.isnan(change), np.nan, typical * bars["volume"])
+    rising = rolling(np.sum, np.where(change < 0, 0, np.where(change == 0, 0, turnover)), length)
+    falling = rolling(np.sum, np.where(change > 0, 0, np.where(change == 0, 0, turnover)), length)
+    with np.errstate(invalid="ignore"):
+        expected = np.where(rising + falling == 0, 100.0, 100 * rising / (rising + falling))
+    close_to(over(INDICATORS["mfi"], bars, {"length": length})["value"], expected, 100.0)
+
+
+@given(TURNS, st.permutations([2, 3, 5]))
+def test_ultimate_oscillator_of_windows_in_any_order(bars, lengths):
+    before = np.append(np.nan, bars["close"][:-1])
+    pressure = bars["close"] - np.minimum(bars["low"], before)
+    ranges = true_ranges(bars)
+    with np.errstate(invalid="ignore"):
+        shares = [rolling(np.sum, pressure, each) / rolling(np.sum, ranges, each) for each in lengths]
+    expected = 100 * (4 * shares[0] + 2 * shares[1] + shares[2]) / 7
+    made = over(INDICATORS["ultimate_oscillator"], bars, dict(zip(("short", "middle", "long"), lengths, strict=True)))
+    close_to(made["value"], expected, 100.0)

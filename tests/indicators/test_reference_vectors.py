@@ -101,6 +101,12 @@ SKENDER = [
     ("williams_r", {"length": 14}, "value", "willr", "williamsR"),
     ("stochastic", {"length": 14}, "value", "stoch", "k"),
     ("stochastic", {"length": 14}, "signal", "stoch", "d"),
+    ("keltner", {}, "middle", "keltner", "centerline"),
+    ("keltner", {}, "upper", "keltner", "upperBand"),
+    ("keltner", {}, "lower", "keltner", "lowerBand"),
+    ("supertrend", {}, "value", "supertrend", "superTrend"),
+    ("cmf", {"length": 20}, "value", "cmf", "cmf"),
+    ("mfi", {"length": 14}, "value", "mfi", "mfi"),
 ]
 
 
@@ -150,6 +156,7 @@ LEAN = [
     ("williams_r", {"length": 14}, "value", "spy_with_williamsR14.txt", "Williams %R 14", 5e-4),
     ("stochastic", {"length": 12, "signal": 5}, "value", "spy_with_stoch12k3.txt", "Stochastics 12 %K 3", 5e-4),
     ("stochastic", {"length": 12, "signal": 5}, "signal", "spy_with_stoch12k3.txt", "%D 5", 5e-4),
+    ("mfi", {"length": 20}, "value", "spy_mfi.txt", "Money Flow Index 20", 5.1e-5),
 ]
 
 
@@ -240,6 +247,10 @@ TULIP = [
     ("aroon", {"length": 5}, "down", "aroon 5", 2),
     ("aroon", {"length": 5}, "up", "aroon 5", 3),
     ("aroon", {"length": 5}, "value", "aroonosc 5", 2),
+    ("psar", {"step": 0.2, "limit": 2.0}, "value", "psar .2 2", 2),
+    ("mfi", {"length": 5}, "value", "mfi 5", 4),
+    ("accumulation_distribution", {}, "value", "ad", 4),
+    ("ultimate_oscillator", {"short": 2, "middle": 3, "long": 5}, "value", "ultosc 2 3 5", 3),
 ]
 
 
@@ -290,3 +301,25 @@ def test_tulips_atr_averages_a_first_range_that_ours_leaves_out(tulip):
 def test_tulips_maximum_and_minimum_are_a_donchian_channel(tulip, value, test):
     values, expected = tulip[test]
     printed(over(INDICATORS["donchian"], {"high": values, "low": values}, {"length": 5})[value], expected)
+
+
+def test_tulips_commodity_channel_index_begins_later(tulip):
+    *arrays, expected = tulip["cci 5"]
+    made = over(INDICATORS["cci"], bars(arrays), {"length": 5})["value"]
+    same(made[-len(expected) :], expected, atol=5.1e-4)
+
+
+def test_tulips_adaptive_average_states_its_first_price(tulip):
+    values, expected = tulip["kama 5"]
+    printed(over(INDICATORS["kama"], {"close": values}, {"length": 5})["value"], expected[1:])
+
+
+def test_tulips_rate_of_change_is_a_hundredth_of_ours(tulip):
+    values, expected = tulip["roc 5"]
+    printed(over(INDICATORS["roc"], {"close": values}, {"length": 5})["value"] / 100.0, expected)
+
+
+def test_leans_money_flow_where_our_window_is_full(folder):
+    columns = read_lean(folder, "spy_cmf.txt")
+    made = over(INDICATORS["cmf"], columns, {"length": 20})["value"]
+    same(made[19:-1], columns["CMF_20"][19:-1], atol=1e-12)  # the last day is not over
