@@ -39,7 +39,8 @@ class Indicator:
     """One indicator. `convention` names whose formula and seeding it follows.
 
     `inputs` are fields of `event`, in the order `update` takes them; where they are columns of bars, any other series
-    may stand in their place. `values` are members of the group, by path. `warm_up(params)` is the least number of
+    may stand in their place. `values` are members of the group, by path; a chart leaves out the `undrawn` ones, of
+    another scale than the rest or nothing to look at beside them. `warm_up(params)` is the least number of
     updates before `ready` can hold, `capacity(params)` how large the group's arrays must be.
     """
 
@@ -50,6 +51,7 @@ class Indicator:
     event: type[Bar | Print | Quote] = Bar
     inputs: tuple[str, ...] = ("close",)
     values: tuple[str, ...] = ("value",)
+    undrawn: tuple[str, ...] = ()
     update: Callable[..., None]
     ready: Callable[..., bool]
     reset: Callable[[Any], None]

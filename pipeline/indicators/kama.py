@@ -82,6 +82,7 @@ INDICATOR = Indicator(
     State=Kama,
     Params=Params,
     values=("value", "efficiency"),
+    undrawn=("efficiency",),
     update=update,
     ready=ready,
     reset=reset,

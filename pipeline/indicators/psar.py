@@ -117,6 +117,7 @@ INDICATOR = Indicator(
     Params=Params,
     inputs=("high", "low"),
     values=("value", "direction", "coming"),
+    undrawn=("direction",),
     update=update,
     ready=ready,
     reset=reset,

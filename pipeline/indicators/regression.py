@@ -79,6 +79,7 @@ INDICATOR = Indicator(
     State=Regression,
     Params=Params,
     values=("value", "slope", "r2"),
+    undrawn=("slope", "r2"),
     update=update,
     ready=ready,
     reset=reset,

@@ -79,6 +79,7 @@ INDICATOR = Indicator(
     Params=Params,
     inputs=("high", "low", "close"),
     values=("value", "direction", "upper", "lower"),
+    undrawn=("direction", "upper", "lower"),
     update=update,
     ready=ready,
     reset=reset,

@@ -160,7 +160,8 @@ def _indicator_row(indicator: Indicator) -> str:
     warm_up = indicator.warm_up(indicator.Params())
     module, group = indicator.State.__module__.rpartition(".")[2], indicator.State.__name__
     held = f"`{group}`" if module == indicator.name else f"`{group}` of `{module}`"
-    cells = (held, fed, _quoted(indicator.values), warm_up, indicator.pane.value, indicator.convention)
+    drawn = indicator.pane.value + f", without {_quoted(indicator.undrawn)}" * bool(indicator.undrawn)
+    cells = (held, fed, _quoted(indicator.values), warm_up, drawn, indicator.convention)
     return f"| `{indicator.name}` {indicator.title} | {' | '.join(map(str, cells))} |"
 
 

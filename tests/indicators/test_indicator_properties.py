@@ -32,6 +32,7 @@ def test_it_says_what_it_is(indicator):
     assert INDICATORS[indicator.name] is indicator
     assert indicator.pane in Pane
     assert set(indicator.inputs) <= set(indicator.event._fields)
+    assert set(indicator.undrawn) < set(indicator.values)
     assert indicator.convention
     group = indicator.record(indicator.Params()).new()
     assert all(isinstance(value, float) for value in values_of(indicator, group))
@@ -67,6 +68,9 @@ def test_it_is_ready_after_its_warm_up_and_has_values_then(indicator):
             assert count >= indicator.warm_up(given_)
     values = over_rows(indicator, given_)
     assert np.isfinite(values).any(axis=0).all(), "400 rows of several days are enough for each"
+    if indicator.pane is Pane.OVERLAY:
+        drawn = values[:, [path not in indicator.undrawn for path in indicator.values]]
+        assert (np.nanmin(drawn), np.nanmax(drawn)) == pytest.approx((100.0, 100.0), rel=0.35), "prices, as the rows'"
 
 
 def over_rows(indicator, given_):
