@@ -94,10 +94,12 @@ and `indicators.series` runs one over a whole series. Averages: `indicators.sma`
 `indicators.bollinger`, `indicators.zscore`, `indicators.donchian`, `indicators.regression`,
 `indicators.realized_volatility`. Of movement: `indicators.macd`, `indicators.rsi`, `indicators.true_range`,
 `indicators.atr`, `indicators.adx`, `indicators.roc`, `indicators.momentum`, `indicators.aroon`, `indicators.stochastic`, `indicators.williams_r`,
-`indicators.cci`, `indicators.ultimate_oscillator`. Around prices: `indicators.keltner`, `indicators.supertrend`, `indicators.psar`.
+`indicators.cci`, `indicators.ultimate_oscillator`. Around prices: `indicators.keltner`, `indicators.supertrend`, `indicators.psar`,
+`indicators.fractals`, `indicators.ichimoku`.
 Of volume: `indicators.obv`, `indicators.accumulation_distribution` with `indicators.cmf`, `indicators.mfi`, `indicators.vwap`, `indicators.anchored_vwap`,
 `indicators.relative_volume`. Of the day, whose hours are in `indicators.trading_day`: `indicators.extremes`,
-`indicators.session_extremes`, `indicators.opening_range`, `indicators.gap`. Of quotes and prints: `indicators.spread`,
+`indicators.session_extremes`, `indicators.opening_range`, `indicators.gap`, and on an `indicators.finished_session` stand
+`indicators.pivots`, `indicators.fibonacci_pivots`, `indicators.camarilla_pivots`. Of quotes and prints: `indicators.spread`,
 `indicators.imbalance`, `indicators.tick_rate`.
 
 **Which symbols.** A `scanner.fold` is a reducer, too: inputs gather into a `scanner.segment` and are folded into the `scanner.state`, `scanner.columns`

@@ -226,3 +226,42 @@ def test_ultimate_oscillator_of_windows_in_any_order(bars, lengths):
     expected = 100 * (4 * shares[0] + 2 * shares[1] + shares[2]) / 7
     made = over(INDICATORS["ultimate_oscillator"], bars, dict(zip(("short", "middle", "long"), lengths, strict=True)))
     close_to(made["value"], expected, 100.0)
+
+
+@given(TURNS, st.permutations([2, 3, 5]), st.integers(1, 6))
+def test_each_span_of_a_cloud_stands_where_it_is_known(bars, lengths, displacement):
+    given_ = dict(zip(("conversion", "base", "span"), lengths, strict=True)) | {"displacement": displacement}
+    made = over(INDICATORS["ichimoku"], bars, given_)
+    tenkan, kijun, span_b = (
+        (rolling(np.max, bars["high"], each) + rolling(np.min, bars["low"], each)) / 2 for each in lengths
+    )
+    for name, line in [
+        ("conversion", tenkan),
+        ("base", kijun),
+        ("coming_a", (tenkan + kijun) / 2),
+        ("coming_b", span_b),
+        ("leading_a", earlier((tenkan + kijun) / 2, displacement)),
+        ("leading_b", earlier(span_b, displacement)),
+        ("past_close", earlier(bars["close"], displacement)),
+    ]:
+        np.testing.assert_array_equal(made[name], line)
+
+
+def earlier(values, bars_back):
+    return np.concatenate([np.full(bars_back, np.nan), values])[: len(values)]
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=60), st.integers(1, 4))
+def test_a_fractal_is_known_when_its_right_wing_is_complete(prices, wing):
+    high = np.array(prices, float)
+    made = over(INDICATORS["fractals"], {"high": high, "low": -high}, {"wing": wing})
+    peaks = [
+        i
+        for i in range(wing, len(prices) - wing)
+        if max(prices[i - wing : i] + prices[i + 1 : i + wing + 1]) < prices[i]
+    ]
+    for now in range(len(prices)):
+        known = [i for i in peaks if i + wing <= now]
+        expected = (high[known[-1]], now - known[-1]) if known else (np.nan, np.nan)
+        np.testing.assert_equal((made["high"][now], made["high_age"][now]), expected)
+        np.testing.assert_equal((-made["low"][now], made["low_age"][now]), expected)

@@ -21,6 +21,7 @@ from pipeline.units import ABSENT, SECOND_NS
 
 WITHOUT_MEMORY = {"spread", "imbalance"}
 BY_THE_CLOCK = {"anchored_vwap", "session_extremes", "opening_range", "gap", "relative_volume", "tick_rate"}
+BY_THE_CLOCK |= {"pivots", "fibonacci_pivots", "camarilla_pivots"}
 
 
 def values_of(indicator, group):

@@ -323,3 +323,14 @@ def test_leans_money_flow_where_our_window_is_full(folder):
     columns = read_lean(folder, "spy_cmf.txt")
     made = over(INDICATORS["cmf"], columns, {"length": 20})["value"]
     same(made[19:-1], columns["CMF_20"][19:-1], atol=1e-12)  # the last day is not over
+
+
+@pytest.mark.parametrize(
+    ("value", "column", "first"),
+    [("conversion", "Tenkan", 8), ("base", "Kijun", 25), ("leading_a", "Senkou A", 51), ("leading_b", "Senkou B", 77)],
+)
+def test_leans_ichimoku_where_its_windows_are_full(folder, value, column, first):
+    columns = read_lean(folder, "spy_with_ichimoku.csv")
+    made = over(INDICATORS["ichimoku"], columns, {})[value]
+    assert np.flatnonzero(np.isfinite(made))[0] == first
+    same(made[first:], columns[column][first:], atol=1e-9)

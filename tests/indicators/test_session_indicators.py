@@ -1,6 +1,7 @@
 """Indicators that know what time it is, by days as they happen: premarket, open, close, and what comes late."""
 
 import csv
+import itertools
 import math
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -11,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.core.record import record_of
-from pipeline.indicators import anchored_vwap, gap, opening_range, relative_volume, session_extremes
+from pipeline.indicators import anchored_vwap, gap, opening_range, pivots, relative_volume, session_extremes
 from pipeline.indicators.anchored_vwap import AnchoredVwap
 from pipeline.indicators.catalog import INDICATORS
 from pipeline.indicators.gap import Gap
 from pipeline.indicators.opening_range import OpeningRange
+from pipeline.indicators.pivots import Pivots
 from pipeline.indicators.relative_volume import RelativeVolume
 from pipeline.indicators.series import over
 from pipeline.indicators.session_extremes import SessionExtremes
@@ -229,6 +231,70 @@ def test_real_days_by_their_first_minutes_extremes_and_gaps(intraday):
         expected = intraday["open"][of_day][0] / last_close - 1.0
         np.testing.assert_array_equal(gaps["value"][of_day], expected)
         last_close = close[-1]
+
+
+def levels_of(high, low, close):
+    """Pivot points of a session, as their sources write them down."""
+    pivot, width = (high + low + close) / 3, high - low
+    shares = {"1": 1.1 / 12, "2": 1.1 / 6, "3": 1.1 / 4, "4": 1.1 / 2}
+    golden = {"1": 0.382, "2": 0.618, "3": 1.0}
+    return {
+        "pivots": {
+            "pivot": pivot,
+            "r1": 2 * pivot - low,
+            "s1": 2 * pivot - high,
+            "r2": pivot + width,
+            "s2": pivot - width,
+            "r3": high + 2 * (pivot - low),
+            "s3": low - 2 * (high - pivot),
+        },
+        "fibonacci_pivots": {"pivot": pivot}
+        | {f"r{i}": pivot + share * width for i, share in golden.items()}
+        | {f"s{i}": pivot - share * width for i, share in golden.items()},
+        "camarilla_pivots": {f"r{i}": close + share * width for i, share in shares.items()}
+        | {f"s{i}": close - share * width for i, share in shares.items()},
+    }
+
+
+@pytest.mark.parametrize("name", ["pivots", "fibonacci_pivots", "camarilla_pivots"])
+def test_real_days_by_the_levels_of_the_day_before(intraday, name):
+    made = over(INDICATORS[name], intraday, {"close_minute": 961})
+    days = np.unique(intraday["day"])
+    assert all(np.isnan(column[intraday["day"] == days[0]]).all() for column in made.values())
+    for before, day in itertools.pairwise(days):
+        high, low, close = (intraday[each][intraday["day"] == before] for each in ("high", "low", "close"))
+        expected = levels_of(high.max(), low.min(), close[-1])[name]
+        assert made.keys() == expected.keys()
+        for level, column in made.items():
+            np.testing.assert_allclose(column[intraday["day"] == day], expected[level], rtol=1e-14)
+
+
+def test_a_session_is_over_with_the_first_row_after_its_close_and_what_comes_late_changes_nothing():
+    group = record_of(Pivots).new()
+    for day, clock, price, pivot in [
+        (1, "9:29", 99.0, math.nan),
+        (1, "9:30", 10.0, math.nan),
+        (1, "15:59", 16.0, math.nan),
+        (1, "16:00", 99.0, 14.0),
+        (1, "12:00", 99.0, 14.0),
+        (4, "8:00", 99.0, 14.0),
+        (4, "9:30", 20.0, 14.0),
+        (1, "15:00", 99.0, 14.0),
+        (4, "12:00", 26.0, 14.0),
+        (5, "9:31", 50.0, 24.0),
+        (6, "8:00", 99.0, 50.0),
+        (7, "20:00", 99.0, 50.0),
+    ]:
+        pivots.update(group, at(day, clock), price, price, price, *REGULAR)
+        np.testing.assert_equal(group.pivot, pivot)
+        assert pivots.ready(group, *REGULAR) == (not math.isnan(pivot))
+
+
+def test_what_never_closes_has_the_levels_of_the_last_whole_day():
+    ts_ns = np.array([DAY_NS, 2 * DAY_NS - 1, 2 * DAY_NS])
+    columns = {"ts_event_ns": ts_ns} | dict.fromkeys(("high", "low", "close"), np.array([10.0, 16.0, 99.0]))
+    made = over(INDICATORS["pivots"], columns, {"open_minute": 0, "close_minute": 0, "zone": 0})["pivot"]
+    np.testing.assert_equal(made, [math.nan, math.nan, 14.0])
 
 
 def test_real_days_by_their_volume_so_far(intraday):
