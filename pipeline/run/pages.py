@@ -1,5 +1,7 @@
 """Pages written from the code, so that they can't lag behind it: the event layouts, the commands, the indicators, the feeds, what a scanner may hold, what SQL answers."""
 
+import inspect
+import sys
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -142,17 +144,21 @@ def indicators_page() -> str:
         "Ready after: the least number of updates with the parameters' defaults. Extremes since a reset (`extremes`), the",
         "last values (`window`) and the average that begins with an average (`seeded`) are groups to build upon.",
         "",
-        "## Parameters and capacities",
+        "## Parameters",
         "",
         "| indicator | parameter | default | accepted | what it is |",
         "|---|---|---|---|---|",
         *(row for indicator in INDICATORS.values() for row in _parameter_rows(indicator)),
         "",
-        "| indicator | capacities with the defaults |",
-        "|---|---|",
-        *(f"| `{each.name}` | {_capacities(each)} |" for each in INDICATORS.values() if each.capacity(each.Params())),
+        "## Each of them",
+        "",
+        "With the lines a strategy uses it by: the imports, a member of its State with the capacity that the defaults need,",
+        "and the update in a handler. Any of the numbers may be a parameter of the strategy, and a capacity its name: what is",
+        "room for its high bound.",
+        "",
+        *(line for indicator in INDICATORS.values() for line in _section(indicator)),
     ]
-    return _WRITTEN + "\n".join(lines) + "\n"
+    return _WRITTEN + "\n".join(lines).rstrip() + "\n"
 
 
 def _indicator_row(indicator: Indicator) -> str:
@@ -170,8 +176,21 @@ def _parameter_rows(indicator: Indicator) -> Iterator[str]:
         yield f"| `{indicator.name}` | `{spec.name}` | {spec.default:g} | {spec.accepted} | {spec.help} |"
 
 
-def _capacities(indicator: Indicator) -> str:
-    return ", ".join(f"`{name}` {size}" for name, size in indicator.capacity(indicator.Params()).items())
+def _section(indicator: Indicator) -> Iterator[str]:
+    """What an indicator's file says of it, and the lines of a strategy that uses it."""
+    yield from (f"### `{indicator.name}`", "")
+    yield from (inspect.getdoc(sys.modules[indicator.update.__module__]) or "").splitlines()
+    given = indicator.Params()
+    name, group = indicator.name, indicator.State.__name__
+    event = indicator.event.__name__.lower()
+    sizes = ", ".join(f"{capacity}={size}" for capacity, size in indicator.capacity(given).items())
+    taken = ", ".join([f"s.{name}", *(f"{event}.{each}" for each in indicator.inputs), *map(repr, given)])
+    yield ""
+    yield f"    from pipeline.indicators import {name}"
+    yield f"    from {indicator.State.__module__} import {group}"
+    yield f"    {name}: {group}" + f" = group({sizes})" * bool(sizes)
+    yield f"    {name}.update({taken})"
+    yield ""
 
 
 def _quoted(names: tuple[str, ...]) -> str:

@@ -8,7 +8,7 @@ import pytest
 from indicator_rows import all_indicators, params_of, rows_of
 
 numba = pytest.importorskip("numba")
-jit = numba.njit(boundscheck=True, error_model="python")
+jit = numba.njit(boundscheck=True, error_model="python", no_cfunc_wrapper=True)
 
 
 def compiled(module, twins):
