@@ -128,6 +128,18 @@ def test_nothing_begins_with_what_is_absent(indicator):
     assert record.pack(group) == record.pack(record.new())
 
 
+@pytest.mark.parametrize("indicator", **all_indicators())
+def test_it_goes_on_from_its_bytes_as_if_nothing_had_been(indicator):
+    given_ = params_of(indicator)
+    record = indicator.record(given_)
+    rows = rows_of(indicator, 150, seed=6, edges=0.01)
+    through = record.new()
+    for stretch in (rows[:1], rows[1:5], rows[5:12], rows[12:60], rows[60:]):
+        resumed = record.unpack(record.pack(through))
+        folded(indicator, through, stretch, given_)
+        assert record.pack(folded(indicator, resumed, stretch, given_)) == record.pack(through)
+
+
 def test_a_quote_that_lacks_a_side_has_no_spread():
     group = record_of(spread.Spread).new()
     spread.update(group, 9.0, 11.0)
