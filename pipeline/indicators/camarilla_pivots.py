@@ -1,7 +1,7 @@
-"""Camarilla levels (Stott 1989): 1.1 times a twelfth, a sixth, a quarter and half of the last session's range from its close.
+"""Camarilla levels (Nick Scott 1989): a twelfth, a sixth, a quarter and half of 1.1 times a session's range, from its close.
 
 When, see `pivots`. The third ones are where a move is faded, the fourth where a breakout is joined. Some sources show a
-pivot beside them, the close or the typical price, of which the levels do not depend.
+pivot beside them, the close or the typical price, on which the levels do not depend.
 """
 
 from pipeline.core.dialect import INF, NAN

@@ -44,7 +44,8 @@ def index(prices: Window, latest: float) -> float:
     distance = 0.0
     for i in range(prices.filled):
         distance += abs(prices.values[i] - latest - shift)
-    return (0.0 - shift) / (0.015 * (distance / prices.filled)) if distance > 0.0 else NAN
+    usual = 0.015 * (distance / prices.filled)
+    return (0.0 - shift) / usual if usual > 0.0 else NAN
 
 
 def ready(cci: Cci, length: int) -> bool:

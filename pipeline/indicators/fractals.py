@@ -1,4 +1,4 @@
-"""Fractals (Williams 1995): a high above those of as many bars on either side, and a low below theirs.
+"""Fractals (Bill Williams 1995): a high above those of as many bars on either side, and a low below theirs.
 
 One is known when the last bar of its right wing is in, `wing` bars after it happened, and not before: a chart that draws
 it over its own bar shows what nobody knew then. Equal highs make no fractal, as with Skender; some charts let bars of the

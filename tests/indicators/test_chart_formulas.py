@@ -88,6 +88,11 @@ def test_stochastic_and_williams(bars, length, smoothing, signal):
     close_to(over(INDICATORS["williams_r"], bars, {"length": length})["value"], fast - 100, 100.0)
 
 
+def test_a_distance_too_small_to_divide_by_is_none():
+    columns = dict.fromkeys(("high", "low", "close"), np.array([0.0, 0.0, 5e-324]))
+    assert math.isnan(over(INDICATORS["cci"], columns, {"length": 3})["value"][-1])
+
+
 @pytest.mark.parametrize("price", [0.1, 1e-9, 123.456])
 def test_a_market_that_stands_still_has_no_place_and_no_distance(price):
     columns = {name: np.append([1.0, 3.0, 2.0], np.full(9, price)) for name in ("high", "low", "close")}
