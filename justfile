@@ -20,7 +20,7 @@ setup:
     subprocess.run([*pip, "--no-deps", "--no-build-isolation", "-e", "."], check=True)
     stamp.write_text(want)
 
-# the main job in a minute: record a generated day, replay it, prove it identical, ask it with SQL
+# the main job in a minute: record a market of our own live, prove it identical, ask it, report it
 demo: setup
     {{python}} -m pipeline.cli demo
 

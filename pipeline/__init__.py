@@ -138,7 +138,7 @@ heard; `run.parity` reads both, and tells of `reports.explain_revisions` what wa
 **The shell.** `config` reads what people write. `run.recording` records with `run.control` listening and `run.sealing` behind it in the process of a `run.sealing_worker`, `run.importing`
 (reading `run.ahead` of the writing) and `run.generating` feed it, with `run.continuing` for a session that can't go on as it was, `run.replaying`, writing `run.behind` the reducing, and
 `run.verifying` fold again through `run.fold`, scanners beside it by `run.following`, over what `run.loading` made of files, in another process over the `run.wire`, with `run.code` that was
-kept, `run.strategies` that were named, begun with `run.drafting`, perhaps tried by `run.trying` before, and the `run.environment` they ran in; `run.comparing` finds the first
+kept, `run.strategies` that were named, begun with `run.drafting`, shown by `run.demonstrating`, perhaps tried by `run.trying` before, and the `run.environment` they ran in; `run.comparing` finds the first
 difference, `run.diffing` where two runs part, `run.refilling` what other fills would have made of the same wishes. `run.keeping` leaves waypoints while a run is made; from them `run.traveling` reaches any
 input, `run.moments` and `run.moves` read what is found there by its `run.outline`, and `run.looking` answers with it. `run.notes` are
 remarks. `run.backtesting` runs a grid that `run.sweeping` reads over many sessions, or over what was picked of them by `run.scanned`: a `run.cell` is a function, a

@@ -74,7 +74,7 @@ def unnumbered(line):
 def demo_home(tmp_path_factory):
     """What `tape demo` leaves behind."""
     home = tmp_path_factory.mktemp("demo")
-    assert CliRunner().invoke(main, ["--home", str(home), "demo", "--json"]).exit_code == 0
+    assert CliRunner().invoke(main, ["--home", str(home), "demo", "--quick", "--json"]).exit_code == 0
     return home
 
 

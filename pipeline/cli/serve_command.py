@@ -42,6 +42,7 @@ message-lost message-late message-twice drop                                   o
 @click.option("--seed", default=7, show_default=True, help="of a generated day, and of garbage")
 @click.option("--symbols", type=int, help="how many names to generate")
 @click.option("--minutes", type=int, help="how long a generated day lasts")
+@click.option("--date", metavar="YYYY-MM-DD", help="which day a generated one pretends to be")
 @click.option("--protocol", "protocols", multiple=True, help="massive, alpaca, coinbase, databento  [default: all]")
 @click.option("--port", default=9000, show_default=True, help="of the first protocol, the next ones follow; 0: any")
 @click.option("--speed", default="1", show_default=True, help="1 to 1000 times as fast as it was, or max")
@@ -64,6 +65,7 @@ def command(
     seed: int,
     symbols: int | None,
     minutes: int | None,
+    date: str | None,
     protocols: tuple[str, ...],
     port: int,
     speed: str,
@@ -102,7 +104,7 @@ def command(
 
     pace = speed_of(speed)
     at_most_s = duration_ns(at_most) / NANO if at_most else float("inf")
-    tape, planned = _tape(home, session, day, seed=seed, symbols=symbols, minutes=minutes, speed=pace)
+    tape, planned = _tape(home, session, day, seed=seed, symbols=symbols, minutes=minutes, date=date, speed=pace)
     history = ServedHistory(tape)
     rules = Rules(
         pace,
@@ -135,6 +137,7 @@ def _tape(
     seed: int,
     symbols: int | None,
     minutes: int | None,
+    date: str | None,
     speed: float,
 ) -> "tuple[Tape, list[Fault]]":
     """What is served, and what goes wrong by itself: a generated day's feed drops, where a pace makes that a stretch of time."""
@@ -144,7 +147,7 @@ def _tape(
     from pipeline.errors import ConfigError
     from pipeline.log.reader import LogReader
     from pipeline.log.store import Store
-    from pipeline.simulator.days import DAYS, GeneratedMarket
+    from pipeline.simulator.days import DAYS, GeneratedMarket, on_date
     from pipeline.simulator.faults import Fault, FaultKind
     from pipeline.simulator.served import GeneratedTape, RecordedTape
     from pipeline.units import MINUTE_NS
@@ -152,8 +155,8 @@ def _tape(
     if (session is None) == (day is None):
         raise ConfigError("serve: name a session, or a day with --generate; one of them")
     if session is not None:
-        if symbols is not None or minutes is not None:
-            option = "--minutes" if symbols is None else "--symbols"
+        given = {"--symbols": symbols, "--minutes": minutes, "--date": date}
+        if option := next((name for name, value in given.items() if value is not None), ""):
             raise ConfigError(f"{option} is of a generated day: a session is served as it was; leave it out")
         store = Store(Path(home))
         return RecordedTape(LogReader(store.folder(store.find_one(session).id))), []
@@ -164,6 +167,8 @@ def _tape(
         market = replace(market, instruments=symbols)
     if minutes is not None:
         market = replace(market, lasts_ns=minutes * MINUTE_NS)
+    if date is not None:
+        market = on_date(market, date)
     tape = GeneratedTape(GeneratedMarket(market, is_whole=True))
     drop = Fault(FaultKind.OUTAGE, at_ns=market.drop_ns[0], lasts_s=market.drop_s / speed)
     return tape, [] if math.isinf(speed) else [drop]

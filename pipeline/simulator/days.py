@@ -11,13 +11,15 @@ version of numpy, and a name is the same however many others there are.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from pipeline.block import Block, Blocks, Numbers
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, UnitError
 from pipeline.normalize.conditions import in_regular_hours
 from pipeline.simulator.bands import Held, held
 from pipeline.simulator.generate import feed_drop, in_receive_order
@@ -26,7 +28,7 @@ from pipeline.simulator.paths import Nature, Path, path_of
 from pipeline.simulator.standings import statuses_of
 from pipeline.simulator.ticks import Seconds, Stock, ticks_of
 from pipeline.simulator.vendor_bars import bars_of
-from pipeline.units import MINUTE_NS, NANO, SECOND_NS
+from pipeline.units import MINUTE_NS, NANO, SECOND_NS, checked_ts
 
 _NEW_YORK_8_30_NS: Final = 1_793_799_000 * NANO
 """2026-11-04T13:30:00Z, a Wednesday in winter."""
@@ -34,6 +36,7 @@ _NEW_YORK_8_30_NS: Final = 1_793_799_000 * NANO
 _LOWEST: Final = 1.05
 """Dollars: under one, ticks are a hundredth of a cent."""
 
+_FRIDAY: Final = 5
 _NEWS_HALT_S: Final = 600
 _GAPPERS: Final = Nature(1.8, 16.0, 9e-4, 0.25, 45.0, 0.4)
 _SHARES: Final = Nature(4.0, 420.0, 2.2e-4, 0.12, 6.0, 0.06)
@@ -90,6 +93,21 @@ DAYS: Final = {
         bar_ns=5 * MINUTE_NS,
     ),
 }
+
+
+def on_date(day: MarketDay, text: str) -> MarketDay:
+    """The same hours by the exchange's clocks on another date, like `2026-11-03`. Raises ConfigError for what is none, or a weekend of shares."""
+    zone = ZoneInfo("America/New_York" if day.is_shares else "UTC")
+    usual = datetime.fromtimestamp(day.starts_ns // NANO, zone)
+    try:
+        wanted = datetime.combine(date.fromisoformat(text), usual.timetz())
+        starts_ns = int(wanted.timestamp()) * NANO
+        checked_ts(starts_ns)
+    except (ValueError, OverflowError, UnitError):
+        raise ConfigError(f"date {text!r}: accepted is a day, like {usual:%Y-%m-%d}") from None
+    if day.is_shares and wanted.isoweekday() > _FRIDAY:
+        raise ConfigError(f"date {text}: a {wanted:%A}; accepted are days on which shares trade, Monday to Friday")
+    return replace(day, starts_ns=starts_ns)
 
 
 class GeneratedMarket:

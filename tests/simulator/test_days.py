@@ -10,10 +10,10 @@ from pipeline.codes import FeedAction, Kind, Mark, StatusReason, TradingStatus
 from pipeline.errors import ConfigError
 from pipeline.instruments import COIN_STEP_NANO
 from pipeline.normalize.conditions import FORM_T, in_regular_hours
-from pipeline.simulator.days import DAYS, GeneratedMarket
+from pipeline.simulator.days import DAYS, GeneratedMarket, on_date
 from pipeline.simulator.names import SHARES_MAX, share_symbol
 from pipeline.simulator.ticks import ODD_LOT
-from pipeline.units import ABSENT, DAY_NS, MINUTE_NS, SECOND_NS
+from pipeline.units import ABSENT, DAY_NS, MINUTE_NS, SECOND_NS, iso_from_ns
 
 SMALL = replace(DAYS["premarket"], instruments=3, quotes=800)
 
@@ -294,3 +294,24 @@ def test_a_recorder_misses_what_went_by_while_the_feed_was_down():
     missed = (ts_recv_ns >= lost_ns) & (ts_recv_ns < back_ns)
     assert missed.any()
     assert len(heard[Kind.QUOTE]) == len(whole[Kind.QUOTE]) - missed.sum()
+
+
+@pytest.mark.parametrize(
+    ("name", "date", "starts"),
+    [
+        ("premarket", "2026-11-03", "2026-11-03T13:30:00"),
+        ("premarket", "2026-07-01", "2026-07-01T12:30:00"),  # half past eight in New York's summer
+        ("crypto", "2026-11-07", "2026-11-07T22:00:00"),
+    ],
+)
+def test_a_day_keeps_its_hours_on_another_date(name, date, starts):
+    assert iso_from_ns(on_date(DAYS[name], date).starts_ns).startswith(starts)
+
+
+@pytest.mark.parametrize(
+    ("date", "told"),
+    [("2026-11-07", "Saturday"), ("tomorrow", "accepted is a day"), ("1901-01-01", "accepted is a day")],
+)
+def test_a_date_that_is_none_is_told(date, told):
+    with pytest.raises(ConfigError, match=told):
+        on_date(DAYS["premarket"], date)
