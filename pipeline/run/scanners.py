@@ -12,6 +12,7 @@ from pipeline.names import nearest
 from pipeline.run.code import imports_of, is_installed
 from pipeline.run.following import ScannerPlan, fields_in, scanner_of
 from pipeline.run.loading import load_module
+from pipeline.run.trading_days import special_days
 from pipeline.scanner.field import Field, words_of
 from pipeline.scanner.fold import FieldScanner
 from pipeline.scanner.lists import ListScanner
@@ -73,8 +74,6 @@ def _read(path: Path) -> ScannerPlan:
     listed, own = (_beside(path, key, tables.get(key)) for key in _BESIDE)
     if is_list(text, str(path)):
         return ScannerPlan(str(path), text, text_of(listed) if listed else "")
-    from pipeline.run.trading_days import special_days  # noqa: PLC0415  # its library takes 0.3 s to load
-
     if own is None:
         return ScannerPlan(str(path), text, days=special_days())
     fields_text = text_of(own)

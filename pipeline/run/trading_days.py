@@ -13,8 +13,6 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from holidays.financial.ny_stock_exchange import NewYorkStockExchange
-
 from pipeline.errors import ConfigError
 from pipeline.hours import AFTER_HOURS_END_MINUTE, CLOSE_MINUTE, OPEN_MINUTE, PREMARKET_MINUTE, DayPart
 from pipeline.instruments import EXCHANGE_ZONES
@@ -145,9 +143,16 @@ def _ns(day: date, minute: int, calendar: str) -> int:
 
 @cache
 def _holidays(year: int) -> frozenset[date]:
-    return frozenset(NewYorkStockExchange(years=year))  # type: ignore[no-untyped-call]  # the library has no types for it
+    return frozenset(_new_york(year))
 
 
 @cache
 def _early_closes(year: int) -> dict[date, str]:
-    return dict(NewYorkStockExchange(years=year, categories=["half_day"]))  # type: ignore[no-untyped-call]  # as above
+    return _new_york(year, "half_day")
+
+
+def _new_york(year: int, category: str = "public") -> dict[date, str]:
+    """Days of a year at the New York exchange, and what the library calls them."""
+    from holidays.financial import ny_stock_exchange  # noqa: PLC0415  # all countries come with it: 0.2 s
+
+    return dict(ny_stock_exchange.NewYorkStockExchange(years=year, categories=[category]))  # type: ignore[no-untyped-call]  # it has no types

@@ -226,11 +226,11 @@ def test_the_command_names_lines_and_says_so_by_its_exit_code(tmp_path):
     assert CliRunner().invoke(main, ["strategy", "check", "nothing"]).exit_code == 2
 
 
-def test_looking_at_load_needs_no_compiler():
+def test_looking_at_load_needs_no_compiler_and_no_countrys_holidays():
     code = (
-        "import sys; from pipeline.run.strategies import plan_of, strategy_file; "
+        "import sys, pipeline.run.trading_days; from pipeline.run.strategies import plan_of, strategy_file; "
         "plan_of([strategy_file('opening_range')], [], []); "
-        "print([name for name in sys.modules if name.split('.')[0] in ('numba', 'llvmlite')])"
+        "print([name for name in sys.modules if name.split('.')[0] in ('numba', 'llvmlite', 'holidays')])"
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"
