@@ -1,6 +1,8 @@
 """Code: the sources kept with a log are those that reduce, and no others."""
 
-from pipeline.run.code import ROOT, code_of
+import ast
+
+from pipeline.run.code import ROOT, code_of, imports_of_ours
 
 
 def test_the_closure_follows_imports_and_leaves_the_shell_out():
@@ -13,6 +15,23 @@ def test_the_closure_follows_imports_and_leaves_the_shell_out():
         for name in code.sources
         if name.startswith(("pipeline/cli", "pipeline/feeds", "warehouse", "strategies/hold"))
     ]
+
+
+def test_no_import_of_ours_is_missed_and_none_in_a_text_is_taken_for_one():
+    for name, source in code_of(sorted((ROOT / "strategies").glob("[!_]*.py"))).sources.items():
+        nodes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, (ast.Import, ast.ImportFrom))]
+        assert sorted(map(ast.dump, imports_of_ours(ROOT / name, source))) == sorted(map(ast.dump, nodes)), name
+
+
+def test_what_is_not_in_our_style_is_found_all_the_same(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "from pipeline.core import \\\n    strategy\nif strategy: from pipeline.indicators import rsi; import math\n"
+    )
+    kept = code_of([path]).sources
+    assert {"pipeline/core/strategy.py", "pipeline/indicators/rsi.py"} <= set(kept)
+    (found,) = imports_of_ours(path, b"from pipeline.core import \\\n    strategy\n")
+    assert ast.unparse(found) == "from pipeline.core import strategy"
 
 
 def test_a_strategy_from_elsewhere_is_kept_beside_ours(tmp_path):

@@ -5,6 +5,7 @@ Only our own packages are followed; third-party packages are named by version in
 
 import ast
 import importlib.util
+import re
 import sys
 import sysconfig
 from collections.abc import Iterator, Mapping, Sequence
@@ -65,7 +66,9 @@ def code_of(strategy_files: Sequence[Path]) -> Code:
         name, path = waiting.pop()
         if name not in sources:
             sources[name] = path.read_bytes()
-            waiting.extend((module, ROOT / module) for module in _imported(path, sources[name]))
+            waiting.extend(
+                (module, ROOT / module) for module in _imported(path, sources[name], is_ours=name not in files)
+            )
     return Code(sources)
 
 
@@ -133,11 +136,27 @@ def _imports(tree: ast.Module) -> Iterator[ast.Import | ast.ImportFrom]:
                 waiting += inner
 
 
+_TEXTS: Final = re.compile(rb"(\"{3}|'{3})(?:[^\\]|\\.)*?\1", re.DOTALL)
+_LINES: Final = re.compile(
+    rb"^[ \t]*(import[ \t][^\n]*|from[ \t]+[\w.]+[ \t]+import[ \t]*(?:\([^)]*\)|[^\n]*))", re.MULTILINE
+)
+"""Import statements, each on lines of its own: so our style has it."""
+
+
+def imports_of_ours(path: Path, source: bytes) -> Iterator[ast.Import | ast.ImportFrom]:
+    """The import statements of a module in our style, found without a tree of all that is in it: of the engine's, that takes 0.3 s."""
+    lines = b"\n".join(match[1] for match in _LINES.finditer(_TEXTS.sub(b"", source)))
+    try:
+        return _imports(ast.parse(lines))
+    except SyntaxError:  # a line that goes on in the next one
+        return _imports(_tree(path, source))
+
+
 @cache
-def _imported(path: Path, source: bytes) -> tuple[str, ...]:
+def _imported(path: Path, source: bytes, *, is_ours: bool) -> tuple[str, ...]:
     """Files of ours that a source imports, its packages' `__init__` included."""
     modules: list[str] = []
-    for node in _imports(_tree(path, source)):
+    for node in imports_of_ours(path, source) if is_ours else _imports(_tree(path, source)):
         if isinstance(node, ast.Import):
             modules += [alias.name for alias in node.names]
         elif node.module and not node.level:
@@ -145,12 +164,11 @@ def _imported(path: Path, source: bytes) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for module in modules for name in _files_of(module)))
 
 
-def _files_of(module: str) -> Iterator[str]:
-    parts = module.split(".")
-    if parts[0] not in PACKAGES:
-        return
-    for count in range(1, len(parts) + 1):
-        stem = "/".join(parts[:count])
-        for name in (f"{stem}.py", f"{stem}/__init__.py"):
-            if (ROOT / name).is_file():
-                yield name
+@cache
+def _files_of(module: str) -> tuple[str, ...]:
+    """The files of a module of ours and of the packages it is in; of what is none, those of the packages."""
+    above = module.rpartition(".")[0]
+    if module.partition(".")[0] not in PACKAGES:
+        return ()
+    names = (f"{module.replace('.', '/')}{ending}" for ending in (".py", "/__init__.py"))
+    return (*(_files_of(above) if above else ()), *(name for name in names if (ROOT / name).is_file()))
