@@ -26,7 +26,7 @@ from typing import Final
 from pipeline.block import Blocks
 from pipeline.errors import ConfigError, LockedError, LogError, NotFoundError
 from pipeline.log import lock, manifest
-from pipeline.log.disk import Disk, Held, RealDisk, put
+from pipeline.log.disk import Disk, Held, RealDisk, write_many
 from pipeline.log.half_made import RUN_PREFIX, is_half_made
 from pipeline.log.manifest import Manifest, What, code_hash
 from pipeline.log.parquet import bytes_hash
@@ -213,17 +213,10 @@ class Store:
 
         `files` maps a name like `pipeline/core/engine.py` to its text. Raises ConfigError for a name that is a path elsewhere.
         """
-        folder = self.folder(id_) / CODE
-        hashes, parents = {}, set()
-        for name, text in sorted(files.items()):
-            path = folder / checked_code_name(name)
-            self.disk.make_folder(path.parent)
-            put(self.disk, path, text.encode())
-            hashes[name] = bytes_hash(text.encode())
-            parents.add(path.parent)
-        for parent in sorted(parents):
-            self.disk.sync_folder(parent)
-        return manifest.update(folder.parent, self.disk, code=hashes, code_hash=code_hash(hashes))
+        texts = {f"{CODE}/{checked_code_name(name)}": text.encode() for name, text in sorted(files.items())}
+        write_many(self.disk, self.folder(id_), texts)
+        hashes = {name.removeprefix(f"{CODE}/"): bytes_hash(text) for name, text in texts.items()}
+        return manifest.update(self.folder(id_), self.disk, code=hashes, code_hash=code_hash(hashes))
 
     def delete(self, id_: str) -> Removed:
         """Delete the session or run of exactly this id, readable or not, half made too.

@@ -20,15 +20,12 @@ from typing import Any, Final, Self
 
 from pipeline.block import Blocks
 from pipeline.log import manifest as manifests
-from pipeline.log.disk import TEMPORARY, Disk, Held, RealDisk
+from pipeline.log.disk import SYNCS_AT_ONCE, TEMPORARY, Disk, Held, RealDisk, write_new
 from pipeline.log.lock import FILE_NAME as LOCK
 from pipeline.log.manifest import COPY, MANIFEST, NOTHING_SEALED, Manifest
 from pipeline.log.parts import MERGED, Parts, Tally
 from pipeline.log.reader import JOURNAL
 from pipeline.log.store import CODE
-
-_AT_ONCE: Final = 8
-"""Files that are synced at a time: more share no more of the disk's work, as measured on ext4."""
 
 _FIRST_ROWS: Final = 8_192
 """Of a part's first row group: most rows are packed while the next are made, few when all is waited for."""
@@ -45,7 +42,7 @@ class WholeLog:
         self._parts = Parts(folder, self._disk, first_rows=_FIRST_ROWS)
         self._tally = Tally()
         self._folders = {folder.parents[1], folder.parent, folder}
-        self._pool = ThreadPoolExecutor(_AT_ONCE, "syncing")
+        self._pool = ThreadPoolExecutor(SYNCS_AT_ONCE, "syncing")
         self._begun: list[Future[Any]] = []
         self._lock: Held | None = None
 
@@ -65,7 +62,7 @@ class WholeLog:
         sealed = self._tally.applied(sealed, parts=sealed.parts, sealed=NOTHING_SEALED)
         content = manifests.encode(sealed)
         for name in (MANIFEST, COPY):
-            self._begin(self._write_file, self._folder / (name + TEMPORARY), content)
+            self._begin(write_new, self._disk, self._folder / (name + TEMPORARY), content)
         self._wait()
         for folder in self._folders.union(self._parts.folders):
             self._begin(self._disk.sync_folder, folder)
@@ -103,16 +100,7 @@ class WholeLog:
             self._disk.make_folder(path.parent)
             inside = [path.parent, *path.parent.parents]
             self._folders.update(inside[: inside.index(self._folder)])
-        self._begin(self._write_file, path, text)
-
-    def _write_file(self, path: Path, content: bytes) -> None:
-        """A file with this content, durable but for its name."""
-        fd = self._disk.create(path)
-        try:
-            self._disk.write(fd, content)
-            self._disk.sync(fd)
-        finally:
-            self._disk.close(fd)
+        self._begin(write_new, self._disk, path, text)
 
     def _begin(self, work: Callable[..., object], *about: object) -> None:
         self._begun.append(self._pool.submit(work, *about))

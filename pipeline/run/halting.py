@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from pipeline.codes import RequestAction
 from pipeline.core.operator import GUARD
 from pipeline.errors import NotFoundError
-from pipeline.log.disk import put
+from pipeline.log.disk import publish
 from pipeline.log.store import Store
 from pipeline.run.control import Request, ask
 
@@ -64,8 +64,7 @@ def persist(store: Store, why: Halt, account: str = "") -> None:
         return
     store.disk.make_folder(path.parent)
     word = next(word for word, is_reducing in _WORDS.items() if is_reducing is why.is_reducing)
-    put(store.disk, path, f"{word}\n{why.reason}\n".encode())
-    store.disk.sync_folder(path.parent)
+    publish(store.disk, path, f"{word}\n{why.reason}\n".encode())
 
 
 def reset(store: Store, reason: str) -> list[Told]:

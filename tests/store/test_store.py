@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
+from crashing_disk import CrashingDisk, Died
 from hypothesis import given
 from hypothesis import strategies as st
 from store_samples import START_NS, random_block, rows_of, write_steps
@@ -130,6 +131,54 @@ def test_code_is_kept_and_hashed(store):
     for name in ("../x.py", "/etc/passwd", "a/../b", "a//b", ".hidden", "a\\b", "a/.b", ""):
         with pytest.raises(ConfigError, match="no name of a source file"):
             store.keep_code(id_, {name: ""})
+
+
+SOURCES = {"pipeline/core/engine.py": "x = 1\n", "pipeline/units.py": "y = 2\n", "strategies/hold.py": "z = 3\n"}
+
+
+def kept_by(disk, home):
+    """Sources kept by a process that may die over it; what the manifest says of them then, and what is there of each."""
+    (id_,) = made(Store(home), "day")
+    store = Store(home, disk)
+    try:
+        store.keep_code(id_, SOURCES)
+    except Died:
+        died = True
+    else:
+        died = False
+    disk.power_cut(seed=len(disk.calls))
+    folder = store.folder(id_) / "code"
+    there = {name: (folder / name).read_text() for name in SOURCES if (folder / name).is_file()}
+    return died, Store(home), id_, there
+
+
+def test_sources_that_a_manifest_names_are_there_whatever_happens(tmp_path):
+    whole = CrashingDisk()
+    assert kept_by(whole, tmp_path / "a" / "b" / "rehearsal")[::3] == (False, SOURCES)
+    assert {f"sync_folder {name}" for name in ("day", "code", "pipeline", "core", "strategies")} <= set(whole.calls)
+    named = set()
+    for call in range(len(whole.calls)):
+        died, store, id_, there = kept_by(CrashingDisk(dies_at=call), tmp_path / "a" / "b" / f"c{call}")
+        assert died
+        named.add(bool(store.manifest(id_).code))
+        assert there == SOURCES or not store.manifest(id_).code
+        assert set(store.keep_code(id_, SOURCES).code) == set(SOURCES)
+    assert named == {False, True}
+
+
+@pytest.mark.parametrize("rule", ["sync", "sync_folder"])
+def test_each_sync_of_sources_is_needed(tmp_path, rule):
+    careless = type("Careless", (CrashingDisk,), {rule: lambda self, what: None})
+    for seed in range(40):
+        disk = careless()
+        disk.calls += [""] * seed
+        try:
+            _, store, id_, there = kept_by(disk, tmp_path / "a" / "b" / f"c{seed}")
+            if there != SOURCES or store.manifest(id_).code.keys() != SOURCES.keys():
+                return
+        except LogError:
+            return
+    pytest.fail(f"{rule} was never missed")
 
 
 def test_one_unreadable_manifest_hides_no_other(store):
