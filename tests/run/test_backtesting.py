@@ -35,19 +35,19 @@ DEADLY = """
         Path({marker!r}).touch()
         os.kill(os.getpid(), 9)
 """
-SLOW = """
-    spent = 0.0
-    for i in range(30_000 if p.fast > 8 else 3_000):
-        spent += i * 0.5
+HELD_UP = """
+    while p.fast > 8 and not Path({marker!r}).exists():
+        time.sleep(0.01)
 """
 STOPPING = """
     if p.slow == 27:
         s.fast.value = 1.0 / (p.slow - 27.0)
 """
 COMMAND = (
-    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); import pipeline.cli; pipeline.cli.main()"
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); import pipeline.cli; "
+    "from pipeline.run import strategies; strategies.breaches_of = lambda *_: []; pipeline.cli.main()"
 )
-"""`tape`, by whomever it is started: a job in the background of a shell has Ctrl-C turned off."""
+"""`tape`, by whomever it is started: a job in the background of a shell has Ctrl-C turned off. It lets in what waits."""
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def store(recorded, tmp_path, monkeypatch):
     return Store(shutil.copytree(recorded.home, tmp_path / "store"))
 
 
-def run(store, *, files=(FILE,), sweeps=SWEEPS, sessions=("all",), workers=2, speed=Speed.INTERPRETED, **options):
+def run(store, *, files=(FILE,), sweeps=SWEEPS, sessions=("all",), workers=1, speed=Speed.INTERPRETED, **options):
     grid = grid_of(files, (), (), sweeps)
     return backtest(
         store, store.select(sessions), grid, files, created_ns=1, workers=workers, speed=speed, **options
@@ -83,7 +83,7 @@ def timeless(rows):
 def strategy_that(tmp_path, name, lines):
     """`ema_cross` that does this as well with every quote."""
     text, line, rest = FILE.read_text().partition("    if not quote.ask >= quote.bid:")
-    imports = "import os\nfrom pathlib import Path\n" if "Path" in lines else ""
+    imports = "import os\nimport time\nfrom pathlib import Path\n" if "Path" in lines else ""
     path = tmp_path / f"{name}.py"
     path.write_text(
         text.replace("from enum import IntEnum\n", f"{imports}from enum import IntEnum\n") + lines + line + rest
@@ -198,7 +198,7 @@ def test_other_settings_and_other_code_are_other_cells(store, tmp_path):
 
 def test_a_killed_worker_is_told_and_its_cell_run_again(store, deadly):
     told = []
-    outcome = run(store, files=[deadly], sessions=["last"], told=told.append, keep_runs=True)
+    outcome = run(store, files=[deadly], sessions=["last"], told=told.append, keep_runs=True, workers=2)
     assert len(outcome.rows) == 6
     assert not outcome.failed
     assert {made.id for made in store.runs()} == {row.run for row in outcome.rows}
@@ -226,7 +226,7 @@ def test_a_worker_that_died_while_it_had_nothing_to_do_is_told_and_another_one_t
 
 def test_a_cell_that_kills_every_worker_is_given_up_and_the_others_go_on(store, deadly, tmp_path):
     deadly.write_text(deadly.read_text().replace(".touch()", ".parent.exists()"))
-    outcome = run(store, files=[deadly], sessions=["last"])
+    outcome = run(store, files=[deadly], sessions=["last"], workers=2)
     assert [row.params["slow"] for row in outcome.rows] == [9, 18, 9, 18]
     assert len(outcome.failed) == 2
     assert all("slow=27" in cell and "died 2 times" in why for cell, why in outcome.failed.items())
@@ -271,23 +271,29 @@ def test_whole_logs_are_kept_on_request(store):
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_an_interrupted_backtest_goes_on_where_it_was(store, tmp_path, how):
-    path = strategy_that(tmp_path, "slow", SLOW)
+def test_an_interrupted_backtest_goes_on_where_it_was(store, tmp_path, how, monkeypatch):
+    monkeypatch.setattr(strategies, "breaches_of", lambda *_: [])
+    may_go_on = tmp_path / "go on"
+    path = strategy_that(tmp_path, "slow", HELD_UP.format(marker=str(may_go_on)))
     words = ["--home", str(store.home), "backtest", "last", "--strategy", str(path), "--sweep", "fast=3:10:1"]
     words += ["--sweep", "slow=9,27", "--workers", "2", "--show", "0", "--interpreted"]
     process = subprocess.Popen([sys.executable, "-c", COMMAND, *words], stderr=subprocess.PIPE, text=True)
     while not list(store.home.glob(f"backtests/*/{PART}")):
         time.sleep(0.005)
         assert process.poll() is None
-    process.send_signal(how)  # while the slow cells at the end are still to come
-    _, said = process.communicate(timeout=30)
+    process.send_signal(how)  # while those at the end are held up
+    try:
+        process.wait(timeout=60)
+    finally:
+        may_go_on.touch()  # a worker that was left alone ends by it, and hangs up
+    _, said = process.communicate(timeout=60)
     assert process.returncode == (130 if how == signal.SIGINT else -how)
     assert ("the same command goes on" in said) is (how == signal.SIGINT)
     (asked,) = backtests(store)
     kept = Results(store, asked.id).rows()
     assert 0 < len(kept) < asked.rows == 16
     assert check(store).sound
-    outcome = run(store, files=[path], sweeps=["fast=3:10:1", "slow=9,27"], sessions=["last"])
+    outcome = run(store, files=[path], sweeps=["fast=3:10:1", "slow=9,27"], sessions=["last"], workers=2)
     assert outcome.done_before == len(kept)
     assert len(outcome.rows) == 16
     assert {row.key: row for row in outcome.rows}.items() >= {row.key: row for row in kept}.items()
