@@ -135,7 +135,7 @@ any tick is had again by `run.regating`. What two logs did otherwise, and for wh
 one cause, is `reports.explain_parity` of two `reports.explain_wishes`, paired by `reports.explain_matches`, over the `reports.explain_streams` of ticks that they
 heard; `run.parity` reads both, and tells of `reports.explain_revisions` what was acted on before it became another.
 
-**The shell.** `config` reads what people write. `run.recording` records with `run.control` listening and `run.sealing` behind it in the process of a `run.sealing_worker`, `run.importing`
+**The shell.** `config` reads what people write. `run.recording` records with `run.control` listening and `run.sealing` behind it in the process of a `run.sealing_worker`, to which it speaks in `run.sealing_words`, `run.importing`
 (reading `run.ahead` of the writing) and `run.generating` feed it, with `run.continuing` for a session that can't go on as it was, `run.replaying`, writing `run.behind` the reducing, and
 `run.verifying` fold again through `run.fold`, scanners beside it by `run.following`, over what `run.loading` made of files, in another process over the `run.wire`, with `run.code` that was
 kept, `run.strategies` that were named, begun with `run.drafting`, shown by `run.demonstrating`, perhaps tried by `run.trying` before, and the `run.environment` they ran in; `run.comparing` finds the first

@@ -24,7 +24,9 @@ _TRY_AGAIN: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 @asynccontextmanager
 async def fetching() -> AsyncIterator[Fetch]:
     """A Fetch that keeps its connections while the context lasts."""
-    trusted = ssl.create_default_context()  # once for both: it reads every certificate of the system, a twentieth of a second
+    trusted = (
+        ssl.create_default_context()
+    )  # once for both: it reads every certificate of the system, a twentieth of a second
     async with _client(trusted, is_local=False) as far, _client(trusted, is_local=True) as near:
 
         async def fetch(question: Question) -> bytes:

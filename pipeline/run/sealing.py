@@ -22,7 +22,14 @@ from pipeline.log.disk import Disk
 from pipeline.log.reader import JOURNAL
 from pipeline.log.seal import NewParts, seal_segment
 from pipeline.log.segments import numbers
-from pipeline.run.sealing_worker import BOOT, Failed, Said, Segment
+from pipeline.run.code import ROOT
+from pipeline.run.sealing_words import Failed, Said, Segment
+
+BOOT: Final = (
+    "import signal, sys; [signal.signal(each, signal.SIG_IGN) for each in (signal.SIGINT, signal.SIGTERM)]; "
+    f"sys.path.insert(0, {str(ROOT)!r}); from pipeline.run.sealing_worker import main; main()"
+)
+"""What the process' Python is given to run. Signals to a whole group are for the recorder, which tells when it is over."""
 
 TRIES: Final = 2
 """How often a segment may take its worker with it."""

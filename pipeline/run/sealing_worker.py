@@ -1,7 +1,10 @@
 """Sealing worker: a process beside a recorder, that writes closed segments as Parquet, so that the recorder never waits for it.
 
-A line of JSON in is a folder whose oldest unsealed segment is to be written, a line out is what came of it. It names nothing in
-a manifest and removes nothing: that is for him who holds the log's lock. It ends with him, however he ends.
+A line in is a folder whose oldest unsealed segment is to be written, a line out is what came of it (`run.sealing_words`). It
+names nothing in a manifest and removes nothing: that is for him who holds the log's lock. It ends with him, however he ends.
+
+What writes Parquet is loaded with the first line: the process waits from a session's first moment on, most sessions end before
+a segment is full, and libraries take a third of a second and sixty megabytes.
 """
 
 import ctypes
@@ -10,45 +13,10 @@ import queue
 import signal
 import sys
 import threading
-from pathlib import Path
 from typing import Final
-
-import msgspec
-
-from pipeline.errors import TapeError
-from pipeline.log.disk import RealDisk
-from pipeline.log.seal import NewParts, written_segment
-from pipeline.run.code import ROOT
-
-BOOT: Final = (
-    "import signal, sys; [signal.signal(each, signal.SIG_IGN) for each in (signal.SIGINT, signal.SIGTERM)]; "
-    f"sys.path.insert(0, {str(ROOT)!r}); from pipeline.run.sealing_worker import main; main()"
-)
-"""What its Python is given to run. Signals to a whole group are for the recorder, which tells when it is over."""
 
 _SET_DEATH_SIGNAL: Final = 1
 """Of Linux' prctl: which signal comes when the parent dies."""
-
-
-class Segment(msgspec.Struct, frozen=True):
-    """What is asked: write the oldest unsealed segment of the log in this folder."""
-
-    folder: str
-
-
-class Written(msgspec.Struct, frozen=True, tag="written"):
-    """The segment as parts."""
-
-    new: NewParts
-
-
-class Failed(msgspec.Struct, frozen=True, tag="failed"):
-    """It can't be written, by anybody."""
-
-    reason: str
-
-
-Said = Written | Failed
 
 
 def main() -> None:
@@ -62,12 +30,10 @@ def main() -> None:
     lines: queue.Queue[bytes] = queue.Queue()
     threading.Thread(target=_listen, args=(lines,), daemon=True).start()
     while True:
-        asked = msgspec.json.decode(lines.get(), type=Segment)
-        try:
-            said: Said = Written(written_segment(Path(asked.folder), RealDisk()))
-        except (TapeError, OSError) as error:
-            said = Failed(str(error))
-        out.write(msgspec.json.encode(said) + b"\n")
+        asked = lines.get()
+        from pipeline.run.sealing_words import answered  # noqa: PLC0415  # see above
+
+        out.write(answered(asked))
 
 
 def _listen(lines: "queue.Queue[bytes]") -> None:

@@ -123,6 +123,13 @@ def test_a_session_without_full_segments_needs_no_process(session):
         assert not recorder.sealing.worker_id
 
 
+def test_a_process_that_waits_for_its_first_segment_has_loaded_no_library():
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import pipeline.run.sealing_worker; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-P", "-c", code], check=True, capture_output=True, text=True)
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert not loaded & {"msgspec", "numpy", "pyarrow"}
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it hears of the death some milliseconds later")
 def test_it_ends_with_the_recorder_however_that_ends(session):
     store, manifest = session
