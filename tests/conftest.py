@@ -1,5 +1,6 @@
 """Shared by all tests: the folder of real data, the flag that rewrites pinned files, hypothesis profiles."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -14,6 +15,22 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 settings.register_profile("desk", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("night", deadline=None, max_examples=5_000, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "desk"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """What is there once all tests are known stays until the end: nobody looks through it again for what may go."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.collect()
+        gc.freeze()
+
+
+def pytest_unconfigure():
+    gc.unfreeze()  # libraries complain about what is left when all ends
 
 
 def pytest_addoption(parser):

@@ -124,13 +124,17 @@ def undisturbed() -> Iterator[None]:
     """While this lasts, no thread keeps the interpreter for long, and the garbage collector leaves alone what is there now.
 
     There are a hundred thousand objects of libraries before the first message; to look through them takes a tenth of a second.
+    Where somebody else of this process has seen to that already, it stays his.
     """
     switch_s = sys.getswitchinterval()
     sys.setswitchinterval(_SWITCH_S)
-    gc.collect()
-    gc.freeze()
+    is_first = gc.get_freeze_count() == 0
+    if is_first:
+        gc.collect()
+        gc.freeze()
     try:
         yield
     finally:
-        gc.unfreeze()
+        if is_first:
+            gc.unfreeze()
         sys.setswitchinterval(switch_s)

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import gc
 import threading
 import time
 
@@ -15,6 +16,7 @@ from pipeline.feeds.vendor import watching
 from pipeline.ports import Channel, Message
 from pipeline.run.clock import SystemClock
 from pipeline.run.control import Request, ask
+from pipeline.run.live import undisturbed
 from pipeline.run.renormalizing import renormalize
 from pipeline.run.strategies import plan_of
 from pipeline.run.turning import bites
@@ -444,3 +446,16 @@ def test_what_the_scanner_picks_is_subscribed_whole_and_what_it_watches_in_part(
     assert picked[0]["instrument_id"] == 1
     assert manifest.settings["watched"] == ["A", "B"]
     assert verify(live_store, manifest.id).identical
+
+
+def test_who_is_undisturbed_first_sees_to_the_garbage_collector_and_puts_it_back():
+    gc.unfreeze()
+    try:
+        with undisturbed():
+            assert (left_alone := gc.get_freeze_count()) > 10_000
+            with undisturbed():
+                pass
+            assert gc.get_freeze_count() == left_alone
+        assert not gc.get_freeze_count()
+    finally:
+        gc.freeze()
