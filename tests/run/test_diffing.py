@@ -1,11 +1,10 @@
 """Two runs beside each other: what is added, removed, moved, resized, and what it brought."""
 
 import json
-import subprocess
-import sys
 from collections import Counter
 
 import pytest
+from commands import tape
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -256,15 +255,6 @@ def test_effects_are_what_the_engine_booked(recorded):
     assert {e.symbol: e.profit_b for e in found.effects if not e.open_b} == pytest.approx(booked_b)
     assert found.effect == pytest.approx(sum(effect.effect for effect in found.effects))
     assert found.effect == pytest.approx(found.profit_b - found.profit_a) != 0
-
-
-def tape(home, *arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "pipeline.cli", "--home", str(home), *arguments],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
 
 
 def test_the_command_says_it_to_people_and_machines(recorded):

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from blake3 import blake3
+from commands import tape
 
 from pipeline.block import Block, concat, row_count
 from pipeline.codes import Kind, SessionAction
@@ -61,7 +62,7 @@ def csv_of(path, rows):
 MAPPING = "kind=quote symbol=TEST ts=timestamp unit=ms bid=bid ask=ask bid_size=bid_size ask_size=ask_size"
 
 
-def tape(home, *arguments, **more):
+def process(home, *arguments, **more):
     return subprocess.run(
         [sys.executable, "-m", "pipeline.cli", "--home", str(home), *map(str, arguments)],
         check=False,
@@ -92,7 +93,7 @@ def test_it_verifies_with_the_recorded_code_in_a_process_of_its_own(recorded):
 @pytest.mark.parametrize("seed", ["0", "1", "4711"])
 def test_it_verifies_whatever_the_hash_seed(recorded, seed):
     store, manifest = recorded
-    done = tape(store.home, "verify", manifest.id, "--json", env={**os.environ, "PYTHONHASHSEED": seed})
+    done = process(store.home, "verify", manifest.id, "--json", env={**os.environ, "PYTHONHASHSEED": seed})
     verdict = json.loads(done.stdout.splitlines()[-1])
     assert done.returncode == 0, done.stderr
     assert verdict["identical"]
@@ -242,14 +243,14 @@ def test_an_import_that_was_killed_loses_nothing_acknowledged_and_resumes(tmp_pa
         moment = next(moments)
         home = tmp_path / f"home-{moment}"
         command = [sys.executable, "-m", "pipeline.cli", "--home", str(home), "import", str(path)]
-        process = subprocess.Popen(
+        importing = subprocess.Popen(
             [*command, "--map", MAPPING, "--name", "x"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         journal = home / "sessions" / "x" / "journal"
-        while process.poll() is None and _size_of(journal) < moment * 60_000 * BYTES_A_QUOTE:
+        while importing.poll() is None and _size_of(journal) < moment * 60_000 * BYTES_A_QUOTE:
             time.sleep(0.001)
-        process.send_signal(signal.SIGKILL)
-        if process.wait() != -signal.SIGKILL or not (home / "sessions" / "x").exists():
+        importing.send_signal(signal.SIGKILL)
+        if importing.wait() != -signal.SIGKILL or not (home / "sessions" / "x").exists():
             continue
         if Store(home).sessions()[0].state != "open" or not any(journal.glob("*.seg")):
             continue

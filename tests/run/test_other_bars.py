@@ -1,9 +1,7 @@
 """A strategy given other bars than it asks for: from the command line to the view."""
 
-import subprocess
-import sys
-
 import pytest
+from commands import tape
 
 from pipeline.errors import StrategyError
 from pipeline.run.strategies import plan_of, strategy_file
@@ -12,13 +10,6 @@ from warehouse import connect
 MAPPING = "kind=print symbol=TEST asset=equity ts=ts unit=s price=price size=size"
 NINE_THIRTY = 1_751_376_600  # in New York, 2025-07-01
 PRINTS = [f"{NINE_THIRTY + 20 * k},{10 + k % 9 / 100:.2f},{100 + k}" for k in range(120)]
-
-
-def tape(home, *arguments):
-    command = [sys.executable, "-m", "pipeline.cli", "--home", str(home), *map(str, arguments)]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    assert "Traceback" not in done.stderr, done.stderr
-    return done
 
 
 def test_a_replay_with_other_bars(tmp_path):

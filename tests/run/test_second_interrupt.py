@@ -21,7 +21,7 @@ from pipeline.run.verifying import verify
 
 __all__ = ["live_store"]
 
-COUNT = 120
+COUNT = 60
 PADDING = " " * 200_000
 """Behind each quote, so that a bite is a few of them, though they take long."""
 

@@ -9,6 +9,7 @@ import sys
 import time
 
 import pytest
+from commands import tape
 
 from pipeline.errors import ConfigError, CorruptError, StrategyError
 from pipeline.log.store import Store
@@ -21,7 +22,7 @@ from warehouse import connect
 MAPPING = "kind=quote symbol=TEST ts=timestamp unit=ms bid=bid ask=ask bid_size=bid_size ask_size=ask_size"
 
 
-def tape(home, *arguments):
+def process(home, *arguments):
     command = [sys.executable, "-m", "pipeline.cli", "--home", str(home), *map(str, arguments)]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert "Traceback" not in done.stderr, done.stderr
@@ -170,9 +171,9 @@ def test_a_module_beside_a_strategy_is_refused(tmp_path):
 
 def test_no_bytecode_is_left_in_a_log(imported):
     home, _ = imported
-    tape(home, "replay", "big", "--strategy", "hold", "--until", "22:14:00")
-    assert tape(home, "verify", "last-run").returncode == 0
-    assert tape(home, "verify", "last-run", "--apart").returncode == 0
+    process(home, "replay", "big", "--strategy", "hold", "--until", "22:14:00")
+    assert process(home, "verify", "last-run").returncode == 0
+    assert process(home, "verify", "last-run", "--apart").returncode == 0
     assert not list(home.rglob("*.pyc"))
 
 
