@@ -107,9 +107,9 @@ def warmed(store, manifest):
     return [row for row in rows(store, manifest, Kind.FEED) if row["action"] == FeedAction.WARMED]
 
 
-def joined_late(store, feed, path, strategies=()):
+def joined_late(store, feed, path, strategies=(), speed=60.0):
     """A recording that a symbol is added to in the middle of its day; the symbol."""
-    with serving(feed, speed=60.0) as served:
+    with serving(feed, speed=speed) as served:
         first, late, *_ = served.tape.symbols.values()
         what = dataclasses.replace(
             recording(vendor_of(feed, served), files=(path, *strategies), **options(served)), symbols=(first,)
@@ -165,7 +165,7 @@ def test_so_many_bars_come_first_and_of_a_feed_without_them_it_is_told(live_stor
     bars = heard(live_store, manifest, BAR, late)
     assert 1 <= [origin for *_, origin in bars].count(Origin.WARMUP) <= 4
     assert [row["text"] for row in warmed(live_store, manifest) if row["text"].startswith(late)] == [late]
-    manifest, late, _ = joined_late(live_store, "coinbase", strategy("some", "count bars"))
+    manifest, late, _ = joined_late(live_store, "coinbase", strategy("some", "count bars"), speed=120.0)
     assert {row["text"].partition(": ")[2] for row in warmed(live_store, manifest)} == {"no history of bars of 60 s"}
     assert verify(live_store, manifest.id).identical
 
