@@ -4,7 +4,7 @@ A line in is a folder whose oldest unsealed segment is to be written, a line out
 names nothing in a manifest and removes nothing: that is for him who holds the log's lock. It ends with him, however he ends.
 
 What writes Parquet is loaded with the first line: the process waits from a session's first moment on, most sessions end before
-a segment is full, and libraries take a third of a second and sixty megabytes.
+a segment is full, and libraries take a third of a second and fifty megabytes.
 """
 
 import ctypes
