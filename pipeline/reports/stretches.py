@@ -71,9 +71,24 @@ def exposure(trades: tuple[Moments, Moments], watched: tuple[Moments, Moments]) 
 
 
 def held_at_once(trades: tuple[Moments, Moments], watched: tuple[Moments, Moments]) -> float:
-    """Trades that were open at once, on average over the time watched; NaN when nothing was. Trades lie within that time."""
-    whole = _length(*joined(*watched))
-    return _length(*trades) / whole if whole else float("nan")
+    """Trades that were open at once, on average over the time watched; NaN when nothing was.
+
+    What a trade was open at other times is left out, as that of one that came with a position of the session before.
+    """
+    begin, end = joined(*watched)
+    whole = _length(begin, end)
+    if not whole:
+        return float("nan")
+    edges = np.column_stack((begin, end)).ravel()
+    seen = np.append(0, np.cumsum(np.diff(edges) * (np.arange(len(edges) - 1) % 2 == 0)))
+    return _watched_until(trades[1], edges, seen) / whole - _watched_until(trades[0], edges, seen) / whole
+
+
+def _watched_until(moments: Moments, edges: Moments, seen: Moments) -> int:
+    """How long it was watched until each of these moments, all added up; `seen`: until each edge of what was watched."""
+    places = np.searchsorted(edges, moments, "right") - 1
+    inside = np.where(places % 2 == 0, moments - edges[np.maximum(places, 0)], 0)
+    return int(np.where(places < 0, 0, seen[np.maximum(places, 0)] + inside).sum())
 
 
 def _length(from_: Moments, until: Moments) -> int:

@@ -44,6 +44,12 @@ def test_exposure_by_hand():
     assert exposure(arrays([]), watched) == 0.0
 
 
+def test_a_trade_counts_while_it_was_watched():
+    """It came with the session before, spans the pause, and is open behind the end; or misses what was watched."""
+    watched = arrays([(10, 10), (30, 10)])
+    assert held_at_once(arrays([(0, 15), (15, 20), (35, 100), (21, 5), (0, 3)]), watched) == (5 + 10 + 5) / 20
+
+
 @given(spans, spans)
 def test_what_is_covered_is_what_counting_gives(first, second):
     def ticks(pairs):
