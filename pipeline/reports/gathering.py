@@ -14,7 +14,7 @@ from pipeline.reports.executions import QUERY, Executions, executions_of
 from pipeline.reports.trades import Trades, trades_of
 from warehouse import connect, named_in
 
-ASKED: Final = "trades int_instruments"
+ASKED: Final = "trades int_instruments int_opening_worths"
 """The views that are read, and for executions those of their query."""
 
 _CHOSEN: Final = """
@@ -37,6 +37,12 @@ where session in (select session from chosen_logs)
 """
 
 
+_BEGAN: Final = """
+select worth from intermediate.int_opening_worths
+where session = $session and run is not distinct from $run
+"""
+
+
 class Gathered(NamedTuple):
     """What logs hold."""
 
@@ -48,6 +54,8 @@ class Gathered(NamedTuple):
     """Trades that are left out since they are open."""
     calendars: frozenset[Calendar]
     """Whose hours the instruments of these logs keep."""
+    began_with: float | None = None
+    """What the account was worth as the first log began, where that is not the cash of its settings."""
 
 
 def session_of(log: Manifest) -> str:
@@ -79,4 +87,6 @@ def gathered_in(
         calendar_of(name or "", AssetClass[asset_class.upper()])
         for name, asset_class in connection.sql(_CALENDARS).fetchall()
     )
-    return Gathered(trades, executions, int(still_open), calendars)
+    first = {"session": session_of(logs[0]), "run": runs[0] or None} if logs else {"session": None, "run": None}
+    began = connection.execute(_BEGAN, first).fetchone()
+    return Gathered(trades, executions, int(still_open), calendars, began[0] if began else None)

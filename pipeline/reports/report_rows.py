@@ -31,6 +31,7 @@ _AROUND_LEAST_NS: Final = 20 * SECOND_NS
 
 ASKED: Final = {
     "equity": "select * from equity where {chosen} order by ends_at, session, run nulls first",
+    "intermediate.int_carried_positions": "select distinct session, run from intermediate.int_carried_positions where {chosen} and signed_steps <> 0",
     "execution_quality": "select * from execution_quality where {chosen} order by session, run nulls first, seq, ord",
     "fills": "select * from fills where {chosen} order by session, run nulls first, seq, ord",
     "latency": "select * from latency where {chosen}",

@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Final
 
 import numpy as np
+import pyarrow as pa
 
 from pipeline.reports.bands import UNKNOWN
 from pipeline.reports.breakdowns import Breakdown
@@ -125,25 +126,31 @@ def closed_line(material: Material, name: str) -> Series:
 
 def _marked(material: Material) -> Series | None:
     """The account with what is open, minute by minute, where one log follows the other."""
-    table = material.rows.table("equity", "ends_at", "profit", "session", "run")
+    table = material.rows.table("equity", "ends_at", "profit", "open_profit", "session", "run")
     if table is None:
         return None
     ends = table["ends_at"].cast("timestamp[ns]").cast("int64").to_numpy()
-    names = [
-        f"{session}/{run}"
-        for session, run in zip(*(table[each].to_pylist() for each in ("session", "run")), strict=True)
-    ]
-    profit = np.nan_to_num(table["profit"].to_numpy())
+    names = _logs_of(table)
+    holding = material.rows.table("intermediate.int_carried_positions", "session", "run")
+    goes_on = frozenset(_logs_of(holding) if holding is not None else [])
+    profit, open_profit = (np.nan_to_num(table[name].to_numpy()) for name in ("profit", "open_profit"))
     begins = [0, *(place for place in range(1, len(names)) if names[place] != names[place - 1])]
     if len(begins) != len(set(names)):
         return None
     carried, curve = 0.0, np.empty(len(profit))
     for start, end in zip(begins, [*begins[1:], len(names)], strict=True):
+        if start and names[start] in goes_on:
+            carried -= float(open_profit[start - 1])  # what was open then is open still, and in the next log's profit
         curve[start:end] = carried + profit[start:end]
         carried = float(curve[end - 1])
     kept = thinned(curve)
     worth = material.summary.capital + curve[kept]
     return Series("with what is open", [moment(int(each)) for each in ends[kept]], worth.tolist(), "quiet")
+
+
+def _logs_of(table: pa.Table) -> list[str]:
+    columns = (table[name].to_pylist() for name in ("session", "run"))
+    return [f"{session}/{run}" for session, run in zip(*columns, strict=True)]
 
 
 def thinned(values: Floats, most: int = POINTS_MAX) -> Integers:

@@ -39,7 +39,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     slippage: Slippage | None = None
     terms: Terms | None = None
     capital: float | None = None
-    """None: the cash that the first log began with."""
+    """None: what the account of the first log was worth as it began."""
     bootstrap: Bootstrap = Bootstrap()
     is_by_day: bool = False
     """Intervals draw whole days, not trades."""
@@ -148,7 +148,7 @@ def _watched(store: Store, logs: Sequence[Manifest], found: Gathered, capital: f
         np.array([from_ns for from_ns, _ in stretches], dtype=np.int64),
         np.array([until_ns for _, until_ns in stretches], dtype=np.int64),
         days_since_1970(days),
-        _cash(logs[0]) if capital is None else capital,
+        capital if capital is not None else _began_with(logs[0], found),
         YEAR_DAYS_ALWAYS if calendar == Calendar.ALWAYS else YEAR_DAYS,
     )
 
@@ -164,8 +164,10 @@ def _date(ts_ns: int, calendar: Calendar) -> date:
     return date(1970, 1, 1) + timedelta((last_ns + exchange_offset_ns(calendar, last_ns)) // DAY_NS)
 
 
-def _cash(log: Manifest) -> float:
-    """What a log's settings began with."""
+def _began_with(log: Manifest, found: Gathered) -> float:
+    """What its account was worth: of one that goes on from another, or is a broker's, as that left it; else its settings' cash."""
+    if found.began_with is not None and found.began_with > 0.0:
+        return found.began_with
     plan = log.settings.get("plan")
     said = plan.get("settings", {}) if isinstance(plan, dict) else {}
     return float(said.get("cash", EngineSettings().cash))

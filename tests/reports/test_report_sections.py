@@ -107,10 +107,15 @@ def test_a_line_thinned_out_keeps_every_peak():
 def test_the_account_goes_on_from_log_to_log_and_not_where_they_overlap():
     ends = pa.array([AT.replace(minute=minute) for minute in range(4)], pa.timestamp("ns"))
     columns = {"ends_at": ends, "profit": [1.0, 2.0, 10.0, 20.0], "run": pa.nulls(4, pa.utf8())}
+    columns["open_profit"] = [1.0, 0.5, 5.0, 0.0]
     one_after_the_other = pa.table({**columns, "session": ["a", "a", "b", "b"]})
     chart = of_kind(equity_section(material_of([2.0], tables={"equity": one_after_the_other})), Chart)[0]
     assert [each.name for each in chart.series] == ["with what is open", "as trades close"]
     assert chart.series[0].y == [1_001.0, 1_002.0, 1_012.0, 1_022.0]
+    holding = pa.table({"session": ["b"], "run": pa.nulls(1, pa.utf8())})
+    tables = {"equity": one_after_the_other, "intermediate.int_carried_positions": holding}
+    chart = of_kind(equity_section(material_of([2.0], tables=tables)), Chart)[0]
+    assert chart.series[0].y == [1_001.0, 1_002.0, 1_011.5, 1_021.5]  # b's profit holds what was open in a
     mixed = pa.table({**columns, "session": ["a", "b", "a", "b"]})
     section = equity_section(material_of([2.0], tables={"equity": mixed}))
     assert [each.name for each in of_kind(section, Chart)[0].series] == ["as trades close"]

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from pipeline.block import cut, row_count
 from pipeline.cli import main
 from pipeline.codes import Kind, SessionAction
+from pipeline.core.settings import EngineSettings
 from pipeline.errors import ConfigError
 from pipeline.feeds.files import feed_of
 from pipeline.feeds.merge import merged
@@ -23,17 +24,19 @@ from pipeline.log.check import check
 from pipeline.log.reader import LogReader
 from pipeline.log.store import Store
 from pipeline.provenance import Mode
+from pipeline.reports.resampling import Bootstrap
 from pipeline.run.code import code_of
 from pipeline.run.continuing import opening_from
 from pipeline.run.fold import LocalFold
 from pipeline.run.generating import record_generated
 from pipeline.run.importing import import_files
 from pipeline.run.recording import opened, start_rows
+from pipeline.run.statistics import Question, statistics
 from pipeline.run.strategies import plan_of, strategy_entries, strategy_file
 from pipeline.run.verifying import verify
 from pipeline.simulator.generate import Day, GeneratedDay
 from pipeline.units import MINUTE_NS
-from warehouse import connect
+from warehouse import connect, named_in
 
 DAY = Day(quotes=1_500, instruments=3, lasts_ns=40 * MINUTE_NS)
 FILES = [strategy_file("opening_range"), strategy_file("ema_cross")]
@@ -140,7 +143,8 @@ def test_trades_of_both_sessions_are_those_of_one(tmp_path):
     one, two = Store(tmp_path / "one"), Store(tmp_path / "two")
     plan = plan_of(FILES, PARAMS, [])
     record_generated(one, DAY, plan, FILES, created_ns=1)
-    record_generated(two, DAY, plan, FILES, created_ns=2, continues=interrupted_session(two))
+    old = interrupted_session(two)
+    new = record_generated(two, DAY, plan, FILES, created_ns=2, continues=old).id
     closed = """select strategy, symbol, side, closed_at, round(profit, 6), round(entry_price, 6), quantity
     from trades where is_closed order by all"""
     expected = connect(one.home).sql(closed).fetchall()
@@ -151,6 +155,23 @@ def test_trades_of_both_sessions_are_those_of_one(tmp_path):
     )
     assert carried >= 1
     assert short == sum(row[2] == "sell" for row in expected)
+    account_is_as_of_one(one, two, old, new)
+
+
+def account_is_as_of_one(one, two, old, new):
+    """What the second session says of the account stands on what the first one closed, and on nothing else of it."""
+    query = """select session, last(realized - fees order by ends_at), last(profit order by ends_at),
+        last(count_held order by ends_at), first(count_held order by ends_at) from equity group by all"""
+    whole, parts = (connect(each.home, asked=named_in(query)).sql(query).fetchall() for each in (one, two))
+    ((_, closed, profit, held, _),) = whole
+    by_session = {session: numbers for session, *numbers in parts}
+    (closed_first, *_), (closed_then, profit_then, held_then, held_at_first) = by_session[old], by_session[new]
+    assert closed_first != 0.0
+    assert (closed_first + closed_then, closed_first + profit_then) == pytest.approx((closed, profit), abs=1e-6)
+    assert held_then == held
+    assert held_at_first > 0
+    told = statistics(two, [new], Question(bootstrap=Bootstrap(resamples=100)))
+    assert told.summary.capital == pytest.approx(EngineSettings().cash + closed_first, abs=1e-6)
 
 
 def test_it_can_go_on_more_than_once(tmp_path, whole):

@@ -45,6 +45,7 @@ carried as (
         signed_steps,
         true as is_carried
     from intermediate.int_carried_positions
+    where signed_steps <> 0
 ),
 
 executions as (

@@ -1,11 +1,19 @@
 -- grain: one row per log and minute in which something was held or executed, as its last moment was
 -- kept: per log
 -- ends_at, ends_at_ns: the end of the minute, UTC; day: its UTC day
--- cash: of the account; realized: profit of what was closed until then, fees not taken off; quote currencies added up as they are
+-- cash: of the account; realized: profit of what this log closed until then, fees not taken off; quote currencies added up as they are
+-- what it began with, where it goes on from another: held from its first minute on, its open_profit from the price it came with
 -- fees: until then; open_profit: of what is held, at the bid of a long, the offer of a short; 0 where no quote says it
 -- profit: realized less fees and with open_profit; peak, drawdown: its highest until then, 0 at the least, and how far it is below
 -- count_held: positions held; is_marked: each of them has a quote
-with changes as (
+with ends as (
+    select session, min(ts_recv_ns) // 60000000000 as minute_min, max(ts_recv_ns) // 60000000000 as minute_max
+    from staging.stg_quotes
+    where origin = 'input'
+    group by all
+),
+
+changes as (
     select
         session,
         run,
@@ -18,14 +26,26 @@ with changes as (
         average_price,
         realized,
         fees,
-        cash
+        cash,
+        false as is_carried
     from staging.stg_positions
-),
-
-ends as (
-    select session, max(ts_recv_ns) // 60000000000 as minute_max
-    from staging.stg_quotes
-    group by all
+    union all
+    select
+        carried.session,
+        carried.run,
+        carried.strategy_id,
+        carried.instrument_id,
+        carried.seq,
+        0,
+        greatest(carried.ts_event_ns // 60000000000, ends.minute_min),
+        carried.signed_steps,
+        carried.average_price,
+        carried.realized,
+        carried.fees,
+        carried.cash,
+        true
+    from intermediate.int_carried_positions as carried
+    left join ends using (session)
 ),
 
 -- the last state of each position in each minute in which it changed, and until when it stood
@@ -99,14 +119,14 @@ minutes as (
     select session, run, minute from changes
 ),
 
--- what each change added, so that a running sum is what all positions have come to
+-- what each change added, so that a running sum is what all positions have come to; what they came with is no change
 added as (
     select
         session,
         run,
         minute,
-        sum(realized - realized_before) as realized,
-        sum(fees - fees_before) as fees,
+        sum(case when is_carried then 0 else realized - realized_before end) as realized,
+        sum(case when is_carried then 0 else fees - fees_before end) as fees,
         last(cash order by seq, ord) as cash
     from (
         select
