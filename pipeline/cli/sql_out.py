@@ -1,13 +1,16 @@
 """How the result of a query is written: a table to look at, text for other programs, files for other engines.
 
 Text in CSV that a spreadsheet would take for a formula (it begins with = + - @, a tab or a return) has an apostrophe in
-front, which a spreadsheet shows as text. Numbers are left as they are.
+front, which a spreadsheet shows as text. Numbers are left as they are, a decimal with all its digits; what has parts is
+JSON in its cell. Columns of one name are all there: JSON calls them a, a_1 ..., as Parquet does.
 """
 
 import csv
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, TextIO
 
@@ -25,7 +28,13 @@ _TABLE_ROWS_MAX: Final = 10_000
 """DuckDB draws no longer tables."""
 
 _BATCH_ROWS: Final = 100_000
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 - the wide ones are read as the others
+_JSON: Final = msgspec.json.Encoder(enc_hook=str, decimal_format="number")
+_TIMES: Final = {
+    "TIMESTAMP_NS": "#{place}::varchar",
+    "TIMESTAMP WITH TIME ZONE": "make_timestamp(epoch_us(#{place}))::varchar",
+}
+"""How times of these types are told, which are UTC: Python's own end at microseconds, or want a package of time zones."""
 
 
 def form_of(path: Path) -> str | None:
@@ -88,8 +97,12 @@ def _write_text(result: Any, form: str, file: TextIO) -> None:
 
 
 def inert(value: Any) -> Any:
-    """What a cell of CSV holds: text that looks like a formula behind an apostrophe, all else as it is."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    """What a cell of CSV holds: text that looks like a formula behind an apostrophe, what has parts as JSON, all else as it is."""
+    if isinstance(value, str):
+        return f"'{value}" if value.startswith(_FORMULA) else value
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    return _JSON.encode(value).decode() if isinstance(value, dict | list | tuple) else value
 
 
 def _show(result: Any, *, is_whole: bool) -> None:
@@ -107,11 +120,12 @@ def _width() -> int:
 
 
 def _rows(result: Any) -> list[tuple[Any, ...]]:
-    """The rows as Python values, but times of nanoseconds as texts: Python's own end at microseconds."""
-    if "TIMESTAMP_NS" in map(str, result.types):
+    """The rows as Python values, times that are UTC as texts."""
+    types = [str(type_) for type_ in result.types]
+    if set(types) & set(_TIMES):
         told = [
-            f"replace(#{place}::varchar, ' ', 'T') || 'Z'" if str(type_) == "TIMESTAMP_NS" else f"#{place}"
-            for place, type_ in enumerate(result.types, 1)
+            f"replace({_TIMES[type_].format(place=place)}, ' ', 'T') || 'Z'" if type_ in _TIMES else f"#{place}"
+            for place, type_ in enumerate(types, 1)
         ]
         result = result.project(", ".join(told))
     return result.fetchall()  # type: ignore[no-any-return]  # of a relation that is Any
@@ -119,5 +133,15 @@ def _rows(result: Any) -> list[tuple[Any, ...]]:
 
 def _as_json(result: Any) -> str:
     """One list of objects; what JSON has no word for (NaN, infinities) is null, times are texts."""
-    rows = [dict(zip(result.columns, row, strict=True)) for row in _rows(result)]
-    return msgspec.json.encode(rows, enc_hook=str).decode()
+    names = _apart(result.columns)
+    return _JSON.encode([dict(zip(names, row, strict=True)) for row in _rows(result)]).decode()
+
+
+def _apart(names: Sequence[str]) -> list[str]:
+    """Each name once: one that was there has _1 behind it."""
+    told: list[str] = []
+    for name in names:
+        while name in told:
+            name += "_1"  # noqa: PLW2901 - until nobody has it
+        told.append(name)
+    return told

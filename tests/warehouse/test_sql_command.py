@@ -1,5 +1,6 @@
 """`tape sql`: forms and files, hostile text, parameters, and the shell with its completion."""
 
+import csv
 import json
 import os
 import pty
@@ -81,10 +82,33 @@ def test_text_that_looks_like_a_formula_is_inert_in_csv_and_numbers_stay(home):
     assert told.stdout.splitlines() == ["symbol", "'=WXYZ"]
 
 
-@pytest.mark.parametrize("text", ["=1", "+1", "-1", "@x", "\t=1", "\r=1"])
+@pytest.mark.parametrize("text", ["=1", "+1", "-1", "@x", "\t=1", "\r=1", "\n=1", "\uff1d1", "\uff20x"])
 def test_every_way_to_begin_a_formula_is_known(text):
     assert sql_out.inert(text) == f"'{text}"
     assert sql_out.inert("a" + text) == "a" + text
+
+
+ODD = """select 1e-9::decimal(18, 9) as small, -2.50 as cost, 2::hugeint ** 100 as huge, 'nan'::double as none, null as nothing,
+    timestamptz '2026-03-08 09:30:00.5-05' as zoned, timestamp_ns '2026-01-01 00:00:00.123456789' as exact,
+    map {'gap': 1.5::double, 'float': 'nan'::double} as scan, 1 as a, 2 as a, 3 as a_1"""
+
+
+def test_every_kind_of_value_keeps_its_meaning_in_json_and_csv(home):
+    told = tape(home, ODD, "--format", "json").stdout
+    assert '"small":1E-9,"cost":-2.50' in told
+    assert json.loads(told) == [
+        {
+            "small": 1e-9, "cost": -2.5, "huge": float(2**100), "none": None, "nothing": None,
+            "zoned": "2026-03-08T14:30:00.5Z", "exact": "2026-01-01T00:00:00.123456789Z",
+            "scan": {"gap": 1.5, "float": None}, "a": 1, "a_1": 2, "a_1_1": 3,
+        }
+    ]  # fmt: skip
+    head, line = csv.reader(tape(home, ODD, "--format", "csv").stdout.splitlines())
+    found = dict(zip(head, line, strict=True))
+    assert (found["small"], found["cost"], found["none"], found["nothing"]) == ("0.000000001", "-2.50", "nan", "")
+    assert found["zoned"] == "2026-03-08T14:30:00.5Z"
+    assert json.loads(found["scan"]) == {"gap": 1.5, "float": None}
+    assert head[-3:] == ["a", "a", "a_1"]
 
 
 def test_a_parameter_is_a_value_and_never_sql(home):
