@@ -78,7 +78,9 @@ class _Tape(click.Group):
         except BrokenPipeError:
             raise  # whoever read has seen enough: click ends quietly
         except (TapeError, OSError) as error:  # the disk is full, may not be written, is no folder...
-            click.echo(f"tape: {error}{_where(error, ctx.params['home'])}", err=True)
+            from pipeline.cli.show import said_safely  # only where something went wrong
+
+            click.echo(f"tape: {said_safely(str(error))}{_where(error, ctx.params['home'])}", err=True)
             sys.exit(2)
 
 

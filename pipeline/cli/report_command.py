@@ -7,6 +7,8 @@ from typing import Final, Literal
 
 import click
 
+from pipeline.cli.show import FiniteRange
+
 _WIDTH: Final = 110
 """Columns where nobody looks: a file or a pipe."""
 
@@ -16,9 +18,11 @@ _WIDTH: Final = 110
 @click.option(
     "-o", "--out", type=click.Path(dir_okay=False), help="the file [default: reports/NAME.html, .pdf or .png]"
 )
-@click.option("--pdf", "form", flag_value="pdf", help="printed by the Chromium of this machine")
-@click.option("--png", "form", flag_value="png", help="a picture, by the same")
-@click.option("--text", "form", flag_value="text", help="in the terminal, or into the file that -o names")
+@click.option("--pdf", "forms", flag_value="pdf", multiple=True, help="printed by the Chromium of this machine")
+@click.option("--png", "forms", flag_value="png", multiple=True, help="a picture, by the same")
+@click.option(
+    "--text", "forms", flag_value="text", multiple=True, help="in the terminal, or into the file that -o names"
+)
 @click.option(
     "--compare", "others", multiple=True, metavar="OTHER", help="a session or run beside it; up to four times"
 )
@@ -26,15 +30,13 @@ _WIDTH: Final = 110
     "--paths", type=click.IntRange(0, 1_000_000), default=5_000, show_default=True, help="of Monte Carlo; 0: none"
 )
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True, help="of Monte Carlo")
-@click.option(
-    "--capital", type=click.FloatRange(0, min_open=True), help="of daily returns; else the cash it began with"
-)
+@click.option("--capital", type=FiniteRange(0, min_open=True), help="of daily returns; else the cash it began with")
 @click.pass_obj
 def command(
     home: str,
     over: tuple[str, ...],
     out: str | None,
-    form: Literal["pdf", "png", "text"] | None,
+    forms: tuple[Literal["pdf", "png", "text"], ...],
     others: tuple[str, ...],
     paths: int,
     seed: int,
@@ -57,6 +59,9 @@ def command(
     from pipeline.reports.report_text import text_of
     from pipeline.run.reporting import material_of
 
+    if len(set(forms)) > 1:
+        raise ConfigError(f"--{' --'.join(forms)}: accepted is one of them, or none: a page of HTML")
+    form = forms[0] if forms else None
     if len(others) >= len(ROLES):
         raise ConfigError(f"--compare {len(others)} times: accepted are up to {len(ROLES) - 1}")
     if form in {"pdf", "png"}:

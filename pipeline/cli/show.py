@@ -1,5 +1,6 @@
 """What commands have in common: one object as JSON on the last line, counts and facts a person can read, a bar on long work."""
 
+import math
 import shutil
 import sys
 import textwrap
@@ -26,6 +27,18 @@ _WIDTH_MAX: Final = 110
 
 _PIPE_WIDTH: Final = 160
 """Columns where nobody looks: a file or a pipe has whole lines."""
+
+
+class FiniteRange(click.FloatRange):
+    """A number within bounds; NaN, which compares with none of them, is refused as infinity is."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number. Raises click.BadParameter."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is no finite number.", param, ctx)
+        return number
+
 
 json_option = click.option("--json", "as_json", is_flag=True, help="one JSON object on the last line")
 
@@ -88,6 +101,13 @@ def show_line(console: "Console", text: str, style: str = "") -> None:
     from pipeline.run.glimpse import printable
 
     console.print(Text(printable(text), style=style))
+
+
+def said_safely(text: str) -> str:
+    """A message without what a terminal would obey, its lines as they are: there may be symbols in it, strangers' words."""
+    from pipeline.run.glimpse import printable
+
+    return "\n".join(map(printable, text.splitlines()))
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from pipeline.cli.show import said_safely
 from pipeline.cli.sql_out import FILES, FORMS, form_of, write
 
 
@@ -57,7 +58,7 @@ def command(
         if result is not None:
             write(result, chosen, out, is_whole=is_all or not sys.stdout.isatty())
     except duckdb.Error as error:
-        click.echo(f"tape: {error}", err=True)
+        click.echo(f"tape: {said_safely(str(error))}", err=True)
         sys.exit(2)
 
 

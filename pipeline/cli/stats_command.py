@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from pipeline.cli.show import as_json_line, json_option
+from pipeline.cli.show import FiniteRange, as_json_line, json_option, show_line
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -33,13 +33,11 @@ _WIDE: Final = 160
     metavar="TERM",
     help="instead of those recorded: none, per_unit:0.005, least:1 ...; may be repeated",
 )
-@click.option(
-    "--capital", type=click.FloatRange(0, min_open=True), help="of daily returns; else the cash it began with"
-)
+@click.option("--capital", type=FiniteRange(0, min_open=True), help="of daily returns; else the cash it began with")
 @click.option("--whole-days", "is_by_day", is_flag=True, help="intervals draw whole days, not trades")
 @click.option(
     "--level",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=FiniteRange(0, 1, min_open=True, max_open=True),
     default=0.95,
     show_default=True,
     help="of intervals",
@@ -100,13 +98,13 @@ def _show(answer: "Answer", level: float, costs: str) -> None:
     from rich.console import Console
 
     console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _WIDE)
-    console.print(f"{', '.join(answer.over)}: {_heading(answer)}", markup=False)
+    show_line(console, f"{', '.join(answer.over)}: {_heading(answer)}")
     if costs:
         told = f"after the fact, {costs}: slippage {answer.slippage:,.2f}, fees {answer.fees:+,.2f}"
         left = f"; {answer.unknown:,} fills without a quote to go by keep their price" if answer.unknown else ""
         console.print(told + left, markup=False)
     for caution in answer.summary.cautions:
-        console.print(f"! {caution}", markup=False)
+        show_line(console, f"! {caution}")
     for table in _tables(answer.summary, level):
         console.print()
         console.print(table)
@@ -163,6 +161,7 @@ def _breakdown(found: "Breakdown") -> "RenderableType":
     from rich.table import Table
 
     from pipeline.reports.report_numbers import interval, short
+    from pipeline.run.glimpse import printable
 
     has_r = any(part.r_mean.value is not None for part in found.parts)
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
@@ -172,7 +171,7 @@ def _breakdown(found: "Breakdown") -> "RenderableType":
     for part in found.parts:
         mean = part.money["expectancy"]
         table.add_row(
-            escape(part.label),
+            escape(printable(part.label)),
             f"{part.trades:,}",
             short(part.money["net_profit"]),
             short(mean),

@@ -93,6 +93,7 @@ def test_the_same_logs_make_the_same_text_and_no_line_leaves_the_window(store, t
     [
         (["nothing"], "nothing"),
         (["last", *["--compare", "last-run"] * 5], "--compare 5 times: accepted are up to 4"),
+        (["last", "--pdf"], "--pdf --text: accepted is one of them"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(store, words, says):

@@ -135,6 +135,12 @@ def test_the_command_prints_tables_and_json(store, runs):
     wrong = CliRunner().invoke(main, [*words, "--by", "tiem"])
     assert wrong.exit_code == 2
     assert "did you mean time?" in wrong.output
+    for option, number in (("--level", "nan"), ("--capital", "nan"), ("--capital", "inf")):
+        wrong = CliRunner().invoke(main, [*words, option, number])
+        assert (wrong.exit_code, "is no finite number" in wrong.output or "not in the range" in wrong.output) == (
+            2,
+            True,
+        )
 
 
 def test_the_example_of_the_page_says_the_same(store, runs, capsys):
@@ -155,7 +161,7 @@ def session_of(home, fills, *, name="s", day=0, **quotes):
     count, seqs = len(fills), range(2, len(fills) + 2)
     with Journal.create(folder / JOURNAL, log_id=bytes.fromhex(manifest.log_id)) as journal:
         instrument = Block.of(
-            Kind.INSTRUMENT, 1, seq=1, ts_event_ns=ts_ns, ts_recv_ns=ts_ns, instrument_id=1, symbol="[b]X", venue="XNAS",
+            Kind.INSTRUMENT, 1, seq=1, ts_event_ns=ts_ns, ts_recv_ns=ts_ns, instrument_id=1, symbol="[b]X\x1b]0;you\x07", venue="XNAS",
             currency="USD", calendar="XNYS", size_step_nano=NANO, multiplier_nano=NANO,
         )  # fmt: skip
         journal.append(FrameKind.INPUTS, [instrument])
@@ -217,3 +223,7 @@ def test_half_a_spread_is_of_the_quotes_at_the_fill_and_hostile_names_are_inert(
     )
     assert "[b]X" in shown.output
     assert "[red]probe" in shown.output
+    assert "\x1b" not in shown.output
+    refused = CliRunner().invoke(main, ["--home", str(tmp_path), "explain", "last", "--symbol", "ABC", "--why-not"])
+    assert (refused.exit_code, refused.output.count("\n")) == (2, 1)
+    assert "there is [b]X\ufffd]0;you\ufffd" in refused.output
