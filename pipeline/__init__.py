@@ -123,7 +123,7 @@ trades do in time `reports.stretches`, and returns of days, which answer other q
 which logs count and on which days they could have traded.
 What else a record might have come to: its `reports.round_trips`, as `reports.reading` finds them, under the `reports.knobs`, as `reports.knob_words` reads
 them, by `reports.montecarlo`, whose loop is `reports.walk`, compiled as `reports.compiled_walk`; its chance is `reports.philox`, made
-normal by the `reports.normal_quantile`. What comes of it are `reports.outcomes`, what hangs on what their `reports.sensitivity`; they are kept as `reports.simulations`.
+normal by the `reports.normal_quantile`. What comes of it are `reports.outcomes`, of very many paths taken in `reports.pieces`, what hangs on what their `reports.sensitivity`; they are kept as `reports.simulations`.
 What is read in the evening is a `reports.report_document`: of a `reports.report_material`, whose `reports.report_rows` come from the warehouse, `reports.report_sections` are
 made: of `reports.report_statistics`, `reports.report_trades`, what surrounds them in the `reports.report_market`, `reports.report_montecarlo`, what all of it stands on in the
 `reports.report_manifest`, and several beside each other in a `reports.report_comparison`, in the words of `reports.report_numbers`. It is drawn as a `reports.report_page` with

@@ -125,7 +125,7 @@ def _simulated(home: str, trips: Any, asked: "Asked", logs: Sequence[str], where
     from pipeline.run.environment import machine, packages
 
     with progress("paths", asked.paths) as done:
-        walked = simulate(trips, asked, threads=threads, told=done)
+        walked = simulate(trips, asked, threads=threads, told=done, folder=Path(home))
     simulation = simulation_of(
         trips,
         asked,
@@ -151,7 +151,7 @@ def _repeat(home: str, name: str, threads: int | None, as_json: bool) -> None:
     kept = find_simulation(Store(Path(home)), name)
     trips = reading.trips_in(home, kept.logs, kept.where)
     differs = "trades" if trips.hash != kept.trades_hash else ""
-    if not differs and paths_hash(simulate(trips, kept.asked, threads=threads)) != kept.paths_hash:
+    if not differs and paths_hash(simulate(trips, kept.asked, threads=threads, folder=Path(home))) != kept.paths_hash:
         differs = "paths"
     is_same_code = kept.code_hash == code_hash()
     if as_json:

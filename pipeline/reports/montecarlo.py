@@ -1,15 +1,17 @@
 """Monte Carlo: many paths through the recorded trades, on all cores, the same numbers whatever the cores.
 
 A path is walked by `walk` from what `Asked` says. Threads take paths by the chunk; as chance is drawn by place, neither
-their number nor the size of a chunk changes a bit. What grows with the paths are the seven numbers that each leaves,
-56 bytes, so that every quantile is exact; curves are kept of the first DRAWN_MAX paths only: their bands are
-those of that sample, the rank of a quantile q being off by sqrt(q * (1 - q) / DRAWN_MAX), 0.2 % at 5 %.
+their number nor the size of a chunk changes a bit. Each path leaves seven numbers, 56 bytes, so that every quantile is
+exact; of many paths they lie in a file, so that memory does not grow with them (`reports.pieces`). Curves are kept of the
+first DRAWN_MAX paths only: their bands are those of that sample, the rank of a quantile q being off by
+sqrt(q * (1 - q) / DRAWN_MAX), 0.2 % at 5 %.
 """
 
 import math
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -20,6 +22,7 @@ from pipeline.reports import walk
 from pipeline.reports.compiled_walk import compiled_walk
 from pipeline.reports.knobs import AS_RECORDED, BPS, Blocks, Knobs, Lognormal, Normal, Sample, Slippage
 from pipeline.reports.philox import WORD
+from pipeline.reports.pieces import PIECE, columns, let_go
 from pipeline.reports.round_trips import RoundTrips
 from pipeline.reports.walk import Floats, Given, Traded, Walked
 
@@ -68,18 +71,25 @@ def simulate(
     threads: int | None = None,
     chunk: int = CHUNK,
     told: Callable[[int], None] = lambda _: None,
+    folder: Path | None = None,
 ) -> Walked:
-    """What each path came to. `threads` and `chunk` change how fast that is, and nothing else; `told` hears how many are done."""
+    """What each path came to. `threads` and `chunk` change how fast that is, and nothing else; `told` hears how many are done.
+
+    What many paths came to lies in a file in `folder`, else where such files are kept. Raises OSError where it has no room.
+    """
     given, traded = given_of(trips, asked), traded_of(trips, asked)
-    walked = _room(asked.paths, given)
+    walked = _room(asked.paths, given, folder)
     run = compiled_walk()
     pool = ThreadPoolExecutor(threads or os.cpu_count())
     try:
-        chunks = [(first, min(first + chunk, asked.paths)) for first in range(0, asked.paths, chunk)]
-        tasks = [pool.submit(run, first, stop, given, traded, walked) for first, stop in chunks]
-        for task, (_, stop) in zip(tasks, chunks, strict=True):
-            task.result()
-            told(stop)
+        for begin in range(0, asked.paths, PIECE):
+            end = min(begin + PIECE, asked.paths)
+            chunks = [(first, min(first + chunk, end)) for first in range(begin, end, chunk)]
+            tasks = [pool.submit(run, first, stop, given, traded, walked) for first, stop in chunks]
+            for task, (_, stop) in zip(tasks, chunks, strict=True):
+                task.result()
+                told(stop)
+            let_go(walked.profit)
     finally:
         pool.shutdown(cancel_futures=True)  # who is interrupted waits for the chunks being walked, not for all of them
     return walked
@@ -162,9 +172,9 @@ def curves_of(walked: Walked, trips: RoundTrips) -> Floats:
     return walked.curves.reshape(-1, min(MARKS_MAX, len(trips)) + 1)
 
 
-def _room(paths: int, given: Given) -> Walked:
-    sizes = [paths] * (len(Walked._fields) - 1) + [given.drawn_paths * (given.marks + 1)]
-    return Walked(*map(np.zeros, sizes))
+def _room(paths: int, given: Given, folder: Path | None = None) -> Walked:
+    left = columns(len(Walked._fields) - 1, paths, folder)
+    return Walked._make([*left, np.zeros(given.drawn_paths * (given.marks + 1))])
 
 
 def _limit(probability: float) -> int:

@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 
 from pipeline.reports.montecarlo import Asked, as_recorded, curves_of, knows_r, marks_of, simulate
+from pipeline.reports.pieces import deviation, mean, quantiles, total
 from pipeline.reports.round_trips import RoundTrips
 from pipeline.reports.walk import Floats, Walked
 
@@ -86,21 +87,21 @@ def told(trips: RoundTrips, asked: Asked, walked: Walked, *, is_drawn: bool = Tr
         drawdown_share=_spread(walked.drawdown_share, actual.drawdown_share),
         under_water=_spread(walked.under_water, actual.under_water),
         worst_day_r=_spread(walked.worst_day_r, actual.worst_day_r) if is_in_r else None,
-        loss=chance(walked.profit < 0.0),
-        ruin=chance(walked.ruined_at > 0.0),
-        bad_day=float(walked.bad_days.mean() / days) if is_in_r else None,
-        any_bad_day=chance(walked.bad_days > 0.0) if is_in_r else None,
+        loss=chance(total(walked.profit, lambda piece: piece < 0.0), asked.paths),
+        ruin=chance(total(walked.ruined_at, lambda piece: piece > 0.0), asked.paths),
+        bad_day=mean(walked.bad_days) / days if is_in_r else None,
+        any_bad_day=chance(total(walked.bad_days, lambda piece: piece > 0.0), asked.paths) if is_in_r else None,
         bands=_bands(trips, walked, actual) if is_drawn else None,
     )
 
 
-def chance(happened: "np.ndarray[tuple[int], np.dtype[np.bool_]]") -> Chance:
-    """The share of paths in which something happened.
+def chance(happened: float, count: int) -> Chance:
+    """The share of so many paths in which something happened.
 
-    >>> chance(np.array([False] * 100)).high < 0.04
+    >>> chance(0, 100).high < 0.04
     True
     """
-    count, share = len(happened), float(happened.mean())
+    share = happened / count
     spread = _Z * math.sqrt(share * (1.0 - share) / count + _Z * _Z / (4.0 * count * count))
     middle, scale = share + _Z * _Z / (2.0 * count), 1.0 + _Z * _Z / count
     return Chance(share, max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale))
@@ -108,13 +109,13 @@ def chance(happened: "np.ndarray[tuple[int], np.dtype[np.bool_]]") -> Chance:
 
 def _spread(numbers: Floats, actual: Floats) -> Spread:
     value = float(actual[0])
-    below, equal = np.count_nonzero(numbers < value), np.count_nonzero(numbers == value)
+    below, equal = (total(numbers, of) for of in (lambda piece: piece < value, lambda piece: piece == value))
     return Spread(
-        mean=float(numbers.mean()),
-        deviation=float(numbers.std()),
-        quantiles=tuple(np.quantile(numbers, QUANTILES).tolist()),
+        mean=mean(numbers),
+        deviation=deviation(numbers),
+        quantiles=quantiles(numbers, QUANTILES),
         actual=value,
-        percentile=float(100.0 * (below + equal / 2) / len(numbers)),
+        percentile=100.0 * (below + equal / 2) / len(numbers),
     )
 
 

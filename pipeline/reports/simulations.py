@@ -21,6 +21,7 @@ from pipeline.names import did_you_mean, listed
 from pipeline.reports import compiled_walk, knobs, montecarlo, normal_quantile, philox, walk
 from pipeline.reports.montecarlo import Asked
 from pipeline.reports.outcomes import Outcome
+from pipeline.reports.pieces import pieces
 from pipeline.reports.round_trips import RoundTrips
 from pipeline.reports.walk import Walked
 
@@ -93,7 +94,8 @@ def paths_hash(walked: Walked) -> str:
     """One hash of all that the paths left."""
     digest = blake3()
     for column in walked:
-        digest.update(column.tobytes())
+        for piece in pieces(column):
+            digest.update(piece.tobytes())
     return digest.hexdigest()
 
 
