@@ -1,35 +1,23 @@
 """Reading: the closed trades of logs, and the reopening gaps in what they recorded, out of the warehouse."""
 
 from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import duckdb
-import numpy as np
+import pyarrow as pa
 
 from pipeline.errors import ConfigError
 from pipeline.log.store import Store
 from pipeline.names import listed
-from pipeline.reports.round_trips import RoundTrips
+from pipeline.reports.round_trips import COLUMNS, RoundTrips, trips_of
 from warehouse import connect, named_in
 
 _TRADES: Final = """
-select
-    session,
-    run,
-    currency,
-    profit,
-    entry_value,
-    exit_value,
-    case side when 'buy' then 1.0 else -1.0 end as sign,
-    coalesce(risk, 'nan'::double) as risk,
-    date_diff('day', date '1970-01-01', closed_day)::double as day,
-    coalesce(slippage_bps, 'nan'::double) as slippage_bps
+select {columns}
 from trades
 where is_closed and coalesce(run, session) in (select unnest($logs::varchar[]))
     and ({where})
-order by closed_day, closed_at_ns, session, strategy, symbol, venue, trade_number
 """
 
 _OTHERS: Final = "select distinct run from trades where is_closed and run is not null order by run"
@@ -94,18 +82,18 @@ def trips_in(home: str, logs: Sequence[str], where: str = "true") -> RoundTrips:
     Raises ConfigError when there are none, when one session was traded twice, in two currencies or when the condition
     can't be asked; NotFoundError, CorruptError.
     """
-    text = _TRADES.format(where=where)
+    text = _TRADES.format(columns=", ".join(("run", "currency", *COLUMNS)), where=where)
     connection = connect(home, logs, asked=named_in(text))
     try:
-        rows = connection.execute(text, {"logs": list(logs)}).fetchnumpy()
+        rows = connection.sql(text, params={"logs": list(logs)}).to_arrow_table()
     except duckdb.Error as error:
         raise ConfigError(f"where {where!r}: {str(error).splitlines()[0]}") from None
-    if not len(rows["profit"]):
+    if not len(rows):
         others = [run for (run,) in connection.execute(_OTHERS).fetchall() if run not in logs]
         hint = f"; there are some of {listed(others)}" if others else ""
         raise ConfigError(f"{listed(logs)}: no closed trade{'' if where == 'true' else f' where {where}'}{hint}")
     _check_is_one(rows)
-    return RoundTrips(*(np.ma.filled(rows[each.name].astype(np.float64), np.nan) for each in fields(RoundTrips)))
+    return trips_of(rows)
 
 
 def reopening_gaps_bps(home: str, logs: Sequence[str]) -> tuple[float, ...]:
@@ -114,13 +102,13 @@ def reopening_gaps_bps(home: str, logs: Sequence[str]) -> tuple[float, ...]:
     return tuple(float(gap) for (gap,) in found)
 
 
-def _check_is_one(rows: dict[str, Any]) -> None:
+def _check_is_one(rows: pa.Table) -> None:
     """That profits may be added: in one currency, and of no session twice."""
-    currencies = sorted({str(each) for each in rows["currency"].tolist()})
+    currencies = sorted({str(each) for each in rows["currency"].to_pylist()})
     if len(currencies) > 1:
         raise ConfigError(f"trades in {' and '.join(currencies)}: choose, e.g. where currency = '{currencies[0]}'")
     deciders: dict[str, set[str]] = {}
-    for session, run in zip(rows["session"].tolist(), rows["run"].tolist(), strict=True):
+    for session, run in zip(rows["session"].to_pylist(), rows["run"].to_pylist(), strict=True):
         deciders.setdefault(session, set()).add(run or session)
     for session, logs in deciders.items():
         if len(logs) > 1:

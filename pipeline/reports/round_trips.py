@@ -1,12 +1,21 @@
 """Round trips: closed trades as columns, which is all that Monte Carlo knows of the log."""
 
 from dataclasses import dataclass, fields
+from typing import Final
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from blake3 import blake3
 
 from pipeline.errors import ConfigError
 from pipeline.reports.walk import Floats
+
+_ORDER: Final = ("closed_day", "closed_at_ns", "session", "strategy", "symbol", "venue", "trade_number")
+"""Of what trades days at other hours, one may begin before another has ended: trades of one day stand together all the same."""
+
+COLUMNS: Final = ("profit", "entry_value", "exit_value", "side", "risk", "slippage_bps", *_ORDER)
+"""Of the view `trades`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +61,21 @@ class RoundTrips:
     def known_slippage_bps(self) -> tuple[float, ...]:
         """Of the trades of which it is known."""
         return tuple(self.slippage_bps[np.isfinite(self.slippage_bps)].tolist())
+
+
+def trips_of(table: pa.Table) -> RoundTrips:
+    """The closed trades of a table with these `COLUMNS`, in any order. Raises ConfigError as `RoundTrips` does."""
+    table = table.sort_by([(name, "ascending") for name in _ORDER])
+
+    def column(name: str) -> Floats:
+        return np.asarray(table[name].cast(pa.float64()).to_numpy(), dtype=np.float64)
+
+    return RoundTrips(
+        profit=column("profit"),
+        entry_value=column("entry_value"),
+        exit_value=column("exit_value"),
+        sign=np.where(pc.equal(table["side"], "buy").to_numpy(), 1.0, -1.0),
+        risk=column("risk"),
+        day=np.asarray(table["closed_day"].cast(pa.date32()).cast(pa.int32()).to_numpy(), dtype=np.float64),
+        slippage_bps=column("slippage_bps"),
+    )

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 import pyarrow as pa
 
 from pipeline.errors import ConfigError
@@ -16,7 +15,7 @@ from pipeline.reports.outcomes import Outcome, outcome_of
 from pipeline.reports.report_material import Material
 from pipeline.reports.report_rows import rows_of
 from pipeline.reports.resampling import Bootstrap
-from pipeline.reports.round_trips import RoundTrips
+from pipeline.reports.round_trips import trips_of
 from pipeline.reports.trades import Trades
 from pipeline.run.statistics import Question, answered, chosen
 
@@ -54,29 +53,11 @@ def _parts(trades: Trades, by: str) -> Breakdown:
 
 def _outcome(table: pa.Table, asked: Asked) -> Outcome | str:
     """What else the trades might have come to, drawn again in any order; or why that can't be told."""
-    missing = [name for name in ("entry_value", "exit_value", "closed_day") if name not in table.column_names]
-    if missing:
-        return f"not recorded; trades have no {', '.join(missing)}"
     if not len(table):
         return "no trade was closed"
     if len(set(table["currency"].to_pylist())) > 1:
         return "not told of trades in several currencies; `tape montecarlo --where` takes one"
-
-    def column(name: str) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
-        if name not in table.column_names:
-            return np.full(len(table), np.nan)
-        return np.asarray(table[name].cast(pa.float64()).to_numpy(), dtype=np.float64)
-
-    trips = RoundTrips(
-        column("profit"),
-        column("entry_value"),
-        column("exit_value"),
-        np.array([1.0 if side == "buy" else -1.0 for side in table["side"].to_pylist()]),
-        column("risk"),
-        np.asarray(table["closed_day"].cast(pa.date32()).cast(pa.int32()).to_numpy(), dtype=np.float64),
-        column("slippage_bps"),
-    )
     try:
-        return outcome_of(trips, asked)
+        return outcome_of(trips_of(table), asked)
     except ConfigError as error:
         return str(error)
