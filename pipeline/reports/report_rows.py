@@ -150,6 +150,8 @@ def _prices(connection: duckdb.DuckDBPyConnection, windows: pa.Table, view: str,
     columns = (windows[name].to_pylist() for name in ("place", "from_ns", "until_ns"))
     windowed = {place: (from_ns, until_ns) for place, from_ns, until_ns in zip(*columns, strict=True)}
     places, at = np.unique(rows["place"], return_index=True)
+    if not len(places):  # nothing was recorded around any of them
+        return {}
     ends = [*at[1:].tolist(), len(rows["place"])]
     return {
         int(place): Around(*windowed[int(place)], rows["point"][start:end].tolist(), rows["price"][start:end].tolist())

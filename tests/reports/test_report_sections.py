@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -9,6 +10,7 @@ from made_trades import MONDAY, table_of
 
 from pipeline.log.manifest import Manifest, StrategyEntry
 from pipeline.provenance import Mode
+from pipeline.reports import report_rows
 from pipeline.reports.bands import SPLITS
 from pipeline.reports.breakdowns import breakdown
 from pipeline.reports.gathering import Gathered
@@ -120,6 +122,22 @@ def test_the_account_goes_on_from_log_to_log_and_not_where_they_overlap():
     section = equity_section(material_of([2.0], tables={"equity": mixed}))
     assert [each.name for each in of_kind(section, Chart)[0].series] == ["as trades close"]
     assert "overlap in time" in lines(section)
+
+
+def test_a_trade_around_which_nothing_was_recorded_has_no_chart_and_one_that_has_prints_has_theirs():
+    connection = duckdb.connect()
+    for view, columns in (("quotes", "bid, ask"), ("prints", "price"), ("bars", "close")):
+        prices = ", ".join(f"{10.0 + place} as {name}" for place, name in enumerate(columns.split(", ")))
+        moments = f"select 'log' as session, null::varchar as run, 'ABC' as symbol, 'X' as venue, {MONDAY * DAY_NS} + 34200000000000 + 1000000000 * range as ts_recv_ns"
+        connection.execute(f"create table {view} as {moments}, {prices} from range({30 if view == 'prints' else 0})")
+    names = {"session": ["log"] * 2, "venue": ["X"] * 2, "symbol": ["ABC", "NONE"]}
+    table = table_of([1.0, 2.0], **names)
+    for name in ("opened_at", "closed_at"):
+        table = table.append_column(name, table[f"{name}_ns"].cast(pa.timestamp("ns")))
+    around = report_rows._around(connection, table)
+    assert list(around) == [0]
+    assert set(around[0].prices) == {10.0}
+    assert report_rows._around(connection, table.slice(1)) == {}
 
 
 def test_what_is_the_same_of_all_trades_and_what_nobody_knows_is_a_line_and_no_table():
