@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 import duckdb
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.block import Block
 from pipeline.codes import Kind
@@ -110,10 +111,23 @@ def _register_kinds(connection: duckdb.DuckDBPyConnection, kinds: Sequence[Kind]
             continue
         pieces = _pieces(kind, logs)
         if kind is Kind.NOTE:
-            pieces += [(None, None, _table(block)) for batch in logs.store.notes() for block in batch]
+            pieces += _stores_notes(logs)
         elif kind is Kind.REFERENCE:
             pieces += _small_logs(logs.store, kind)
         _create_view(connection, kind, pieces, logs, names)
+
+
+def _stores_notes(logs: Logs) -> list[_Piece]:
+    """Remarks in the store's own log, each of the session or run that it is about; where all is read, also of those that are gone."""
+    blocks = [to_arrow(block) for batch in logs.store.notes() for block in batch]
+    if not blocks:
+        return []
+    table = pa.Table.from_batches(blocks)
+    places = {manifest.id: session_and_run(manifest) for manifest in logs.manifests}
+    if logs.is_whole:
+        places = {id_: (id_, None) for id_ in table["session"].unique().to_pylist()} | places
+    found = [(place, table.filter(pc.equal(table["session"], id_))) for id_, place in places.items()]
+    return [(*place, rows) for place, rows in found if rows.num_rows]
 
 
 def _pieces(kind: Kind, logs: Logs) -> list[_Piece]:
@@ -236,9 +250,7 @@ def _table(block: Block) -> pa.Table:
 
 def _select(kind: Kind, piece: str, session: str, run: str, names: _Names) -> str:
     """All columns, with where they come from in front and their instrument's names behind."""
-    if kind is Kind.NOTE:  # a remark in the store's own log says itself which session it is about
-        session = f"coalesce(nullif(piece.session, ''), {session})"
-    own = "piece.* exclude (session)" if kind is Kind.NOTE else "piece.*"
+    own = "piece.* exclude (session)" if kind is Kind.NOTE else "piece.*"  # which it is about, in the store's own log
     columns = ", ".join(filter(None, (f"{session} as session", f"{run} as run", own, names.columns)))
     return f"select {columns} from {piece} as piece{names.join}"  # noqa: S608 - names made here
 

@@ -39,7 +39,7 @@ ASKED: Final = {
     "missed_moves": "select * from missed_moves where {chosen} and move_percent > 0 order by move_percent desc, session, run nulls first, symbol, venue limit 20",
     "feed_health": "select * from feed_health where session in (select session from chosen_logs) order by session, feed",
     "gaps": "select * from gaps where session in (select session from chosen_logs) order by session, seq, symbol nulls first",
-    "notes": "select * from notes where session in (select session from chosen_logs) order by noted_at, seq, text",
+    "notes": "select * from notes where session in (select session from chosen_logs) and (run is null or {chosen}) order by noted_at, seq, text",
 }
 _CHOSEN: Final = "(session, coalesce(run, '')) in (select (session, run) from chosen_logs)"
 

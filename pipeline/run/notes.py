@@ -10,14 +10,15 @@ from pipeline.run.control import Request, ask
 from pipeline.run.telling import LAST, recorded_last
 
 
-def remark(store: Store, name: str, text: str, *, tag: str, now_ns: int) -> str:
+def remark(store: Store, name: str, text: str, *, tag: str, now_ns: int, about: tuple[int, int] | None = None) -> str:
     """Write the remark where it belongs, durably; a sentence that says where. `last` is what is being recorded, if anything is.
 
+    `about`: the `seq` and `ord` of the row it is about; such a remark is made looking back, and stands in the store's own log.
     Raises NotFoundError, LockedError when another note is being written, OperatorError when the session refuses it.
     """
     recorded = recorded_last(store) if name.strip() == LAST else None
     manifest = recorded or store.find_one(name)
-    if manifest.state == "open":
+    if manifest.state == "open" and about is None:
         try:
             answer = ask(store.folder(manifest.id), Request("NOTE", target=tag, text=text))
         except NotFoundError:
@@ -28,8 +29,9 @@ def remark(store: Store, name: str, text: str, *, tag: str, now_ns: int) -> str:
             return f"{manifest.id}: input {answer.seq}"
     with small_journal(store.notes_folder, store.disk) as journal:
         seq = journal.written.seq + 1
-        note = Block.of(
-            Kind.NOTE, 1, seq=seq, ts_event_ns=now_ns, ts_recv_ns=now_ns, session=manifest.id, tag=tag, text=text
-        )
+        times = {"ts_event_ns": now_ns, "ts_recv_ns": now_ns}
+        about_seq, about_ord = about or (0, 0)
+        place = {"about_seq": about_seq, "about_ord": about_ord}
+        note = Block.of(Kind.NOTE, 1, seq=seq, **times, **place, session=manifest.id, tag=tag, text=text)
         journal.append(FrameKind.INPUTS, [note])
     return f"{manifest.id}: note {seq}"

@@ -3,7 +3,10 @@
 import pytest
 from warehouse_samples import DECISIONS, INPUTS, at, written
 
-from warehouse import connect
+from pipeline.codes import Kind
+from pipeline.log.store import Store
+from pipeline.run.notes import remark
+from warehouse import connect, named_in
 from warehouse.views import marts
 
 
@@ -178,6 +181,7 @@ EXPECTED = {
 
 ELSEWHERE = {
     "trades",  # above
+    "trade_notes",  # below
     "cells", "symbol_cells",  # tests/run/test_tally.py
     "diffs", "diff_profits",  # tests/run/test_diffing.py
     "picks",  # tests/run/test_referencing.py
@@ -193,3 +197,37 @@ def test_rows_out(day, name):
 
 def test_every_answer_has_its_rows_here_or_elsewhere():
     assert {view.name for view in marts()} == EXPECTED.keys() | ELSEWHERE
+
+
+def test_remarks_stand_beside_what_they_are_about(tmp_path):
+    store = Store(tmp_path)
+    said = [(28, 45, "while it was open"), (29, 80, "behind it")]
+    notes = [(Kind.NOTE, seq, 0, seconds, {"tag": "t", "text": text}) for seq, seconds, text in said]
+    written(tmp_path, [*INPUTS, *DECISIONS, *notes])
+    run = written(tmp_path, DECISIONS, name="again", parents=("day",))
+    written(tmp_path, INPUTS, name="other")
+    remarks = [
+        ("day", "of its wish", (6, 2)),
+        ("day", "of its exit", (18, 1)),
+        ("day", "of a tick", (7, 0)),
+        ("day", "in the evening", None),
+        (run, "of the run", (7, 2)),
+        (run, "of all of the run", None),
+        ("other", "of another day", None),
+    ]
+    for place, (name, text, about) in enumerate(remarks):
+        remark(store, name, text, tag="t", about=about, now_ns=at(86_400 + place))
+    found = connect(tmp_path).sql("select run, symbol, trade_number, text from trade_notes where tag = 't'").fetchall()
+    assert found == [
+        (run, "ABCD", 1, "of the run"),
+        (None, "ABCD", 1, "while it was open"),
+        (None, "ABCD", 1, "of its wish"),
+        (None, "ABCD", 1, "of its exit"),
+    ]
+    query = "select run, text from notes where tag = 't'"
+    one = connect(tmp_path, ["other"], asked=named_in(query)).sql(query).fetchall()
+    assert one == [(None, "of another day")]
+    told = connect(tmp_path, [run], asked=named_in(query)).sql(query).fetchall()
+    assert {text for of, text in told if of == run} == {"of the run", "of all of the run"}
+    store.delete("other")
+    assert (None, "of another day") in connect(tmp_path, asked=named_in(query)).sql(query).fetchall()

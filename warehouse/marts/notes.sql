@@ -1,5 +1,5 @@
 -- grain: one row per remark of a person, in the session or in the store's notes
--- noted_at: when the remark was made
+-- noted_at: when the remark was made; run: of one about a run
 with notes as (
     select * from staging.stg_notes
 ),
@@ -7,6 +7,7 @@ with notes as (
 renamed as (
     select
         session,
+        run,
         seq,
         ts_event as noted_at,
         about_seq,
