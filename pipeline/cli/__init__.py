@@ -43,6 +43,7 @@ _MORE: Final = {
     "scan": "what a scanner picks now, or would have picked at any moment of a session, and why not the others",
     "serve": "a day over the vendors' own protocols, for any client on this machine; faults on request",
     "sessions": "list, show, seal, export, delete, prune",
+    "simulations": "list and delete what montecarlo kept",
     "state": "what a strategy remembered at any moment; what differs between two",
     "stats": "what trades add up to: statistics with intervals, breakdowns, other slippage and fees after the fact",
     "strategy": "check one of your own: the dialect, and a day at both speeds",

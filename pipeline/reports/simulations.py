@@ -108,10 +108,22 @@ def keep(store: Store, simulation: Simulation) -> None:
         publish(store.disk, folder / name, proved.encoded(simulation))
 
 
+def simulations(store: Store) -> list[Simulation]:
+    """All that are kept, oldest first. Raises CorruptError."""
+    kept = [proved.read(path, Simulation) for path in sorted((store.home / SIMULATIONS).glob("mc-*.json"))]
+    return sorted(kept, key=lambda each: (each.created_ns, each.id))
+
+
+def forget(store: Store, id_: str) -> None:
+    """Take away the simulation of exactly this id, durably. Raises OSError."""
+    folder = store.home / SIMULATIONS
+    store.disk.unlink(folder / f"{id_}.json")
+    store.disk.sync_folder(folder)
+
+
 def find_simulation(store: Store, text: str) -> Simulation:
     """The simulation of this id, the one whose id begins so, or the last one. Raises NotFoundError, CorruptError."""
-    kept = [proved.read(path, Simulation) for path in sorted((store.home / SIMULATIONS).glob("mc-*.json"))]
-    among = sorted(kept, key=lambda each: (each.created_ns, each.id))
+    among = simulations(store)
     found = among[-1:] if text == "last" else [each for each in among if each.id.startswith(text)]
     if len(found) != 1:
         names = [each.id for each in among]

@@ -108,6 +108,25 @@ def test_a_kept_simulation_is_had_again_to_the_last_bit_or_says_what_differs(hom
     assert "there is mc-" in tape(home, "--again", "mc-none").output
 
 
+def test_what_is_kept_is_listed_and_forgotten(home):
+    asked = ("last-run", "--paths", "50", "--seed", "77", "--where", "side = 'buy'")
+    id_ = told(home, *asked)["id"]
+
+    def simulations(*words):
+        return CliRunner().invoke(main, ["--home", home, "simulations", *words])
+
+    (line,) = [line for line in simulations("list").output.splitlines() if line.startswith(id_)]
+    assert "50 paths of" in line
+    assert "where side = 'buy': seed 77, order; end profit" in line
+    listed = json.loads(simulations("list", "--json").output.splitlines()[-1])["simulations"]
+    assert [each["asked"]["seed"] for each in listed if each["id"] == id_] == [77]
+    assert simulations("delete", id_).exit_code == 1, "nobody said yes"
+    assert simulations("delete", "mc-none", "--yes").exit_code == 2
+    assert simulations("delete", id_, id_, "--yes").output == f"deleted: {id_}\n"
+    assert id_ not in simulations("list").output
+    assert told(home, *asked)["id"] == id_
+
+
 def test_a_person_sees_what_is_asked_what_came_of_it_and_what_hangs_on_what(home):
     done = tape(home, "last", *KNOBS, "--sensitivity", "--grid", "slippage,misses")
     assert done.exit_code == 0, done.output
