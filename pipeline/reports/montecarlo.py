@@ -61,7 +61,12 @@ class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
             ("risk", 1.0 if self.risk is None else self.risk, 1e-9, 1e15),
         ):
             if not low <= number <= high:
-                raise ConfigError(f"{what} {number:g}: accepted is {low:g} to {high:,.10g}")
+                raise ConfigError(f"{what} {_told(number)}: accepted is {_told(low)} to {_told(high)}")
+
+
+def _told(number: float) -> str:
+    """A whole number with all its digits."""
+    return f"{number:,d}" if isinstance(number, int) else f"{number:,.10g}"
 
 
 def simulate(

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from pipeline.core.settings import EngineSettings
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, NotFoundError
 from pipeline.hours import Calendar, days_at, exchange_offset_ns
 from pipeline.log.manifest import Manifest
 from pipeline.log.store import Store
@@ -98,6 +98,8 @@ def chosen(store: Store, names: Sequence[str]) -> list[Manifest]:
     deciding = sorted(
         (each for each in found.values() if each.strategies), key=lambda each: (each.first_ts_ns, each.id)
     )
+    if not found:
+        raise NotFoundError(f"there is no session in {store.home}")
     if not deciding:
         runs = [run.id for run in store.runs() if set(run.parents) & set(found)]
         hint = f"; its runs are {', '.join(runs)}" if runs else "; `tape replay` makes a run of it"

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from pipeline.block import Block
 from pipeline.cli import main
 from pipeline.codes import Kind, Origin, Side
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, NotFoundError
 from pipeline.log import manifest as manifests
 from pipeline.log.frames import FrameKind
 from pipeline.log.journal import Journal
@@ -105,7 +105,9 @@ def test_own_slippage_of_the_same_run_is_drawn_from_what_it_cost(store, runs):
     assert drawn.unknown == 0
 
 
-def test_what_would_count_twice_or_never_is_refused(store, runs):
+def test_what_would_count_twice_or_never_is_refused(store, runs, tmp_path):
+    with pytest.raises(NotFoundError, match=f"there is no session in {tmp_path}"):
+        asked(Store(tmp_path), "all")
     with pytest.raises(ConfigError, match=f"ema_cross would count twice: {runs[0]} and {runs[1]}"):
         asked(store, *runs)
     with pytest.raises(ConfigError, match=f"nobody decided anything in generated-7; its runs are {runs[0]}, {runs[1]}"):
