@@ -41,6 +41,20 @@ ASKED: Final = {
     "gaps": "select * from gaps where session in (select session from chosen_logs) order by session, seq, symbol nulls first",
     "notes": "select * from notes where session in (select session from chosen_logs) and (run is null or {chosen}) order by noted_at, seq, text",
 }
+_REMARKS: Final = """
+select string_agg(notes.text, '; ' order by notes.noted_at, notes.text) as remarks
+from chosen_trades as trades
+left join trade_notes as notes
+    on trades.session = notes.session
+    and trades.run is not distinct from notes.run
+    and trades.strategy = notes.strategy
+    and trades.symbol = notes.symbol
+    and trades.venue = notes.venue
+    and trades.trade_number = notes.trade_number
+group by trades.place
+order by trades.place
+"""
+
 _CHOSEN: Final = "(session, coalesce(run, '')) in (select (session, run) from chosen_logs)"
 
 _PRICES: Final = {
@@ -90,7 +104,7 @@ class Rows(NamedTuple):
     gathered: Gathered
     """The closed trades for statistics, in the order of closing."""
     tables: dict[str, pa.Table]
-    """By the names of `ASKED`, and `trades`: the same trades with every column that their view has."""
+    """By the names of `ASKED`, and `trades`: the same trades with every column that their view has, and what was remarked of them."""
     around: dict[int, Around]
     """By the place of a trade."""
 
@@ -106,11 +120,14 @@ def rows_of(home: str | Path, logs: Sequence[Manifest]) -> Rows:
     """Everything that a report says of these logs. Raises CorruptError for a damaged log."""
     known = {view.name: view for view in views()}
     there = [name for name in ASKED if name in known]
-    asked = [*named_in(TRADES), *(known[name] for name in (*there, *_PRICES))]
+    asked = [*named_in(TRADES), *(known[name] for name in (*there, *_PRICES, "trade_notes"))]
     connection = connect(home, [log.id for log in logs], asked=asked)
     found = gathered_in(connection, logs)
     tables = {name: connection.sql(ASKED[name].format(chosen=_CHOSEN)).arrow().read_all() for name in there}
     tables["trades"] = connection.sql("select * from chosen_trades order by place").arrow().read_all()
+    if len(tables["notes"]) and len(tables["trades"]):
+        remarks = connection.sql(_REMARKS).arrow().read_all()["remarks"]
+        tables["trades"] = tables["trades"].append_column("remarks", remarks)
     return Rows(found, tables, _around(connection, tables["trades"]))
 
 

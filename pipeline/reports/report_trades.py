@@ -83,6 +83,7 @@ _COLUMNS: Final = (
     _Column("slippage", _said("slippage"), is_number=True, asks="slippage"),
     _Column("ended by", _worded("exit_kind"), asks="exit_kind"),
     _Column("", _marks, asks="is_carried"),
+    _Column("remarks", lambda trade: Cell(trade.text("remarks")), asks="remarks"),
 )  # fmt: skip
 
 

@@ -9,10 +9,11 @@ from pipeline.cli import main
 from pipeline.log.store import Store
 from pipeline.run.fold import Speed
 from pipeline.run.generating import record_generated
+from pipeline.run.notes import remark
 from pipeline.run.replaying import replay
 from pipeline.run.strategies import plan_of, strategy_file
 from pipeline.simulator.generate import Day
-from warehouse import connect
+from warehouse import connect, named_in
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +23,9 @@ def store(tmp_path_factory):
     files = [strategy_file("ema_cross")]
     day = Day(quotes=700, instruments=2)
     session = record_generated(made, day, plan_of(files, ["fast=5", "slow=20"], []), files, created_ns=1)
+    query = "select entry_seq, entry_ord from trades where is_closed order by closed_at limit 1"
+    ((seq, ord_),) = connect(made.home, asked=named_in(query)).sql(query).fetchall()
+    remark(made, session.id, "<b>chased", tag="t", about=(seq, ord_), now_ns=1)
     replay(made, session.id, plan_of(files, ["fast=3", "slow=9"], []), files, created_ns=2, speed=Speed.INTERPRETED)
     return made
 
@@ -86,6 +90,12 @@ def test_the_same_logs_make_the_same_text_and_no_line_leaves_the_window(store, t
     path = tmp_path / "report.txt"
     assert tape(store, "last", "--text", "--compare", "last-run", "-o", str(path)).exit_code == 0
     assert path.read_text(encoding="utf-8") == text
+
+
+def test_a_remark_stands_beside_its_trade_and_among_the_notes(page, text):
+    assert page.count("&lt;b&gt;chased") == 2
+    assert "<b>chased" not in page
+    assert "<b>chased" in text
 
 
 @pytest.mark.parametrize(
