@@ -41,18 +41,11 @@ ASKED: Final = {
     "gaps": "select * from gaps where session in (select session from chosen_logs) order by session, seq, symbol nulls first",
     "notes": "select * from notes where session in (select session from chosen_logs) and (run is null or {chosen}) order by noted_at, seq, text",
 }
+_TRADE: Final = ("session", "run", "strategy", "symbol", "venue", "trade_number")
 _REMARKS: Final = """
-select string_agg(notes.text, '; ' order by notes.noted_at, notes.text) as remarks
-from chosen_trades as trades
-left join trade_notes as notes
-    on trades.session = notes.session
-    and trades.run is not distinct from notes.run
-    and trades.strategy = notes.strategy
-    and trades.symbol = notes.symbol
-    and trades.venue = notes.venue
-    and trades.trade_number = notes.trade_number
-group by trades.place
-order by trades.place
+select session, run, strategy, symbol, venue, trade_number, string_agg(text, '; ' order by noted_at, text) as remarks
+from trade_notes
+group by all
 """
 
 _CHOSEN: Final = "(session, coalesce(run, '')) in (select (session, run) from chosen_logs)"
@@ -120,15 +113,21 @@ def rows_of(home: str | Path, logs: Sequence[Manifest]) -> Rows:
     """Everything that a report says of these logs. Raises CorruptError for a damaged log."""
     known = {view.name: view for view in views()}
     there = [name for name in ASKED if name in known]
-    asked = [*named_in(TRADES), *(known[name] for name in (*there, *_PRICES, "trade_notes"))]
+    asked = [*named_in(TRADES), *(known[name] for name in (*there, *_PRICES))]
     connection = connect(home, [log.id for log in logs], asked=asked)
     found = gathered_in(connection, logs)
     tables = {name: connection.sql(ASKED[name].format(chosen=_CHOSEN)).arrow().read_all() for name in there}
     tables["trades"] = connection.sql("select * from chosen_trades order by place").arrow().read_all()
-    if len(tables["notes"]) and len(tables["trades"]):
-        remarks = connection.sql(_REMARKS).arrow().read_all()["remarks"]
-        tables["trades"] = tables["trades"].append_column("remarks", remarks)
+    if len(tables["notes"]):  # seldom, and so not among the views that are always made
+        tables["trades"] = tables["trades"].append_column("remarks", _remarks(home, logs, tables["trades"]))
     return Rows(found, tables, _around(connection, tables["trades"]))
+
+
+def _remarks(home: str | Path, logs: Sequence[Manifest], trades: pa.Table) -> pa.Array:
+    """What was remarked of each trade; null of those of which nothing was."""
+    connection = connect(home, [log.id for log in logs], asked=named_in(_REMARKS))
+    told = {tuple(place): remarks for *place, remarks in connection.sql(_REMARKS).fetchall()}
+    return pa.array([told.get(tuple(row.values())) for row in trades.select(_TRADE).to_pylist()], pa.utf8())
 
 
 def drawn(trades: pa.Table) -> list[int]:
