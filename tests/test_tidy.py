@@ -10,7 +10,7 @@ import pipeline
 from pipeline.codes import Kind
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("pipeline", "strategies", "warehouse")
+PACKAGES = ("pipeline", "strategies", "warehouse", "dashboards")
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 FORBIDDEN_NAMES = {"utils", "util", "common", "base", "manager", "helpers", "helper", "misc", "info"}
 LINES_MAX = 420

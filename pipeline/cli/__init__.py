@@ -21,6 +21,7 @@ _EVERY_DAY: Final = {
     "replay": "a strategy over recorded sessions",
     "verify": "fold a recording again with its own code and compare bit for bit",
     "sql": "ask the tape",
+    "dashboard": "the pages: sessions, trades, charts, in the browser",
 }
 _MORE: Final = {
     "accounts": "what outlives a session: cash, positions; list, show, set",

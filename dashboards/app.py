@@ -1,0 +1,31 @@
+"""The frame around all pages, and the router."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from dashboards.words import plain
+from pipeline.errors import TapeError
+
+_ABOUT = (
+    "Tapeworks. Charts are drawn with [Lightweight Charts](https://www.tradingview.com/) of TradingView, Apache-2.0."
+)
+
+st.set_page_config(
+    page_title="Tapeworks",
+    page_icon=str(Path(__file__).with_name("static") / "icon.svg"),
+    layout="wide",
+    menu_items={"About": _ABOUT},
+)
+page = st.navigation(
+    [
+        st.Page(
+            "app_pages/sessions.py", title="Sessions", icon=":material/folder_open:", url_path="sessions", default=True
+        ),
+    ],
+    position="top",
+)
+try:
+    page.run()
+except TapeError as error:
+    st.error(plain(error), icon=":material/error:")

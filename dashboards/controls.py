@@ -1,0 +1,55 @@
+"""Controls: what is looked at, chosen once for all pages and kept in the URL; and what stands there when there is nothing."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import streamlit as st
+
+from dashboards.data import Door
+from dashboards.words import plain
+from pipeline.log.manifest import Manifest
+
+LOG: Final = "log"
+"""The parameter of the URL that says which session or run."""
+
+_STARTS: Final = "tape demo\ntape record --feed alpaca --symbols ABCD,EVOK\ntape import day.dbn"
+
+
+def chosen_log(door: Door) -> Manifest:
+    """The session or run that is looked at: the one in the URL, else the newest session. Ends the page when there is none."""
+    logs = door.logs()
+    if not logs:
+        empty_store(door)
+    by_id = {log.id: log for log in logs}
+    asked = st.query_params.get(LOG)
+    if asked is not None and asked not in by_id and LOG not in st.session_state:
+        st.warning(f"There is no session or run {plain(asked)} in this store; the newest is shown.")
+    id_ = st.selectbox(
+        "Session or run",
+        list(by_id),
+        index=None,
+        placeholder=f"{logs[0].id} (newest)",
+        key=LOG,
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+    return by_id.get(id_ or "", logs[0])
+
+
+def choose(id_: str) -> None:
+    """Look at another session or run from the next turn on; called back by what was clicked."""
+    st.session_state[LOG] = id_
+
+
+def empty_store(door: Door) -> None:
+    """Say what to do, and end the page."""
+    st.info(f"The store {plain(door.store.home)} is empty. Any of these puts a session into it:")
+    st.code(_STARTS, language=None)
+    st.stop()
+
+
+def nothing(sentence: str, commands: Sequence[str] = ()) -> None:
+    """What is not there, and the commands that make it."""
+    st.caption(plain(sentence))
+    if commands:
+        st.code("\n".join(commands), language=None)

@@ -1,0 +1,136 @@
+"""Data: the only door to the store. Statements over the warehouse's answers, as Arrow tables.
+
+A page asks again at every click, so connections are kept: each is over the logs and views of one sort of question, and
+good until a manifest of the store, or its notes, is another file. Rows of a log that is still being written are at most
+`FRESH_S` old. A reader never holds up who records: it opens files that are only appended to, in a process of its own,
+with two threads and little memory.
+"""
+
+import os
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import duckdb
+import pyarrow as pa
+
+from pipeline.log.manifest import MANIFEST, Manifest
+from pipeline.log.store import RUNS, SESSIONS, Store
+from warehouse import connect, named_in
+
+HOME: Final = "TAPE_HOME"
+"""The variable that says where the store is; `tape dashboard` sets it."""
+
+FRESH_S: Final = 2.0
+"""How old the rows of an open log may be."""
+
+_CONNECTIONS_MAX: Final = 12
+"""Kept at once; of more the one that was not asked for longest is closed."""
+
+_LIMITS: Final = "set threads = 2; set memory_limit = '512MB'"
+
+
+class _Key(NamedTuple):
+    over: tuple[str, ...]
+    views: tuple[str, ...]
+
+
+class _Kept(NamedTuple):
+    connection: duckdb.DuckDBPyConnection
+    stamp: object
+
+
+class Door:
+    """A store as pages see it. Safe to be asked from several threads."""
+
+    def __init__(self, home: Path) -> None:
+        self.store = Store(home)
+        self._kept: OrderedDict[_Key, _Kept] = OrderedDict()
+        self._lock = threading.Lock()
+        self._seen: object = None
+        self._logs: list[Manifest] = []
+
+    def logs(self) -> list[Manifest]:
+        """Sessions, the one that was made last first, each followed by its runs; a run whose session is gone stands last."""
+        files = self._files()
+        if files != self._seen:
+            self._seen, self._logs = files, _ordered(self.store)
+        return self._logs
+
+    def log(self, id_: str) -> Manifest:
+        """Raises NotFoundError when it is not there."""
+        return self.store.find_one(id_)
+
+    def rows(self, query: str, over: Sequence[str] = ("all",), given: Mapping[str, Any] | None = None) -> pa.Table:
+        """What a statement answers over these logs; `given` are its `$name` values, never read as SQL.
+
+        Raises NotFoundError for a log that is not there, CorruptError for a damaged one.
+        """
+        cursor = self._connection(query, over).cursor()
+        try:
+            cursor.execute(_LIMITS)
+            return cursor.sql(query, params=dict(given) if given else None).to_arrow_table()
+        finally:
+            cursor.close()
+
+    def _connection(self, query: str, over: Sequence[str]) -> duckdb.DuckDBPyConnection:
+        views = named_in(query)
+        key, stamp = _Key(tuple(over), tuple(view.name for view in views)), self._stamp()
+        with self._lock:
+            kept = self._kept.get(key)
+            if kept is None or kept.stamp != stamp:
+                kept = _Kept(connect(self.store.home, over, asked=views), stamp)
+            self._kept[key] = kept
+            self._kept.move_to_end(key)
+            while len(self._kept) > _CONNECTIONS_MAX:
+                self._kept.popitem(last=False)  # closed once nobody reads through it any more
+        return kept.connection
+
+    def _stamp(self) -> object:
+        """What changes when rows may have: manifests, remarks, and with an open log the time."""
+        is_open = any(log.state == "open" for log in self.logs())
+        return self._seen, time.monotonic() // FRESH_S if is_open else None
+
+    def _files(self) -> list[tuple[str, int, int]]:
+        """Manifests and remarks: where they are, when they were written, their bytes."""
+        paths = [Path(each.path, MANIFEST) for part in (SESSIONS, RUNS) for each in _entries(self.store.home / part)]
+        paths += [Path(each.path) for each in _entries(self.store.notes_folder)]
+        return [(str(path), state.st_mtime_ns, state.st_size) for path in paths if (state := _state(path))]
+
+
+def _ordered(store: Store) -> list[Manifest]:
+    runs = store.runs()
+    sessions = sorted(store.sessions(), key=lambda each: (each.created_ns, each.id), reverse=True)
+    of = {session.id: [run for run in runs if session.id in run.parents] for session in sessions}
+    there = {run.id for found in of.values() for run in found}
+    found = [log for session in sessions for log in (session, *of[session.id])]
+    return found + [run for run in runs if run.id not in there]
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as found:
+            return sorted((entry for entry in found if not entry.name.startswith(".")), key=lambda each: each.name)
+    except FileNotFoundError:
+        return []
+
+
+def _state(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None  # deleted while one looked
+
+
+@cache
+def _door(home: str) -> Door:
+    return Door(Path(home))
+
+
+def door() -> Door:
+    """The store of this process."""
+    return _door(os.environ.get(HOME, "data"))

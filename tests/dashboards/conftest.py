@@ -1,0 +1,152 @@
+"""A generated day with a scanner, two strategies and a run, with hostile words in its notes; its pages, by Streamlit and in Chromium."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import sync_playwright
+from streamlit.testing.v1 import AppTest
+
+from dashboards.data import HOME
+from dashboards.serving import APP
+from pipeline.errors import ConfigError
+from pipeline.log.store import Store
+from pipeline.reports.report_printing import browser as found_browser
+from pipeline.run.generating import record_generated
+from pipeline.run.notes import remark
+from pipeline.run.replaying import replay
+from pipeline.run.strategies import plan_of, strategy_file
+from pipeline.simulator.generate import Day
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = [strategy_file("ema_cross"), strategy_file("opening_range")]
+HOSTILE = "![x](http://evil.test/x.png) <img src=x onerror=alert(1)> :red[$x$] [a](javascript:alert(1))"
+SESSION, RUN = "generated-3", "r-ema_cross-generated-3"
+BUSY = """
+name = "busy"
+show = ["last", "spread", "trades_per_s"]
+limit = 3
+retention_s = 60
+
+[schedule]
+every_s = 60
+from = "00:00"
+until = "23:59"
+
+[[filters]]
+field = "trades_per_s"
+op = ">="
+threshold = 0.02
+
+[[rank]]
+field = "trades_per_s"
+"""
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory):
+    """The home of a store with a session and a run over it, both sealed; nobody may change it."""
+    home = tmp_path_factory.mktemp("dashboards")
+    scanner = home / "busy.toml"
+    scanner.write_text(BUSY)
+    store = Store(home)
+    given = ["ema_cross.fast=5", "ema_cross.slow=20", "opening_range.open_minute=480"]
+    session = record_generated(
+        store, Day(seed=3, quotes=1_500), plan_of(FILES, given, [], [scanner]), FILES, created_ns=1
+    )
+    assert session.id == SESSION
+    replay(store, SESSION, plan_of(FILES[:1], ["fast=8", "slow=30"], [], [scanner]), FILES[:1], created_ns=2)
+    remark(store, SESSION, HOSTILE, tag="*x*", now_ns=3)
+    return home
+
+
+@pytest.fixture
+def app(home, monkeypatch):
+    """The pages over the day."""
+    return _app(home, monkeypatch)
+
+
+@pytest.fixture
+def empty_app(tmp_path, monkeypatch):
+    """The pages over a store that has nothing."""
+    return _app(tmp_path / "nothing", monkeypatch)
+
+
+def _app(home, monkeypatch):
+    monkeypatch.setenv(HOME, str(home))
+    return AppTest.from_file(str(APP), default_timeout=60)
+
+
+class Server:
+    """`tape dashboard` over a store, in a process of its own."""
+
+    def __init__(self, home, *options, **environment):
+        command = [
+            sys.executable,
+            "-m",
+            "pipeline.cli",
+            "--home",
+            str(home),
+            "dashboard",
+            "--no-browser",
+            "--port",
+            "0",
+        ]
+        self.process = subprocess.Popen(
+            [*command, *options], stdout=subprocess.PIPE, text=True, cwd=ROOT, env=os.environ | environment
+        )
+        self.url = ""
+        for line in self.process.stdout:
+            if found := re.fullmatch(r"dashboard: (http\S+)\n", line):
+                self.url = found[1]
+                break
+        assert self.url, "it ended without saying where it is"
+
+    def end(self):
+        self.process.terminate()
+        self.process.communicate()
+
+
+@pytest.fixture(scope="session")
+def server(home):
+    """The pages over the day, served once for all tests."""
+    made = Server(home)
+    yield made
+    made.end()
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """A browser without a window, for one file: while it is there, nobody else can run a loop. Skipped where there is none."""
+    try:
+        program = found_browser()
+    except ConfigError:
+        pytest.skip("no Chromium on this machine")
+    words = "headless no-sandbox disable-gpu disable-quic no-first-run disable-background-networking"
+    words += " disable-component-update disable-sync"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=[f"--{word}" for word in words.split()])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium):
+    """An empty page. It fails when it asked anybody but this machine, or a script of it failed."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 900}, color_scheme="light")
+    page = context.new_page()
+    page.set_default_timeout(120_000)
+    strangers, failures = [], []
+    page.on("request", lambda asked: strangers.append(asked.url) if _is_stranger(asked.url) else None)
+    page.on("pageerror", lambda error: failures.append(str(error)))
+    yield page
+    context.close()
+    assert strangers == []
+    assert failures == []
+
+
+def _is_stranger(url):
+    return not re.match(r"(http|ws)://(127\.0\.0\.1|localhost):|data:|blob:", url)

@@ -1,0 +1,86 @@
+"""Serving: this machine alone, unless there is a password; and then nothing before it was said."""
+
+import http.client
+from contextlib import closing
+from urllib.parse import urlsplit
+
+import anyio
+import pytest
+from conftest import Server
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from dashboards import gate
+from dashboards.serving import PASSWORD, checked, options
+from pipeline.errors import ConfigError
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "localhost", "127.8.0.1"])
+def test_this_machine_needs_no_password(address):
+    assert checked(address, "")
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "::", "192.168.1.7"])
+def test_others_need_one(address):
+    with pytest.raises(ConfigError, match=f"--address {address}: .* {PASSWORD}"):
+        checked(address, "")
+    assert not checked(address, "secret")
+
+
+def test_an_address_that_is_none_is_refused():
+    with pytest.raises(ConfigError, match="accepted is an IP address"):
+        checked("example", "secret")
+
+
+def test_nothing_leaves_and_no_file_comes_in():
+    told = options("127.0.0.1", 0, is_alone=True)
+    assert told["browser.gatherUsageStats"] is False
+    assert told["server.enableXsrfProtection"] is True
+    assert told["server.allowedHosts"] == ["localhost", "127.0.0.1"]
+
+
+def asked(server, method, path, body=None, **headers):
+    with closing(http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=120)) as connection:
+        connection.request(method, path, body, headers)
+        answer = connection.getresponse()
+        return answer.status, dict(answer.getheaders()), answer.read()
+
+
+def test_behind_a_password_nothing_is_there_before_it_was_said(tmp_path):
+    server = Server(tmp_path, **{PASSWORD: "an odd one: &=%"})
+    try:
+        for path in ("/", "/_stcore/health", "/app/static/lightweight-charts.mjs", "/sessions?log=x"):
+            status, _, body = asked(server, "GET", path)
+            assert (status, b"Password" in body) == (401, True), path
+        with pytest.raises(InvalidStatus), connect(server.url.replace("http", "ws") + "_stcore/stream"):
+            pass
+        assert asked(server, "POST", "/", "password=wrong")[0] == 401
+        status, headers, _ = asked(server, "POST", "//evil.test/x?log=a", "password=an+odd+one%3A+%26%3D%25")
+        assert (status, headers["location"]) == (303, "/evil.test/x?log=a")
+        cookie = headers["set-cookie"].split(";")[0]
+        assert "HttpOnly; SameSite=Strict" in headers["set-cookie"]
+        assert asked(server, "GET", "/app/static/lightweight-charts.mjs", Cookie=cookie)[0] == 200
+        assert asked(server, "GET", "/", Cookie=cookie[:-1] + "x")[0] == 401
+    finally:
+        server.end()
+
+
+def test_a_long_body_is_no_password():
+    async def told(chunks):
+        parts = iter(chunks)
+
+        async def receive():
+            return next(parts)
+
+        return await gate._body(receive)
+
+    rest = {"type": "http.request", "body": b"x" * 1_500, "more_body": True}
+    assert anyio.run(told, [rest, rest]) == b""
+    assert (
+        anyio.run(
+            told,
+            [{"type": "http.request", "body": b"pass", "more_body": True}, {"type": "http.request", "body": b"word"}],
+        )
+        == b"password"
+    )
+    assert anyio.run(told, [{"type": "http.disconnect"}]) == b""
