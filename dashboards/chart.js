@@ -174,8 +174,13 @@ class Chart {
     return low + (time - times[low]) / (times[high] - times[low]);
   }
 
+  // The library knows where whole places are.
   x(time) {
-    return this.chart.timeScale().logicalToCoordinate(this.index(time));
+    const at = this.index(time);
+    const scale = this.chart.timeScale();
+    const from = scale.logicalToCoordinate(Math.floor(at));
+    const to = scale.logicalToCoordinate(Math.ceil(at));
+    return from === null || to === null ? null : from + (to - from) * (at - Math.floor(at));
   }
 
   tell(moved) {
@@ -217,7 +222,7 @@ class Bands {
       halt: faded("#d08a00", 0.22),
       gap: faded(is.down, 0.2),
       mute: faded(is.down, 0.1),
-      held: faded(is.main, 0.1),
+      held: faded(is.main, 0.18),
     };
     this.bands = bands.map((each) => ({ ...each, tint: tints[each.kind] ?? faded(is.faint, 0.1) }));
     this.text = is.faint;
@@ -281,8 +286,8 @@ class Ribbon {
         if (at < range.from - 1 || at > range.to + 1 || low[row] === null || high[row] === null) continue;
         const next = row + 1 < time.length ? this.owner.index(time[row + 1]) : at + 1;
         const scale = this.owner.chart.timeScale();
-        const from = scale.logicalToCoordinate(at) * across;
-        const to = scale.logicalToCoordinate(next) * across;
+        const from = scale.logicalToCoordinate(Math.round(at)) * across;
+        const to = scale.logicalToCoordinate(Math.round(next)) * across;
         const top = this.series.priceToCoordinate(high[row]) * down;
         const bottom = this.series.priceToCoordinate(low[row]) * down;
         context.fillRect(from, top, Math.max(to - from, 1), Math.max(bottom - top, 1));

@@ -1,13 +1,15 @@
 """Controls: what is looked at, chosen once for all pages and kept in the URL; and what stands there when there is nothing."""
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Final, TypeVar, cast
 
 import streamlit as st
 
 from dashboards.data import Door
 from dashboards.words import plain
 from pipeline.log.manifest import Manifest
+
+T = TypeVar("T")
 
 LOG: Final = "log"
 """The parameter of the URL that says which session or run."""
@@ -53,3 +55,34 @@ def nothing(sentence: str, commands: Sequence[str] = ()) -> None:
     st.caption(plain(sentence))
     if commands:
         st.code("\n".join(commands), language=None)
+
+
+def one(
+    key: str, label: str, options: Sequence[T], *, always: T | None = None, told: Mapping[T, str] | None = None
+) -> T:
+    """One of few, side by side, in the URL under `key`. None when nothing is chosen, unless there is one that `always` is."""
+    chosen = st.segmented_control(
+        label,
+        list(options),
+        default=always,
+        required=always is not None,
+        key=key,
+        bind="query-params",
+        format_func=lambda each: plain(told[each] if told else each),
+        label_visibility="collapsed",
+    )
+    return cast("T", chosen)
+
+
+def several(key: str, label: str, options: Sequence[str], default: Sequence[str] = ()) -> list[str]:
+    """Some of many, in the URL under `key`; none chosen: all."""
+    return st.multiselect(
+        label,
+        list(options),
+        default=list(default),
+        key=key,
+        bind="query-params",
+        placeholder=label,
+        label_visibility="collapsed",
+        width=170,
+    )

@@ -42,6 +42,7 @@ class _Key(NamedTuple):
 class _Kept(NamedTuple):
     connection: duckdb.DuckDBPyConnection
     stamp: object
+    lock: threading.Lock
 
 
 class Door:
@@ -70,25 +71,26 @@ class Door:
 
         Raises NotFoundError for a log that is not there, CorruptError for a damaged one.
         """
-        cursor = self._connection(query, over).cursor()
-        try:
-            cursor.execute(_LIMITS)
-            return cursor.sql(query, params=dict(given) if given else None).to_arrow_table()
-        finally:
-            cursor.close()
+        kept = self._connection(query, over)
+        with (
+            kept.lock
+        ):  # views stand on variables of the connection, which a second one to the same rows would not have
+            return kept.connection.sql(query, params=dict(given) if given else None).to_arrow_table()
 
-    def _connection(self, query: str, over: Sequence[str]) -> duckdb.DuckDBPyConnection:
+    def _connection(self, query: str, over: Sequence[str]) -> _Kept:
         views = named_in(query)
         key, stamp = _Key(tuple(over), tuple(view.name for view in views)), self._stamp()
         with self._lock:
             kept = self._kept.get(key)
             if kept is None or kept.stamp != stamp:
-                kept = _Kept(connect(self.store.home, over, asked=views), stamp)
+                connection = connect(self.store.home, over, asked=views)
+                connection.execute(_LIMITS)
+                kept = _Kept(connection, stamp, threading.Lock())
             self._kept[key] = kept
             self._kept.move_to_end(key)
             while len(self._kept) > _CONNECTIONS_MAX:
                 self._kept.popitem(last=False)  # closed once nobody reads through it any more
-        return kept.connection
+        return kept
 
     def _stamp(self) -> object:
         """What changes when rows may have: manifests, remarks, and with an open log the time."""

@@ -4,13 +4,13 @@ A table is drawn on a canvas: whatever stands in a cell is text.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import streamlit as st
 
-from dashboards.words import plain
+from dashboards.words import plain, visible
 
 _ROW_HEIGHT: Final = 26
 _HEAD: Final = _ROW_HEIGHT + 3
@@ -18,6 +18,9 @@ _COLOURED_MAX: Final = 5_000
 """Rows; of more none is coloured, for colours are told cell by cell."""
 
 _MOMENTS: Final = {"time": "YYYY-MM-DD HH:mm:ss", "clock": "HH:mm:ss.SSS"}
+
+
+Width = Literal["small", "medium", "large"] | int | None
 
 
 class Column(NamedTuple):
@@ -29,6 +32,7 @@ class Column(NamedTuple):
     help: str | None = None
     is_signed: bool = False
     """A gain is green, a loss red."""
+    width: Width = None
 
 
 class Pick(NamedTuple):
@@ -70,6 +74,7 @@ def table(
         hide_index=True,
         height=height or _HEAD + _ROW_HEIGHT * min(max(len(rows), 1), 15),
         row_height=_ROW_HEIGHT,
+        placeholder="",
         column_config={each: _config(columns[each], zone) for each in shown.column_names},
         **_picking(name, pick) if pick else {},
     )
@@ -103,14 +108,14 @@ def _plain(column: pa.ChunkedArray, how: Column) -> pa.ChunkedArray:
 def _config(how: Column, zone: str) -> Any:
     of = st.column_config
     if how.form == "text":
-        return of.TextColumn(how.label, help=how.help)
+        return of.TextColumn(how.label, help=how.help, width=how.width)
     if how.form in _MOMENTS:
-        return of.DatetimeColumn(how.label, format=_MOMENTS[how.form], timezone=zone, help=how.help)
+        return of.DatetimeColumn(how.label, format=_MOMENTS[how.form], timezone=zone, help=how.help, width=how.width)
     if how.form == "day":
-        return of.DateColumn(how.label, format="YYYY-MM-DD", help=how.help)
+        return of.DateColumn(how.label, format="YYYY-MM-DD", help=how.help, width=how.width)
     if how.form == "yes":
-        return of.CheckboxColumn(how.label, help=how.help)
-    return of.NumberColumn(how.label, format="%,d" if how.form == "count" else how.form, help=how.help)
+        return of.CheckboxColumn(how.label, help=how.help, width=how.width)
+    return of.NumberColumn(how.label, format="%,d" if how.form == "count" else how.form, help=how.help, width=how.width)
 
 
 def _coloured(rows: pa.Table, columns: Mapping[str, Column]) -> Any:
@@ -126,16 +131,16 @@ def _sign(value: Any) -> str:
     return "color: #1f9d73" if value > 0 else "color: #d9534c"
 
 
-def facts(told: Sequence[tuple[str, object]], on: Any = st) -> None:
-    """Names and values below each other, two columns, as a small table."""
-    rows = pa.table({"what": [name for name, _ in told], "is": [str(value) for _, value in told]})
+def facts(title: str, told: Sequence[tuple[str, object]], on: Any = st) -> None:
+    """Names and values below each other, under a title, as a small table."""
+    rows = pa.table({"what": [name for name, _ in told], "is": [visible(value) for _, value in told]})
     on.dataframe(
         rows,
         hide_index=True,
         height=_HEAD + _ROW_HEIGHT * len(told),
         row_height=_ROW_HEIGHT,
         column_config={
-            "what": st.column_config.TextColumn("", width="small"),
+            "what": st.column_config.TextColumn(visible(title), width="small"),
             "is": st.column_config.TextColumn("", width="large"),
         },
     )

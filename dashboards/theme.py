@@ -21,7 +21,7 @@ _SHAPE: Final = {
     "metricValueFontWeight": 500,
     "baseRadius": "4px",
     "buttonRadius": "4px",
-    "paddingTop": "3.4rem",
+    "paddingTop": "0.8rem",
     "paddingBottom": "1.5rem",
     "showWidgetBorder": True,
 }

@@ -80,7 +80,7 @@ with shown:
     inventory.verdict(store, log)
 
 health, gaps, told, noted = st.tabs(
-    ["Feeds", "Gaps", "Manifest", "Notes"], key="part", bind="query-params", on_change="rerun"
+    ["Feeds", "Gaps", "Manifest", "Notes"], key="session_part", bind="query-params", on_change="rerun"
 )
 if health.open:
     rows = store.rows("select * from feed_health where session = $session", [log.id], {"session": session})
@@ -91,7 +91,7 @@ if gaps.open:
         "gaps", rows, GAPS, zone=zone, on=gaps, absent="No gap: every feed was recorded from its first row to its last."
     )
 if told.open:
-    facts(inventory.told(log), on=told)
+    facts("manifest", inventory.told(log), on=told)
 if noted.open:
     rows = store.rows("select * from notes where session = $session order by noted_at", [log.id], {"session": session})
     absent = f"No note. One is made by: tape note {log.id} TEXT --tag WORD"

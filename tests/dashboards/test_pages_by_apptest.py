@@ -1,20 +1,30 @@
 """Every page, run by Streamlit's own test harness: over a day, and over a store that has nothing."""
 
+import shutil
+
 import pytest
 from conftest import HOSTILE, RUN, SESSION
+from streamlit.testing.v1 import AppTest
 
+from dashboards.data import HOME
 from dashboards.serving import APP
 from dashboards.words import plain
+from pipeline.log.store import Store
+from pipeline.run.generating import record_generated
+from pipeline.run.strategies import plan_of
+from pipeline.simulator.generate import Day
+from warehouse import connect, named_in
 
 PAGES = sorted(path.stem for path in (APP.parent / "app_pages").glob("[a-z]*.py"))
 
 
 def opened(app, page, **query):
     """A page with this query in its URL, run once."""
-    app.query_params.update(query)
-    app.run()  # pages are known once the frame ran
     if page != "sessions":
-        app.switch_page(f"app_pages/{page}.py").run()
+        app.run()  # pages are known once the frame ran
+        app.switch_page(f"app_pages/{page}.py")
+    app.query_params.update(query)
+    app.run()
     assert not app.exception
     assert [error.value for error in app.error] == []
     return app
@@ -48,7 +58,7 @@ def test_sessions_shows_what_the_store_holds(app):
 
 
 def test_what_the_url_names_is_looked_at(app):
-    opened(app, "sessions", log=RUN, part="Manifest")
+    opened(app, "sessions", log=RUN, session_part="Manifest")
     assert app.selectbox[0].value == RUN
     told = {row["what"]: row["is"] for row in frames(app)[1]}
     assert told["over"] == SESSION
@@ -67,7 +77,73 @@ def test_verify_folds_the_session_again(app):
     assert app.success[0].value.startswith("identical")
 
 
+def test_the_blotter_is_that_of_the_warehouse(app, home):
+    opened(app, "trades")
+    expected = connect(home, [SESSION], asked=named_in("trades")).sql("select * from trades where run is null").df()
+    blotter = frames(app)[0]
+    assert len(blotter) == len(expected) > 20
+    assert sum(row["profit"] or 0 for row in blotter) == pytest.approx(expected["profit"].sum())
+
+
+def test_filters_narrow_the_blotter_and_their_trade_is_looked_at(app):
+    opened(app, "trades", log=RUN, symbol="ABCD", came_to="lost")
+    assert {row["symbol"] for row in frames(app)[0]} == {"ABCD"}
+    assert all(row["profit"] <= 0 for row in frames(app)[0])
+    assert frames(app)[1][0]["is"].startswith("ABCD ")
+
+
+def test_a_trade_has_its_chart_and_its_cause_back_to_a_tick(app):
+    opened(app, "trades", trade="1.1.2", step="5 s")
+    told = {row["what"]: row["is"] for row in frames(app)[1]}
+    assert told["trade"].startswith("ABCD")
+    assert any(each.value.startswith("Candles of 5 s from prints") for each in app.caption)
+    why = [row["says"].strip() for row in frames(app)[2]]
+    assert why[0].startswith("order")
+    assert any("ema_cross" in line for line in why)
+    assert any(line.startswith("quote") or "bid" in line for line in why)
+
+
+@pytest.mark.parametrize(("part", "column"), [("Executions", "effective_spread_bps"), ("Tape", "bid")])
+def test_what_surrounds_a_trade(app, part, column):
+    opened(app, "trades", trade="1.1.2", trade_part=part)
+    rows = frames(app)[2]
+    assert any(row[column] is not None for row in rows)
+    assert part == "Executions" or {"quote", "our buy"} <= {row["what"] for row in rows}
+
+
+def test_next_goes_to_the_next_trade(app):
+    opened(app, "trades")
+    first = frames(app)[1]
+    button = next(each for each in app.button if each.label == "Next")
+    button.click().run()
+    assert frames(app)[1] != first
+    assert app.query_params["trade"] != ""
+
+
+def test_a_note_about_a_trade_is_written_and_shown_at_it_alone(home, tmp_path, monkeypatch):
+    shutil.copytree(home, tmp_path / "store")
+    monkeypatch.setenv(HOME, str(tmp_path / "store"))
+    app = AppTest.from_file(str(APP), default_timeout=60)
+    opened(app, "trades", trade="1.1.2", trade_part="Notes")
+    app.text_input[0].input("late *again*")
+    app.text_input[1].input("discipline")
+    next(each for each in app.button if each.label == "Write it down").click().run()
+    assert not app.exception
+    assert [(row["tag"], row["text"]) for row in frames(app)[2]] == [("discipline", "late *again*")]
+    other = AppTest.from_file(str(APP), default_timeout=60)
+    opened(other, "trades", trade="1.1.3", trade_part="Notes")
+    assert len(frames(other)) == 2
+
+
+def test_a_log_without_trades_says_how_to_make_some(home, tmp_path, monkeypatch):
+    record_generated(Store(tmp_path), Day(quotes=50), plan_of([], [], []), [], created_ns=1)
+    monkeypatch.setenv(HOME, str(tmp_path))
+    app = AppTest.from_file(str(APP), default_timeout=60)
+    opened(app, "trades")
+    assert app.code[0].value.startswith("tape replay generated-")
+
+
 def test_hostile_notes_are_cells_and_never_markup(app):
-    opened(app, "sessions", part="Notes")
+    opened(app, "sessions", session_part="Notes")
     assert frames(app)[1][0]["text"] == HOSTILE
     assert "evil" not in markup(app)

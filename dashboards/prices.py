@@ -1,0 +1,104 @@
+"""Prices: the chart of an instrument, the same on every page: candles, volume, lines, bid and offer, hours, halts, holes."""
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+import pyarrow.compute as pc
+
+from dashboards import market
+from dashboards.charts import Band, Colour, Level, Point, Series, chart, columns
+from dashboards.data import Door
+from dashboards.figures import POINTS_MAX, STEPS_S
+from dashboards.market import Candles, Stretch
+from dashboards.words import span
+from pipeline.log.manifest import Manifest
+from pipeline.units import NANO
+
+LINES: Final = ("VWAP", "VWAP 9:30", "EMA 9", "EMA 20")
+_COLOURS: Final[dict[str, Colour]] = {"VWAP": "vwap", "VWAP 9:30": "text", "EMA 9": "main", "EMA 20": "faint"}
+_CANDLES_MAX: Final = 2 * POINTS_MAX
+
+
+class Scene(NamedTuple):
+    """What is drawn beside the market itself."""
+
+    points: Sequence[Point] = ()
+    levels: Sequence[Level] = ()
+    bands: Sequence[Band] = ()
+    shown_s: tuple[float, float] | None = None
+    """What is seen first; what lies around it is a drag away."""
+
+
+def price_chart(
+    name: str,
+    door: Door,
+    log: Manifest,
+    stretch: Stretch,
+    *,
+    step_s: int,
+    zone: str,
+    hours: str,
+    lines: Sequence[str] = LINES[:1],
+    scene: Scene = Scene(),  # noqa: B008 - nothing changes it
+    height: int = 420,
+) -> str:
+    """Draw it, and say in a sentence what it is made of; nothing is drawn where nothing happened."""
+    made = _reduced(door, log, stretch, step_s, scene)
+    if not len(made.rows):
+        return "Nothing was traded or quoted here."
+    kept = _window(made, scene)
+    drawn = [Series("candles", "price", columns(made.rows.filter(kept), "open", "high", "low", "close"))]
+    spread = market.spreads(door, log, _narrowed(stretch, made, kept), made.step_s)
+    if len(spread):
+        drawn.append(Series("ribbon", "bid / ask", columns(spread, "low", "high"), colour="main"))
+    times = made.rows["time"].filter(kept).to_pylist()
+    for line, values in market.lines(made, hours).items():
+        if line in lines:
+            shown = [value for value, is_kept in zip(values, kept.to_pylist(), strict=True) if is_kept]
+            drawn.append(Series("line", line, {"time": times, "value": shown}, colour=_COLOURS[line]))
+    volume = columns(made.rows.filter(kept), "volume")
+    drawn.append(Series("bars", "volume", {"time": volume["time"], "value": volume["volume"]}, 1, "faint"))
+    inner = _narrowed(stretch, made, kept)
+    bands = [
+        *market.hours_bands(zone, hours, inner.from_ns, inner.to_ns),
+        *market.interruptions(door, log, inner),
+        *scene.bands,
+    ]
+    step = made.step_s
+    chart(
+        name,
+        drawn,
+        zone=zone,
+        height=height,
+        panes=(4, 1),
+        step_s=step,
+        shown_s=scene.shown_s,
+        bands=bands,
+        points=[point._replace(time_s=point.time_s // step * step) for point in scene.points],
+        levels=scene.levels,
+    )
+    coarser = "" if step == step_s else f"; {span(step_s)} would be too many here"
+    return f"Candles of {span(step)} from {made.source}{coarser}. Times of {zone}."
+
+
+def _reduced(door: Door, log: Manifest, stretch: Stretch, step_s: int, scene: Scene) -> Candles:
+    """With the step asked for where what is seen first has room for it, else the next one that has."""
+    from_s, to_s = scene.shown_s or (stretch.from_ns / NANO, stretch.to_ns / NANO)
+    fitting = next((step for step in STEPS_S if step >= step_s and (to_s - from_s) / step <= _CANDLES_MAX), STEPS_S[-1])
+    return market.candles(door, log, stretch, fitting)
+
+
+def _window(made: Candles, scene: Scene) -> Any:
+    """Which rows are handed over: those that are seen first, and as many around them as there is room for."""
+    time = made.rows["time"]
+    if scene.shown_s is None or len(made.rows) <= _CANDLES_MAX:
+        return pc.is_valid(time)
+    around_s = (_CANDLES_MAX * made.step_s - (scene.shown_s[1] - scene.shown_s[0])) / 2
+    after = pc.greater_equal(time, int(scene.shown_s[0] - around_s))
+    return pc.and_(after, pc.less_equal(time, int(scene.shown_s[1] + around_s)))
+
+
+def _narrowed(stretch: Stretch, made: Candles, kept: Any) -> Stretch:
+    times = made.rows["time"].filter(kept)
+    first, last = times[0].as_py() * NANO, (times[-1].as_py() + made.step_s) * NANO
+    return stretch._replace(from_ns=max(first, stretch.from_ns), to_ns=min(last, stretch.to_ns))
