@@ -119,7 +119,7 @@ class Chart {
     });
     this.data.series.forEach((each, place) => this.fill(each, place));
     this.bands.set(this.data.bands, is);
-    this.marks.setMarkers(this.data.marks.map((each) => marker(each, is)));
+    this.marks.setMarkers(this.data.marks.map((each) => marker(each, is, this.data.marks.length > 60)));
     this.prices.forEach((each) => this.main.removePriceLine(each));
     this.prices = this.data.prices.map((each) =>
       this.main.createPriceLine({
@@ -309,7 +309,7 @@ function timeline(data) {
   return [...all].sort((a, b) => a - b);
 }
 
-function marker(each, is) {
+function marker(each, is, isCrowded) {
   const isUp = each.kind === "buy";
   return {
     time: each.time,
@@ -317,7 +317,7 @@ function marker(each, is) {
     position: each.price === undefined ? (isUp ? "belowBar" : "aboveBar") : isUp ? "atPriceBottom" : "atPriceTop",
     shape: each.kind === "buy" ? "arrowUp" : each.kind === "sell" ? "arrowDown" : "circle",
     color: isUp ? is.main : each.kind === "sell" ? "#c06be0" : is.faint,
-    text: each.text,
+    text: isCrowded ? "" : each.text,
   };
 }
 

@@ -17,12 +17,13 @@ LOG: Final = "log"
 _STARTS: Final = "tape demo\ntape record --feed alpaca --symbols ABCD,EVOK\ntape import day.dbn"
 
 
-def chosen_log(door: Door) -> Manifest:
-    """The session or run that is looked at: the one in the URL, else the newest session. Ends the page when there is none."""
+def chosen_log(door: Door, first: str | None = None) -> Manifest:
+    """The session or run that is looked at: the one in the URL, else `first` or the newest. Ends the page when there is none."""
     logs = door.logs()
     if not logs:
         empty_store(door)
     by_id = {log.id: log for log in logs}
+    first = first or logs[0].id
     asked = st.query_params.get(LOG)
     if asked is not None and asked not in by_id and LOG not in st.session_state:
         st.warning(f"There is no session or run {plain(asked)} in this store; the newest is shown.")
@@ -30,12 +31,12 @@ def chosen_log(door: Door) -> Manifest:
         "Session or run",
         list(by_id),
         index=None,
-        placeholder=f"{logs[0].id} (newest)",
+        placeholder=f"{first} (newest)",
         key=LOG,
         bind="query-params",
         label_visibility="collapsed",
     )
-    return by_id.get(id_ or "", logs[0])
+    return by_id.get(id_ or "", by_id[first])
 
 
 def choose(id_: str) -> None:

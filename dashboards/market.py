@@ -226,6 +226,11 @@ def interruptions(door: Door, log: Manifest, stretch: Stretch) -> list[Band]:
     ]
 
 
+def clock(zone: str, ns: int) -> str:
+    """A moment by a clock, to the second."""
+    return f"{_local(zone, ns):%Y-%m-%d %H:%M:%S}"
+
+
 def _local(zone: str, ns: int) -> datetime:
     return datetime.fromtimestamp(ns / NANO, ZoneInfo(zone))
 

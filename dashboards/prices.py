@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from dashboards import market
@@ -47,18 +48,8 @@ def price_chart(
     if not len(made.rows):
         return "Nothing was traded or quoted here."
     kept = _window(made, scene)
-    drawn = [Series("candles", "price", columns(made.rows.filter(kept), "open", "high", "low", "close"))]
-    spread = market.spreads(door, log, _narrowed(stretch, made, kept), made.step_s)
-    if len(spread):
-        drawn.append(Series("ribbon", "bid / ask", columns(spread, "low", "high"), colour="main"))
-    times = made.rows["time"].filter(kept).to_pylist()
-    for line, values in market.lines(made, hours).items():
-        if line in lines:
-            shown = [value for value, is_kept in zip(values, kept.to_pylist(), strict=True) if is_kept]
-            drawn.append(Series("line", line, {"time": times, "value": shown}, colour=_COLOURS[line]))
-    volume = columns(made.rows.filter(kept), "volume")
-    drawn.append(Series("bars", "volume", {"time": volume["time"], "value": volume["volume"]}, 1, "faint"))
     inner = _narrowed(stretch, made, kept)
+    drawn = series(made, market.spreads(door, log, inner, made.step_s), hours, lines, kept)
     bands = [
         *market.hours_bands(zone, hours, inner.from_ns, inner.to_ns),
         *market.interruptions(door, log, inner),
@@ -74,11 +65,33 @@ def price_chart(
         step_s=step,
         shown_s=scene.shown_s,
         bands=bands,
-        points=[point._replace(time_s=point.time_s // step * step) for point in scene.points],
+        points=on_grid(scene.points, step),
         levels=scene.levels,
     )
     coarser = "" if step == step_s else f"; {span(step_s)} would be too many here"
     return f"Candles of {span(step)} from {made.source}{coarser}. Times of {zone}."
+
+
+def series(made: Candles, spread: pa.Table, hours: str, lines: Sequence[str], kept: Any) -> list[Series]:
+    """Candles, bid and offer, the lines asked for, folded from the first row on, and volume on a pane of its own."""
+    rows = made.rows.filter(kept)
+    drawn = [Series("candles", "price", columns(rows, "open", "high", "low", "close"))]
+    if len(spread):
+        drawn.append(Series("ribbon", "bid / ask", columns(spread, "low", "high"), colour="main"))
+    for line, values in market.lines(made, hours).items() if lines else ():
+        if line in lines:
+            shown = [value for value, is_kept in zip(values, kept.to_pylist(), strict=True) if is_kept]
+            drawn.append(
+                Series("line", line, {"time": rows["time"].to_pylist(), "value": shown}, colour=_COLOURS[line])
+            )
+    volume = columns(rows, "volume")
+    drawn.append(Series("bars", "volume", {"time": volume["time"], "value": volume["volume"]}, 1, "faint"))
+    return drawn
+
+
+def on_grid(points: Sequence[Point], step_s: int) -> list[Point]:
+    """Each at the candle that it fell into."""
+    return [point._replace(time_s=point.time_s // step_s * step_s) for point in points]
 
 
 def _reduced(door: Door, log: Manifest, stretch: Stretch, step_s: int, scene: Scene) -> Candles:

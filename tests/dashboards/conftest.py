@@ -13,7 +13,11 @@ from streamlit.testing.v1 import AppTest
 from dashboards.data import HOME
 from dashboards.serving import APP
 from pipeline.errors import ConfigError
+from pipeline.log.frames import FrameKind
+from pipeline.log.journal import Journal
+from pipeline.log.reader import JOURNAL, LogReader
 from pipeline.log.store import Store
+from pipeline.provenance import Mode
 from pipeline.reports.report_printing import browser as found_browser
 from pipeline.run.generating import record_generated
 from pipeline.run.notes import remark
@@ -150,3 +154,35 @@ def page(chromium):
 
 def _is_stranger(url):
     return not re.match(r"(http|ws)://(127\.0\.0\.1|localhost):|data:|blob:", url)
+
+
+class Writing:
+    """A session that is being recorded: the inputs and decisions of the day, appended by the real journal when a test says so."""
+
+    def __init__(self, home, source):
+        store, day = Store(home), LogReader(source / "sessions" / SESSION)
+        told = {"settings": day.manifest.settings, "strategies": day.manifest.strategies, "code": {}}
+        self.manifest = store.create_session("live", mode=Mode.PAPER, created_ns=5, **told)
+        self.journal = Journal.create(
+            store.folder(self.manifest.id) / JOURNAL, log_id=bytes.fromhex(self.manifest.log_id)
+        )
+        self.last_seq = day.last_seq
+        self._day = day
+        self._next = 1
+
+    def write(self, until_seq):
+        """The rows up to this input, as a recorder commits them: inputs first, then what was decided about them."""
+        stretch = {"from_seq": self._next, "to_seq": until_seq, "rows": until_seq}
+        for kind, what in ((FrameKind.INPUTS, "inputs"), (FrameKind.DERIVED, "derived")):
+            for window in self._day.windows(what=what, **stretch):
+                self.journal.append(kind, window.blocks)
+        self.journal.sync()
+        self._next = until_seq + 1
+
+
+@pytest.fixture
+def writing(home, tmp_path):
+    """A store of its own with a session that is being recorded."""
+    made = Writing(tmp_path / "live", home)
+    with made.journal:
+        yield made

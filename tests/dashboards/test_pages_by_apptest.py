@@ -143,6 +143,30 @@ def test_a_log_without_trades_says_how_to_make_some(home, tmp_path, monkeypatch)
     assert app.code[0].value.startswith("tape replay generated-")
 
 
+def test_live_follows_what_is_being_recorded(writing, tmp_path, monkeypatch):
+    monkeypatch.setenv(HOME, str(tmp_path / "live"))
+    app = AppTest.from_file(str(APP), default_timeout=60)
+    writing.write(3_000)
+    opened(app, "live")
+    assert "recording, 3,000 inputs" in markup(app).replace("\\", "")
+    feeds, symbols, lines = frames(app)
+    assert feeds[0]["name"] == "generated seed 3"
+    assert {"ABCD", "EVOK"} <= {row["symbol"] for row in symbols}
+    before = len(lines)
+    writing.write(9_000)
+    app.run()
+    assert "recording, 9,000 inputs" in markup(app).replace("\\", "")
+    feeds, symbols, lines = frames(app)
+    assert len(lines) > before
+    assert any("ema_cross" in row["phases"] for row in symbols)
+
+
+def test_live_shows_a_finished_session_as_it_ended(app):
+    opened(app, "live")
+    assert "ended" in markup(app)
+    assert "tape record" in markup(app)
+
+
 def test_hostile_notes_are_cells_and_never_markup(app):
     opened(app, "sessions", session_part="Notes")
     assert frames(app)[1][0]["text"] == HOSTILE

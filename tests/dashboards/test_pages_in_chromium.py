@@ -1,6 +1,6 @@
 """The pages in a real browser: clicks, what the URL restores, charts that are drawn. Nothing is asked of another machine."""
 
-from conftest import RUN
+from conftest import RUN, Server
 
 
 def drawn(page, count=1):
@@ -17,3 +17,44 @@ def test_a_click_chooses_a_log_and_the_url_brings_it_back(server, page):
     page.reload()
     drawn(page)
     assert page.locator("input").first.input_value() == RUN
+
+
+def test_live_draws_what_comes_while_it_is_recorded(writing, tmp_path, page):
+    writing.write(3_000)
+    server = Server(tmp_path / "live")
+    try:
+        page.goto(f"{server.url}live")
+        page.get_by_text("recording, 3,000 inputs").wait_for()
+        drawn(page)
+        before = int(page.locator("[data-points]").first.get_attribute("data-points"))
+        writing.write(9_000)
+        page.get_by_text("recording, 9,000 inputs").wait_for()
+        while int(page.locator("[data-points]").first.get_attribute("data-points")) <= before:
+            page.wait_for_timeout(200)
+    finally:
+        server.end()
+
+
+def test_a_trade_is_reached_by_keyboard_and_its_url_brings_it_back(server, page):
+    page.goto(f"{server.url}trades?log={RUN}&trade_part=Executions")
+    drawn(page)
+    page.keyboard.press("Alt+ArrowRight")
+    page.wait_for_url("**trade=*")
+    url = page.url
+    assert f"log={RUN}" in url
+    assert "trade_part=Executions" in url
+    title = page.get_by_role("tab", name="Executions")
+    page.goto("about:blank")
+    page.goto(url)
+    drawn(page)
+    assert title.get_attribute("aria-selected") == "true"
+    assert page.url == url
+
+
+def test_hostile_words_are_drawn_and_obeyed_by_nobody(server, page):
+    page.goto(f"{server.url}sessions?session_part=Notes")
+    drawn(page)
+    page.get_by_role("tab", name="Notes").wait_for()
+    page.get_by_test_id("stDataFrame").nth(1).wait_for()
+    assert page.locator("img").count() == 0
+    assert page.locator("a[href*=evil]").count() == 0
