@@ -23,6 +23,7 @@ page = st.navigation(
             "app_pages/sessions.py", title="Sessions", icon=":material/folder_open:", url_path="sessions", default=True
         ),
         st.Page("app_pages/live.py", title="Live", icon=":material/sensors:", url_path="live"),
+        st.Page("app_pages/scanner.py", title="Scanner", icon=":material/filter_alt:", url_path="scanner"),
         st.Page("app_pages/trades.py", title="Trades", icon=":material/candlestick_chart:", url_path="trades"),
     ],
     position="top",

@@ -133,7 +133,7 @@ def note(door: Door, log: Manifest, trade: Mapping[str, Any], text: str, tag: st
 
 def explained(door: Door, log: Manifest, order_id: int) -> pa.Table:
     """Why there was an order and what became of it: a row for each step, what belongs to a step set in beneath it."""
-    rows = [row for steps in _explainer(door, log).order(order_id).chains for row in _told(steps)]
+    rows = [row for steps in explainer(door, log).order(order_id).chains for row in told_steps(steps)]
     return pa.Table.from_pylist(rows, _STEPS)
 
 
@@ -148,7 +148,8 @@ _STEPS = pa.schema(
 )
 
 
-def _told(steps: Sequence[Step], depth: int = 0) -> Iterator[dict[str, Any]]:
+def told_steps(steps: Sequence[Step], depth: int = 0) -> Iterator[dict[str, Any]]:
+    """Steps as rows, what belongs to a step set in beneath it."""
     for place, step in enumerate(steps):
         indent = "\N{NO-BREAK SPACE}" * 3 * (depth + (place if depth == 0 else 0))
         role = "" if not step.role or step.says.startswith(step.role) else f"{step.role}: "
@@ -160,11 +161,11 @@ def _told(steps: Sequence[Step], depth: int = 0) -> Iterator[dict[str, Any]]:
             "kind": step.kind,
             "says": f"{indent}{role}{step.says}",
         }
-        yield from _told(step.beside, depth + place + 2 if depth == 0 else depth + 1)
+        yield from told_steps(step.beside, depth + place + 2 if depth == 0 else depth + 1)
 
 
-def _explainer(door: Door, log: Manifest) -> Explainer:
-    """Kept for a log that is not written any more."""
+def explainer(door: Door, log: Manifest) -> Explainer:
+    """Who answers why; kept for a log that is not written any more."""
     return _kept_explainer(door, log.id, log.chain_head) if log.is_closed else Explainer(door.store, log.id)
 
 

@@ -167,6 +167,42 @@ def test_live_shows_a_finished_session_as_it_ended(app):
     assert "tape record" in markup(app)
 
 
+def test_the_scrubber_goes_back_to_what_the_scanner_saw_then(app, home):
+    opened(app, "scanner")
+    ((last, in_list),) = (
+        connect(home, [SESSION], asked=named_in("candidates"))
+        .sql(
+            "select max(evaluation), list(symbol) filter (verdict = 'picked' and evaluation = 150 and field = 'last') from candidates where run is null"
+        )
+        .fetchall()
+    )
+    candidates = frames(app)[0]
+    assert {row["symbol"] for row in candidates if row["verdict"] == "picked"} == set(in_list)
+    assert f"Evaluation {last} " in markup(app)
+    app = AppTest.from_file(str(APP), default_timeout=60)
+    opened(app, "scanner", evaluation="3")
+    assert "Evaluation 3 " in markup(app)
+    assert {row["ts_event"].minute for row in frames(app)[1]} <= {0, 1, 2}
+    app.button[0].click().run()
+    assert "Evaluation 2 " in markup(app)
+
+
+def test_why_not_says_value_limit_and_gate(app):
+    opened(app, "scanner", log=RUN, instrument="3")
+    _, _, filters, strategies = frames(app)
+    assert filters[0]["filter"] == "trades_per_s >= 0.02"
+    assert filters[0]["threshold"] == 0.02
+    assert strategies[0]["says"].startswith("in phase")
+    assert any("gate" in row["says"] for row in strategies)
+
+
+def test_funnel_and_missed_moves(app):
+    opened(app, "scanner", scanner_part="Funnel")
+    assert frames(app)[2][0]["count_shown"] == 6
+    opened(app, "scanner", scanner_part="Missed")
+    assert {"CRVQ"} <= {row["symbol"] for row in frames(app)[2]}
+
+
 def test_hostile_notes_are_cells_and_never_markup(app):
     opened(app, "sessions", session_part="Notes")
     assert frames(app)[1][0]["text"] == HOSTILE
