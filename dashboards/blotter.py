@@ -45,6 +45,9 @@ where session = $session and run is not distinct from $run and strategy_id = $st
     and ($exit_seq is null or seq < $exit_seq or (seq = $exit_seq and ord <= $exit_ord))
 order by seq, ord
 """
+_EXECUTIONS: Final = """
+select * from execution_quality where session = $session and run is not distinct from $run order by seq, ord
+"""
 _AROUND: Final = """
 with ticks as (
     select seq, ord, ts_event, ts_recv, 'quote' as what, bid, bid_size, ask, ask_size, null::double as price, null::double as size, marks
@@ -111,6 +114,11 @@ def fills(door: Door, log: Manifest, trade: Mapping[str, Any]) -> pa.Table:
 def quality(door: Door, log: Manifest, trade: Mapping[str, Any]) -> pa.Table:
     """The executions of a trade with the market when each was decided, sent, acknowledged and filled."""
     return door.rows(_QUALITY, [log.id], _log(log) | _trade(trade))
+
+
+def executions(door: Door, log: Manifest) -> pa.Table:
+    """All executions of a log, as `quality` has those of a trade."""
+    return door.rows(_EXECUTIONS, [log.id], _log(log))
 
 
 def around(door: Door, log: Manifest, trade: Mapping[str, Any], seq: int, count: int = 40) -> pa.Table:

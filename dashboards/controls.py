@@ -14,34 +14,41 @@ T = TypeVar("T")
 LOG: Final = "log"
 """The parameter of the URL that says which session or run."""
 
+_CHOSEN: Final = "chosen-log"
 _STARTS: Final = "tape demo\ntape record --feed alpaca --symbols ABCD,EVOK\ntape import day.dbn"
 
 
 def chosen_log(door: Door, first: str | None = None) -> Manifest:
-    """The session or run that is looked at: the one in the URL, else `first` or the newest. Ends the page when there is none."""
+    """The session or run that is looked at: the one in the URL, or chosen on another page, else `first` or the newest.
+
+    Ends the page when there is none.
+    """
     logs = door.logs()
     if not logs:
         empty_store(door)
     by_id = {log.id: log for log in logs}
-    first = first or logs[0].id
-    asked = st.query_params.get(LOG)
-    if asked is not None and asked not in by_id and LOG not in st.session_state:
+    asked = st.query_params.get(LOG) or st.session_state.get(_CHOSEN)
+    if asked is not None and asked not in by_id:
         st.warning(f"There is no session or run {plain(asked)} in this store; the newest is shown.")
-    id_ = st.selectbox(
+    current = asked if asked in by_id else (first or logs[0].id)
+    if asked == current:
+        choose(current)  # the way to another page forgets what stood in the URL
+    key = f"{LOG}-{current}"
+    st.selectbox(
         "Session or run",
         list(by_id),
-        index=None,
-        placeholder=f"{first} (newest)",
-        key=LOG,
-        bind="query-params",
+        index=list(by_id).index(current),
+        key=key,
+        on_change=lambda: choose(st.session_state[key]),
         label_visibility="collapsed",
     )
-    return by_id.get(id_ or "", by_id[first])
+    return by_id[current]
 
 
 def choose(id_: str) -> None:
-    """Look at another session or run from the next turn on; called back by what was clicked."""
-    st.session_state[LOG] = id_
+    """Look at this session or run, on this page and the others."""
+    st.session_state[_CHOSEN] = id_
+    st.query_params[LOG] = id_
 
 
 def empty_store(door: Door) -> None:
@@ -87,3 +94,14 @@ def several(key: str, label: str, options: Sequence[str], default: Sequence[str]
         label_visibility="collapsed",
         width=170,
     )
+
+
+def chosen_trader(door: Door) -> Manifest:
+    """As `chosen_log`, of logs in which somebody decided. Ends the page when the one that is looked at is none."""
+    log = chosen_log(door)
+    if not log.strategies:
+        nothing(
+            f"Nobody decided anything in {log.id}. A strategy over it:", [f"tape replay {log.id} --strategy ema_cross"]
+        )
+        st.stop()
+    return log

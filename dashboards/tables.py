@@ -17,6 +17,7 @@ _HEAD: Final = _ROW_HEIGHT + 3
 _COLOURED_MAX: Final = 5_000
 """Rows; of more none is coloured, for colours are told cell by cell."""
 
+_TEXTS: Final[dict[str, Literal["left", "right"]]] = {"text": "left", "number": "right"}
 _MOMENTS: Final = {"time": "YYYY-MM-DD HH:mm:ss", "clock": "HH:mm:ss.SSS"}
 
 
@@ -28,7 +29,7 @@ class Column(NamedTuple):
 
     label: str
     form: str = "text"
-    """text, count, time, clock (without the day), day, yes, or a number's form such as %,.2f."""
+    """text, number (a text of digits), count, time, clock (without the day), day, yes, or a number's form such as %,.2f."""
     help: str | None = None
     is_signed: bool = False
     """A gain is green, a loss red."""
@@ -55,6 +56,7 @@ def table(
     height: int | None = None,
     pick: Pick | None = None,
     absent: str = "No row.",
+    tones: Mapping[str, Sequence[float]] | None = None,
     on: Any = st,
 ) -> None:
     """Show these columns of rows, in this order. A moment is told by the clock of `zone`.
@@ -62,6 +64,7 @@ def table(
     height      pixels; else as high as its rows, up to 15 of them
     pick        when rows can be chosen
     absent      what is said where there is no row
+    tones       of texts, cell by cell: above 0 good news, below it bad
     on          where on the page
     """
     if not len(rows):
@@ -70,7 +73,7 @@ def table(
     shown = rows.select([each for each in columns if each in rows.column_names])
     shown = pa.table({each: _plain(shown[each], columns[each]) for each in shown.column_names})
     on.dataframe(
-        _coloured(shown, columns),
+        _coloured(shown, columns, tones),
         hide_index=True,
         height=height or _HEAD + _ROW_HEIGHT * min(max(len(rows), 1), 15),
         row_height=_ROW_HEIGHT,
@@ -107,8 +110,8 @@ def _plain(column: pa.ChunkedArray, how: Column) -> pa.ChunkedArray:
 
 def _config(how: Column, zone: str) -> Any:
     of = st.column_config
-    if how.form == "text":
-        return of.TextColumn(how.label, help=how.help, width=how.width)
+    if how.form in _TEXTS:
+        return of.TextColumn(how.label, help=how.help, width=how.width, alignment=_TEXTS[how.form])
     if how.form in _MOMENTS:
         return of.DatetimeColumn(how.label, format=_MOMENTS[how.form], timezone=zone, help=how.help, width=how.width)
     if how.form == "day":
@@ -118,11 +121,17 @@ def _config(how: Column, zone: str) -> Any:
     return of.NumberColumn(how.label, format="%,d" if how.form == "count" else how.form, help=how.help, width=how.width)
 
 
-def _coloured(rows: pa.Table, columns: Mapping[str, Column]) -> Any:
+def _coloured(rows: pa.Table, columns: Mapping[str, Column], tones: Mapping[str, Sequence[float]] | None) -> Any:
     signed = [each for each in rows.column_names if columns[each].is_signed]
-    if not signed or len(rows) > _COLOURED_MAX:
+    if len(rows) > _COLOURED_MAX or not (signed or tones):
         return rows
-    return rows.to_pandas().style.map(_sign, subset=signed)
+    styled = rows.to_pandas().style
+    if signed:
+        styled = styled.map(_sign, subset=signed)
+    for name, told in (tones or {}).items():
+        colours = [_sign(each) for each in told]
+        styled = styled.apply(lambda _, colours=colours: colours, subset=[name])
+    return styled
 
 
 def _sign(value: Any) -> str:

@@ -1,6 +1,7 @@
 """Every page, run by Streamlit's own test harness: over a day, and over a store that has nothing."""
 
 import shutil
+from collections import Counter
 
 import pytest
 from conftest import HOSTILE, RUN, SESSION
@@ -10,7 +11,12 @@ from dashboards.data import HOME
 from dashboards.serving import APP
 from dashboards.words import plain
 from pipeline.log.store import Store
+from pipeline.reports.knobs import Iid, Knobs, Lognormal, Misses
+from pipeline.reports.montecarlo import Asked
+from pipeline.reports.outcomes import outcome_of
+from pipeline.reports.reading import trips_in
 from pipeline.run.generating import record_generated
+from pipeline.run.reporting import material_of
 from pipeline.run.strategies import plan_of
 from pipeline.simulator.generate import Day
 from warehouse import connect, named_in
@@ -20,9 +26,7 @@ PAGES = sorted(path.stem for path in (APP.parent / "app_pages").glob("[a-z]*.py"
 
 def opened(app, page, **query):
     """A page with this query in its URL, run once."""
-    if page != "sessions":
-        app.run()  # pages are known once the frame ran
-        app.switch_page(f"app_pages/{page}.py")
+    app.switch_page(f"app_pages/{page}.py")
     app.query_params.update(query)
     app.run()
     assert not app.exception
@@ -63,6 +67,14 @@ def test_what_the_url_names_is_looked_at(app):
     told = {row["what"]: row["is"] for row in frames(app)[1]}
     assert told["over"] == SESSION
     assert "fast=8" in told["strategy ema_cross"]
+
+
+def test_another_page_looks_at_the_same_log(app):
+    opened(app, "sessions", log=RUN)
+    app.query_params.clear()  # as a click on another page does
+    app.switch_page("app_pages/trades.py").run()
+    assert app.selectbox[0].value == RUN
+    assert app.query_params["log"] == RUN
 
 
 def test_a_log_that_is_not_there_is_said(app):
@@ -201,6 +213,54 @@ def test_funnel_and_missed_moves(app):
     assert frames(app)[2][0]["count_shown"] == 6
     opened(app, "scanner", scanner_part="Missed")
     assert {"CRVQ"} <= {row["symbol"] for row in frames(app)[2]}
+
+
+def test_performance_says_the_numbers_of_the_report(app, home):
+    opened(app, "performance", log=RUN)
+    summary = material_of(Store(home), [RUN], paths=0, seed=1).summary
+    assert {each.label.replace("\\", ""): each.value for each in app.metric}["trades"] == f"{summary.trades:,}"
+    told = {row["name"]: row["value"] for frame in frames(app) for row in frame if "name" in row}
+    assert float(told["profit factor"]) == pytest.approx(summary.money["profit_factor"].value, abs=0.01)
+
+
+@pytest.mark.parametrize("part", ["Equity", "Calendar", "Distributions", "Breakdowns"])
+def test_every_part_of_performance_is_drawn(app, part):
+    opened(app, "performance", performance_part=part)
+    assert app.dataframe or app.get("plotly_chart") or app.get("bidi_component")
+
+
+def test_execution_has_every_execution(app, home):
+    opened(app, "execution", log=RUN)
+    (count,) = (
+        connect(home, [RUN], asked=named_in("fills"))
+        .sql("select count(*) from fills where run is not null")
+        .fetchall()[0]
+    )
+    costs, _, executions = frames(app)
+    assert len(executions) == count > 0
+    assert costs[-1]["1"] == f"{count:,}"
+
+
+def test_turned_knobs_cost_what_the_command_says(app, home):
+    opened(app, "montecarlo", slippage="20", misses="30", paths="1000")
+    assert "1,000 paths" in markup(app).replace("\\", "")
+    assert "lognormal, median 20 bps" in markup(app).replace("\\", "")
+    worse = float(frames(app)[1][0]["1"].replace(",", ""))
+    trips = trips_in(str(home), [SESSION])
+    knobs = Knobs(order=Iid(), slippage=Lognormal(20.0, 1.0), misses=Misses(0.3))
+    assert worse == pytest.approx(outcome_of(trips, Asked(knobs=knobs, paths=1_000)).profit.mean, abs=0.01)
+
+
+def test_two_logs_beside_each_other_and_every_decision_that_differs(app, home):
+    opened(app, "compare", other=RUN, compare_part="Decisions")
+    effects, diffs = frames(app)
+    query = f"select change, count(*) from diffs where a = '{SESSION}' and b = '{RUN}' group by change"
+    expected = dict(connect(home, [SESSION], asked=named_in("diffs")).sql(query).fetchall())
+    assert dict(Counter(row["change"] for row in diffs)) == expected
+    assert effects
+    app = AppTest.from_file(str(APP), default_timeout=60)
+    opened(app, "compare", other=RUN)
+    assert frames(app)[0][0]["0"] == "trades"
 
 
 def test_hostile_notes_are_cells_and_never_markup(app):

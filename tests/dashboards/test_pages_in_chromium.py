@@ -17,6 +17,8 @@ def test_a_click_chooses_a_log_and_the_url_brings_it_back(server, page):
     page.reload()
     drawn(page)
     assert page.locator("input").first.input_value() == RUN
+    page.get_by_role("link", name="Performance").click()
+    page.wait_for_url(f"**/performance?log={RUN}")
 
 
 def test_live_draws_what_comes_while_it_is_recorded(writing, tmp_path, page):
