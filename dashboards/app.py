@@ -25,6 +25,7 @@ page = st.navigation(
         st.Page("app_pages/live.py", title="Live", icon=":material/sensors:", url_path="live"),
         st.Page("app_pages/scanner.py", title="Scanner", icon=":material/filter_alt:", url_path="scanner"),
         st.Page("app_pages/trades.py", title="Trades", icon=":material/candlestick_chart:", url_path="trades"),
+        st.Page("app_pages/replay.py", title="Replay", icon=":material/play_circle:", url_path="replay"),
         st.Page("app_pages/performance.py", title="Performance", icon=":material/show_chart:", url_path="performance"),
         st.Page("app_pages/execution.py", title="Execution", icon=":material/bolt:", url_path="execution"),
         st.Page("app_pages/montecarlo.py", title="Monte Carlo", icon=":material/casino:", url_path="montecarlo"),

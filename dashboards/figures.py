@@ -32,12 +32,12 @@ order by time
 """
 
 _GAPS: Final = """
-select from_ns, to_ns, feed, channel, symbol from gaps where session = $session order by from_ns
+select from_ns, to_ns, feed, channel, symbol from gaps where session = $session and seq <= $until_seq order by from_ns
 """
 
 _SILENCES: Final = """
 select action, ts_recv_ns, feed from feed_events
-where session = $session and action in ('mute', 'heard') order by seq
+where session = $session and seq <= $until_seq and action in ('mute', 'heard') order by seq
 """
 
 
@@ -69,9 +69,9 @@ def activity(door: Door, log: Manifest) -> tuple[pa.Table, int]:
     return door.rows(_ACTIVITY, [log.id], {"step_ns": step * NANO, "session": session_id(log)}), step
 
 
-def holes(door: Door, log: Manifest) -> list[Band]:
-    """Stretches that were not recorded, and those in which a feed was mute."""
-    given = {"session": session_id(log)}
+def holes(door: Door, log: Manifest, until_seq: int = 2**62) -> list[Band]:
+    """Stretches that were not recorded, and those in which a feed was mute, as far as was known at an input."""
+    given = {"session": session_id(log), "until_seq": until_seq}
     end_s = log.last_ts_ns / NANO
     bands = []
     for row in door.rows(_GAPS, [log.id], given).to_pylist():

@@ -98,7 +98,7 @@ group by time
 order by time
 """
 _HALTS: Final = """
-select from_ns, to_ns, reason from intermediate.int_halts
+select from_ns, case when to_seq <= $until_seq then to_ns end as to_ns, reason from intermediate.int_halts
 where session = $session and instrument_id = $instrument and from_seq <= $until_seq order by from_ns
 """
 _INSTRUMENTS: Final = """
@@ -136,6 +136,11 @@ class Candles(NamedTuple):
     rows: pa.Table
     source: str
     step_s: int
+
+
+def session_of(door: Door, log: Manifest) -> Manifest:
+    """The session whose inputs a log has; of a session itself. Raises NotFoundError when it is gone."""
+    return door.store.session_of(log)
 
 
 def instruments(door: Door, log: Manifest) -> dict[int, Mapping[str, Any]]:
@@ -217,7 +222,7 @@ def interruptions(door: Door, log: Manifest, stretch: Stretch) -> list[Band]:
     for row in door.rows(_HALTS, [log.id], given).to_pylist():
         to_ns = stretch.to_ns if row["to_ns"] is None else min(row["to_ns"], stretch.to_ns)
         bands.append(Band(row["from_ns"] / NANO, to_ns / NANO, "halt", f"halt {row['reason'] or ''}".strip()))
-    seen = [*bands, *holes(door, log)]
+    seen = [*bands, *holes(door, log, stretch.until_seq)]
     from_s, to_s = stretch.from_ns / NANO, stretch.to_ns / NANO
     return [
         band._replace(from_s=max(band.from_s, from_s), to_s=min(band.to_s, to_s))

@@ -28,6 +28,8 @@ class Scene(NamedTuple):
     bands: Sequence[Band] = ()
     shown_s: tuple[float, float] | None = None
     """What is seen first; what lies around it is a drag away."""
+    is_following: bool = False
+    """Stay at the right edge while it grows."""
 
 
 def price_chart(
@@ -52,7 +54,7 @@ def price_chart(
     drawn = series(made, market.spreads(door, log, inner, made.step_s), hours, lines, kept)
     bands = [
         *market.hours_bands(zone, hours, inner.from_ns, inner.to_ns),
-        *market.interruptions(door, log, inner),
+        *market.interruptions(door, log, inner._replace(to_ns=stretch.to_ns)),
         *scene.bands,
     ]
     step = made.step_s
@@ -67,6 +69,7 @@ def price_chart(
         bands=bands,
         points=on_grid(scene.points, step),
         levels=scene.levels,
+        is_following=scene.is_following,
     )
     coarser = "" if step == step_s else f"; {span(step_s)} would be too many here"
     return f"Candles of {span(step)} from {made.source}{coarser}. Times of {zone}."

@@ -1,5 +1,7 @@
 """Every page, run by Streamlit's own test harness: over a day, and over a store that has nothing."""
 
+import json
+import re
 import shutil
 from collections import Counter
 
@@ -261,6 +263,55 @@ def test_two_logs_beside_each_other_and_every_decision_that_differs(app, home):
     app = AppTest.from_file(str(APP), default_timeout=60)
     opened(app, "compare", other=RUN)
     assert frames(app)[0][0]["0"] == "trades"
+
+
+def charts(app):
+    """What is handed to the charts."""
+    return [json.loads(each.proto.json) for each in app.get("bidi_component")]
+
+
+@pytest.mark.parametrize("place", [900, 2_500])
+def test_replay_shows_nothing_of_the_future(app, home, place):
+    opened(app, "replay", at=str(place), replay_step="1 min")
+    connection = connect(home, [SESSION], asked=named_in("prints quotes"))
+    query = f"select max(ts_recv_ns), max(ts_event_ns) from (select seq, ts_recv_ns, ts_event_ns from quotes union all select seq, ts_recv_ns, ts_event_ns from prints) where seq <= {place}"
+    now_ns, _ = connection.sql(query).fetchall()[0]
+    (drawn,) = charts(app)
+    candles = drawn["series"][0]
+    assert max(time for each in drawn["series"] for time in each["time"]) <= now_ns / 1e9
+    assert all(band["to"] <= now_ns / 1e9 + 1e-6 for band in drawn["bands"])
+    last = f"select max(price), sum(size) from prints where instrument_id = 1 and seq <= {place} and ts_event_ns // 60000000000 = {candles['time'][-1] // 60} and marks = ''"
+    high, volume = connection.sql(last).fetchall()[0]
+    assert candles["high"][-1] == high
+    assert drawn["series"][-1]["value"][-1] == volume
+    assert all(row["seq"] <= place for row in frames(app)[-1])
+
+
+def test_replay_steps_to_the_next_decision_and_halt(app, home):
+    opened(app, "replay", at="900", log=SESSION)
+    connection = connect(home, [SESSION], asked=named_in("transitions intents fills statuses"))
+    query = "select min(seq) from (select run, seq, instrument_id from transitions union all select run, seq, instrument_id from intents union all select run, seq, instrument_id from fills) where run is null and instrument_id = 1 and seq > 900"
+    (expected,) = connection.sql(query).fetchall()[0]
+    button = {each.label: each for each in app.button}
+    button["Next decision"].click().run()
+    assert app.query_params["at"] == str(expected)
+    (halt,) = connection.sql(
+        f"select min(seq) from statuses where instrument_id = 1 and status = 'paused' and seq > {expected}"
+    ).fetchall()[0]
+    {each.label: each for each in app.button}["Next halt"].click().run()
+    assert app.query_params["at"] == str(halt)
+    assert any(band["kind"] == "halt" for band in charts(app)[0]["bands"])
+
+
+def test_replay_plays_on_and_pauses(app):
+    opened(app, "replay", at="900", speed="300x")
+    app.button[0].click().run()
+    assert app.button[0].label == "Pause"
+    app.run()
+    caption = next(each.value for each in app.caption if each.value.startswith("Input"))
+    assert int(re.sub(r"\D", "", caption.split(" of ")[0])) > 900
+    app.button[0].click().run()
+    assert app.button[0].label == "Play"
 
 
 def test_hostile_notes_are_cells_and_never_markup(app):
