@@ -24,6 +24,7 @@ NAMES = [
     "montecarlo",
     "views",
     "report",
+    "charts",
 ]
 
 

@@ -222,7 +222,7 @@ class Bands {
       halt: faded("#d08a00", 0.22),
       gap: faded(is.down, 0.2),
       mute: faded(is.down, 0.1),
-      held: faded(is.main, 0.18),
+      held: faded(is.main, 0.12),
     };
     this.bands = bands.map((each) => ({ ...each, tint: tints[each.kind] ?? faded(is.faint, 0.1) }));
     this.text = is.faint;

@@ -1,5 +1,6 @@
 """Serving: the server of the pages. It answers this machine alone, unless it is told an address and has a password."""
 
+import importlib
 import ipaddress
 import os
 import webbrowser
@@ -20,6 +21,9 @@ from pipeline.errors import ConfigError
 
 PASSWORD: Final = "TAPE_DASHBOARD_PASSWORD"  # noqa: S105 - the name of a variable, not a password
 APP: Final = Path(__file__).with_name("app.py")
+_FIRST: Final = ("inventory", "live", "scans", "blotter", "prices", "studies", "sections", "playing", "controls")
+"""What pages are made of."""
+
 _NICENESS: Final = 10
 """A recorder on the same machine goes first."""
 
@@ -58,6 +62,8 @@ def serve(
             webbrowser.open(url)
         yield
 
+    for module in _FIRST:
+        importlib.import_module(f"dashboards.{module}")  # before anybody waits for a page
     gate = [Middleware(Gate, password=password)] if password else []
     app = st.App(APP, lifespan=told, middleware=gate)
     app.run(config=options(address, port, is_alone=is_alone))

@@ -64,7 +64,7 @@ CHAIN = {
     "ts": Column("session time", "clock", width=110),
     "seq": Column("seq", "count", width=80),
     "ord": Column("ord", "count", width=50),
-    "says": Column("latest first; each row was caused by the next, what belongs to it is set in", width="large"),
+    "says": Column("latest first; each row was caused by the next, what belongs to it is set in", width=900),
 }
 NOTES = {"noted_at": Column("noted", "time"), "tag": Column("tag"), "text": Column("note")}
 STEPS = {"1 s": 1, "5 s": 5, "15 s": 15, "1 min": 60, "5 min": 300}

@@ -54,7 +54,7 @@ def test_a_trade_is_reached_by_keyboard_and_its_url_brings_it_back(server, page)
 
 
 def test_hostile_words_are_drawn_and_obeyed_by_nobody(server, page):
-    page.goto(f"{server.url}sessions?session_part=Notes")
+    page.goto(f"{server.url}?session_part=Notes")
     drawn(page)
     page.get_by_role("tab", name="Notes").wait_for()
     page.get_by_test_id("stDataFrame").nth(1).wait_for()

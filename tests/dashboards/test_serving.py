@@ -6,12 +6,14 @@ from urllib.parse import urlsplit
 
 import anyio
 import pytest
-from conftest import Server
+from click.testing import CliRunner
+from conftest import RUN, Server
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from dashboards import gate
 from dashboards.serving import PASSWORD, checked, options
+from pipeline.cli import main
 from pipeline.errors import ConfigError
 
 
@@ -46,13 +48,21 @@ def asked(server, method, path, body=None, **headers):
         return answer.status, dict(answer.getheaders()), answer.read()
 
 
-def test_behind_a_password_nothing_is_there_before_it_was_said(tmp_path):
-    server = Server(tmp_path, **{PASSWORD: "an odd one: &=%"})
+def test_an_address_that_others_reach_is_refused_in_one_line(home, monkeypatch):
+    monkeypatch.delenv(PASSWORD, raising=False)
+    told = CliRunner().invoke(main, ["--home", str(home), "dashboard", "--address", "0.0.0.0", "--no-browser"])
+    assert told.exit_code == 2
+    assert len(told.output.splitlines()) == 1
+
+
+def test_behind_a_password_nothing_is_there_before_it_was_said(home):
+    server = Server(home, "--session", "last-run", **{PASSWORD: "an odd one: &=%"})
     try:
+        assert server.url.endswith(f"/?log={RUN}")
         for path in ("/", "/_stcore/health", "/app/static/lightweight-charts.mjs", "/sessions?log=x"):
             status, _, body = asked(server, "GET", path)
             assert (status, b"Password" in body) == (401, True), path
-        with pytest.raises(InvalidStatus), connect(server.url.replace("http", "ws") + "_stcore/stream"):
+        with pytest.raises(InvalidStatus), connect(f"ws://{urlsplit(server.url).netloc}/_stcore/stream"):
             pass
         assert asked(server, "POST", "/", "password=wrong")[0] == 401
         status, headers, _ = asked(server, "POST", "//evil.test/x?log=a", "password=an+odd+one%3A+%26%3D%25")

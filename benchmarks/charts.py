@@ -1,0 +1,137 @@
+"""Charts: 100,000 points in this machine's Chromium, by the library that the dashboard draws with and by plotly; first paint of each page."""
+
+import math
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import plotly
+from playwright.sync_api import sync_playwright
+
+from benchmarks.measure import Figure, slowness
+from pipeline.reports.report_printing import browser
+
+POINTS = 100_000
+ROUNDS = 3
+PAGES = ("", "live", "scanner", "trades", "replay", "performance", "execution", "montecarlo", "compare")
+FIRST_PAINT_S = 2.0
+STATIC = Path(__file__).parents[1] / "dashboards" / "static"
+ALONE = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+
+_POINTS = """
+let seed = 7; const next = () => (seed = (seed * 16807) % 2147483647) / 2147483647;
+let price = 10; const x = [], y = [];
+for (let i = 0; i < COUNT; i++) { price += next() - 0.5; x.push(1790000000 + i); y.push(price); }
+const painted = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now()))));
+"""
+_OURS = """
+const lwc = await import(LIBRARY);
+const chart = lwc.createChart(box, { width: 1200, height: 400 });
+const line = chart.addSeries(lwc.LineSeries, {});
+const begun = performance.now();
+line.setData(x.map((time, i) => ({ time, value: y[i] })));
+chart.timeScale().applyOptions({ minBarSpacing: 0.001 }); chart.timeScale().fitContent();
+const first = (await painted()) - begun;
+const moved = performance.now();
+for (let i = 0; i < 5; i++) { chart.timeScale().setVisibleLogicalRange({ from: i * 1000, to: i * 1000 + 60000 }); await painted(); }
+return [first, (performance.now() - moved) / 5];
+"""
+_PLOTLY = """
+const begun = performance.now();
+await Plotly.newPlot(box, [{ x: x.map((s) => new Date(s * 1000)), y, type: TYPE, mode: "lines" }], { width: 1200, height: 400 });
+const first = (await painted()) - begun;
+const moved = performance.now();
+for (let i = 0; i < 5; i++) { await Plotly.relayout(box, { "xaxis.range": [new Date((x[0] + i * 1000) * 1000), new Date((x[0] + i * 1000 + 60000) * 1000)] }); await painted(); }
+return [first, (performance.now() - moved) / 5];
+"""
+
+
+def figures():
+    slow = max(slowness(), 1.0)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=browser(), args=["--headless", *ALONE])
+        ours = _library(chromium, _OURS)
+        told = {
+            "lightweight-charts": ours,
+            "plotly, canvas of WebGL": _library(chromium, _PLOTLY.replace("TYPE", "'scattergl'")),
+        }
+        told["plotly, SVG"] = _library(chromium, _PLOTLY.replace("TYPE", "'scatter'"))
+        drawn = [
+            Figure(
+                f"{POINTS:,} points, {name}",
+                first,
+                "ms",
+                limit,
+                at_least=False,
+                beside=f"first paint; a move {move:.0f} ms",
+            )
+            for limit, (name, (first, move)) in zip((1_000 * slow, math.inf, math.inf), told.items(), strict=True)
+        ]
+        paints = _pages(chromium, slow)
+        chromium.close()
+    return [*drawn, *paints]
+
+
+def _library(chromium, script):
+    """Medians of first paint and of a move, ms."""
+    made = []
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "page.html").write_text("<meta charset=utf-8><div id=box></div>")
+        for _ in range(ROUNDS):
+            page = chromium.new_page()
+            page.goto((Path(folder) / "page.html").as_uri())
+            if "Plotly" in script:
+                page.add_script_tag(path=str(Path(plotly.__file__).parent / "package_data" / "plotly.min.js"))
+            library = (STATIC / "lightweight-charts.mjs").read_text()
+            text = f"async (library) => {{ const box = document.getElementById('box'); {_POINTS.replace('COUNT', str(POINTS))} {script} }}"
+            text = text.replace("LIBRARY", "URL.createObjectURL(new Blob([library], { type: 'text/javascript' }))")
+            made.append(page.evaluate(text, library))
+            page.close()
+    return [statistics.median(each[place] for each in made) for place in (0, 1)]
+
+
+def _pages(chromium, slow):
+    """Of each page the time until its rows and charts are there, over the day of `tape demo`, with an empty browser each time."""
+    with tempfile.TemporaryDirectory() as home:
+        subprocess.run(
+            [sys.executable, "-m", "pipeline.cli", "--home", home, "demo", "--json"], capture_output=True, check=True
+        )
+        server = subprocess.Popen(
+            [sys.executable, "-m", "pipeline.cli", "--home", home, "dashboard", "--no-browser", "--port", "0"],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ,
+        )
+        try:
+            url = next(found[1] for line in server.stdout if (found := re.fullmatch(r"dashboard: (\S+)\n", line)))
+            return [_page(chromium, url, page, slow) for page in PAGES]
+        finally:
+            server.terminate()
+            server.communicate()
+
+
+def _page(chromium, url, name, slow):
+    took = []
+    for _ in range(ROUNDS):
+        context = chromium.new_context(viewport={"width": 1280, "height": 900})
+        page = context.new_page()
+        begun = time.perf_counter()
+        page.goto(f"{url}{name}")
+        page.get_by_test_id("stStatusWidget").wait_for(state="hidden")
+        page.locator("[data-testid=stDataFrame] canvas, [data-points], .stCode").first.wait_for()
+        took.append(time.perf_counter() - begun)
+        context.close()
+    first, later = took[0], statistics.median(took[1:])
+    return Figure(
+        f"first paint of {name or 'sessions'}",
+        later,
+        "s",
+        FIRST_PAINT_S * slow,
+        at_least=False,
+        beside=f"the first time {first:.2f} s; stated for a machine {slow:.1f} times as fast as this one now",
+    )
