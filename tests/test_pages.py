@@ -5,10 +5,12 @@ import shlex
 import textwrap
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from pipeline.cli import main
+from pipeline.core.settings import EngineSettings
 from pipeline.log.store import Store
 from pipeline.run.generating import record_generated
 from pipeline.run.pages import pages
@@ -24,7 +26,8 @@ WRITTEN = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 
 
 @pytest.mark.parametrize(
-    "name", ["events.md", "commands.md", "indicators.md", "feeds.md", "scanner_fields.md", "data_dictionary.md"]
+    "name",
+    ["events.md", "commands.md", "indicators.md", "feeds.md", "scanner_fields.md", "data_dictionary.md", "settings.md"],
 )
 def test_a_page_is_as_the_code_says(name):
     assert (ROOT / "docs" / name).read_text() == pages(main)[name], "run `just docs`"
@@ -101,6 +104,51 @@ def test_the_examples_of_states_and_causes_print_what_stands_there(demo_home, mo
         told = CliRunner().invoke(main, words)
         assert told.exit_code == 0, (words, told.output)
     assert len(explained) == 7
+
+
+PLACEHOLDERS = re.compile(r"\b(SESSION|RUN_A|RUN_B|ID|LIVE|NAME|COMMAND|REASON|FILES?)\b|\.\.\.")
+
+
+def all_commands():
+    """Every command that a page shows in a block of its own, or quotes whole."""
+    for path in WRITTEN:
+        if path.name in {"commands.md", "CHANGELOG.md"}:
+            continue
+        text = path.read_text()
+        for pattern, is_whole in ((r"^    tape (.*)$", True), (r"`tape ([a-z][^`]*)`", False)):
+            for line in re.findall(pattern, text, re.MULTILINE):
+                yield pytest.param(line, is_whole, id=f"{path.name}: {line[:60]}")
+
+
+@pytest.mark.parametrize(("line", "is_whole"), [*all_commands()])
+def test_every_command_of_the_pages_is_one(line, is_whole):
+    """Its words are taken by the command they name, and by nobody else; what is meant by a placeholder is left out."""
+    words = [word for word in shlex.split(line, comments=True) if not PLACEHOLDERS.search(word)]
+    context = main.make_context("tape", [], resilient_parsing=True)
+    command = main
+    while isinstance(command, click.Group) and words:
+        name, found, words = command.resolve_command(context, words)
+        assert found is not None, line
+        context, command = click.Context(found, parent=context, info_name=name), found
+    if "--help" in words or isinstance(command, click.Group):
+        return
+    known = {name for parameter in command.params for name in parameter.opts + parameter.secondary_opts} | {
+        "--help",
+        "-h",
+    }
+    given = {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)}
+    assert given <= known, f"{line}: no option {given - known}"
+    if is_whole and not PLACEHOLDERS.search(line):
+        try:
+            command.make_context(name, words, parent=context.parent)
+        except click.BadParameter as error:
+            if "does not exist" not in str(error):  # a file of the reader's
+                raise
+
+
+def test_every_setting_is_told():
+    text = (ROOT / "docs" / "settings.md").read_text()
+    assert all(f"| `{name}` |" in text for name in EngineSettings.__struct_fields__)
 
 
 def test_no_page_carries_a_path_of_a_machine():

@@ -63,8 +63,11 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     quote_age_ns_max: int = 60 * SECOND_NS
     """An older quote is stale: no entry is sized or sent on it."""
     order_quantity_max: float = 1_000_000.0
+    """Shares, contracts or coins of one entry."""
     order_notional_max: float = 250_000.0
+    """Amount of one entry at its reference price: its limit, else the far side of the quote."""
     position_notional_max: float = 500_000.0
+    """Amount of one strategy's position in one instrument, an entry and those that still work included."""
     open_orders_max: int = 50
     """Open orders of one strategy in one instrument."""
     price_collar_percent: float = 10.0

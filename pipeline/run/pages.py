@@ -14,6 +14,7 @@ from pipeline.indicators.indicator import Indicator
 from pipeline.provenance import BOTH, ROLE, Mode
 from pipeline.run.feeds_page import feeds_page
 from pipeline.run.scanner_page import scanner_page
+from pipeline.run.settings_page import settings_page
 from warehouse.dictionary import dictionary_page
 
 _LOOK: Final[dict[str, Any]] = {"terminal_width": 100, "help_option_names": ["-h", "--help"]}
@@ -31,6 +32,7 @@ def pages(root: click.Group) -> dict[str, str]:
         "feeds.md": _WRITTEN + feeds_page(),
         "scanner_fields.md": _WRITTEN + scanner_page(),
         "data_dictionary.md": _WRITTEN + dictionary_page(),
+        "settings.md": _WRITTEN + settings_page(),
     }
 
 
