@@ -62,9 +62,10 @@ layers: setup
 bench *args: setup
     {{python}} -m benchmarks "$@"
 
-# the pages that are written from the code: event layouts, commands
+# the pages that are written from the code, then all of them as a site without a network: site/index.html
 docs: setup
     {{python}} -m pipeline.cli docs docs
+    NO_MKDOCS_2_WARNING=1 {{python}} -m mkdocs build --strict --quiet
 
 # requirements.lock from pyproject.toml, with hashes and without addresses
 lock: setup

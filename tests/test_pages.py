@@ -1,12 +1,16 @@
 """Pages: what is written from the code is what stands in docs/, and every link in the docs leads somewhere."""
 
+import os
 import re
 import shlex
+import subprocess
+import sys
 import textwrap
 from pathlib import Path
 
 import click
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from pipeline.cli import main
@@ -154,3 +158,35 @@ def test_every_setting_is_told():
 def test_no_page_carries_a_path_of_a_machine():
     for path in WRITTEN:
         assert not re.search(r"(?<![\w.])/(home|root|work|tmp|Users)/", path.read_text()), path
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The pages as `just docs` builds them."""
+    folder = tmp_path_factory.mktemp("site")
+    words = [
+        sys.executable,
+        "-m",
+        "mkdocs",
+        "build",
+        "--strict",
+        "--quiet",
+        "-f",
+        str(ROOT / "mkdocs.yml"),
+        "-d",
+        str(folder),
+    ]
+    built = subprocess.run(
+        words, capture_output=True, text=True, check=False, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    )
+    assert built.returncode == 0, built.stderr
+    return folder
+
+
+def test_the_site_has_every_page_and_asks_no_network(site):
+    named = yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]
+    listed = {page for section in named for pages_ in section.values() for page in pages_}
+    assert listed == {path.name for path in ROOT.glob("docs/*.md")}
+    for name in listed:
+        text = (site / f"{Path(name).stem}.html").read_text()
+        assert not re.search(r"""<(script|link|img|iframe)[^>]+(src|href)=["'](https?:)?//""", text), name
