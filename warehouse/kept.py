@@ -13,7 +13,7 @@ it can be deleted: nothing is lost. Logs that still change are made anew for eac
 import contextlib
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -32,7 +32,7 @@ from pipeline.log.store import RUNS, SESSIONS, Store
 from warehouse.logs import Logs, session_and_run
 from warehouse.macros import SHARED
 from warehouse.preparing import prepared
-from warehouse.relations import parquet_of, register
+from warehouse.relations import register
 from warehouse.views import View, closure
 
 FOLDER: Final = "cache/marts"
@@ -76,18 +76,27 @@ def register_kept(connection: duckdb.DuckDBPyConnection, view: View, logs: Logs)
         else:
             missing.append(log)
     selects = []
+    connection.execute("set schema = 'kept'")
     if files:
-        selects.append(parquet_of(files))
+        selects.append(logs.reading.rows_of(connection, f"kept.{view.name}_files", files))
     if missing or not files:
         schema = pq.read_schema(files[0]).remove_metadata() if files else _kept_schema(view, logs.store)
         rows: Any = (
             Lazily(schema, [_maker(view, group) for group in _groups(missing)]) if missing else schema.empty_table()
         )
-        connection.execute("set schema = 'kept'")
         connection.from_arrow(rows).create_view(view.name)
-        connection.execute("set schema = 'main'")
         selects.append(f"from kept.{view.name}")
+    connection.execute("set schema = 'main'")
     connection.execute(f"create view {view.name} as {' union all '.join(selects)}")
+
+
+def keep(of: Iterable[View], logs: Logs) -> None:
+    """Work out what isn't kept yet of the slow answers that these views stand on, of logs that never change any more."""
+    for view in closure(of)[0]:
+        if view.kept:
+            missing = [log for log in single(logs, view) if _is_final(log) and not _found(view, log)]
+            for group in _groups(missing):
+                _maker(view, group)()
 
 
 @cache
@@ -113,7 +122,7 @@ def _kept_schema(view: View, store: Store) -> pa.Schema:
 def computed(view: View, logs: Logs) -> pa.Table:
     """All rows of a view over these logs, each step that several steps share worked out once."""
     needed, relations = closure([view], through_kept=True)
-    connection = prepared()
+    connection = prepared(logs.reading.settings)
     register(connection, relations, logs)
     for each in needed[:-1]:
         sort = "table" if each.name.startswith("intermediate.") else "view"
@@ -127,10 +136,12 @@ def single(logs: Logs, view: View) -> Iterator[Logs]:
     for manifest in logs.manifests:
         if manifest.what == "session":
             if manifest.id not in logs.brought or view.kept == "session":
-                yield Logs(logs.store, (manifest,))
+                yield Logs(logs.store, (manifest,), reading=logs.reading)
         elif view.kept == "log":
             parents = tuple(by_id[parent] for parent in manifest.parents if parent in by_id)
-            yield Logs(logs.store, (*parents, manifest), frozenset(parent.id for parent in parents))
+            yield Logs(
+                logs.store, (*parents, manifest), frozenset(parent.id for parent in parents), reading=logs.reading
+            )
 
 
 def _is_final(log: Logs) -> bool:
@@ -158,6 +169,7 @@ def _maker(view: View, group: Sequence[Logs]) -> Callable[[], pa.Table]:
         group[0].store,
         tuple({manifest.id: manifest for log in group for manifest in log.manifests}.values()),
         frozenset[str]().union(*(log.brought for log in group)) - {_id_of(log) for log in group},
+        reading=group[0].reading,
     )
     _ = together.readers  # opened now: rows are those of this moment
 

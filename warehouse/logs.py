@@ -7,6 +7,7 @@ from functools import cached_property
 from pipeline.log.manifest import Manifest
 from pipeline.log.reader import LogReader
 from pipeline.log.store import Store
+from warehouse.reading import PLAIN, Reading
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class Logs:
     """Sessions that only their runs brought along: of these there are the inputs alone."""
     is_whole: bool = False
     """All logs are read, so that what is left of deleted sessions belongs to the answer as well."""
+    reading: Reading = PLAIN
 
     @cached_property
     def readers(self) -> list[LogReader]:

@@ -150,7 +150,7 @@ def _create_view(
     selects = []
     for number, (session, run, rows) in enumerate(pieces or [(None, None, SCHEMAS[kind].empty_table())]):
         if isinstance(rows, list):
-            piece = f"({parquet_of(rows)})"
+            piece = f"({logs.reading.rows_of(connection, f'log.{kind.name.lower()}_{number}', rows)})"
         else:
             piece = f"log.{kind.name.lower()}_{number}"
             connection.from_arrow(rows).create_view(piece.removeprefix("log."))
@@ -253,12 +253,6 @@ def _select(kind: Kind, piece: str, session: str, run: str, names: _Names) -> st
     own = "piece.* exclude (session)" if kind is Kind.NOTE else "piece.*"  # which it is about, in the store's own log
     columns = ", ".join(filter(None, (f"{session} as session", f"{run} as run", own, names.columns)))
     return f"select {columns} from {piece} as piece{names.join}"  # noqa: S608 - names made here
-
-
-def parquet_of(files: Iterable[Path]) -> str:
-    """A statement that reads these files."""
-    texts = ", ".join("'" + str(path).replace("'", "''") + "'" for path in files)
-    return f"from read_parquet([{texts}], hive_partitioning = false)"
 
 
 def _literal(id_: str | None) -> str:
