@@ -129,6 +129,11 @@ made: of `reports.report_statistics`, `reports.report_trades`, what surrounds th
 `reports.report_manifest`, and several beside each other in a `reports.report_comparison`, in the words of `reports.report_numbers`. It is drawn as a `reports.report_page` with
 `reports.report_drawings` in it, or as `reports.report_text`, and printed by a browser of this machine (`reports.report_printing`); `run.reporting` works out what it needs.
 
+**Asked by people.** SQL that is typed into a page is answered by a `sandbox.worker`, a process that is `sandbox.closing` itself in by way
+of the `sandbox.landlock` before it knows anything. What is said between it and who is `sandbox.asking` is `sandbox.speech`; the
+`sandbox.gate` accepts what is `sandbox.frozen`, `sandbox.answering` is a locked DuckDB over rows that Arrow reads. What people keep of it are
+`sandbox.saved` statements; some to begin with are `sandbox.examples`.
+
 **Why, and why not.** `run.explaining` finds rows in the logs, as `reports.explain_rows` asks for them: what caused a row is its `reports.explain_chain`,
 what kept a symbol from being traded are `reports.explain_refusals`, both told in the `reports.explain_words`; what a gate saw at
 any tick is had again by `run.regating`. What two logs did otherwise, and for which
