@@ -130,7 +130,7 @@ made: of `reports.report_statistics`, `reports.report_trades`, what surrounds th
 `reports.report_drawings` in it, or as `reports.report_text`, and printed by a browser of this machine (`reports.report_printing`); `run.reporting` works out what it needs.
 
 **Asked by people.** SQL that is typed into a page is answered by a `sandbox.worker`, a process that is `sandbox.closing` itself in by way
-of the `sandbox.landlock` before it knows anything. What is said between it and who is `sandbox.asking` is `sandbox.speech`; the
+of the `sandbox.landlock` and `sandbox.seccomp` before it knows anything. What is said between it and who is `sandbox.asking` is `sandbox.speech`; the
 `sandbox.gate` accepts what is `sandbox.frozen`, `sandbox.answering` is a locked DuckDB over rows that Arrow reads. What people keep of it are
 `sandbox.saved` statements; some to begin with are `sandbox.examples`.
 

@@ -5,6 +5,7 @@ there for the next. What this process holds (its environment, its files, its con
 """
 
 import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -37,13 +38,17 @@ from pipeline.sandbox.speech import (
 from pipeline.sandbox.worker import BOOT
 from warehouse.kept import keep
 from warehouse.logs import chosen
-from warehouse.views import views
+from warehouse.views import closure, views
 
 AT_ONCE_MAX: Final = 2
 """Statements that are answered at the same time; others wait their turn."""
 
 _LINE_BYTES_MAX: Final = 1 << 20
-_OUT_OF_TIME: Final = frozenset(-int(getattr(signal, name, 0)) for name in ("SIGALRM", "SIGXCPU"))
+_ENVIRONMENT: Final = {
+    name: os.environ[name] for name in ("SYSTEMROOT",) if sys.platform == "win32" and name in os.environ
+}
+"""Empty, but for what Windows begins no process without."""
+_BY_THE_SYSTEM: Final = frozenset(-int(getattr(signal, name, 0)) for name in ("SIGKILL", "SIGALRM", "SIGXCPU")) - {0}
 
 Kind = TypeVar("Kind", Ready, Accepted, Loaded, Answered)
 
@@ -156,7 +161,8 @@ class Sandbox:
     def _keep(self, names: Iterable[str], over: Sequence[str]) -> None:
         """Keep what is slow, here: a worker can't write, and would work it out each time. Raises TapeError."""
         wanted = [view for view in views() if view.name in set(names)]
-        keep(wanted, chosen(Store(self._home), over))
+        if any(view.kept for view in closure(wanted)[0]):
+            keep(wanted, chosen(Store(self._home), over))
 
     def _taken(self) -> "_Worker":
         """A worker for a statement, as it stands or begun now."""
@@ -199,7 +205,7 @@ class _Worker:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             cwd="/",
-            env={},
+            env=_ENVIRONMENT,
         )
         assert self._process.stdin
         assert self._process.stdout
@@ -228,7 +234,7 @@ class _Worker:
             except _EndedError as error:
                 raise OSError(f"no worker for SQL came up: {error}") from None
             assert isinstance(said, Ready)
-            self._protection = Protection(said.landlock_abi, said.weaker)
+            self._protection = Protection(said.landlock_abi, said.no_sockets, said.weaker)
         return self._protection
 
     @contextmanager
@@ -289,7 +295,7 @@ class _Worker:
         if self._late_s:
             return _EndedError(f"it took longer than {self._late_s:g} s and was ended")
         code = self._process.wait()
-        if code == -signal.SIGKILL or code in _OUT_OF_TIME:
+        if code in _BY_THE_SYSTEM:
             return _EndedError("the system ended it: it took too much memory or time")
         return _EndedError(f"the process that answered ended ({code}): most likely it took more memory than it may")
 

@@ -11,7 +11,7 @@ import sysconfig
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from pipeline.sandbox import landlock
+from pipeline.sandbox import landlock, seccomp
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 """Where the packages lie of which the worker's code is."""
@@ -41,6 +41,8 @@ class Protection(NamedTuple):
 
     landlock_abi: int
     """0: none."""
+    no_sockets: bool
+    """The system makes no socket for it, of any sort."""
     weaker: tuple[str, ...]
     """What does not hold on this system that does on others, a line each; for people."""
 
@@ -57,21 +59,25 @@ def close(home: Path, *, address_space: int) -> Protection:
     version = landlock.abi()
     if version:
         landlock.restrict(readable(home), listable(), version)
-    return Protection(version, weaker(version, has_limits=has_limits))
+    no_sockets = seccomp.refuse_sockets()
+    return Protection(version, no_sockets, weaker(version, no_sockets=no_sockets, has_limits=has_limits))
 
 
-def weaker(version: int, *, has_limits: bool = True) -> tuple[str, ...]:
-    """What is weaker with this ABI of Landlock (0: none), and without limits of the system, a line each."""
+def weaker(version: int, *, no_sockets: bool = True, has_limits: bool = True) -> tuple[str, ...]:
+    """What is weaker with this ABI of Landlock (0: none), where sockets can be had, and without limits; a line each."""
     lines = []
     if not version:
         lines.append(
-            "this system has no Landlock (Linux has it since 5.13): files and connections are closed by DuckDB's settings and by "
-            "what statements are accepted, not by the system as well; for one person on a machine of their own only"
+            "this system has no Landlock (Linux has it since 5.13): files are closed by DuckDB's settings and by what statements "
+            "are accepted, not by the system as well; for one person on a machine of their own only"
         )
-    elif version < landlock.TCP_ABI:
-        lines.append("this Linux can't close TCP (6.7 or later can): connections are closed by DuckDB's settings alone")
-    if 0 < version < landlock.OUTSIDE_ABI:
+    elif version < landlock.OUTSIDE_ABI:
         lines.append("this Linux can't keep a process from signalling others of the same user (6.12 or later can)")
+    if not no_sockets:
+        left = "connections other than TCP" if version >= landlock.TCP_ABI else "connections"
+        lines.append(
+            f"this system doesn't close {left} to a process: DuckDB's settings and what statements are accepted do"
+        )
     if not has_limits:
         lines.append("this system sets no limits of memory and time to a process: DuckDB's own and the kill are left")
     return tuple(lines)

@@ -43,6 +43,7 @@ class Ready(msgspec.Struct, frozen=True, tag="ready", forbid_unknown_fields=True
     """The worker has closed itself in, and how well."""
 
     landlock_abi: int
+    no_sockets: bool
     weaker: tuple[str, ...]
 
 

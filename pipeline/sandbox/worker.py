@@ -56,7 +56,7 @@ class _Worker:
 
         _few_threads(self._limits)
         gate = Gate(parser(self._limits), chars_max=self._limits.statement_chars)
-        self._say(speech.Ready(protection.landlock_abi, protection.weaker))
+        self._say(speech.Ready(*protection))
         for line in sys.stdin.buffer:
             asked = self._decode(line)
             assert isinstance(asked, speech.Ask)

@@ -19,7 +19,7 @@ from pipeline.sandbox.speech import Limits
 @pytest.fixture(scope="session")
 def home(tmp_path_factory):
     """A sealed session with a run over it, and one that is still recorded; nobody may change it."""
-    home = tmp_path_factory.mktemp("asked of")
+    home = tmp_path_factory.mktemp("asked of é's")
     written(home, [*INPUTS, *DECISIONS], state="sealed")
     written(home, DECISIONS, name="run", state="sealed", parents=("day",))
     written(home, [*INPUTS, *DECISIONS], name="open", state="open")

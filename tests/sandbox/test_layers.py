@@ -84,10 +84,13 @@ def test_the_tape_is_still_there(report):
     assert report["still"][0][0] > 0
 
 
-@pytest.mark.skipif(landlock.abi() < landlock.OUTSIDE_ABI, reason="this system has no Landlock of that version")
+@pytest.mark.skipif(
+    sys.platform != "linux" or landlock.abi() < landlock.OUTSIDE_ABI,
+    reason="this system has no Landlock of that version",
+)
 def test_the_system_holds_what_python_itself_would_do(report):
     assert report["threads"] == 1
-    assert report["abi"] == landlock.abi()
+    assert report["protection"] == [landlock.abi(), True, []]
     assert {what: result for what, result in report["tried"].items() if result != "PermissionError"} == {}
 
 
@@ -100,14 +103,21 @@ def test_its_environment_was_empty(report):
     }
 
 
+def test_its_limits_are_for_good(report):
+    assert report["limits"] == {"FSIZE": [0, 0], "CORE": [0, 0], "AS": [2_684_354_560] * 2}
+    assert report["no new privileges"] == 1
+
+
 def test_what_is_weaker_on_other_systems_is_said():
     assert closing.weaker(7) == ()
     (line,) = closing.weaker(0)
     assert "no Landlock" in line
     assert "a machine of their own only" in line
-    assert len(closing.weaker(3)) == 2
-    assert len(closing.weaker(5)) == 1
+    assert "signalling" in closing.weaker(5)[0]
+    assert "connections other than TCP" in closing.weaker(7, no_sockets=False)[0]
+    assert "close connections to" in closing.weaker(3, no_sockets=False)[1]
     assert "no limits of memory" in closing.weaker(7, has_limits=False)[0]
+    assert len(closing.weaker(0, no_sockets=False, has_limits=False)) == 3
 
 
 def test_a_process_with_two_threads_is_not_closed_in():

@@ -4,8 +4,10 @@ Arguments: the store, a file that is outside of what may be read, a folder to wr
 A line of JSON in: statements; a line of JSON out: what became of each, and of what was tried of Python itself.
 """
 
+import ctypes
 import json
 import os
+import resource
 import socket
 import sys
 from pathlib import Path
@@ -54,6 +56,8 @@ def main():
         "cut a log": tried(lambda: os.truncate(next((home / "sessions").glob("*/manifest.json")), 0)),
         "run a program": tried(lambda: os.execv("/bin/true", ["true"])),
         "connect": tried(lambda: connected(port)),
+        "speak to a neighbour": tried(lambda: socket.socket(socket.AF_UNIX).close()),
+        "send a datagram": tried(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).close()),
         "listen": tried(lambda: socket.create_server(("127.0.0.1", 0)).close()),
         "signal who asks": tried(lambda: os.kill(parent, 0)),
     }
@@ -85,8 +89,9 @@ def main():
     told = {name: connection.execute("select current_setting($1)", [name]).fetchall()[0][0] for name in settings}
     still = connection.sql("select count(*), sum(bid) from quotes").fetchall()
     report = {
-        "threads": threads, "abi": protection.landlock_abi, "tried": first, "outcomes": outcomes, "settings": told, "still": still,
-        "environment": dict(os.environ), "frame": secret_frame.columns,
+        "threads": threads, "protection": protection, "tried": first, "outcomes": outcomes, "settings": told, "still": still,
+        "limits": {name: resource.getrlimit(getattr(resource, f"RLIMIT_{name}")) for name in ("FSIZE", "CORE", "AS")},
+        "no new privileges": ctypes.CDLL(None).prctl(39, 0, 0, 0, 0), "environment": dict(os.environ), "frame": secret_frame.columns,
     }  # fmt: skip
     print(json.dumps(report), file=out, flush=True)
 
