@@ -33,7 +33,7 @@ class Chart {
     this.chart = lwc.createChart(box, {
       autoSize: true,
       layout: { attributionLogo: !data.small },
-      timeScale: { timeVisible: true, secondsVisible: true, minBarSpacing: 0.02, rightOffset: 2 },
+      timeScale: { timeVisible: true, secondsVisible: true, minBarSpacing: 0.02, rightOffset: 2, enableConflation: true },
       crosshair: { mode: lwc.CrosshairMode.Normal },
     });
     this.bands = new Bands(this);
@@ -46,12 +46,8 @@ class Chart {
     this.marks = lwc.createSeriesMarkers(main, []);
     this.prices = [];
     this.chart.subscribeCrosshairMove((moved) => this.tell(moved));
-    this.watch = new MutationObserver(() => this.paint());
-    this.watch.observe(document.documentElement, { attributes: true, subtree: false });
-    this.watch.observe(document.body, { attributes: true, subtree: false });
-    this.scheme = matchMedia("(prefers-color-scheme: dark)");
-    this.repaint = () => setTimeout(() => this.paint(), 60);
-    this.scheme.addEventListener("change", this.repaint);
+    // dark or light is the page's to choose, by the system or in its menu, and nothing tells when it does
+    this.watch = setInterval(() => this.colours && this.back() !== this.colours.back && this.paint(), 500);
     this.isNew = true;
   }
 
@@ -93,18 +89,23 @@ class Chart {
     else scale.fitContent();
   }
 
+  back() {
+    return getComputedStyle(this.box).getPropertyValue("--st-background-color").trim();
+  }
+
   paint() {
     if (!this.data) return;
     const style = getComputedStyle(this.box);
     const read = (name, other) => style.getPropertyValue(`--st-${name}`).trim() || other;
     const is = (this.colours = {
-      back: read("background-color", "#fff"),
+      back: this.back(),
       text: read("text-color", "#222"),
       line: read("border-color", "#ddd"),
       up: read("green-color", "#0a7f5a"),
       down: read("red-color", "#c2362f"),
       main: read("primary-color", "#1f5fbf"),
     });
+    this.box.dataset.back = is.back;
     is.faint = faded(is.text, 0.55);
     is.vwap = faded("#d08a00", 1);
     is.volume = faded(is.faint, 0.35);
@@ -202,8 +203,7 @@ class Chart {
   }
 
   end() {
-    this.watch.disconnect();
-    this.scheme.removeEventListener("change", this.repaint);
+    clearInterval(this.watch);
     this.chart.remove();
   }
 }

@@ -225,7 +225,7 @@ def test_performance_says_the_numbers_of_the_report(app, home):
     assert float(told["profit factor"]) == pytest.approx(summary.money["profit_factor"].value, abs=0.01)
 
 
-@pytest.mark.parametrize("part", ["Equity", "Calendar", "Distributions", "Breakdowns"])
+@pytest.mark.parametrize("part", ["Equity", "Calendar", "Distributions"])
 def test_every_part_of_performance_is_drawn(app, part):
     opened(app, "performance", performance_part=part)
     assert app.dataframe or app.get("plotly_chart") or app.get("bidi_component")

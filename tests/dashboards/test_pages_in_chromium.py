@@ -9,14 +9,20 @@ def drawn(page, count=1):
 
 
 def test_a_click_chooses_a_log_and_the_url_brings_it_back(server, page):
-    page.goto(server.url)
+    page.goto(f"{server.url}?session_part=Notes")
     drawn(page)
+    page.get_by_test_id("stDataFrame").nth(1).wait_for()  # hostile words are cells: nobody obeys them
+    assert page.locator("img").count() == 0
+    assert page.locator("a[href*=evil]").count() == 0
     assert int(page.locator("[data-points]").first.get_attribute("data-points")) > 100
     page.get_by_test_id("stDataFrame").first.click(position={"x": 20, "y": 68})
-    page.wait_for_url(f"**/?log={RUN}")
+    page.wait_for_url(f"**/?*log={RUN}*")
     page.reload()
     drawn(page)
     assert page.locator("input").first.input_value() == RUN
+    light = page.locator("[data-points]").first.get_attribute("data-back")
+    page.emulate_media(color_scheme="dark")
+    page.locator(f"[data-points]:not([data-back='{light}'])").first.wait_for()
     page.get_by_role("link", name="Performance").click()
     page.wait_for_url(f"**/performance?log={RUN}")
 
@@ -51,12 +57,3 @@ def test_a_trade_is_reached_by_keyboard_and_its_url_brings_it_back(server, page)
     drawn(page)
     assert title.get_attribute("aria-selected") == "true"
     assert page.url == url
-
-
-def test_hostile_words_are_drawn_and_obeyed_by_nobody(server, page):
-    page.goto(f"{server.url}?session_part=Notes")
-    drawn(page)
-    page.get_by_role("tab", name="Notes").wait_for()
-    page.get_by_test_id("stDataFrame").nth(1).wait_for()
-    assert page.locator("img").count() == 0
-    assert page.locator("a[href*=evil]").count() == 0
