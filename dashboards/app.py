@@ -30,6 +30,7 @@ page = st.navigation(
         st.Page("app_pages/execution.py", title="Execution", icon=":material/bolt:", url_path="execution"),
         st.Page("app_pages/montecarlo.py", title="Monte Carlo", icon=":material/casino:", url_path="montecarlo"),
         st.Page("app_pages/compare.py", title="Compare", icon=":material/compare_arrows:", url_path="compare"),
+        st.Page("app_pages/sql.py", title="SQL", icon=":material/terminal:", url_path="sql"),
     ],
     position="top",
 )

@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from pipeline.cli.show import said_safely
-from pipeline.cli.sql_out import FILES, FORMS, form_of, write
+from pipeline.cli.sql_out import FORMS, form_of, write
+from warehouse.writing import FILES
 
 
 @click.command("sql")

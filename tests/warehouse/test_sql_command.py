@@ -14,9 +14,10 @@ import pytest
 from click.testing import CliRunner
 from warehouse_samples import DECISIONS, INPUTS, written
 
-from pipeline.cli import main, sql_out
+from pipeline.cli import main
 from pipeline.cli.sql_shell import Shell, completions
 from warehouse import connect, named_in
+from warehouse.writing import inert
 
 
 @pytest.fixture(scope="module")
@@ -84,8 +85,8 @@ def test_text_that_looks_like_a_formula_is_inert_in_csv_and_numbers_stay(home):
 
 @pytest.mark.parametrize("text", ["=1", "+1", "-1", "@x", "\t=1", "\r=1", "\n=1", "\uff1d1", "\uff20x"])
 def test_every_way_to_begin_a_formula_is_known(text):
-    assert sql_out.inert(text) == f"'{text}"
-    assert sql_out.inert("a" + text) == "a" + text
+    assert inert(text) == f"'{text}"
+    assert inert("a" + text) == "a" + text
 
 
 ODD = """select 1e-9::decimal(18, 9) as small, -2.50 as cost, 2::hugeint ** 100 as huge, 'nan'::double as none, null as nothing,
