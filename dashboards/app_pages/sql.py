@@ -5,7 +5,7 @@ import streamlit as st
 from dashboards import controls, questions
 from dashboards.data import door
 from dashboards.tables import answer_table
-from dashboards.words import plain, span
+from dashboards.words import plain, span, visible
 from pipeline.errors import TapeError
 from pipeline.sandbox.asking import Answer, NoAnswer
 
@@ -103,13 +103,13 @@ match answer:
             else:
                 left, middle, right = st.columns(3)
                 across = left.selectbox("Across", answer.table.column_names, key="sql-across")
-                upward = middle.selectbox("Upward", numbers, index=len(numbers) - 1, key="sql-upward")
+                upward = middle.selectbox("Upward", numbers, key="sql-upward")
                 how = right.segmented_control(
                     "As", ["line", "bars", "points"], default="line", required=True, key="sql-how"
                 )
                 chart = {"line": st.line_chart, "bars": st.bar_chart, "points": st.scatter_chart}[how]
                 drawing = questions.drawn(answer.table, across, upward)
-                chart(drawing, x="across", y="upward", x_label=plain(across), y_label=plain(upward))
+                chart(drawing, x="across", y="upward", x_label=visible(across), y_label=visible(upward))
         with taken:
             form = st.segmented_control("Form", questions.FORMS, default="csv", required=True, key="sql-form-of-file")
             try:
