@@ -1,9 +1,10 @@
-"""Trades: the blotter; of one trade the chart, the market at each execution, the tape around it, why it was made, notes."""
+"""Trades: the blotter; of one trade the chart, the market at each execution, the tape around it, why it was made, what was remembered, notes."""
 
 import streamlit as st
 
 from dashboards import blotter, controls, figures, market, prices
 from dashboards.data import door
+from dashboards.remembering import remembered
 from dashboards.tables import Column, Pick, facts, table
 from dashboards.words import plain, span
 from pipeline.units import NANO
@@ -66,6 +67,7 @@ CHAIN = {
     "ord": Column("ord", "count", width=50),
     "says": Column("latest first; each row was caused by the next, what belongs to it is set in", width=900),
 }
+STATE = {"part": Column("part"), "name": Column("name"), "value": Column("value", "number")}
 NOTES = {"noted_at": Column("noted", "time"), "tag": Column("tag"), "text": Column("note")}
 STEPS = {"1 s": 1, "5 s": 5, "15 s": 15, "1 min": 60, "5 min": 300}
 
@@ -183,8 +185,8 @@ with chosen:
     )
     st.caption(plain(sentence))
 
-why, executed, ticks, noted = st.tabs(
-    ["Why", "Executions", "Tape", "Notes"], key="trade_part", bind="query-params", on_change="rerun"
+why, executed, ticks, state, noted = st.tabs(
+    ["Why", "Executions", "Tape", "State", "Notes"], key="trade_part", bind="query-params", on_change="rerun"
 )
 if why.open:
     with why:
@@ -200,6 +202,16 @@ if ticks.open:
         known = [name for name, seq in places.items() if seq]
         at = controls.one("at", "Around", known, always="entry")
         table("tape", blotter.around(store, log, trade, places[at]), TAPE, zone=zone, height=420)
+if state.open:
+    with state:
+        places = {"decision": trade["decision_seq"], "entry": trade["entry_seq"], "exit": trade["exit_seq"]}
+        known = [name for name, seq in places.items() if seq]
+        at = controls.one("moment", "Behind the", known, always="decision" if "decision" in known else known[0])
+        if log.is_closed:
+            with st.spinner("folding up to there ..."):
+                table("state", remembered(store, log, trade, places[at]), STATE, height=420)
+        else:
+            st.caption("What a strategy remembers is told of sessions that are over; Live shows its phase.")
 if noted.open:
     with noted:
         table("notes", blotter.notes(store, log, trade), NOTES, zone=zone, absent="Nothing was noted about this trade.")

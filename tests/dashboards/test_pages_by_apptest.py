@@ -318,3 +318,10 @@ def test_hostile_notes_are_cells_and_never_markup(app):
     opened(app, "sessions", session_part="Notes")
     assert frames(app)[1][0]["text"] == HOSTILE
     assert "evil" not in markup(app)
+
+
+def test_of_a_trade_what_its_strategy_remembered_is_told(app):
+    opened(app, "trades", log=RUN, trade_part="State")
+    told = {(row["part"], row["name"]): row["value"] for row in frames(app)[-1]}
+    assert told["", "phase"] == "entering", "behind the decision"
+    assert any(part == "position" for part, _ in told)
