@@ -113,11 +113,11 @@ class Sandbox:
         if reason := _unspeakable(sql, over, self._limits):
             return NoAnswer("refused", reason, 0.0)
         with self._turn:
-            worker = self._taken()
+            used = [self._taken()]
             try:
-                answer = self._asked(worker, sql, over)
+                answer = self._asked(used, sql, over)
             finally:
-                self._put_back(worker)
+                self._put_back(used[-1])
         if isinstance(answer, Unanswered):
             what = answer.what if answer.what in ("refused", "failed", "stopped") else "failed"
             return NoAnswer(what, answer.line, time.monotonic() - began)  # type: ignore[arg-type]  # one of the three
@@ -130,33 +130,44 @@ class Sandbox:
         if worker:
             worker.end()
 
-    def _asked(self, worker: "_Worker", sql: str, over: Sequence[str]) -> Answer | Unanswered:
+    def _asked(self, used: "list[_Worker]", sql: str, over: Sequence[str]) -> Answer | Unanswered:
+        """The last of `used` is the one that answers."""
         try:
-            protection = worker.ready()
-            with worker.within(self._limits.wall_s):
-                worker.say(Ask(sql, tuple(over)))
-                accepted = worker.heard(Accepted)
+            accepted = self._accepted(used[-1], sql, over)
             if isinstance(accepted, Unanswered):
                 return accepted
             began = time.monotonic()
             self._keep(accepted.views, over)
-            with worker.within(self._limits.load_s):
-                worker.say(GoOn())
-                loaded = worker.heard(Loaded)
-            if isinstance(loaded, Unanswered):
-                return loaded
-            running = time.monotonic()
-            with worker.within(self._limits.wall_s):
-                said = worker.heard(Answered)
-                if isinstance(said, Unanswered):
-                    return said
-                table = worker.table(said.size)
+            if not used[-1].is_of(self._home):  # the folder of what is kept is new, and it may not look into it
+                used[-1].end()
+                used.append(_Worker(self._home, self._limits))
+                self._accepted(used[-1], sql, over)
+            return self._answered(used[-1], began)
         except _EndedError as error:
             return Unanswered("stopped", str(error))
         except (TapeError, pa.ArrowInvalid, msgspec.DecodeError) as error:
-            worker.end()  # it may still wait for a word that was due
+            used[-1].end()  # it may still wait for a word that was due
             return Unanswered("failed", str(error))
-        return Answer(table, said.cut, running - began, time.monotonic() - running, protection)
+
+    def _accepted(self, worker: "_Worker", sql: str, over: Sequence[str]) -> Accepted | Unanswered:
+        worker.ready()
+        with worker.within(self._limits.wall_s):
+            worker.say(Ask(sql, tuple(over)))
+            return worker.heard(Accepted)
+
+    def _answered(self, worker: "_Worker", began: float) -> Answer | Unanswered:
+        with worker.within(self._limits.load_s):
+            worker.say(GoOn())
+            loaded = worker.heard(Loaded)
+        if isinstance(loaded, Unanswered):
+            return loaded
+        running = time.monotonic()
+        with worker.within(self._limits.wall_s):
+            said = worker.heard(Answered)
+            if isinstance(said, Unanswered):
+                return said
+            table = worker.table(said.size)
+        return Answer(table, said.cut, running - began, time.monotonic() - running, worker.ready())
 
     def _keep(self, names: Iterable[str], over: Sequence[str]) -> None:
         """Keep what is slow, here: a worker can't write, and would work it out each time. Raises TapeError."""
@@ -293,7 +304,9 @@ class _Worker:
     def _ended(self) -> _EndedError:
         """Why it ended, for people."""
         if self._late_s:
-            return _EndedError(f"it took longer than {self._late_s:g} s and was ended")
+            return _EndedError(
+                f"it took longer than {self._late_s:g} s and was ended: ask for less, or over fewer logs"
+            )
         code = self._process.wait()
         if code in _BY_THE_SYSTEM:
             return _EndedError("the system ended it: it took too much memory or time")

@@ -79,7 +79,9 @@ def weaker(version: int, *, no_sockets: bool = True, has_limits: bool = True) ->
             f"this system doesn't close {left} to a process: DuckDB's settings and what statements are accepted do"
         )
     if not has_limits:
-        lines.append("this system sets no limits of memory and time to a process: DuckDB's own and the kill are left")
+        lines.append(
+            "this system does not set all limits of memory and time to a process: DuckDB's own and the kill are left"
+        )
     return tuple(lines)
 
 
@@ -126,15 +128,18 @@ def limit_cpu(seconds: int) -> None:
 
 
 def _limit(address_space: int) -> bool:
-    """Whether this system has limits: no file may grow, no core is left, memory ends."""
+    """Whether this system has all of its limits: no file may grow, no core is left, memory ends."""
     try:
         import resource  # noqa: PLC0415 - not on every system
     except ImportError:
         return False
+    has_all = True
     for name, limit in (("FSIZE", 0), ("CORE", 0), ("AS", address_space), ("CPU", _CPU_S_MAX)):
         kind = getattr(resource, f"RLIMIT_{name}")
         _, hard = resource.getrlimit(kind)
         limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)  # noqa: PLW2901 - what is allowed of it
-        with contextlib.suppress(ValueError, OSError):  # macOS takes no limit of address space
+        try:
             resource.setrlimit(kind, (limit, limit))
-    return True
+        except (ValueError, OSError):  # macOS takes no limit of addresses
+            has_all = False
+    return has_all

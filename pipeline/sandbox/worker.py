@@ -77,7 +77,10 @@ class _Worker:
             self._say(Unanswered("stopped", f"it takes more than the {self._limits.memory_mb} MB that an answer may"))
         except duckdb.InterruptException:
             self._say(
-                Unanswered("stopped", f"it takes longer than the {self._limits.execution_ms / 1000:g} s that it may")
+                Unanswered(
+                    "stopped",
+                    f"it takes longer than the {self._limits.execution_ms / 1000:g} s that it may: ask for less, or over fewer logs",
+                )
             )
         except (duckdb.Error, TapeError, OSError) as error:
             self._say(Unanswered("failed", one_line(str(error))))

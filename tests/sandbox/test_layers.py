@@ -116,7 +116,7 @@ def test_what_is_weaker_on_other_systems_is_said():
     assert "signalling" in closing.weaker(5)[0]
     assert "connections other than TCP" in closing.weaker(7, no_sockets=False)[0]
     assert "close connections to" in closing.weaker(3, no_sockets=False)[1]
-    assert "no limits of memory" in closing.weaker(7, has_limits=False)[0]
+    assert "not set all limits of memory" in closing.weaker(7, has_limits=False)[0]
     assert len(closing.weaker(0, no_sockets=False, has_limits=False)) == 3
 
 
