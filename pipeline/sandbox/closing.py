@@ -47,15 +47,15 @@ class Protection(NamedTuple):
     """What does not hold on this system that does on others, a line each; for people."""
 
 
-def close(home: Path, *, address_space: int) -> Protection:
+def close(home: Path, *, memory: int) -> Protection:
     """Close this process in, for good: it reads its code and the tape in `home`, and writes, calls and becomes nothing.
 
-    `address_space` is in bytes. Raises OSError when the system has Landlock and refuses it: such a worker must not go on.
+    `memory` is in bytes: what it may have of its own; with the files that it maps it is four times that. Raises OSError when the system has Landlock and refuses it: such a worker must not go on.
     """
     if os.path.isdir("/proc/self/task"):  # noqa: PTH112 - a look that asks for nothing
         assert len(os.listdir("/proc/self/task")) == 1, "a thread that is there already would keep its rights"  # noqa: PTH208 - as above
     calm()
-    has_limits = _limit(address_space)
+    has_limits = _limit(memory)
     version = landlock.abi()
     if version:
         landlock.restrict(readable(home), listable(), version)
@@ -127,14 +127,14 @@ def limit_cpu(seconds: int) -> None:
         resource.setrlimit(resource.RLIMIT_CPU, (soft, _CPU_S_MAX))
 
 
-def _limit(address_space: int) -> bool:
+def _limit(memory: int) -> bool:
     """Whether this system has all of its limits: no file may grow, no core is left, memory ends."""
     try:
         import resource  # noqa: PLC0415 - not on every system
     except ImportError:
         return False
     has_all = True
-    for name, limit in (("FSIZE", 0), ("CORE", 0), ("AS", address_space), ("CPU", _CPU_S_MAX)):
+    for name, limit in (("FSIZE", 0), ("CORE", 0), ("DATA", memory), ("AS", 4 * memory), ("CPU", _CPU_S_MAX)):
         kind = getattr(resource, f"RLIMIT_{name}")
         _, hard = resource.getrlimit(kind)
         limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)  # noqa: PLW2901 - what is allowed of it

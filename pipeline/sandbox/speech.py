@@ -13,8 +13,8 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of the result, as Arrow has it."""
     memory_mb: int = 512
     """Of DuckDB: what it sorts, joins and groups."""
-    address_space: int = 2_684_354_560
-    """Bytes of the whole process, of which some 1.3 GiB are code and stacks that are never touched."""
+    process_bytes: int = 1 << 30
+    """Of the whole process; a third of it are stacks that are never touched."""
     threads: int = 2
     execution_ms: int = 3_000
     """After which DuckDB itself gives up, where it looks at its clock."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 BOOT: Final = f"import sys; sys.path.insert(0, {str(closing.ROOT)!r}); from pipeline.sandbox.worker import main; main()"
 """What its Python is given to run."""
 
+_LESS: Final = "ask for less, or over fewer logs"
 _SPARE_S: Final = 2
 """Behind the limit of whoever asked, the system ends a worker that he did not kill: he may be dead."""
 
@@ -32,7 +33,7 @@ def main() -> None:
     home, limits_text = Path(sys.argv[1]), sys.argv[2]
     out = os.dup(1)
     os.dup2(2, 1)  # whatever else prints, prints elsewhere
-    protection = closing.close(home, address_space=json.loads(limits_text)["address_space"])
+    protection = closing.close(home, memory=json.loads(limits_text)["process_bytes"])
     _Worker(home, limits_text, out).serve(protection)
 
 
@@ -73,17 +74,14 @@ class _Worker:
             self._answered(asked, gate)
         except RefusedError as error:
             self._say(Unanswered("refused", str(error)))
-        except (MemoryError, duckdb.OutOfMemoryException):
-            self._say(Unanswered("stopped", f"it takes more than the {self._limits.memory_mb} MB that an answer may"))
         except duckdb.InterruptException:
-            self._say(
-                Unanswered(
-                    "stopped",
-                    f"it takes longer than the {self._limits.execution_ms / 1000:g} s that it may: ask for less, or over fewer logs",
-                )
-            )
-        except (duckdb.Error, TapeError, OSError) as error:
-            self._say(Unanswered("failed", one_line(str(error))))
+            self._say(Unanswered("stopped", f"it takes longer than {self._limits.execution_ms / 1000:g} s: {_LESS}"))
+        except (duckdb.Error, TapeError, MemoryError, OSError, RuntimeError, ValueError) as error:
+            line = one_line(str(error))
+            if isinstance(error, MemoryError) or "out of memory" in line.lower():  # of DuckDB, Arrow or the process
+                self._say(Unanswered("stopped", f"it takes more than {self._limits.memory_mb} MB of memory: {_LESS}"))
+            else:
+                self._say(Unanswered("failed", line))
 
     def _answered(self, asked: "Ask", gate: "Gate") -> None:
         from pipeline.sandbox import answering, speech  # noqa: PLC0415 - as above

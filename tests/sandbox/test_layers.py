@@ -104,7 +104,7 @@ def test_its_environment_was_empty(report):
 
 
 def test_its_limits_are_for_good(report):
-    assert report["limits"] == {"FSIZE": [0, 0], "CORE": [0, 0], "AS": [2_684_354_560] * 2}
+    assert report["limits"] == {"FSIZE": [0, 0], "CORE": [0, 0], "DATA": [1 << 30] * 2, "AS": [1 << 32] * 2}
     assert report["no new privileges"] == 1
 
 
@@ -125,7 +125,7 @@ def test_a_process_with_two_threads_is_not_closed_in():
     script = (
         f"import sys, threading, time; sys.path.insert(0, {str(closing.ROOT)!r}); from pathlib import Path\n"
         "threading.Thread(target=time.sleep, args=(30,), daemon=True).start()\n"
-        "from pipeline.sandbox.closing import close; close(Path('/'), address_space=1 << 32)"
+        "from pipeline.sandbox.closing import close; close(Path('/'), memory=1 << 30)"
     )
     done = subprocess.run(
         [sys.executable, "-I", "-c", script], capture_output=True, text=True, timeout=100, check=False

@@ -40,7 +40,7 @@ def main():
     )
     out = os.fdopen(os.dup(1), "w")
     threads = len(list(Path("/proc/self/task").iterdir()))
-    protection = closing.close(home, address_space=2_684_354_560)
+    protection = closing.close(home, memory=1 << 30)
     first = {
         "read a file outside": tried(lambda: Path(outside).read_bytes()),
         "read /etc/passwd": tried(lambda: Path("/etc/passwd").read_bytes()),
@@ -90,7 +90,7 @@ def main():
     still = connection.sql("select count(*), sum(bid) from quotes").fetchall()
     report = {
         "threads": threads, "protection": protection, "tried": first, "outcomes": outcomes, "settings": told, "still": still,
-        "limits": {name: resource.getrlimit(getattr(resource, f"RLIMIT_{name}")) for name in ("FSIZE", "CORE", "AS")},
+        "limits": {name: resource.getrlimit(getattr(resource, f"RLIMIT_{name}")) for name in ("FSIZE", "CORE", "DATA", "AS")},
         "no new privileges": ctypes.CDLL(None).prctl(39, 0, 0, 0, 0), "environment": dict(os.environ), "frame": secret_frame.columns,
     }  # fmt: skip
     print(json.dumps(report), file=out, flush=True)
