@@ -21,7 +21,7 @@ from pipeline.core.instrument import InstrumentRow, far_side_nano
 from pipeline.core.ledger import book_stray, fold_fill, fold_order, reduce_order
 from pipeline.core.lifetime import may_trade
 from pipeline.core.market import BrokerFill, BrokerOrder
-from pipeline.core.missing import closes, fold_difference, forget_what_is_closed, spare_steps, sum_steps
+from pipeline.core.missing import closes, count_missing, fold_difference, spare_steps, sum_steps
 from pipeline.core.operator import close_again
 from pipeline.core.orders import (
     ALLOWED,
@@ -105,9 +105,8 @@ def hear_fill(world: World, word: BrokerFill) -> None:
     elif order.flags & _ONE_CANCELS_OTHER != 0:
         cancel_others(world, order, cause)
     drop_needless(world, order, held, cause)
-    forget_what_is_closed(world, world.instruments[order.instrument_id])
+    _miss_anew(world, order.instrument_id)
     release(world, order.strategy_id, order.instrument_id, cause)
-    _divide_what_is_left(world, order.instrument_id)
 
 
 def hear_difference(world: World, instrument_id: int, differs_steps: int) -> None:
@@ -152,6 +151,16 @@ def _divide_what_is_left(world: World, instrument_id: int) -> None:
         _release_all(world, instrument_id)
 
 
+def _miss_anew(world: World, instrument_id: int) -> None:
+    """Behind a fill another part of what is held may be missing, or none any more, for whichever strategy."""
+    instrument = world.instruments[instrument_id]
+    did_miss = instrument.missing_steps > 0
+    count_missing(world, instrument)
+    if did_miss and instrument.missing_steps == 0:
+        _release_all(world, instrument_id)
+    _divide_what_is_left(world, instrument_id)
+
+
 def _release_all(world: World, instrument_id: int) -> None:
     for strategy_id in range(1, world.counts.strategies + 1):
         release(world, strategy_id, instrument_id, input_place(world))
@@ -165,7 +174,7 @@ def _hear_stray(world: World, word: BrokerFill) -> None:
         book_stray(
             world, word.strategy_id, word.instrument_id, word.side, word.price_nano, word.quantity_steps, word.fee_nano
         )
-        forget_what_is_closed(world, world.instruments[word.instrument_id])
+        _miss_anew(world, word.instrument_id)
         close_again(world, word.strategy_id, word.instrument_id, input_place(world))
 
 

@@ -14,7 +14,7 @@ from pipeline.core.dialect import size_of
 from pipeline.core.instrument import InstrumentRow
 from pipeline.core.ledger import change_order, enlist
 from pipeline.core.lifetime import is_held, is_limit_only
-from pipeline.core.missing import spare_steps
+from pipeline.core.missing import spare_steps, sum_steps
 from pipeline.core.orders import STOPS, OrderRow, is_beside, is_of, rank_of, reduces_only, remaining_steps
 from pipeline.core.outputs import origin_of, write_output
 from pipeline.core.portfolio import start_day
@@ -279,7 +279,7 @@ def room_steps(world: World, order: OrderRow) -> int:
         if is_other and reduces_only(other) and not other.is_kept:
             room -= remaining_steps(other)
     instrument = world.instruments[order.instrument_id]
-    if instrument.missing_steps > 0:
+    if instrument.missing_steps > 0 and order.side * sum_steps(world, order.instrument_id) < 0:
         room = min(room, spare_steps(world, instrument, order.order_id))
     return max(0, room)
 

@@ -34,7 +34,8 @@ class InstrumentRow:
     the first bar. `calendar` says whose hours it keeps (hours.Calendar). Sold short it may be when somebody is known to
     lend it, and while `is_short_restricted` only above the bid. Until `ts_bands_end_ns` it trades between the bands it has
     (core.bands). `sector` and `theme` are the numbers of what was last said of it (0: nothing; core.crowd).
-    `differs_steps` is its broker's position less ours, as last told, `missing_steps` what of ours is not there (core.missing).
+    `differs_steps` is its broker's position less ours, as last told, `beside_steps` what of that is somebody's own, and
+    `missing_steps` what of ours is not there (core.missing).
     """
 
     instrument_id: int
@@ -69,6 +70,7 @@ class InstrumentRow:
     theme: int
     open_orders: int
     differs_steps: int
+    beside_steps: int
     missing_steps: int
 
 

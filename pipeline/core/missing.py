@@ -3,7 +3,8 @@
 What the broker says less what the log says is no event of ours to book: nobody knows at what price, or whether it comes back.
 So positions stay as they are, nothing is entered in the instrument, and no more of it is closed than the broker has: an order
 to close what is gone would open the other side. What an account held beside ours when we came is no part of it: closing ours
-leaves that as it was. Danger: with strategies on both sides of one instrument only their sum is compared.
+leaves that as it was. Danger: with strategies on both sides of one instrument only their sum is compared, and only who closes
+the larger side is held back.
 """
 
 from pipeline.core.instrument import InstrumentRow
@@ -20,21 +21,33 @@ def sum_steps(world: World, instrument_id: int) -> int:
 
 
 def fold_difference(world: World, instrument: InstrumentRow, differs_steps: int) -> None:
-    """The broker's position less that of the log is another one: what went from our side of it is missing."""
+    """The broker's position less that of the log is another one. What is more on our side than ever was so is somebody's own."""
     held = sum_steps(world, instrument.instrument_id)
-    went = instrument.differs_steps - differs_steps
     instrument.differs_steps = differs_steps
-    side = 1 if held > 0 else -1
-    there = max(0, (held + differs_steps) * side)
-    missing = min(instrument.missing_steps + went * side, abs(held) - there)
-    instrument.missing_steps = max(0, missing) if held != 0 else 0
+    if (differs_steps - instrument.beside_steps) * held > 0:
+        instrument.beside_steps = differs_steps
+    count_missing(world, instrument)
 
 
-def forget_what_is_closed(world: World, instrument: InstrumentRow) -> None:
-    """Behind a fill: no more can be missing than is held."""
-    if instrument.missing_steps > 0:
-        held = abs(sum_steps(world, instrument.instrument_id))
-        instrument.missing_steps = min(instrument.missing_steps, held)
+def count_missing(world: World, instrument: InstrumentRow) -> None:
+    """What went from our side since we hold it, and of that what the broker's position lacks; behind each fill too."""
+    instrument_id = instrument.instrument_id
+    held, side = sum_steps(world, instrument_id), 0
+    if held != 0:
+        side = 1 if held > 0 else -1
+    elif not _is_held(world, instrument_id):  # what is there now was there when we come
+        instrument.beside_steps = instrument.differs_steps
+    there = max(0, (held + instrument.differs_steps) * side)
+    went = (instrument.beside_steps - instrument.differs_steps) * side
+    instrument.missing_steps = max(0, min(went, abs(held) - there))
+
+
+def _is_held(world: World, instrument_id: int) -> bool:
+    """Whether any strategy holds an instrument: two of them may hold as much of both sides."""
+    for strategy_id in range(1, world.counts.strategies + 1):
+        if position_of(world, strategy_id, instrument_id).quantity_steps != 0:
+            return True
+    return False
 
 
 def spare_steps(world: World, instrument: InstrumentRow, order_id: int) -> int:

@@ -1,0 +1,139 @@
+"""What is missing at a broker, told step by step: what is closed, what waits, and what protects the rest."""
+
+from brokered_day import Dealt
+from two_speeds import open_orders
+
+from pipeline.codes import AccountAction, Kind, Side
+from pipeline.core.dialect import NAN
+from pipeline.core.orders import reduces_only, remaining_steps
+from pipeline.core.params import param, params
+from pipeline.core.settings import BROKERED, EngineSettings
+from pipeline.core.state import state
+from pipeline.core.strategy import Plan, Strategy
+from pipeline.core.verbs import enter, leave
+from pipeline.units import NANO
+
+AT_BROKER = EngineSettings(execution=BROKERED, quote_age_ns_max=10**15, short_sales=2)
+
+
+@params
+class Params:
+    size: float = param(10.0, help="below 0: sold short")
+    stop: float = param(0.0, low=0.0)
+    out: float = param(10.5, help="it leaves once the bid is above")
+
+
+@state
+class State:
+    has_entered: bool
+    has_left: bool
+
+
+def on_quote(s, quote, p, ctx):
+    """In at the first quote, out once the bid is high."""
+    if not s.has_entered:
+        s.has_entered = True
+        side = Side.BUY if p.size > 0.0 else Side.SELL
+        limit = quote.ask if p.size > 0.0 else quote.bid
+        enter(ctx, side, quantity=abs(p.size), limit=limit, stop=p.stop if p.stop > 0.0 else NAN)
+    elif not s.has_left and quote.bid > p.out:
+        s.has_left = True
+        leave(ctx)
+
+
+first = Strategy("first", Params, State, on_quote=on_quote)
+second = Strategy("second", Params, State, on_quote=on_quote)
+
+
+class Held(Dealt):
+    """What each plan entered is held; a person trades in the same account, and we are told by how much it differs."""
+
+    def __init__(self, *plans):
+        super().__init__(plans, AT_BROKER, 1, steps=0)
+        self.quote(9.99)
+
+    def quote(self, bid):
+        """The market goes there; all that follows is said and done."""
+        self.prices[1] = round(bid * 100)
+        columns = {"bid_nano": self.prices[1] * NANO // 100, "ask_nano": (self.prices[1] + 1) * NANO // 100}
+        self._put(Kind.QUOTE, 1, **columns, bid_size_steps=500, ask_size_steps=500)
+        self._settle()
+
+    def tell(self, differs):
+        self.held[1] += differs - self.differs[1]
+        self.differs[1], self.told_seq[1] = differs, self.seq + 1
+        self._put(Kind.ACCOUNT, 1, action=int(AccountAction.POSITION_DIFFERENCE), quantity_steps=differs)
+        self._settle()
+
+    def stray(self, side, steps):
+        """Something is filled that was no order of ours any more."""
+        self.held[1] += side * steps
+        columns = {"strategy_id": 1, "side": int(side), "price_nano": 10 * NANO, "quantity_steps": steps}
+        self._put(Kind.FILL, 1, order_id=999, fee_nano=0, **columns)
+        self._settle()
+
+    def _settle(self):
+        for _ in range(20):
+            self._deal(0.0)
+            self._say_all(1.0)
+
+    @property
+    def missing(self):
+        return self.engine.world.instruments[1].missing_steps
+
+    @property
+    def positions(self):
+        return [row.quantity_steps for row in self.engine.world.positions[1:]]
+
+    @property
+    def kept(self):
+        return sum(remaining_steps(row) for row in open_orders(self.engine) if row.is_kept and reduces_only(row))
+
+    @property
+    def closing(self):
+        return sum(order.left for order in self.orders.values() if order.reduces)
+
+
+def test_who_sold_ours_and_more_and_buys_back_the_more_has_brought_nothing_back():
+    for size in (10.0, -10.0):
+        day = Held(Plan(first, Params(size=size)))
+        side = 1 if size > 0 else -1
+        day.tell(-20 * side)
+        assert day.missing == 10
+        day.tell(-10 * side)
+        assert (day.held[1], day.missing) == (0, 10)
+        day.quote(11)
+        assert (day.held[1], day.over_closed) == (0, [])
+        day.tell(0)
+        assert (day.held[1], day.positions, day.missing) == (0, [0], 0)
+
+
+def test_what_was_beside_ours_when_we_came_is_not_missing_whatever_became_of_it():
+    day = Held(Plan(first, Params(size=10.0)))
+    for differs, missing in ((7, 0), (0, 0), (-4, 4), (7, 0), (-30, 10), (-10, 10), (-9, 9), (0, 0)):
+        day.tell(differs)
+        assert day.missing == missing, differs
+
+
+def test_a_position_that_turns_misses_nothing_of_its_new_side():
+    day = Held(Plan(first, Params(size=10.0)))
+    day.tell(-10)
+    day.stray(Side.SELL, 15)
+    assert (day.held[1], day.positions, day.missing) == (-10, [0], 0)
+
+
+def test_who_closes_the_smaller_side_waits_for_nothing_that_is_missing_of_the_larger_one():
+    day = Held(Plan(first, Params(size=10.0)), Plan(second, Params(size=-5.0)))
+    assert day.positions == [10, -5]
+    day.tell(-3)
+    assert day.missing == 3
+    day.quote(11)
+    assert (day.positions, day.held[1], day.missing) == ([3, 0], 0, 3)
+
+
+def test_what_went_while_both_sides_were_held_alike_is_missing_once_one_of_them_is_closed():
+    day = Held(Plan(first, Params(size=10.0, out=11.5)), Plan(second, Params(size=-10.0)))
+    day.tell(-3)
+    assert day.missing == 0
+    day.quote(11)
+    assert (day.positions, day.held[1], day.missing) == ([10, 0], 7, 3)
