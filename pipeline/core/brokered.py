@@ -15,7 +15,16 @@ has looked (`tape halt --reset`).
 from typing import Final
 
 from pipeline.codes import OrderFlag, OrderReason, OrderState, OrderType, Side, TimeInForce
-from pipeline.core.desk import gives_way, launch, launch_again, make_room, protect, request_cancel, room_steps
+from pipeline.core.desk import (
+    can_make_room,
+    is_left,
+    launch,
+    launch_again,
+    make_room,
+    protect,
+    request_cancel,
+    room_steps,
+)
 from pipeline.core.filling import cancel_others, drop_needless
 from pipeline.core.instrument import InstrumentRow, far_side_nano
 from pipeline.core.ledger import book_stray, fold_fill, fold_order, reduce_order
@@ -27,7 +36,6 @@ from pipeline.core.orders import (
     ALLOWED,
     STANDS_BY,
     OrderRow,
-    is_beside,
     is_final,
     is_of,
     is_within_limit,
@@ -63,12 +71,12 @@ def hear_order(world: World, word: BrokerOrder) -> None:
         release(world, order.strategy_id, order.instrument_id, input_place(world))
         if word.state != OrderState.FILLED and order.flags & _STOP_LEG != 0:
             _protect_again(world, order, was_asked)
-        _divide_what_is_left(world, order.instrument_id)
+        _divide_whatis_left(world, order.instrument_id)
     elif (
         was_asked and order.state != OrderState.CANCEL_PENDING
     ):  # the broker keeps it: whoever waits for its room asks again
         release(world, order.strategy_id, order.instrument_id, input_place(world))
-        _divide_what_is_left(world, order.instrument_id)
+        _divide_whatis_left(world, order.instrument_id)
 
 
 def _protect_again(world: World, stop: OrderRow, was_asked: bool) -> None:  # noqa: FBT001  # the dialect has no keyword-only arguments without a default
@@ -143,7 +151,7 @@ def _excess_steps(world: World, instrument: InstrumentRow) -> int:
     return excess
 
 
-def _divide_what_is_left(world: World, instrument_id: int) -> None:
+def _divide_whatis_left(world: World, instrument_id: int) -> None:
     """Where something is missing, what a broker refuses to cancel is asked for again, and the room that one leaves is everybody's."""
     instrument = world.instruments[instrument_id]
     if instrument.missing_steps > 0:
@@ -158,7 +166,7 @@ def _miss_anew(world: World, instrument_id: int) -> None:
     count_missing(world, instrument)
     if did_miss and instrument.missing_steps == 0:
         _release_all(world, instrument_id)
-    _divide_what_is_left(world, instrument_id)
+    _divide_whatis_left(world, instrument_id)
 
 
 def _release_all(world: World, instrument_id: int) -> None:
@@ -246,31 +254,13 @@ def release(world: World, strategy_id: int, instrument_id: int, cause: Place) ->
 def _go(world: World, order: OrderRow, cause: Place) -> None:
     """Send who waits for nothing but room where there is some; have more made where something gives way; else who finds less takes what is left."""
     room, left = room_steps(world, order), remaining_steps(order)
-    if room < left and _can_make_room(world, order):
+    if room < left and can_make_room(world, order):
         make_room(world, order, cause)
-    elif 0 < room < left and not _is_left(world, order):  # there is no more to be had
+    elif 0 < room < left and not is_left(world, order):  # there is no more to be had
         reduce_order(world, order, left - room, cause)
         left = room
     if 0 < left <= room:
         launch(world, order, cause)
-
-
-def _can_make_room(world: World, order: OrderRow) -> bool:
-    for place in range(1, world.counts.open_orders + 1):  # noqa: SIM110  # the dialect has no generators
-        if gives_way(order_at(world, place), order):
-            return True
-    return False
-
-
-def _is_left(world: World, order: OrderRow) -> bool:
-    """Whether somebody leaves the position of an order at this moment: if that comes to nothing, there is more left."""
-    for place in range(1, world.counts.open_orders + 1):
-        other = order_at(world, place)
-        is_other = is_beside(other, order) and other.order_id != order.order_id
-        is_leaving = other.flags & _STOP_LEG == 0 or other.state == OrderState.CANCEL_PENDING
-        if is_other and is_leaving and reduces_only(other) and not other.is_kept:
-            return True
-    return False
 
 
 def _place_of(world: World, order_id: int) -> int:

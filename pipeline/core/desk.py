@@ -12,7 +12,7 @@ from pipeline.core.context import WAITING, WISH, Output
 from pipeline.core.crowd import crowd_of, is_crowd_limited
 from pipeline.core.dialect import size_of
 from pipeline.core.instrument import InstrumentRow
-from pipeline.core.ledger import change_order, enlist
+from pipeline.core.ledger import change_order, enlist, reduce_order
 from pipeline.core.lifetime import is_held, is_limit_only
 from pipeline.core.missing import spare_steps, sum_steps
 from pipeline.core.orders import STOPS, OrderRow, is_beside, is_of, rank_of, reduces_only, remaining_steps
@@ -244,6 +244,8 @@ def launch(world: World, order: OrderRow, cause: Place) -> None:
     A target has to wait for its price where there is a stop. Who goes first has what goes behind it cancelled (orders.rank_of).
     """
     is_waiting = _waits_for_price(order)
+    if reduces_only(order) and not is_waiting and order.flags & _STOP_LEG == 0:
+        _take_what_there_is(world, order, cause)
     has_room = remaining_steps(order) <= room_steps(world, order) and not _is_behind(world, order)
     order.is_kept = reduces_only(order) and (is_waiting or not has_room)
     order.is_triggered = not is_waiting
@@ -251,6 +253,13 @@ def launch(world: World, order: OrderRow, cause: Place) -> None:
         change_order(world, order, OrderState.SUBMITTED, cause)
     elif not is_waiting:
         make_room(world, order, cause)
+
+
+def _take_what_there_is(world: World, order: OrderRow, cause: Place) -> None:
+    """Where something is missing and nobody has to make room, nobody says when there is any: who leaves finds less, and takes that."""
+    room, left = room_steps(world, order), remaining_steps(order)
+    if 0 < room < left and not can_make_room(world, order) and not is_left(world, order):
+        reduce_order(world, order, left - room, cause)
 
 
 def _waits_for_price(order: OrderRow) -> bool:
@@ -297,6 +306,25 @@ def gives_way(other: OrderRow, order: OrderRow) -> bool:
     """Whether an order at the broker is to be cancelled so that there is room for another one, and is not being cancelled yet."""
     is_there = reduces_only(other) and not other.is_kept and other.state != OrderState.CANCEL_PENDING
     return is_there and is_beside(other, order) and rank_of(other) > rank_of(order)
+
+
+def can_make_room(world: World, order: OrderRow) -> bool:
+    """Whether anything gives way to an order."""
+    for place in range(1, world.counts.open_orders + 1):  # noqa: SIM110  # the dialect has no generators
+        if gives_way(order_at(world, place), order):
+            return True
+    return False
+
+
+def is_left(world: World, order: OrderRow) -> bool:
+    """Whether somebody leaves the position of an order at this moment: if that comes to nothing, there is more left."""
+    for place in range(1, world.counts.open_orders + 1):
+        other = order_at(world, place)
+        is_other = is_beside(other, order) and other.order_id != order.order_id
+        is_leaving = other.flags & _STOP_LEG == 0 or other.state == OrderState.CANCEL_PENDING
+        if is_other and is_leaving and reduces_only(other) and not other.is_kept:
+            return True
+    return False
 
 
 def launch_again(world: World, gone: OrderRow, cause: Place) -> None:

@@ -123,12 +123,14 @@ def test_a_position_that_turns_misses_nothing_of_its_new_side():
 
 
 def test_who_closes_the_smaller_side_waits_for_nothing_that_is_missing_of_the_larger_one():
-    day = Held(Plan(first, Params(size=10.0)), Plan(second, Params(size=-5.0)))
+    day = Held(Plan(first, Params(size=10.0, out=11.5)), Plan(second, Params(size=-5.0)))
     assert day.positions == [10, -5]
-    day.tell(-3)
-    assert day.missing == 3
+    day.tell(-5)
+    assert day.missing == 5
     day.quote(11)
-    assert (day.positions, day.held[1], day.missing) == ([3, 0], 0, 3)
+    assert (day.positions, day.held[1], day.missing) == ([10, 0], 5, 5)
+    day.quote(12)
+    assert (day.positions, day.held[1], day.missing) == ([5, 0], 0, 5)
 
 
 def test_what_went_while_both_sides_were_held_alike_is_missing_once_one_of_them_is_closed():
@@ -137,3 +139,24 @@ def test_what_went_while_both_sides_were_held_alike_is_missing_once_one_of_them_
     assert day.missing == 0
     day.quote(11)
     assert (day.positions, day.held[1], day.missing) == ([10, 0], 7, 3)
+    day.quote(12)
+    assert (day.positions, day.held[1]) == ([3, 0], 0)
+
+
+def test_who_leaves_without_a_stop_takes_what_there_is_at_once():
+    """Nobody has to be asked for room, so nobody would tell that there is some."""
+    for size in (10.0, -10.0):
+        day = Held(Plan(first, Params(size=size)))
+        side = 1 if size > 0 else -1
+        day.tell(-4 * side)
+        day.quote(11)
+        assert (day.positions, day.held[1], day.kept, day.over_closed) == ([4 * side], 0, 0, [])
+
+
+def test_who_leaves_finds_nothing_and_goes_once_it_is_back():
+    day = Held(Plan(first, Params(size=10.0)))
+    day.tell(-10)
+    day.quote(11)
+    assert (day.held[1], day.kept) == (0, 10)
+    day.tell(-6)
+    assert (day.positions, day.held[1], day.over_closed) == ([6], 0, [])
