@@ -86,7 +86,7 @@ def _protect_again(world: World, stop: OrderRow, was_asked: bool) -> None:  # no
         return
     if not stop.is_evicted:
         stop.flags |= OrderFlag.HELD_BY_US.value
-    launch_again(world, stop, input_place(world))
+    launch_again(world, stop, remaining_steps(stop), input_place(world))
 
 
 def hear_fill(world: World, word: BrokerFill) -> None:
@@ -252,15 +252,22 @@ def release(world: World, strategy_id: int, instrument_id: int, cause: Place) ->
 
 
 def _go(world: World, order: OrderRow, cause: Place) -> None:
-    """Send who waits for nothing but room where there is some; have more made where something gives way; else who finds less takes what is left."""
-    room, left = room_steps(world, order), remaining_steps(order)
+    """Send who waits for nothing but room where there is some; have more made where something gives way; else who finds less takes what is left.
+
+    What protects what is missing stands by: it may come back.
+    """
+    room, left, beyond = room_steps(world, order), remaining_steps(order), 0
     if room < left and can_make_room(world, order):
         make_room(world, order, cause)
     elif 0 < room < left and not is_left(world, order):  # there is no more to be had
+        is_missed = world.instruments[order.instrument_id].missing_steps > 0
+        beyond = left - room if is_missed and order.flags & _STOP_LEG != 0 else 0
         reduce_order(world, order, left - room, cause)
         left = room
     if 0 < left <= room:
         launch(world, order, cause)
+    if beyond > 0:
+        launch_again(world, order, beyond, cause)
 
 
 def _place_of(world: World, order_id: int) -> int:

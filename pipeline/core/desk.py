@@ -327,11 +327,11 @@ def is_left(world: World, order: OrderRow) -> bool:
     return False
 
 
-def launch_again(world: World, gone: OrderRow, cause: Place) -> None:
-    """A stop that made room, or that came to nothing once it saw its price, under a number of its own, for what it had left to do."""
+def launch_again(world: World, gone: OrderRow, steps: int, cause: Place) -> None:
+    """A stop that made room, or that came to nothing once it saw its price, or found too little, under a number of its own for so much."""
     order_type = gone.order_type if gone.order_type in STOPS else OrderType.STOP.value
     draft = Draft(
-        IntentOutcome.TAKEN, gone.side, order_type, gone.time_in_force, gone.flags, remaining_steps(gone),
+        IntentOutcome.TAKEN, gone.side, order_type, gone.time_in_force, gone.flags, steps,
         gone.limit_nano, gone.trigger_nano, ABSENT, ABSENT, gone.tag, gone.parent_order_id, gone.trail_nano,
     )  # fmt: skip
     send(world, gone.strategy_id, gone.instrument_id, draft, cause, True)

@@ -160,3 +160,27 @@ def test_who_leaves_finds_nothing_and_goes_once_it_is_back():
     assert (day.held[1], day.kept) == (0, 10)
     day.tell(-6)
     assert (day.positions, day.held[1], day.over_closed) == ([6], 0, [])
+
+
+def test_what_comes_back_is_protected_as_it_was():
+    """Also in parts, and gone again: what finds nothing to protect at the broker stands by."""
+    for size in (10.0, -10.0):
+        day = Held(Plan(first, Params(size=size, stop=9.0 if size > 0 else 11.0)))
+        side = 1 if size > 0 else -1
+        assert day.closing == 10
+        for missing in (4, 7, 10, 2, 5, 0):
+            day.tell(-missing * side)
+            assert (day.closing, day.kept) == (10 - missing, missing)
+        day.quote(8.9 if size > 0 else 11.1)
+        assert (day.positions, day.held[1], day.over_closed, day.kept) == ([0], 0, [], 0)
+
+
+def test_what_stands_by_closes_no_more_than_is_left_to_close():
+    day = Held(Plan(first, Params(size=10.0, stop=9.0)))
+    day.tell(-4)
+    day.quote(11)
+    assert (day.positions, day.held[1], day.closing) == ([4], 0, 0)
+    day.tell(0)
+    assert day.closing == 4
+    day.quote(8.9)
+    assert (day.positions, day.held[1], day.over_closed, day.kept) == ([0], 0, [], 0)
