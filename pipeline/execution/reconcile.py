@@ -2,8 +2,9 @@
 
 At the start, after each new stream, every minute, and every few seconds while no stream tells of orders. Orders come first,
 so that fills that no stream told are told before positions are compared. A difference in a position counts when the next
-look, a moment later, finds the same one: what fills between two questions is no difference. While some of what is ours is
-not there everything is compared every few seconds, for the reducer holds orders back then (core.missing); the end of a difference is told too.
+look, a moment later, finds the same one: what fills between two questions is no difference, and makes none go away. While
+some of what is ours is not there everything is compared every few seconds, for the reducer holds orders back then
+(core.missing); the end of a difference is told too.
 """
 
 from collections.abc import Mapping
@@ -97,7 +98,7 @@ class Reconciler:
             steps = {id_: _whole(difference, self._step(id_)) for id_ in ids}
             if all(self._told.get(id_, 0) == steps[id_] for id_ in ids):
                 self._suspected.pop(name, None)
-            elif difference and self._suspected.get(name) != difference:
+            elif self._suspected.get(name) != difference:
                 self._suspected[name] = difference
                 self.has_suspects = True
             else:

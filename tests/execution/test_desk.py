@@ -237,6 +237,33 @@ def test_what_nobody_asked_is_not_listened_to(broker):
     assert world.desk.paper.is_empty
 
 
+def test_what_fills_between_two_questions_brings_nothing_back(broker):
+    """Half of what is held was sold by somebody; the exit of the rest fills while the broker's answer from before is on its way."""
+    world = World(broker, 1)
+    world.submit()
+    world.run(5)
+    world.book.positions[SYMBOLS[broker]].quantity_nano -= 5 * world.step_nano
+    world.run(70)
+    id_ = world.submit(Side.SELL, OrderType.LIMIT, steps=5, limit=200)
+    world.run(5)
+    answered, counter = world.counter.done, world.counter
+
+    def done(call, course, now_ns):
+        answer = answered(call, course, now_ns)
+        if call.path.endswith(("/positions", "/accounts")):
+            counter.done = answered
+            world.quote(300)
+            world._tell()
+        return answer
+
+    counter.done = done
+    world.run(120)
+    assert world.fold.state[id_] is S.FILLED
+    assert world.position_steps == 0
+    assert len([text for text in world.fold.differences if "position less ours" in text]) == 1
+    assert not any("is ours again" in text for text in world.fold.differences)
+
+
 def test_opening_positions_that_the_broker_does_not_have(broker):
     world = World(broker, 1)
     world.fold.positions[1] = 7
