@@ -102,7 +102,7 @@ class Dealt:
     def _say_all(self, chance):
         while self.words and self.draw.random() < chance:
             kind, instrument_id, columns = self.words.pop(0)
-            if kind is Kind.ACCOUNT:
+            if kind is Kind.ACCOUNT and (kind, instrument_id) not in {word[:2] for word in self.words}:
                 self.told_seq[instrument_id] = self.seq + 1
             self._put(kind, instrument_id, **columns)
 
