@@ -24,8 +24,10 @@ from pipeline.core.cells import Cells, Running
 from pipeline.core.closing import set_lengths
 from pipeline.core.context import LEAVING, OUT_OF_UNIVERSE, WAITING
 from pipeline.core.market import SessionNotice
+from pipeline.core.missing import forget_broker
 from pipeline.core.portfolio import holds
 from pipeline.core.record import Record
+from pipeline.core.settings import SIMULATED
 from pipeline.core.snapshot import Snapshot
 from pipeline.core.strategy import Plan
 from pipeline.core.venue import next_arrival_ns
@@ -129,6 +131,8 @@ def _take_instrument(world: World, instrument_id: int, text: str, add_instrument
     add_instrument(instrument_id, str(json.loads(text)["symbol"]))
     INSTRUMENT.restore(world.instruments[instrument_id], packed)
     world.instruments[instrument_id].open_orders = 0  # they follow
+    if world.settings.execution == SIMULATED:
+        forget_broker(world.instruments[instrument_id])
     set_lengths(world, instrument_id)
 
 

@@ -42,6 +42,11 @@ def count_missing(world: World, instrument: InstrumentRow) -> None:
     instrument.missing_steps = max(0, min(went, abs(held) - there))
 
 
+def forget_broker(instrument: InstrumentRow) -> None:
+    """Nobody but us fills from here on: nothing can be missing, and nobody would say that it is back."""
+    instrument.differs_steps = instrument.beside_steps = instrument.missing_steps = 0
+
+
 def _is_held(world: World, instrument_id: int) -> bool:
     """Whether any strategy holds an instrument: two of them may hold as much of both sides."""
     for strategy_id in range(1, world.counts.strategies + 1):

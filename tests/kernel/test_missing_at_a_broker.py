@@ -3,8 +3,11 @@
 from brokered_day import Dealt
 from two_speeds import open_orders
 
-from pipeline.codes import AccountAction, Kind, Side
+from pipeline.block import Block
+from pipeline.codes import AccountAction, Kind, SessionAction, Side
+from pipeline.core.carrying import carried
 from pipeline.core.dialect import NAN
+from pipeline.core.engine import Engine
 from pipeline.core.orders import reduces_only, remaining_steps
 from pipeline.core.params import param, params
 from pipeline.core.settings import BROKERED, EngineSettings
@@ -184,3 +187,25 @@ def test_what_stands_by_closes_no_more_than_is_left_to_close():
     assert day.closing == 4
     day.quote(8.9)
     assert (day.positions, day.held[1], day.over_closed, day.kept) == ([0], 0, [], 0)
+
+
+def gone_on_from(day, plan, settings):
+    """An engine that goes on where such a day is now."""
+    engine = Engine([plan], settings)
+    rows = list(carried(day.engine.snapshot(), [plan]))
+    for seq, (key, text) in enumerate(rows, 1):
+        row = {"seq": seq, "ts_recv_ns": day.now_ns, "action": int(SessionAction.STATE), "key": key, "text": text}
+        engine.reduce([Block.from_rows(Kind.SESSION, [row])])
+    return engine.world.instruments[1], engine.world.positions[1]
+
+
+def test_a_session_that_goes_on_misses_what_was_missing_and_nothing_where_nobody_could_say_that_it_is_back():
+    plan = Plan(first, Params(size=10.0))
+    day = Held(plan)
+    for differs in (3, -4):
+        day.tell(differs)
+    instrument, position = gone_on_from(day, plan, AT_BROKER)
+    assert (position.quantity_steps, instrument.differs_steps, instrument.missing_steps) == (10, -4, 4)
+    assert instrument.beside_steps == 3
+    instrument, position = gone_on_from(day, plan, EngineSettings())
+    assert (position.quantity_steps, instrument.differs_steps, instrument.missing_steps) == (10, 0, 0)
