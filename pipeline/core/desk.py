@@ -15,7 +15,7 @@ from pipeline.core.instrument import InstrumentRow
 from pipeline.core.ledger import change_order, enlist, reduce_order
 from pipeline.core.lifetime import is_held, is_limit_only
 from pipeline.core.missing import spare_steps, sum_steps
-from pipeline.core.orders import STOPS, OrderRow, is_beside, is_of, rank_of, reduces_only, remaining_steps
+from pipeline.core.orders import STOPS, OrderRow, gives_way, is_beside, is_of, rank_of, reduces_only, remaining_steps
 from pipeline.core.outputs import origin_of, write_output
 from pipeline.core.portfolio import start_day
 from pipeline.core.risk import Case, Verdict, admit, admit_among, count_entry
@@ -300,12 +300,6 @@ def make_room(world: World, order: OrderRow, cause: Place) -> None:
         if gives_way(other, order):
             other.is_evicted = other.flags & _STOP_LEG != 0
             request_cancel(world, other, cause, OrderReason.VENUE)
-
-
-def gives_way(other: OrderRow, order: OrderRow) -> bool:
-    """Whether an order at the broker is to be cancelled so that there is room for another one, and is not being cancelled yet."""
-    is_there = reduces_only(other) and not other.is_kept and other.state != OrderState.CANCEL_PENDING
-    return is_there and is_beside(other, order) and rank_of(other) > rank_of(order)
 
 
 def can_make_room(world: World, order: OrderRow) -> bool:

@@ -177,3 +177,17 @@ def rank_of(order: OrderRow) -> int:
     if order.flags & _TARGET != 0:
         return 3
     return 1 if order.order_type == OrderType.MARKET else AT_A_PRICE
+
+
+def _goes_by_itself(other: OrderRow, order: OrderRow) -> bool:
+    """Whether a stop that stands by sees its price no later than one that saw its own."""
+    is_so = rank_of(order) == 0 and rank_of(other) == STANDS_BY and other.trigger_nano != ABSENT
+    return is_so and (order.trigger_nano - other.trigger_nano) * order.side >= 0
+
+
+def gives_way(other: OrderRow, order: OrderRow) -> bool:
+    """Whether an order at the broker is to be cancelled so that there is room for another one, and is not being cancelled yet."""
+    is_there = reduces_only(other) and not other.is_kept and other.state != OrderState.CANCEL_PENDING
+    return (
+        is_there and is_beside(other, order) and rank_of(other) > rank_of(order) and not _goes_by_itself(other, order)
+    )

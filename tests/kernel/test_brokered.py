@@ -8,9 +8,10 @@ from two_speeds import Derived, open_orders, packed
 
 from pipeline.block import concat
 from pipeline.codes import AccountAction, Kind, OrderFlag, OrderType, RiskRule, Side
-from pipeline.core.desk import gives_way, room_steps
+from pipeline.core.desk import room_steps
 from pipeline.core.dialect import NAN
 from pipeline.core.engine import Engine
+from pipeline.core.orders import gives_way
 from pipeline.core.params import param, params
 from pipeline.core.settings import BROKERED, EngineSettings
 from pipeline.core.state import state

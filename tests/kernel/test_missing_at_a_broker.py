@@ -1,6 +1,6 @@
 """What is missing at a broker, told step by step: what is closed, what waits, and what protects the rest."""
 
-from brokered_day import Dealt
+from brokered_day import Dealt, S
 from two_speeds import open_orders
 
 from pipeline.block import Block
@@ -187,6 +187,23 @@ def test_what_stands_by_closes_no_more_than_is_left_to_close():
     assert day.closing == 4
     day.quote(8.9)
     assert (day.positions, day.held[1], day.over_closed, day.kept) == ([0], 0, [], 0)
+
+
+def test_a_stop_at_the_broker_is_not_called_back_as_its_price_is_seen():
+    """Beside it one is kept here, of the same price: of what is missing, or because the broker ended it."""
+    for is_missed in (True, False):
+        day = Held(Plan(first, Params(size=10.0, stop=9.0)))
+        if is_missed:
+            day.tell(-4)
+        else:
+            day._end(next(iter(day.orders.values())), S.EXPIRED)
+            day._settle()
+        since = day.seq
+        assert min(day.closing, day.kept) > 0
+        day.quote(8.9)
+        asked = [row for row in day.derived[Kind.ORDER] if row["seq"] > since and row["state"] == S.CANCEL_PENDING]
+        assert asked == []
+        assert (day.positions, day.held[1], day.over_closed) == ([4 if is_missed else 0], 0, [])
 
 
 def gone_on_from(day, plan, settings):
