@@ -163,10 +163,15 @@ class World:
             stamp=lambda: self.now_ns,
             logged=logged,
             positions=positions,
+            differences=self.differences(),
             times=self._times,
         )
         self._enter(lambda desk: desk.start(self.now_ns))
         self.at(0.05, self._connect, self.generation)
+
+    def differences(self):
+        """What the log was told of positions."""
+        return {}
 
     def submit(self, side=Side.BUY, type_=OrderType.MARKET, steps=10, limit=None, in_force=None, flags=OrderFlag.NONE):
         """An order: durable first, then handed over."""

@@ -1,6 +1,6 @@
 """The world of a desk with the reducer in it: what it decides is what is sent, and what the broker says is what it decides on."""
 
-from broker_world import START_NS, Fold, S, World
+from broker_world import START_NS, SYMBOLS, Fold, S, World
 
 from pipeline.block import Block
 from pipeline.codes import Kind, OrderFlag, RequestAction, Side
@@ -74,6 +74,7 @@ class Reducing(Fold):
 class CoreWorld(World):
     def __init__(self, broker, seed, **options):
         self.engine, self.seq, self.flips = None, 0, []
+        self.taken_steps, self.count_taken, self.sent_knowing, self.blind = 0, 0, {}, []
         super().__init__(broker, seed, **options)
         self.fold = Reducing()
         plan = Plan(bold, Params(seed=seed + 1, unit=self.step_nano / NANO))
@@ -89,11 +90,22 @@ class CoreWorld(World):
             columns = {"bid_nano": (price - 1) * NANO, "ask_nano": price * NANO, **sizes}
             self.reduce(Kind.QUOTE, {"instrument_id": 1, **columns})
 
+    def differences(self):
+        return {1: self.engine.world.instruments[1].differs_steps} if self.engine else {}
+
+    def take(self, steps):
+        """A person sells so much of ours, or buys it back."""
+        self.taken_steps += steps
+        self.count_taken += 1
+        self.book.positions[SYMBOLS[self.broker]].quantity_nano -= steps * self.step_nano
+
     def request(self, action):
         self.reduce(Kind.REQUEST, {"action": int(action)})
 
     def reduce(self, kind, row):
         """One input, and what follows from it, which goes to the desk behind it."""
+        if kind is Kind.FILL and row["side"] == Side.SELL and self.position_steps < 0:
+            self.blind += [row for told in [self.sent_knowing[row["order_id"]]] if told == self.count_taken]
         self.seq += 1
         now_ns = max(self.now_ns, START_NS)
         header = {"seq": self.seq, "ts_recv_ns": now_ns, "ts_event_ns": now_ns}
@@ -104,6 +116,8 @@ class CoreWorld(World):
 
     def _send_on(self, row):
         if row["state"] == S.SUBMITTED:
+            is_known = self.engine.world.instruments[1].differs_steps == -self.taken_steps
+            self.sent_knowing[row["order_id"]] = self.count_taken if is_known else -1
             request = request_of(row)
             self.fold.intended(request, self.now_ns)
             self._enter(lambda desk: desk.submit(request, self.now_ns))
