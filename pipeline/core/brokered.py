@@ -122,10 +122,15 @@ def hear_difference(world: World, instrument_id: int, differs_steps: int) -> Non
     if world.settings.execution == SIMULATED or not is_defined(world, instrument_id):
         return
     instrument = world.instruments[instrument_id]
+    missed_steps = instrument.missing_steps
     fold_difference(world, instrument, differs_steps)
     if instrument.missing_steps > 0:
         _take_back(world, instrument)
     _release_all(world, instrument_id)
+    if world.account.is_halted and instrument.missing_steps < missed_steps:  # who was to close it found less
+        for strategy_id in range(1, world.counts.strategies + 1):
+            if position_of(world, strategy_id, instrument_id).quantity_steps != 0:
+                close_again(world, strategy_id, instrument_id, input_place(world))
 
 
 def _take_back(world: World, instrument: InstrumentRow) -> None:

@@ -4,7 +4,7 @@ from brokered_day import Dealt, S
 from two_speeds import open_orders
 
 from pipeline.block import Block
-from pipeline.codes import AccountAction, Kind, SessionAction, Side
+from pipeline.codes import AccountAction, Kind, RequestAction, SessionAction, Side
 from pipeline.core.carrying import carried
 from pipeline.core.dialect import NAN
 from pipeline.core.engine import Engine
@@ -187,6 +187,17 @@ def test_what_stands_by_closes_no_more_than_is_left_to_close():
     assert day.closing == 4
     day.quote(8.9)
     assert (day.positions, day.held[1], day.over_closed, day.kept) == ([0], 0, [], 0)
+
+
+def test_what_comes_back_to_an_account_that_is_halted_is_closed():
+    for stop in (0.0, 9.0):
+        day = Held(Plan(first, Params(size=10.0, stop=stop)))
+        day.tell(-4)
+        day._put(Kind.REQUEST, 0, action=int(RequestAction.HALT))
+        day._settle()
+        assert (day.positions, day.held[1], day.closing) == ([4], 0, 0)
+        day.tell(0)
+        assert (day.positions, day.held[1], day.over_closed, day.kept) == ([0], 0, [], 0)
 
 
 def test_a_stop_at_the_broker_is_not_called_back_as_its_price_is_seen():
