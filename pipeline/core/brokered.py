@@ -71,12 +71,12 @@ def hear_order(world: World, word: BrokerOrder) -> None:
         release(world, order.strategy_id, order.instrument_id, input_place(world))
         if word.state != OrderState.FILLED and order.flags & _STOP_LEG != 0:
             _protect_again(world, order, was_asked)
-        _divide_whatis_left(world, order.instrument_id)
+        _divide_what_is_left(world, order.instrument_id)
     elif (
         was_asked and order.state != OrderState.CANCEL_PENDING
     ):  # the broker keeps it: whoever waits for its room asks again
         release(world, order.strategy_id, order.instrument_id, input_place(world))
-        _divide_whatis_left(world, order.instrument_id)
+        _divide_what_is_left(world, order.instrument_id)
 
 
 def _protect_again(world: World, stop: OrderRow, was_asked: bool) -> None:  # noqa: FBT001  # the dialect has no keyword-only arguments without a default
@@ -156,7 +156,7 @@ def _excess_steps(world: World, instrument: InstrumentRow) -> int:
     return excess
 
 
-def _divide_whatis_left(world: World, instrument_id: int) -> None:
+def _divide_what_is_left(world: World, instrument_id: int) -> None:
     """Where something is missing, what a broker refuses to cancel is asked for again, and the room that one leaves is everybody's."""
     instrument = world.instruments[instrument_id]
     if instrument.missing_steps > 0:
@@ -171,7 +171,7 @@ def _miss_anew(world: World, instrument_id: int) -> None:
     count_missing(world, instrument)
     if did_miss and instrument.missing_steps == 0:
         _release_all(world, instrument_id)
-    _divide_whatis_left(world, instrument_id)
+    _divide_what_is_left(world, instrument_id)
 
 
 def _release_all(world: World, instrument_id: int) -> None:
@@ -210,7 +210,7 @@ def watch(world: World, instrument: InstrumentRow) -> None:
 
 
 def _look(world: World, order: OrderRow, far_nano: int) -> None:
-    if far_nano == ABSENT:
+    if far_nano == ABSENT or world.clock.now_ns < order.ts_rest_ns:
         return
     cause = Place(order.cause_seq, order.cause_ord)
     if order.flags & _TARGET != 0:

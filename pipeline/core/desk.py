@@ -34,9 +34,11 @@ from pipeline.core.world import (
     position_of,
 )
 from pipeline.core.worth import Worth, worth_of
-from pipeline.units import ABSENT
+from pipeline.units import ABSENT, NANO
 
 _HELD: Final = OrderFlag.HELD_BY_US.value
+_REST_NS: Final = NANO
+"""A stop of ours whose order a broker refused is not tried again at each quote: its limits of requests are soon used up."""
 _TARGET: Final = OrderFlag.BRACKET_TARGET.value
 _STOP_LEG: Final = OrderFlag.BRACKET_STOP.value
 
@@ -329,6 +331,10 @@ def launch_again(world: World, gone: OrderRow, steps: int, cause: Place) -> None
         gone.limit_nano, gone.trigger_nano, ABSENT, ABSENT, gone.tag, gone.parent_order_id, gone.trail_nano,
     )  # fmt: skip
     send(world, gone.strategy_id, gone.instrument_id, draft, cause, True)
+    if gone.order_type not in STOPS and world.counts.open_orders > 0:
+        again = order_at(world, world.counts.open_orders)
+        if again.order_id == world.account.order_id_last:
+            again.ts_rest_ns = world.clock.now_ns + _REST_NS
 
 
 def _order(world: World, strategy_id: int, instrument_id: int, draft: Draft) -> OrderRow:

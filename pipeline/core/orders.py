@@ -80,7 +80,7 @@ class OrderRow:
     was executed, all three where there are bounds.
     `cause_*` is the place of its latest ORDER row, `cancel_*` that of the row that asked for its cancel. Its `slot` is
     taken while it `is_open`. One that a broker shall execute `is_kept` back until there is room for it (core.brokered), and
-    `is_evicted` where it makes room for another.
+    `is_evicted` where it makes room for another. Until `ts_rest_ns` it looks at no price.
     """
 
     order_id: int
@@ -108,6 +108,7 @@ class OrderRow:
     ts_cancel_ns: int
     ts_end_ns: int = INT64_MAX
     ts_auction_ns: int
+    ts_rest_ns: int
     is_at_venue: bool
     is_resting: bool
     is_triggered: bool

@@ -237,3 +237,25 @@ def test_a_session_that_goes_on_misses_what_was_missing_and_nothing_where_nobody
     assert instrument.beside_steps == 3
     instrument, position = gone_on_from(day, plan, EngineSettings())
     assert (position.quantity_steps, instrument.differs_steps, instrument.missing_steps) == (10, 0, 0)
+
+
+class Refusing(Held):
+    """A broker that takes no order which closes."""
+
+    def _deal(self, chaos):
+        for order in [order for order in self.orders.values() if order.reduces]:
+            self._end(order, S.REJECTED)
+        super()._deal(chaos)
+
+
+def test_a_stop_whose_order_is_refused_is_tried_again_and_not_at_each_quote():
+    day = Refusing(Plan(first, Params(size=10.0, stop=9.0)))
+    since_ns = day.now_ns
+    for _ in range(40):
+        day.quote(8.9)
+    tries = [row for row in day.derived[Kind.ORDER] if row["state"] == S.SUBMITTED and row["side"] < 0]
+    seconds = (day.now_ns - since_ns) / NANO
+    assert seconds > 5
+    parts = sum(row.is_kept for row in open_orders(day.engine))
+    assert parts * seconds / 2 < len(tries) <= parts * (seconds + 2)
+    assert day.kept == 10
