@@ -19,6 +19,9 @@ from pipeline.units import ABSENT, INT64_MAX
 
 _S: Final = OrderState
 OVER: Final = frozenset((_S.FILLED, _S.CANCELLED, _S.REJECTED, _S.EXPIRED, _S.REPLACED))
+NOT_CANCELLED: Final = "not cancelled"
+"""So begins what is told of an order whose cancel the broker refused."""
+
 _NEEDS_ACCEPTED: Final = {
     _S.SUBMITTED: frozenset((_S.PARTIALLY_FILLED, _S.FILLED, _S.EXPIRED, _S.REPLACED)),
     _S.UNKNOWN: frozenset((_S.CANCEL_PENDING, _S.REPLACED)),
@@ -148,7 +151,9 @@ class Tracked:
         """The broker keeps it."""
         self.is_cancel_wanted = self.is_cancel_pending = False
         if not self.is_over:
-            self._enter(_S.PARTIALLY_FILLED if self.filled_steps else _S.ACCEPTED, paper, text=f"not cancelled: {why}")
+            self._enter(
+                _S.PARTIALLY_FILLED if self.filled_steps else _S.ACCEPTED, paper, text=f"{NOT_CANCELLED}: {why}"
+            )
 
     def _target(self, status: Status) -> OrderState:
         """The state to be told; that of the fills stands above what a broker has not noticed yet."""

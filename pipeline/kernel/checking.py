@@ -30,6 +30,7 @@ _RULES: Final = (
 """Which rule what was refused breaks, the first that fits; else it is a name."""
 
 _LINE: Final = re.compile(r'File "<kernel>", line (\d+)')
+_COLOUR: Final = re.compile("\x1b\\[[0-9;]*m")
 _SUFFIX: Final = re.compile(r"__(?:\.\d+)?\b")
 """What makes a name of the text of a local one's."""
 
@@ -58,7 +59,7 @@ class BreachError(StrategyError):
 
 def told_of(strategies: Sequence[Strategy], error: Exception) -> StrategyError:
     """Numba's pages as one line: file and line that they are about, or, where they name none, its own words."""
-    words = str(error)
+    words = _COLOUR.sub("", str(error))  # numba colours its words where it can
     for strategy in strategies:
         if breach := _breach_of(strategy, strategies, words):
             return BreachError(breach)

@@ -23,7 +23,7 @@ from pipeline.codes import Kind, OrderFlag, OrderState, OrderType, Side
 from pipeline.execution.broker import LiveBroker
 from pipeline.execution.identity import Identity
 from pipeline.execution.paper import request_of
-from pipeline.execution.tracked import OVER
+from pipeline.execution.tracked import NOT_CANCELLED, OVER
 from pipeline.feeds.bell import Bell
 from pipeline.feeds.inbox import Inbox
 from pipeline.instruments import Instrument
@@ -56,7 +56,9 @@ class Brokering:
         self._labels = dict(known.labels)
         self._working = {each.request.order_id: each.request for each in known.logged}
         self._unsure = {each.request.order_id for each in known.logged}
-        """Orders, and cancels of orders, on which the broker has not said its word."""
+        """Orders on which the broker has not said its word."""
+        self._leaving = {each.request.order_id for each in known.logged if each.is_cancel_wanted}
+        """Orders whose cancel it has not answered: what it said of them before that is on its way as well."""
         self._fill_id = known.fill_id
         self._inbox = inbox
         self._clock = clock
@@ -115,7 +117,7 @@ class Brokering:
     @property
     def is_settled(self) -> bool:
         """Whether nothing is on its way: no entry works, nothing that fills at once, and the broker said its word on every order and cancel."""
-        return not self._unsure and not any(
+        return not self._unsure | self._leaving and not any(
             request.order_type is OrderType.MARKET or not request.flags & OrderFlag.REDUCE_ONLY
             for request in self._working.values()
         )
@@ -138,7 +140,7 @@ class Brokering:
                 self._unsure.add(order_id)
                 yield request
             elif row["state"] == OrderState.CANCEL_PENDING:
-                self._unsure.add(order_id)
+                self._leaving.add(order_id)
                 yield CancelRequest(order_id)
 
     def _labelled(self, block: Block) -> Block:
@@ -147,10 +149,14 @@ class Brokering:
         columns: dict[str, Any] = {"strategy_id": strategy_ids, "tag": tags, "cause_seq": seqs, "cause_ord": ords}
         if block.kind is Kind.ORDER:
             columns["parent_order_id"] = parents
-            for order_id, state in zip(block.number("order_id").tolist(), block.number("state").tolist(), strict=True):
+            states, words = block.number("state").tolist(), block.columns["text"]
+            for order_id, state, text in zip(block.number("order_id").tolist(), states, words, strict=True):
+                is_over = OrderState(state) in OVER
                 if state not in (OrderState.CANCEL_PENDING, OrderState.UNKNOWN):
                     self._unsure.discard(order_id)
-                if OrderState(state) in OVER:
+                if is_over or text.startswith(NOT_CANCELLED):
+                    self._leaving.discard(order_id)
+                if is_over:
                     self._working.pop(order_id, None)
         else:
             columns["fill_id"] = range(self._fill_id + 1, self._fill_id + 1 + len(block))
