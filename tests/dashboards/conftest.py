@@ -1,12 +1,10 @@
 """A generated day with a scanner, two strategies and a run, with hostile words in its notes; its pages, by Streamlit and in Chromium."""
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from pages_served import HOSTILE, SESSION, Server
 from playwright.sync_api import sync_playwright
 from streamlit.testing.v1 import AppTest
 
@@ -27,8 +25,6 @@ from pipeline.simulator.generate import Day
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = [strategy_file("ema_cross"), strategy_file("opening_range")]
-HOSTILE = "![x](http://evil.test/x.png) <img src=x onerror=alert(1)> :red[$x$] [a](javascript:alert(1))"
-SESSION, RUN = "generated-3", "r-ema_cross-generated-3"
 BUSY = """
 name = "busy"
 show = ["last", "spread", "trades_per_s"]
@@ -82,36 +78,6 @@ def empty_app(tmp_path, monkeypatch):
 def _app(home, monkeypatch):
     monkeypatch.setenv(HOME, str(home))
     return AppTest.from_file(str(APP), default_timeout=60)
-
-
-class Server:
-    """`tape dashboard` over a store, in a process of its own."""
-
-    def __init__(self, home, *options, **environment):
-        command = [
-            sys.executable,
-            "-m",
-            "pipeline.cli",
-            "--home",
-            str(home),
-            "dashboard",
-            "--no-browser",
-            "--port",
-            "0",
-        ]
-        self.process = subprocess.Popen(
-            [*command, *options], stdout=subprocess.PIPE, text=True, cwd=ROOT, env=os.environ | environment
-        )
-        self.url = ""
-        for line in self.process.stdout:
-            if found := re.fullmatch(r"dashboard: (http\S+)\n", line):
-                self.url = found[1]
-                break
-        assert self.url, "it ended without saying where it is"
-
-    def end(self):
-        self.process.terminate()
-        self.process.communicate()
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """The watch: seconds folded as rows come are the candles that a query over the whole session makes."""
 
-from conftest import SESSION
+from pages_served import SESSION
 
 from dashboards import market
 from dashboards.data import Door

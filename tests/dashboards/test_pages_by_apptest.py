@@ -6,7 +6,7 @@ import shutil
 from collections import Counter
 
 import pytest
-from conftest import HOSTILE, RUN, SESSION
+from pages_served import HOSTILE, RUN, SESSION
 from streamlit.testing.v1 import AppTest
 
 from dashboards.data import HOME

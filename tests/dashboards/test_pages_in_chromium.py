@@ -1,6 +1,6 @@
 """The pages in a real browser: clicks, what the URL restores, charts that are drawn. Nothing is asked of another machine."""
 
-from conftest import RUN, Server
+from pages_served import RUN, Server
 
 
 def drawn(page, count=1):

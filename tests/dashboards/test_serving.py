@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import anyio
 import pytest
 from click.testing import CliRunner
-from conftest import RUN, Server
+from pages_served import RUN, Server
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
