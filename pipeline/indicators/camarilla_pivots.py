@@ -5,13 +5,10 @@ pivot beside them, the close or the typical price, on which the levels do not de
 """
 
 from pipeline.core.dialect import INF, NAN
-from pipeline.core.params import params
 from pipeline.core.state import state
-from pipeline.hours import CLOSE_MINUTE, OPEN_MINUTE
 from pipeline.indicators import finished_session
-from pipeline.indicators.finished_session import FinishedSession
+from pipeline.indicators.finished_session import FinishedSession, Params
 from pipeline.indicators.indicator import Indicator, Pane
-from pipeline.indicators.trading_day import minute_param, zone_param
 
 
 @state
@@ -73,15 +70,6 @@ def reset(pivots: CamarillaPivots) -> None:
     pivots.s2 = NAN
     pivots.s3 = NAN
     pivots.s4 = NAN
-
-
-@params
-class Params:
-    """What may be set."""
-
-    open_minute: int = minute_param(OPEN_MINUTE, "where a session begins: 570 is 9:30")
-    close_minute: int = minute_param(CLOSE_MINUTE, "where it ends, exclusive: 960 is 16:00, 961 lets the auction in")
-    zone: int = zone_param()
 
 
 INDICATOR = Indicator(

@@ -1,13 +1,10 @@
 """Fibonacci pivot points: 38.2, 61.8 and 100% of the last session's range around its pivot. When, see `pivots`."""
 
 from pipeline.core.dialect import INF, NAN
-from pipeline.core.params import params
 from pipeline.core.state import state
-from pipeline.hours import CLOSE_MINUTE, OPEN_MINUTE
 from pipeline.indicators import finished_session
-from pipeline.indicators.finished_session import FinishedSession
+from pipeline.indicators.finished_session import FinishedSession, Params
 from pipeline.indicators.indicator import Indicator, Pane
-from pipeline.indicators.trading_day import minute_param, zone_param
 
 
 @state
@@ -66,15 +63,6 @@ def reset(pivots: FibonacciPivots) -> None:
     pivots.s1 = NAN
     pivots.s2 = NAN
     pivots.s3 = NAN
-
-
-@params
-class Params:
-    """What may be set."""
-
-    open_minute: int = minute_param(OPEN_MINUTE, "where a session begins: 570 is 9:30")
-    close_minute: int = minute_param(CLOSE_MINUTE, "where it ends, exclusive: 960 is 16:00, 961 lets the auction in")
-    zone: int = zone_param()
 
 
 INDICATOR = Indicator(

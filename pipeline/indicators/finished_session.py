@@ -1,10 +1,12 @@
 """Finished session: high, low and close of the last regular session that is over, which the levels of the next stand on."""
 
 from pipeline.core.dialect import NAN
+from pipeline.core.params import params
 from pipeline.core.state import state
+from pipeline.hours import CLOSE_MINUTE, OPEN_MINUTE
 from pipeline.indicators import extremes, true_range
 from pipeline.indicators.extremes import Extremes
-from pipeline.indicators.trading_day import minutes_until, trading_time
+from pipeline.indicators.trading_day import minute_param, minutes_until, trading_time, zone_param
 
 
 @state
@@ -72,3 +74,12 @@ def reset(session: FinishedSession) -> None:
     session.high = NAN
     session.low = NAN
     session.close = NAN
+
+
+@params
+class Params:
+    """What may be set of levels that stand on it."""
+
+    open_minute: int = minute_param(OPEN_MINUTE, "where a session begins: 570 is 9:30")
+    close_minute: int = minute_param(CLOSE_MINUTE, "where it ends, exclusive: 960 is 16:00, 961 lets the auction in")
+    zone: int = zone_param()
