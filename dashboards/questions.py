@@ -9,10 +9,11 @@ import pyarrow as pa
 import streamlit as st
 
 from dashboards.data import Door
+from dashboards.words import visible
 from pipeline.sandbox.asking import Answer, NoAnswer, Sandbox
 from pipeline.sandbox.examples import EXAMPLES
 from pipeline.sandbox.saved import SavedQueries
-from warehouse.writing import FILES, TEXTS, write_file
+from warehouse.writing import FILES, TEXTS, apart, write_file
 
 FORMS: Final = (*TEXTS, *FILES)
 """Of an answer that is taken away."""
@@ -70,6 +71,16 @@ def numbers_of(table: pa.Table) -> list[str]:
         if table.column_names.count(each.name) == 1 and any(kind(each.type) for kind in kinds)
     ]
     return sorted(found, key=lambda name: -len(table[name].unique()))
+
+
+def shown(table: pa.Table) -> pa.Table:
+    """An answer as a table shows it: what has parts as text, and each column under a name of its own."""
+    columns = [_as_text(column) if pa.types.is_nested(column.type) else column for column in table.columns]
+    return pa.table(columns, names=apart([visible(each) for each in table.column_names]))
+
+
+def _as_text(column: pa.ChunkedArray) -> pa.Array:
+    return pa.array([None if each is None else str(each) for each in column.to_pylist()], pa.string())
 
 
 def drawn(table: pa.Table, across: str, upward: str) -> pa.Table:

@@ -141,26 +141,15 @@ def _sign(value: Any) -> str:
 
 
 def answer_table(name: str, rows: pa.Table) -> None:
-    """Rows of any columns, as a statement answered them; what has parts as text, and each column under a name of its own."""
-    names: list[str] = []
-    for each in rows.column_names:
-        name = visible(each)
-        while name in names:
-            name += "_1"
-        names.append(name)
-    shown = [_told_as_text(column) if pa.types.is_nested(column.type) else column for column in rows.columns]
+    """Rows of any columns, as a statement answered them (`questions.shown`)."""
     st.dataframe(
-        pa.table(shown, names=names),
+        rows,
         hide_index=True,
         height=_HEAD + _ROW_HEIGHT * min(max(len(rows), 1), 20),
         row_height=_ROW_HEIGHT,
         placeholder="",
         key=name,
     )
-
-
-def _told_as_text(column: pa.ChunkedArray) -> pa.Array:
-    return pa.array([None if each is None else str(each) for each in column.to_pylist()], pa.string())
 
 
 def facts(title: str, told: Sequence[tuple[str, object]], on: Any = st) -> None:

@@ -80,11 +80,11 @@ def _rows(result: Any) -> list[tuple[Any, ...]]:
 
 def _as_json(result: Any) -> str:
     """One list of objects; what JSON has no word for (NaN, infinities) is null, times are texts."""
-    names = _apart(result.columns)
+    names = apart(result.columns)
     return _JSON.encode([dict(zip(names, row, strict=True)) for row in _rows(result)]).decode()
 
 
-def _apart(names: Sequence[str]) -> list[str]:
+def apart(names: Sequence[str]) -> list[str]:
     """Each name once: one that was there has _1 behind it."""
     told: list[str] = []
     for name in names:

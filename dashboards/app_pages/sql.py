@@ -95,7 +95,7 @@ match answer:
         )
         shown, drawn, taken = st.tabs(["Rows", "Chart", "File"])
         with shown:
-            answer_table("sql-rows", answer.table)
+            answer_table("sql-rows", questions.shown(answer.table))
         with drawn:
             numbers = questions.numbers_of(answer.table)
             if not numbers:

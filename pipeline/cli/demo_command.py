@@ -127,7 +127,7 @@ def _added_up(store: "Store", session: str, say: Say) -> dict[str, Any]:
     for name in ("net_profit", "expectancy", "win_rate", "profit_factor"):
         say(f"   {name.replace('_', ' '):<14}{_figure(money[name])}")
     say(f"what else might have come of it: tape montecarlo {session} --miss {_MISSED}")
-    trips = reading.trips_in(str(store.home), [session], "true")
+    trips = reading.trips_in(str(store.home), [session])
     outcome = outcome_of(trips, Asked(knobs=Knobs(misses=Misses(_MISSED)), paths=_PATHS), is_drawn=False)
     low, high = outcome.profit.quantiles[0], outcome.profit.quantiles[-1]
     say(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from pipeline.block import Blocks
 from pipeline.config import zone_named
@@ -62,9 +62,7 @@ def served(seed: int) -> Iterator[str]:
 def record_served(store: Store, url: str, folder: Path, told: Callable[[str], None]) -> tuple[Manifest, Ending]:
     """Record that market until it is over: a scanner picks, two strategies trade on paper what it picks. `folder` is for the scanner's file; `told` hears of what happens, a few lines."""
     scanner, _ = draft_scanner("movers", folder)
-    asked: dict[str, Any] = dict.fromkeys(("channels", "account"))
     recording = recording_of(
-        **asked,
         feeds=[f"massive={url}"],
         symbols=[],
         watch=["*"],
@@ -73,6 +71,7 @@ def record_served(store: Store, url: str, folder: Path, told: Callable[[str], No
         scanners=[str(scanner)],
         params=["ema_cross.notional=2000", "ema_cross.fast=10", "ema_cross.slow=60", "opening_range.open_minute=870"],
         settings=[],
+        channels=None,
         until=UNTIL,
         clock="served",
         keeps_raw=False,
