@@ -29,7 +29,7 @@ class Chart {
     this.lwc = lwc;
     this.box = box;
     this.shape = shape;
-    this.legend = box.querySelector(".legend");
+    this.legends = [];
     this.chart = lwc.createChart(box, {
       autoSize: true,
       layout: { attributionLogo: !data.small },
@@ -79,7 +79,8 @@ class Chart {
     } else if (wasAtEnd && data.follows) {
       this.chart.timeScale().scrollToRealTime();
     }
-    this.tell(null);
+    requestAnimationFrame(() => this.data && this.tell(null)); // panes have their heights by then
+    this.box.dataset.panes = String(this.chart.panes().length);
     this.box.dataset.points = String(this.times.length);
   }
 
@@ -109,6 +110,7 @@ class Chart {
     is.faint = faded(is.text, 0.55);
     is.vwap = faded("#d08a00", 1);
     is.volume = faded(is.faint, 0.35);
+    Object.assign(is, { teal: "#2aa198", violet: "#9a6be0", pink: "#d0679d", olive: "#8a9a2b" });
     const form = clock(this.data.zone);
     this.form = form;
     this.chart.applyOptions({
@@ -184,10 +186,12 @@ class Chart {
     return from === null || to === null ? null : from + (to - from) * (at - Math.floor(at));
   }
 
+  // What each pane shows at the crosshair, else at the end, told at its upper edge.
   tell(moved) {
     const parts = [];
+    const say = (pane, text) => (parts[pane] ??= []).push(text);
     const row = moved?.time === undefined ? null : moved.time;
-    if (row !== null) parts.push(this.form.full(row));
+    if (row !== null) say(0, this.form.full(row));
     this.data?.series.forEach((each) => {
       const place = row === null ? each.time.length - 1 : each.time.indexOf(row);
       if (place < 0) return;
@@ -195,15 +199,29 @@ class Chart {
         value === null || value === undefined ? "-" : value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
       const digits = each.precision ?? 2;
       if (each.type === "candles")
-        parts.push(`O ${number(each.open[place], digits)}  H ${number(each.high[place], digits)}  L ${number(each.low[place], digits)}  C ${number(each.close[place], digits)}`);
-      else if (each.type === "ribbon") parts.push(`${each.name} ${number(each.low[place], digits)} / ${number(each.high[place], digits)}`);
-      else parts.push(`${each.name} ${number(each.value[place], each.type === "bars" ? 0 : digits)}`);
+        say(each.pane, `O ${number(each.open[place], digits)}  H ${number(each.high[place], digits)}  L ${number(each.low[place], digits)}  C ${number(each.close[place], digits)}`);
+      else if (each.type === "ribbon") say(each.pane, `${each.name} ${number(each.low[place], digits)} / ${number(each.high[place], digits)}`);
+      else say(each.pane, `${each.name} ${number(each.value[place], each.type === "bars" ? 0 : digits)}`);
     });
-    this.legend.textContent = parts.join("   ");
+    let top = 2;
+    this.chart.panes().forEach((pane, place) => {
+      const legend = (this.legends[place] ??= this.written());
+      legend.textContent = (parts[place] ?? []).join("   ");
+      legend.style.top = `${top}px`;
+      top += pane.getHeight() + 1;
+    });
+  }
+
+  written() {
+    const legend = document.createElement("div");
+    legend.className = "legend";
+    this.box.append(legend);
+    return legend;
   }
 
   end() {
     clearInterval(this.watch);
+    this.legends.forEach((each) => each.remove());
     this.chart.remove();
   }
 }

@@ -15,13 +15,13 @@ import streamlit as st
 
 from dashboards.words import visible
 
-Colour = Literal["main", "up", "down", "text", "faint", "vwap", "volume"]
+Colour = Literal["main", "up", "down", "text", "faint", "vwap", "volume", "teal", "violet", "pink", "olive"]
 
-_PIECE: Final = '<div class="box"><div class="legend"></div></div>'
+_PIECE: Final = '<div class="box"></div>'
 _STYLE: Final = """
 .box { position: relative; width: 100%; }
-.legend { position: absolute; z-index: 3; left: 6px; top: 2px; font: 11px var(--st-font, sans-serif);
-  font-variant-numeric: tabular-nums; white-space: pre; color: var(--st-text-color); opacity: 0.85; pointer-events: none; }
+.legend { position: absolute; z-index: 3; left: 6px; right: 70px; font: 11px var(--st-font, sans-serif);
+  font-variant-numeric: tabular-nums; white-space: pre-wrap; color: var(--st-text-color); opacity: 0.85; pointer-events: none; }
 """
 _drawn = st.components.v2.component(
     "tape_chart", html=_PIECE, css=_STYLE, js=Path(__file__).with_name("chart.js").read_text(encoding="utf-8")

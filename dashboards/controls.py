@@ -5,8 +5,10 @@ from typing import Final, TypeVar, cast
 
 import streamlit as st
 
+from dashboards import indicated
 from dashboards.data import Door
 from dashboards.words import plain
+from pipeline.errors import ConfigError
 from pipeline.log.manifest import Manifest
 
 T = TypeVar("T")
@@ -94,6 +96,31 @@ def several(key: str, label: str, options: Sequence[str], default: Sequence[str]
         label_visibility="collapsed",
         width=170,
     )
+
+
+def lines() -> list[str]:
+    """Which indicators are drawn on a chart: chosen, or typed with parameters, and kept in the URL. What is none is said and left out."""
+    typed = st.multiselect(
+        "Lines",
+        list(indicated.CHOICES),
+        default=list(indicated.PRESETS[:1]),
+        key="lines",
+        bind="query-params",
+        placeholder="lines",
+        help="choose an indicator, or type one with parameters: sma length=50",
+        accept_new_options=True,
+        label_visibility="collapsed",
+        width=300,
+    )
+    found = []
+    for word in typed:
+        try:
+            indicated.chosen(word, "shares")
+        except ConfigError as error:
+            st.warning(plain(error))
+        else:
+            found.append(word)
+    return found
 
 
 def chosen_trader(door: Door) -> Manifest:

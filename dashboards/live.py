@@ -35,7 +35,9 @@ create table seconds (
     instrument_id integer, time bigint, first_at bigint, open double, high double, low double, last_at bigint, close double,
     steps bigint, amount double
 );
-create table spreads (instrument_id integer, time bigint, place bigint, bid double, ask double)
+create table spreads (
+    instrument_id integer, time bigint, place bigint, bid double, ask double, bid_steps bigint, ask_steps bigint
+)
 """
 _NO_MOVE: Final = int(Mark.DUPLICATE | Mark.CANCEL | Mark.CORRECTION)
 _FOLD_PRINTS: Final = f"""
@@ -57,7 +59,8 @@ group by instrument_id, ts_event_ns // 1000000000
 _FOLD_QUOTES: Final = """
 insert into spreads
 select
-    instrument_id, ts_event_ns // 1000000000, max(seq), arg_max(bid_nano, seq) / 1e9, arg_max(ask_nano, seq) / 1e9
+    instrument_id, ts_event_ns // 1000000000, max(seq), arg_max(bid_nano, seq) / 1e9, arg_max(ask_nano, seq) / 1e9,
+    arg_max(bid_size_steps, seq), arg_max(ask_size_steps, seq)
 from ticks
 where bid_nano > 0 and ask_nano >= bid_nano
 group by instrument_id, ts_event_ns // 1000000000
@@ -77,7 +80,9 @@ where open is not null
 order by time
 """
 _SPREADS: Final = """
-select time // $step * $step as time, arg_max(bid, place) as low, arg_max(ask, place) as high
+select
+    time // $step * $step as time, arg_max(bid, place) as low, arg_max(ask, place) as high,
+    arg_max(bid_steps, place) * $size_step as bid_size, arg_max(ask_steps, place) * $size_step as ask_size
 from spreads
 where instrument_id = $instrument and time >= $from_s
 group by time // $step
@@ -191,8 +196,9 @@ class Watch:
             return self._rows.sql(_CANDLES, params=given).to_arrow_table()
 
     def spreads(self, instrument_id: int, step_s: int, from_s: int) -> pa.Table:
-        """The best bid and offer at the end of each step in which one came."""
-        given = {"instrument": instrument_id, "step": step_s, "from_s": from_s}
+        """The best bid and offer, and their sizes, at the end of each step in which one came."""
+        size_step = self._glimpse.symbols[instrument_id].size_step
+        given = {"instrument": instrument_id, "step": step_s, "from_s": from_s, "size_step": size_step}
         with self._lock:
             return self._rows.sql(_SPREADS, params=given).to_arrow_table()
 

@@ -10,14 +10,12 @@ import pyarrow as pa
 from dashboards.charts import Band
 from dashboards.data import Door
 from dashboards.figures import holes, session_id
+from dashboards.indicated import PREMARKET_MINUTE
 from pipeline.hours import CLOSE_MINUTE, OPEN_MINUTE
-from pipeline.indicators import anchored_vwap, ema
-from pipeline.indicators.series import over
 from pipeline.log.manifest import Manifest
 from pipeline.units import NANO
 
 DAY_S: Final = 86_400
-PREMARKET_MINUTE: Final = 240
 AFTER_MINUTE: Final = 1200
 _SHARES: Final = "America/New_York"
 
@@ -90,7 +88,8 @@ select * from candles order by time
 _SPREADS: Final = """
 select
     ts_event_ns // $step_ns * ($step_ns // 1000000000) as time,
-    arg_max(bid, (ts_event_ns, seq)) as low, arg_max(ask, (ts_event_ns, seq)) as high
+    arg_max(bid, (ts_event_ns, seq)) as low, arg_max(ask, (ts_event_ns, seq)) as high,
+    arg_max(bid_size, (ts_event_ns, seq)) as bid_size, arg_max(ask_size, (ts_event_ns, seq)) as ask_size
 from quotes
 where session = $session and instrument_id = $instrument and ts_event_ns >= $from_ns and ts_event_ns < $to_ns
     and seq <= $until_seq and bid > 0 and ask >= bid
@@ -160,35 +159,8 @@ def candles(door: Door, log: Manifest, stretch: Stretch, step_s: int) -> Candles
 
 
 def spreads(door: Door, log: Manifest, stretch: Stretch, step_s: int) -> pa.Table:
-    """The best bid (low) and offer (high) at the end of each step in which one came."""
+    """The best bid (low) and offer (high), and their sizes, at the end of each step in which one came."""
     return door.rows(_SPREADS, [log.id], stretch.given(session_id(log), step_s))
-
-
-def lines(made: Candles, hours: str) -> dict[str, list[float | None]]:
-    """What is drawn over candles, by its name: the strategies' own indicators, folded over these rows from the first on."""
-    rows = made.rows
-    found: dict[str, list[float | None]] = {}
-    if rows["vwap"].null_count < len(rows):
-        filled = {
-            "ts_event_ns": [time * NANO for time in rows["time"].to_pylist()],
-            "vwap": [float("nan") if value is None else value for value in rows["vwap"].to_pylist()],
-            "volume": rows["volume"].to_pylist(),
-        }
-        zone, first = (1, PREMARKET_MINUTE) if hours == "shares" else (0, 0)
-        found["VWAP"] = _drawn(anchored_vwap.INDICATOR, filled, first_minute=first, last_minute=first, zone=zone)
-        if hours == "shares":
-            found["VWAP 9:30"] = _drawn(
-                anchored_vwap.INDICATOR, filled, first_minute=OPEN_MINUTE, last_minute=CLOSE_MINUTE, zone=1
-            )
-    for length in (9, 20):
-        found[f"EMA {length}"] = _drawn(ema.INDICATOR, {"value": rows["close"].to_pylist()}, length=length)
-    return {name: values for name, values in found.items() if any(value is not None for value in values)}
-
-
-def _drawn(indicator: Any, columns: Mapping[str, Any], **given: int) -> list[float | None]:
-    columns = dict(columns) if len(indicator.inputs) > 1 else {indicator.inputs[0]: next(iter(columns.values()))}
-    values = over(indicator, columns, given)["value"].tolist()
-    return [None if value != value else value for value in values]  # noqa: PLR0124 - NaN differs from itself
 
 
 def day_of(zone: str, from_ns: int, to_ns: int) -> tuple[int, int]:

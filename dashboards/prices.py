@@ -6,8 +6,8 @@ from typing import Any, Final, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dashboards import market
-from dashboards.charts import Band, Colour, Level, Point, Series, chart, columns
+from dashboards import indicated, market
+from dashboards.charts import Band, Level, Point, Series, chart, columns
 from dashboards.data import Door
 from dashboards.figures import POINTS_MAX, STEPS_S
 from dashboards.market import Candles, Stretch
@@ -15,8 +15,10 @@ from dashboards.words import span
 from pipeline.log.manifest import Manifest
 from pipeline.units import NANO
 
-LINES: Final = ("VWAP", "VWAP 9:30", "EMA 9", "EMA 20")
-_COLOURS: Final[dict[str, Colour]] = {"VWAP": "vwap", "VWAP 9:30": "text", "EMA 9": "main", "EMA 20": "faint"}
+LINES: Final = indicated.PRESETS[:1]
+"""What is drawn where nobody chose."""
+
+_PANE_HEIGHT: Final = 90
 _CANDLES_MAX: Final = 2 * POINTS_MAX
 
 
@@ -41,7 +43,7 @@ def price_chart(
     step_s: int,
     zone: str,
     hours: str,
-    lines: Sequence[str] = LINES[:1],
+    lines: Sequence[str] = LINES,
     scene: Scene = Scene(),  # noqa: B008 - nothing changes it
     height: int = 420,
 ) -> str:
@@ -62,8 +64,8 @@ def price_chart(
         name,
         drawn,
         zone=zone,
-        height=height,
-        panes=(4, 1),
+        height=height + height_beneath(drawn),
+        panes=panes(drawn),
         step_s=step,
         shown_s=scene.shown_s,
         bands=bands,
@@ -72,24 +74,41 @@ def price_chart(
         is_following=scene.is_following,
     )
     coarser = "" if step == step_s else f"; {span(step_s)} would be too many here"
-    return f"Candles of {span(step)} from {made.source}{coarser}. Times of {zone}."
+    return f"Candles of {span(step)} from {made.source}{coarser}. Times of {zone}.{without(drawn, lines)}"
 
 
 def series(made: Candles, spread: pa.Table, hours: str, lines: Sequence[str], kept: Any) -> list[Series]:
-    """Candles, bid and offer, the lines asked for, folded from the first row on, and volume on a pane of its own."""
+    """Candles, bid and offer, the indicators asked for, folded from the first row on, and volume on a pane of its own."""
     rows = made.rows.filter(kept)
     drawn = [Series("candles", "price", columns(rows, "open", "high", "low", "close"))]
     if len(spread):
         drawn.append(Series("ribbon", "bid / ask", columns(spread, "low", "high"), colour="main"))
-    for line, values in market.lines(made, hours).items() if lines else ():
-        if line in lines:
-            shown = [value for value, is_kept in zip(values, kept.to_pylist(), strict=True) if is_kept]
-            drawn.append(
-                Series("line", line, {"time": rows["time"].to_pylist(), "value": shown}, colour=_COLOURS[line])
-            )
     volume = columns(rows, "volume")
+    shown = set(volume["time"])
+    shown.update(spread["time"].to_pylist() if len(spread) else ())
+    for line in indicated.lines(lines, made.rows, spread, hours):
+        points = [point for point in zip(line.times, line.values, strict=True) if point[0] in shown]
+        told: dict[str, list[Any]] = {"time": [time for time, _ in points], "value": [value for _, value in points]}
+        drawn.append(Series("line", line.name, told, line.pane + 1 if line.pane else 0, line.colour))
     drawn.append(Series("bars", "volume", {"time": volume["time"], "value": volume["volume"]}, 1, "faint"))
     return drawn
+
+
+def panes(drawn: Sequence[Series]) -> tuple[int, ...]:
+    """How high panes are beside each other: prices, volume, and what lies beneath."""
+    return (4, *[1] * max(each.pane for each in drawn))
+
+
+def height_beneath(drawn: Sequence[Series]) -> int:
+    """Pixels for the panes beneath the volume, which take nothing from the prices."""
+    return _PANE_HEIGHT * (max(each.pane for each in drawn) - 1)
+
+
+def without(drawn: Sequence[Series], lines: Sequence[str]) -> str:
+    """A sentence about those lines that have no value in these rows; of none nothing."""
+    names = [each.name for each in drawn]
+    missing = [line for line in lines if not any(name == line or name.startswith(f"{line} ") for name in names)]
+    return f" Without a value here: {', '.join(missing)}." if missing else ""
 
 
 def on_grid(points: Sequence[Point], step_s: int) -> list[Point]:

@@ -41,7 +41,7 @@ with top:
     log = controls.chosen_log(store, first=recorded[0].id if recorded else None)
     step = controls.one("live_step", "Candles", list(STEPS), always="5 s")
     span = controls.one("live_span", "Span", list(SPANS), always="30 min")
-    lines = controls.several("lines", "Lines", prices.LINES, default=prices.LINES[:1])
+    lines = controls.lines()
 if log.what == "run":
     controls.nothing(f"{log.id} is a run, which is there at once: look at its trades.")
     st.stop()
@@ -92,12 +92,13 @@ def drawn(number: int) -> None:
         return
     made = Candles(rows, "prints", step_s)
     hours = known[number]["hours"] if number in known else "always"
+    series = prices.series(made, watch.spreads(number, step_s, from_s), hours, lines, kept)
     chart(
         f"live-{log.id}-{number}-{span}",
-        prices.series(made, watch.spreads(number, step_s, from_s), hours, lines, kept),
+        series,
         zone=zone,
-        height=440 if len(shown) < 3 else 300,
-        panes=(4, 1),
+        height=(440 if len(shown) < 3 else 300) + prices.height_beneath(series),
+        panes=prices.panes(series),
         step_s=step_s,
         bands=[
             *market.hours_bands(zone, hours, from_s * NANO, watch.session_ns),
