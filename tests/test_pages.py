@@ -155,6 +155,16 @@ def test_every_setting_is_told():
     assert all(f"| `{name}` |" in text for name in EngineSettings.__struct_fields__)
 
 
+def test_every_variable_of_the_environment_is_told():
+    """On a page that is written by hand: whoever reads help texts alone would have to know which command to ask."""
+    rooms = ("pipeline", "dashboards", "warehouse")
+    sources = [path.read_text() for room in rooms for path in ROOT.glob(f"{room}/**/*.py")]
+    heard = {name for text in sources for name in re.findall(r"""["'](TAPE_[A-Z_]+)["']""", text)}
+    pages_ = [path.read_text() for path in WRITTEN if path.name not in {"commands.md", "CHANGELOG.md"}]
+    assert {"TAPE_HOME", "TAPE_CACHE", "TAPE_WEBHOOK"} <= heard
+    assert {name for name in heard if not any(f"`{name}" in text for text in pages_)} == set()
+
+
 def test_no_page_carries_a_path_of_a_machine():
     for path in WRITTEN:
         assert not re.search(r"(?<![\w.])/(home|root|work|tmp|Users)/", path.read_text()), path
