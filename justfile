@@ -34,6 +34,11 @@ test *args: setup
 soak *args: setup
     {{python}} -m pytest -m soak --timeout 7200 "$@"
 
+# power cuts, kills and errors on a simulated disk, from the seed at which the last stint ended: just crash --seeds 100000
+[positional-arguments]
+crash *args: setup
+    {{python}} tests/trials crash "$@"
+
 # the vendors' own clients against the simulator, each in an environment of its own
 [positional-arguments]
 clients *args: setup
