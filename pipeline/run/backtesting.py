@@ -26,7 +26,8 @@ from pipeline.log.store import Store, slug
 from pipeline.run.ahead import ahead
 from pipeline.run.cell import Cell, Code, Job, key_of
 from pipeline.run.code import code_of
-from pipeline.run.crew import Crew, named
+from pipeline.run.crew import named
+from pipeline.run.engines import PROCESSES, EngineChoice, Hands
 from pipeline.run.environment import machine, packages
 from pipeline.run.fold import FoldPlan, Speed, anew
 from pipeline.run.following import ScannerPlan, scanner_of
@@ -83,6 +84,7 @@ def backtest(
     splits: Sequence[Split] = (),
     speed: Speed = Speed.AUTO,
     keep_runs: bool = False,
+    engine: EngineChoice = PROCESSES,
     progress: Callable[[int], None] = lambda _: None,
     told: Callable[[str], None] = lambda _: None,
 ) -> Outcome:
@@ -90,8 +92,9 @@ def backtest(
 
     Where days are `listed` (see `run.scanned`), these are gone over instead of whole `sessions`.
 
-    `progress` is given how many rows there are, `told` what a person should know meanwhile. Raises ConfigError for a
-    session that is not sealed, LockedError when the same backtest is being run, StrategyError, CorruptError.
+    `engine` says what runs the cells, and no row depends on it. `progress` is given how many rows there are, `told` what
+    a person should know meanwhile. Raises ConfigError for a session that is not sealed, LockedError when the same
+    backtest is being run, StrategyError, CorruptError.
     """
     started = time.perf_counter()
     over = [_Over(day.session, day.day, day.scanner) for day in listed] or [_Over(session) for session in sessions]
@@ -110,15 +113,12 @@ def backtest(
         waiting, twins = _once([_left(job, done) for job in jobs if any(cell.place not in done for cell in job.cells)])
         progress(len(done))
         inputs = {session.id: session.inputs for session in sessions}
-        code = Code(
-            tuple(map(str, files)),
-            speed,
-            sum(inputs[cell.session] for job in waiting for cell in job.cells),
-            created_ns,
-        )
+        inputs_all = sum(inputs[cell.session] for job in waiting for cell in job.cells)
+        code = Code(tuple(map(str, files)), speed, inputs_all, created_ns)
         setup = Setup(str(store.home.resolve()), code, sources.hashes, grid.plans[0])
-        crew = Crew(setup, min(workers, len(waiting)), told)
-        failed = _run(crew, store, results, waiting, lambda count: progress(len(done) + count), told)
+        hands = engine.hands(setup, min(workers, len(waiting)), told)
+        handed = _handed_out(store, waiting, told, hands.is_over, is_decoding=engine.decodes_here)
+        failed = _run(hands, results, handed, lambda count: progress(len(done) + count))
         failed |= {named(twin): failed[named(job)] for twin, job in twins if named(job) in failed}
         copies = _copies(store, results.rows(), [cell for twin, _ in twins for cell in twin.cells]) if twins else []
         results.add(copies)
@@ -136,8 +136,8 @@ def backtest(
         done_before=len(done),
         copied=len(copies),
         failed=failed,
-        speed=crew.ready.speed if crew.ready else None,
-        why=crew.ready.why if crew.ready else "",
+        speed=hands.ready.speed if hands.ready else None,
+        why=hands.ready.why if hands.ready else "",
         seconds=round(time.perf_counter() - started, 3),
     )
 
@@ -289,21 +289,15 @@ def _taken(row: CellRow, cell: Cell) -> CellRow:
 
 
 def _run(
-    crew: Crew,
-    store: Store,
-    results: Results,
-    jobs: Sequence[Job],
-    progress: Callable[[int], None],
-    told: Callable[[str], None],
+    hands: Hands, results: Results, handed: Generator[Job, None, None], progress: Callable[[int], None]
 ) -> dict[str, str]:
     """Run the jobs, publish their rows; those that failed and why."""
     failed: dict[str, str] = {}
     waiting: list[CellRow] = []
     count, published = 0, time.monotonic()
-    handed = _handed_out(store, jobs, told, crew.is_over)
     try:
-        with crew:
-            for answer in crew.run(handed):
+        with hands:
+            for answer in hands.run(handed):
                 if answer is not None:
                     job, rows = answer
                     count += len(job.cells)
@@ -322,14 +316,14 @@ def _run(
 
 
 def _handed_out(
-    store: Store, jobs: Sequence[Job], told: Callable[[str], None], is_over: Event
+    store: Store, jobs: Sequence[Job], told: Callable[[str], None], is_over: Event, *, is_decoding: bool
 ) -> Generator[Job, None, None]:
-    """The jobs, those over the same sessions behind their decoding."""
+    """The jobs, those over the same sessions behind their decoding, unless those who run them decode."""
 
     def decoded() -> Iterator[list[Job]]:
         for sessions, group in groupby(jobs, key=lambda job: [cell.session for cell in job.cells]):
             waiting = list(group)
-            if len(waiting) > 1:
+            if is_decoding and len(waiting) > 1:
                 for session in sessions:
                     _decode(store, session, told, is_over)
             yield waiting
