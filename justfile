@@ -67,6 +67,11 @@ layers: setup
 bench *args: setup
     {{python}} -m benchmarks "$@"
 
+# the same sessions verified under every Python found here, at the lowest and the newest versions of the packages: just matrix 3.12
+[positional-arguments]
+matrix *args: setup
+    {{python}} -m matrix "$@"
+
 # the pages that are written from the code, then all of them as a site without a network: site/index.html
 docs: setup
     {{python}} -m pipeline.cli docs docs

@@ -49,11 +49,12 @@ def verify(
     *,
     rows: int = 65_536,
     always_apart: bool = False,
+    speed: Speed = Speed.AUTO,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Verdict:
     """Fold a session's or run's inputs again with the code it keeps, in batches of `rows` inputs.
 
-    `always_apart` uses a process of its own even when the recorded code is today's. Raises NotFoundError,
+    `always_apart` uses a process of its own even when the recorded code is today's; `speed` is for this process. Raises NotFoundError,
     CorruptError when the log or its code is damaged.
     """
     manifest = store.find_one(name)
@@ -72,7 +73,7 @@ def verify(
     recorded = _Recorded(log, None if manifest.is_closed else decided_seq)
     count = 0
     difference = None
-    with _fold(folder, manifest, plan, apart=always_apart or not same_code) as fold:
+    with _fold(folder, manifest, plan, apart=always_apart or not same_code, speed=speed) as fold:
         if begun := kept_in(log):
             fold.reduce(begun)
         for window in inputs.windows(to_seq=decided_seq, what="inputs", rows=rows):
@@ -152,12 +153,12 @@ def _today(folder: Path, file: str) -> Path:
     return path if path.is_file() else folder / "code" / file
 
 
-def _fold(folder: Path, manifest: Manifest, plan: FoldPlan, *, apart: bool) -> Fold:
+def _fold(folder: Path, manifest: Manifest, plan: FoldPlan, *, apart: bool, speed: Speed = Speed.AUTO) -> Fold:
     if not manifest.code:
         return NoFold()
     if apart:
         return RecordedFold(manifest.settings["plan"], folder / "code")
-    return LocalFold(plan, recorded_paths(plan, folder / "code"), speed=Speed.AUTO, inputs=manifest.inputs)
+    return LocalFold(plan, recorded_paths(plan, folder / "code"), speed=speed, inputs=manifest.inputs)
 
 
 def _last_reduced(manifest: Manifest, inputs: LogReader) -> int:
