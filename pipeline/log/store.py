@@ -25,7 +25,7 @@ from typing import Final
 
 from pipeline.block import Blocks
 from pipeline.errors import ConfigError, LockedError, LogError, NotFoundError
-from pipeline.log import lock, manifest
+from pipeline.log import familiar, lock, manifest
 from pipeline.log.disk import Disk, Held, RealDisk, write_many
 from pipeline.log.half_made import RUN_PREFIX, is_half_made
 from pipeline.log.manifest import Manifest, What, code_hash
@@ -298,11 +298,15 @@ class Store:
     def _listed(self, part: str) -> tuple[list[Manifest], dict[str, LogError | NotFoundError]]:
         found: list[Manifest] = []
         problems: dict[str, LogError | NotFoundError] = {}
-        for name in self.disk.names(self.home / part):
-            if not _ID.fullmatch(name) or is_half_made(self.home / part / name, self.disk):
+        root = self.home / part
+        for name in filter(_ID.fullmatch, self.disk.names(root)):
+            if (known := familiar.known(f"{root}/{name}")) is not None:
+                found.append(known)
+                continue
+            if is_half_made(root / name, self.disk):
                 continue
             try:
-                found.append(manifest.load(self.home / part / name))
+                found.append(familiar.load(root / name))
             except (LogError, NotFoundError) as error:
                 problems[name] = error
         return sorted(found, key=lambda entry: (entry.created_ns, entry.id)), problems

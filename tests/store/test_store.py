@@ -13,7 +13,7 @@ from store_samples import START_NS, random_block, rows_of, write_steps
 
 from pipeline.codes import Kind
 from pipeline.errors import ConfigError, CorruptError, LockedError, LogError, NotFoundError, TapeError
-from pipeline.log import manifest
+from pipeline.log import familiar, manifest
 from pipeline.log.check import check
 from pipeline.log.export import bring_in, export
 from pipeline.log.frames import FrameKind
@@ -338,3 +338,23 @@ def test_notes_and_accounts_are_read(store):
     with pytest.raises(ConfigError, match="is no id"):
         store.account("../x")
     assert np.array_equal(read[0].number("seq"), [1, 2, 3])
+
+
+def test_a_manifest_is_read_again_when_its_file_is_another(store, monkeypatch):
+    (id_,) = made(store, "day")
+    young = store.sessions()
+    assert store.sessions()[0] is not young[0]  # written this moment: it may change within one tick of the clock
+    monkeypatch.setattr(familiar, "_SETTLED_NS", 0)
+    known = store.sessions()
+    assert store.sessions()[0] is known[0]
+    manifest.update(store.folder(id_), refused=3)
+    assert store.sessions()[0].refused == 3
+    path = store.folder(id_) / manifest.MANIFEST
+    text = path.read_bytes()
+    store.sessions()
+    path.write_bytes(text.replace(b'"refused": 3', b'"refused": 4'))
+    assert store.sessions() == []
+    assert id_ in store.unreadable()
+    store.delete(id_)
+    assert store.sessions() == []
+    assert store.unreadable() == {}
