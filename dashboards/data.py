@@ -1,7 +1,7 @@
 """Data: the only door to the store. Statements over the warehouse's answers, as Arrow tables.
 
 A page asks again at every click, so connections are kept: each is over the logs and views of one sort of question, and
-good until a manifest of the store, or its notes, is another file. Rows of a log that is still being written are at most
+good until a manifest of these logs, or a note, is another file. Rows of a log that is still being written are at most
 `FRESH_S` old. A reader never holds up who records: it opens files that are only appended to, in a process of its own,
 with two threads and little memory.
 """
@@ -31,6 +31,9 @@ FRESH_S: Final = 2.0
 _CONNECTIONS_MAX: Final = 12
 """Kept at once; of more the one that was not asked for longest is closed."""
 
+_Files = dict[str, tuple[int, int]]
+"""When a file was written, and its bytes."""
+
 _LIMITS: Final = "set threads = 2; set memory_limit = '512MB'"
 
 
@@ -52,14 +55,15 @@ class Door:
         self.store = Store(home)
         self._kept: OrderedDict[_Key, _Kept] = OrderedDict()
         self._lock = threading.Lock()
-        self._seen: object = None
+        self._seen: _Files = {}
         self._logs: list[Manifest] = []
 
     def logs(self) -> list[Manifest]:
         """Sessions, the one that was made last first, each followed by its runs; a run whose session is gone stands last."""
         files = self._files()
         if files != self._seen:
-            self._seen, self._logs = files, _ordered(self.store)
+            self._logs = _ordered(self.store)
+            self._seen = files
         return self._logs
 
     def log(self, id_: str) -> Manifest:
@@ -79,7 +83,7 @@ class Door:
 
     def _connection(self, query: str, over: Sequence[str]) -> _Kept:
         views = named_in(query)
-        key, stamp = _Key(tuple(over), tuple(view.name for view in views)), self._stamp()
+        key, stamp = _Key(tuple(over), tuple(view.name for view in views)), self._stamp(over)
         with self._lock:
             kept = self._kept.get(key)
             if kept is None or kept.stamp != stamp:
@@ -92,16 +96,27 @@ class Door:
                 self._kept.popitem(last=False)  # closed once nobody reads through it any more
         return kept
 
-    def _stamp(self) -> object:
-        """What changes when rows may have: manifests, remarks, and with an open log the time."""
-        is_open = any(log.state == "open" for log in self.logs())
-        return self._seen, time.monotonic() // FRESH_S if is_open else None
+    def _stamp(self, over: Sequence[str]) -> object:
+        """What changes when rows over these logs may have: their manifests, remarks, and with an open one the time."""
+        logs = self.logs()
+        named = [log for log in logs if log.id in over]
+        if len(named) == len(over):
+            ids = {log.id for log in named} | {parent for log in named for parent in log.parents}
+            logs = [log for log in logs if log.id in ids or not ids.isdisjoint(log.parents)]
+        is_open = any(log.state == "open" for log in logs)
+        files = [self._seen.get(_manifest_of(self.store.folder(log.id))) for log in logs]
+        notes = [(path, state) for path, state in self._seen.items() if not path.endswith(MANIFEST)]
+        return [log.id for log in logs], files, notes, time.monotonic() // FRESH_S if is_open else None
 
-    def _files(self) -> list[tuple[str, int, int]]:
-        """Manifests and remarks: where they are, when they were written, their bytes."""
-        paths = [Path(each.path, MANIFEST) for part in (SESSIONS, RUNS) for each in _entries(self.store.home / part)]
-        paths += [Path(each.path) for each in _entries(self.store.notes_folder)]
-        return [(str(path), state.st_mtime_ns, state.st_size) for path in paths if (state := _state(path))]
+    def _files(self) -> _Files:
+        """Manifests and remarks, by their paths."""
+        folders = [each.path for part in (SESSIONS, RUNS) for each in _entries(self.store.home / part)]
+        paths = [_manifest_of(each) for each in folders] + [each.path for each in _entries(self.store.notes_folder)]
+        return {path: state for path in paths if (state := _state(path))}
+
+
+def _manifest_of(folder: str | Path) -> str:
+    return f"{folder}/{MANIFEST}"
 
 
 def _ordered(store: Store) -> list[Manifest]:
@@ -121,11 +136,12 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
         return []
 
 
-def _state(path: Path) -> os.stat_result | None:
+def _state(path: str) -> tuple[int, int] | None:
     try:
-        return path.stat()
-    except FileNotFoundError:
+        told = os.stat(path)  # noqa: PTH116 - of every manifest, at every question
+    except OSError:
         return None  # deleted while one looked
+    return told.st_mtime_ns, told.st_size
 
 
 @cache
