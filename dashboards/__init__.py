@@ -4,5 +4,6 @@
 shows comes through `data`, the only door to the store: statements over the warehouse's answers, and what `pipeline` works out
 of them; a page computes nothing of its own. `figures` are the statements that make few points of many rows, `charts` draws
 them with lightweight-charts, `tables` shows rows with one look for all. Words of strangers go through `words`, and none is
-ever markup. `serving` is the server, which answers this machine alone unless a password is set.
+ever markup. `serving` is the server, which answers this machine alone unless a password is set; `keeping` works
+slow answers over finished sessions out before anybody asks.
 """

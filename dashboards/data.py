@@ -31,6 +31,10 @@ FRESH_S: Final = 2.0
 _CONNECTIONS_MAX: Final = 12
 """Kept at once; of more the one that was not asked for longest is closed."""
 
+_ANSWERS_MAX: Final = 32
+_ANSWER_BYTES_MAX: Final = 2**20
+"""Kept with a connection: so many answers, none larger."""
+
 _Files = dict[str, tuple[int, int]]
 """When a file was written, and its bytes."""
 
@@ -46,6 +50,8 @@ class _Kept(NamedTuple):
     connection: duckdb.DuckDBPyConnection
     stamp: object
     lock: threading.Lock
+    answers: OrderedDict[str, pa.Table]
+    """What was answered through it: rows of logs that nobody writes stay what they are."""
 
 
 class Door:
@@ -56,6 +62,7 @@ class Door:
         self._kept: OrderedDict[_Key, _Kept] = OrderedDict()
         self._lock = threading.Lock()
         self._seen: _Files = {}
+        self._listed: object = None
         self._logs: list[Manifest] = []
 
     def logs(self) -> list[Manifest]:
@@ -76,10 +83,16 @@ class Door:
         Raises NotFoundError for a log that is not there, CorruptError for a damaged one.
         """
         kept = self._connection(query, over)
-        with (
-            kept.lock
-        ):  # views stand on variables of the connection, which a second one to the same rows would not have
-            return kept.connection.sql(query, params=dict(given) if given else None).to_arrow_table()
+        asked = f"{query}\0{sorted((given or {}).items())}"
+        # one at a time: views stand on variables of the connection, which a second one to the same rows would not have
+        with kept.lock:
+            if (answer := kept.answers.get(asked)) is None:
+                answer = kept.connection.sql(query, params=dict(given) if given else None).to_arrow_table()
+                if answer.nbytes <= _ANSWER_BYTES_MAX:
+                    kept.answers[asked] = answer
+                    while len(kept.answers) > _ANSWERS_MAX:
+                        kept.answers.popitem(last=False)
+        return answer
 
     def _connection(self, query: str, over: Sequence[str]) -> _Kept:
         views = named_in(query)
@@ -89,7 +102,7 @@ class Door:
             if kept is None or kept.stamp != stamp:
                 connection = connect(self.store.home, over, asked=views)
                 connection.execute(_LIMITS)
-                kept = _Kept(connection, stamp, threading.Lock())
+                kept = _Kept(connection, stamp, threading.Lock(), OrderedDict())
             self._kept[key] = kept
             self._kept.move_to_end(key)
             while len(self._kept) > _CONNECTIONS_MAX:
@@ -98,15 +111,26 @@ class Door:
 
     def _stamp(self, over: Sequence[str]) -> object:
         """What changes when rows over these logs may have: their manifests, remarks, and with an open one the time."""
-        logs = self.logs()
+        if (folders := self._folders()) != self._listed:
+            self.logs()
+            self._listed = folders
+        logs = self._logs
         named = [log for log in logs if log.id in over]
         if len(named) == len(over):
             ids = {log.id for log in named} | {parent for log in named for parent in log.parents}
             logs = [log for log in logs if log.id in ids or not ids.isdisjoint(log.parents)]
+        else:
+            logs = self.logs()
+        files = {path: _state(path) for path in (_manifest_of(self.store.folder(log.id)) for log in logs)}
+        if any(state != self._seen.get(path) for path, state in files.items()):
+            self.logs()
         is_open = any(log.state == "open" for log in logs)
-        files = [self._seen.get(_manifest_of(self.store.folder(log.id))) for log in logs]
-        notes = [(path, state) for path, state in self._seen.items() if not path.endswith(MANIFEST)]
-        return [log.id for log in logs], files, notes, time.monotonic() // FRESH_S if is_open else None
+        notes = [(each.path, _state(each.path)) for each in _entries(self.store.notes_folder)]
+        return files, notes, time.monotonic() // FRESH_S if is_open else None
+
+    def _folders(self) -> list[tuple[int, int] | None]:
+        """When a session or run last came or went."""
+        return [_state(self.store.home / part) for part in (SESSIONS, RUNS)]
 
     def _files(self) -> _Files:
         """Manifests and remarks, by their paths."""
@@ -136,7 +160,7 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
         return []
 
 
-def _state(path: str) -> tuple[int, int] | None:
+def _state(path: str | Path) -> tuple[int, int] | None:
     try:
         told = os.stat(path)  # noqa: PTH116 - of every manifest, at every question
     except OSError:

@@ -17,6 +17,7 @@ from streamlit import config
 from dashboards import theme
 from dashboards.data import HOME
 from dashboards.gate import Gate
+from dashboards.keeping import kept_beside
 from pipeline.errors import ConfigError
 
 PASSWORD: Final = "TAPE_DASHBOARD_PASSWORD"  # noqa: S105 - the name of a variable, not a password
@@ -66,7 +67,8 @@ def serve(
         importlib.import_module(f"dashboards.{module}")  # before anybody waits for a page
     gate = [Middleware(Gate, password=password)] if password else []
     app = st.App(APP, lifespan=told, middleware=gate)
-    app.run(config=options(address, port, is_alone=is_alone))
+    with kept_beside(Path(os.environ[HOME])):
+        app.run(config=options(address, port, is_alone=is_alone))
 
 
 def checked(address: str, password: str) -> bool:
