@@ -25,6 +25,7 @@ NAMES = [
     "views",
     "report",
     "charts",
+    "dashboards",
 ]
 
 

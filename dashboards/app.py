@@ -20,8 +20,9 @@ st.set_page_config(
 page = st.navigation(
     [
         st.Page(
-            "app_pages/sessions.py", title="Sessions", icon=":material/folder_open:", url_path="sessions", default=True
+            "app_pages/sessions.py", title="Sessions", icon=":material/folder_open:", url_path="first", default=True
         ),
+        st.Page("app_pages/sessions.py", title="Sessions", url_path="sessions", visibility="hidden"),
         st.Page("app_pages/live.py", title="Live", icon=":material/sensors:", url_path="live"),
         st.Page("app_pages/scanner.py", title="Scanner", icon=":material/filter_alt:", url_path="scanner"),
         st.Page("app_pages/trades.py", title="Trades", icon=":material/candlestick_chart:", url_path="trades"),

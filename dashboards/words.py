@@ -3,6 +3,8 @@
 from datetime import timedelta
 from typing import Final
 
+from pipeline.names import printable
+
 _MARKUP: Final = frozenset("\\`*_{}[]()<>#+-.!|~$:&^=/@\"'")
 
 
@@ -17,7 +19,7 @@ def plain(text: object) -> str:
 
 def visible(text: object) -> str:
     """The text on one line, with what is not seen (controls, marks that turn the writing round) shown as such."""
-    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in str(text))
+    return printable(str(text))
 
 
 def span(seconds: float | None) -> str:

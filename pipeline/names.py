@@ -16,6 +16,13 @@ def did_you_mean(name: str, known: Collection[str], *, cutoff: float = 0.6) -> s
     return f"; did you mean {near}?" if near else ""
 
 
+def printable(text: str) -> str:
+    """Strangers' words without what a terminal would obey."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
+
+
 def nearest(name: str, known: Collection[str], *, cutoff: float = 0.6) -> str:
     """The known name that is most alike, whichever way its letters are written; empty when none is.
 

@@ -218,8 +218,6 @@ if noted.open:
         with st.form("note", clear_on_submit=True, border=False):
             text = st.text_input("Note", placeholder="entered late, the spread was 40 cents")
             tag = st.text_input("Tag", placeholder="one word to find it by")
-            if st.form_submit_button("Write it down", disabled=not log.is_closed) and text:
+            if st.form_submit_button("Write it down") and text:
                 blotter.note(store, log, trade, text, tag)
                 st.rerun()
-        if not log.is_closed:
-            st.caption("While a session is recorded, notes are made by `tape note`, and become inputs of it.")

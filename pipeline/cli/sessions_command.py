@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import click
 
-from pipeline.cli.show import as_json_line, counted, facts, json_option
+from pipeline.cli.show import as_json_line, counted, facts, json_option, said_safely
 
 
 @click.group("sessions")
@@ -241,9 +241,9 @@ def list_logs(home: str, what: str, *, as_json: bool) -> None:
             told = f"{line['inputs']:>12,} inputs{told}  {', '.join(entry.name for entry in manifest.strategies)}"
         else:  # runs of one session differ by their parameters
             told = f"{told}  {line['strategies']}"
-        click.echo(f"{line['id']:<{width}}  {line['state']:<9}{told}".rstrip())
+        click.echo(f"{line['id']:<{width}}  {line['state']:<9}{said_safely(told)}".rstrip())
     for id_, reason in unreadable.items():
-        click.echo(f"{id_:<{width}}  DAMAGED   {reason}")
+        click.echo(f"{id_:<{width}}  DAMAGED   {said_safely(reason)}")
 
 
 def _line(store: Any, manifest: Any) -> dict[str, Any]:

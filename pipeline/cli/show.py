@@ -76,6 +76,8 @@ def counted(kinds: dict[str, int]) -> str:
 
 def facts(rows: Iterable[tuple[str, str | Sequence[str]]]) -> None:
     """Two columns, names and what is to be said; a sequence has a line for each of its texts, no text no line at all."""
+    from pipeline.names import printable
+
     width = min(shutil.get_terminal_size((_WIDTH_MAX, 24)).columns, _WIDTH_MAX)
     for name, said in rows:
         lines = [
@@ -84,7 +86,7 @@ def facts(rows: Iterable[tuple[str, str | Sequence[str]]]) -> None:
             for line in textwrap.wrap(text, width - _NAMES_WIDTH, break_long_words=False, break_on_hyphens=False)
         ]
         for number, line in enumerate(lines):
-            click.echo(f"{name if number == 0 else '':<{_NAMES_WIDTH}}{line}")
+            click.echo(f"{name if number == 0 else '':<{_NAMES_WIDTH}}{printable(line)}")
 
 
 def line_console() -> "Console":
@@ -98,14 +100,14 @@ def show_line(console: "Console", text: str, style: str = "") -> None:
     """One line: strangers' texts in it are no markup, and nothing that a terminal would obey."""
     from rich.text import Text
 
-    from pipeline.run.glimpse import printable
+    from pipeline.names import printable
 
     console.print(Text(printable(text), style=style))
 
 
 def said_safely(text: str) -> str:
     """A message without what a terminal would obey, its lines as they are: there may be symbols in it, strangers' words."""
-    from pipeline.run.glimpse import printable
+    from pipeline.names import printable
 
     return "\n".join(map(printable, text.splitlines()))
 

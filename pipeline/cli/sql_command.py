@@ -50,7 +50,7 @@ def command(
         return
     if chosen in FILES and out is None and sys.stdout.isatty():
         raise click.UsageError(f"--format {chosen} is nothing to look at: --out FILE, or a pipe")
-    text = sys.stdin.read() if query == "-" else Path(query).read_text() if query.endswith(".sql") else query
+    text = sys.stdin.read() if query == "-" else _text_of(query) if query.endswith(".sql") else query
     if wrong := [param for param in params if "=" not in param]:
         raise click.UsageError(f"--param {wrong[0]}: write NAME=VALUE")
     values = dict(param.split("=", 1) for param in params)
@@ -61,6 +61,17 @@ def command(
     except duckdb.Error as error:
         click.echo(f"tape: {said_safely(str(error))}", err=True)
         sys.exit(2)
+
+
+def _text_of(file: str) -> str:
+    from pipeline.errors import ConfigError
+
+    try:
+        return Path(file).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{file}: there is no such file of SQL here; a query itself is given in quotes") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: can't be read as text: {error}") from None
 
 
 def _open_shell(home: str, over: tuple[str, ...]) -> None:

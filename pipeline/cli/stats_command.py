@@ -160,8 +160,8 @@ def _breakdown(found: "Breakdown") -> "RenderableType":
     from rich.markup import escape  # setups and symbols are strangers' words
     from rich.table import Table
 
+    from pipeline.names import printable
     from pipeline.reports.report_numbers import interval, short
-    from pipeline.run.glimpse import printable
 
     has_r = any(part.r_mean.value is not None for part in found.parts)
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")

@@ -28,6 +28,7 @@ from pipeline.codes import (
 )
 from pipeline.execution.paper import DIFFERENCES, ORDERS
 from pipeline.log.manifest import Manifest
+from pipeline.names import printable
 from pipeline.ports import Channel
 from pipeline.run.clock import stepped
 from pipeline.scanner_codes import UniverseAction, UniverseReason
@@ -311,15 +312,6 @@ def glimpse_of(manifest: Manifest, feeds: Sequence[str]) -> Glimpse:
         for each in manifest.strategies
     ]
     return Glimpse(feeds, words, [strategy.name for strategy in manifest.strategies], messages)
-
-
-def printable(text: str) -> str:
-    """Strangers' words without what a terminal would obey."""
-    return (
-        text
-        if text.isprintable()
-        else "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
-    )
 
 
 def _worth_saying(block: Block) -> Block:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 HOSTILE = "![x](http://evil.test/x.png) <img src=x onerror=alert(1)> :red[$x$] [a](javascript:alert(1))"
+HOSTILE_SYMBOL = "<IMG SRC=X ONERROR=ALERT(1)>"
 SESSION, RUN = "generated-3", "r-ema_cross-generated-3"
 
 

@@ -6,7 +6,7 @@ import shutil
 from collections import Counter
 
 import pytest
-from pages_served import HOSTILE, RUN, SESSION
+from pages_served import HOSTILE, HOSTILE_SYMBOL, RUN, SESSION
 from streamlit.testing.v1 import AppTest
 
 from dashboards.data import HOME
@@ -149,6 +149,17 @@ def test_a_note_about_a_trade_is_written_and_shown_at_it_alone(home, tmp_path, m
     assert len(frames(other)) == 2
 
 
+def test_a_note_is_made_while_it_is_recorded(writing, tmp_path, monkeypatch):
+    monkeypatch.setenv(HOME, str(tmp_path / "live"))
+    writing.write(9_000)
+    app = AppTest.from_file(str(APP), default_timeout=60)
+    opened(app, "trades", trade_part="Notes")
+    app.text_input[0].input("too early")
+    next(each for each in app.button if each.label == "Write it down").click().run()
+    assert not app.exception
+    assert [row["text"] for row in frames(app)[2]] == ["too early"]
+
+
 def test_a_log_without_trades_says_how_to_make_some(home, tmp_path, monkeypatch):
     record_generated(Store(tmp_path), Day(quotes=50), plan_of([], [], []), [], created_ns=1)
     monkeypatch.setenv(HOME, str(tmp_path))
@@ -165,7 +176,7 @@ def test_live_follows_what_is_being_recorded(writing, tmp_path, monkeypatch):
     assert "recording, 3,000 inputs" in markup(app).replace("\\", "")
     feeds, symbols, lines = frames(app)
     assert feeds[0]["name"] == "generated seed 3"
-    assert {"ABCD", "EVOK"} <= {row["symbol"] for row in symbols}
+    assert {HOSTILE_SYMBOL, "EVOK"} <= {row["symbol"] for row in symbols}
     before = len(lines)
     writing.write(9_000)
     app.run()

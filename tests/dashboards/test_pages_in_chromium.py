@@ -1,6 +1,8 @@
 """The pages in a real browser: clicks, what the URL restores, charts that are drawn. Nothing is asked of another machine."""
 
-from pages_served import RUN, Server
+from urllib.parse import quote
+
+from pages_served import HOSTILE_SYMBOL, RUN, SESSION, Server
 
 
 def drawn(page, count=1):
@@ -39,6 +41,13 @@ def test_live_draws_what_comes_while_it_is_recorded(writing, tmp_path, page):
         page.get_by_text("recording, 9,000 inputs").wait_for()
         while int(page.locator("[data-points]").first.get_attribute("data-points")) <= before:
             page.wait_for_timeout(200)
+        page.goto(f"{server.url}trades")
+        drawn(page)
+        assert page.locator("img").count() == 0
+        page.goto(f"{server.url}live?live_symbol={quote(HOSTILE_SYMBOL)}&line=ema+length%3D5")
+        drawn(page)
+        page.get_by_text(HOSTILE_SYMBOL).first.wait_for()  # as it is spelt, and nobody's picture
+        assert page.locator("img").count() == 0
     finally:
         server.end()
 
@@ -57,3 +66,26 @@ def test_a_trade_is_reached_by_keyboard_and_its_url_brings_it_back(server, page)
     drawn(page)
     assert title.get_attribute("aria-selected") == "true"
     assert page.url == url
+
+
+def test_a_statement_is_typed_and_answered(server, page):
+    page.goto(f"{server.url}sql?log={RUN}")
+    editor = page.get_by_role("textbox", name="Statement")
+    editor.wait_for()
+    editor.fill("select symbol, count(*) as trades from trades group by symbol order by symbol")
+    editor.press("Control+Enter")
+    page.get_by_role("button", name="Ask", exact=True).click()
+    page.get_by_text(" rows").first.wait_for()
+    page.get_by_test_id("stDataFrame").first.wait_for()
+    editor.fill("copy trades to '/tmp/taken.csv'")
+    editor.press("Control+Enter")
+    page.get_by_role("button", name="Ask", exact=True).click()
+    page.get_by_test_id("stAlert").first.wait_for()
+    assert page.get_by_test_id("stDataFrame").count() == 0
+
+
+def test_the_first_page_has_a_name_as_well(server, page):
+    page.goto(f"{server.url}sessions?log={SESSION}")
+    drawn(page)
+    assert page.get_by_text("Page not found").count() == 0
+    assert page.get_by_role("link", name="Sessions").count() == 1

@@ -12,6 +12,7 @@ import pytest
 from commands import tape
 
 from pipeline.errors import ConfigError, CorruptError, StrategyError
+from pipeline.log.manifest import StrategyEntry
 from pipeline.log.store import Store
 from pipeline.provenance import Mode
 from pipeline.run.code import code_of
@@ -235,7 +236,9 @@ def test_a_damaged_manifest_is_never_left_out_silently(tmp_path):
 
 
 def test_files_that_are_not_there_and_folders_that_are_none(tmp_path):
-    assert tape(tmp_path, "sql", "nosuch.sql").returncode == 2
+    told = tape(tmp_path, "sql", "nosuch.sql")
+    assert told.returncode == 2
+    assert "nosuch.sql: there is no such file of SQL here" in told.stderr
     (tmp_path / "file").write_text("")
     assert tape(tmp_path / "file", "import", quotes(tmp_path / "q.csv", 5), "--map", MAPPING).returncode == 2
     assert tape(tmp_path, "replay", "nothing", "--strategy", "hold").returncode == 2
@@ -288,3 +291,14 @@ def test_a_write_that_has_no_room_names_the_store(tmp_path):
     assert re.fullmatch(
         rf"tape: \[Errno \d+\] [A-Za-z ]+; the store is {re.escape(str(tmp_path / 'mine'))}\n", done.stderr
     )
+
+
+def test_a_list_prints_no_word_that_a_terminal_would_obey(tmp_path):
+    store = Store(tmp_path)
+    entry = StrategyEntry(name="up\x1b[2J", params={"colour": "\x1b[31mred"}, code_hash="")
+    store.create_session("day", mode=Mode.IMPORT, created_ns=1, strategies=(entry,))
+    for words in (("sessions", "list"), ("sessions", "show", "day")):
+        told = tape(tmp_path, *words)
+        assert told.returncode == 0
+        assert "up\N{REPLACEMENT CHARACTER}[2J" in told.stdout
+        assert "\x1b" not in told.stdout
