@@ -155,6 +155,16 @@ def test_every_setting_is_told():
     assert all(f"| `{name}` |" in text for name in EngineSettings.__struct_fields__)
 
 
+def test_every_view_check_and_recipe_is_told():
+    pages_ = "\n".join(path.read_text() for path in WRITTEN if path.name != "CHANGELOG.md")
+    answers = [path.stem for room in ("marts", "checks") for path in (ROOT / "warehouse" / room).glob("*.sql")]
+    assert len(answers) >= 40
+    assert [name for name in answers if f"`{name}`" not in pages_] == []
+    recipes = re.findall(r"^([a-z]+)(?: [^:=]*)?:(?!=)", (ROOT / "justfile").read_text(), re.MULTILINE)
+    assert {"setup", "test", "bench"} <= set(recipes)
+    assert [name for name in recipes if name != "default" and f"`just {name}" not in pages_] == []
+
+
 def test_every_variable_of_the_environment_is_told():
     """On a page that is written by hand: whoever reads help texts alone would have to know which command to ask."""
     rooms = ("pipeline", "dashboards", "warehouse")

@@ -69,7 +69,11 @@ def record_served(store: Store, url: str, folder: Path, told: Callable[[str], No
         watch_channels="quotes,prints",
         strategies=["ema_cross", "opening_range"],
         scanners=[str(scanner)],
-        params=["ema_cross.notional=2000", "ema_cross.fast=10", "ema_cross.slow=60", "opening_range.open_minute=870"],
+        params=[
+            *("ema_cross.notional=2000", "ema_cross.fast=10", "ema_cross.slow=60"),
+            # names as thin as these are quoted a percent wide
+            *("opening_range.open_minute=870", "opening_range.minutes=2", "opening_range.spread_bps=150"),
+        ],
         settings=[],
         channels=None,
         until=UNTIL,
