@@ -30,7 +30,7 @@ from pipeline.execution.reports import (
     Taken,
     Unsure,
 )
-from pipeline.execution.tongue import Conversation, Failed, StreamError, unsettled, words_of
+from pipeline.execution.tongue import UNREADABLE, Conversation, Failed, StreamError, unsettled, words_of
 from pipeline.instruments import Instrument
 from pipeline.intents import OrderRequest
 from pipeline.normalize.moments import text_of_ns
@@ -98,6 +98,11 @@ class _Update(msgspec.Struct):
 class _Message(msgspec.Struct):
     stream: str
     data: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class _Told(msgspec.Struct):
+    streams: list[str] = []
+    status: str = ""
 
 
 class _Position(msgspec.Struct):
@@ -172,7 +177,7 @@ class AlpacaTongue:
             return Refused(words)
         try:
             return Taken(_report(msgspec.json.decode(said.body, type=_Order)))
-        except (msgspec.MsgspecError, TheirsError) as error:
+        except UNREADABLE as error:
             return Unsure(f"an answer that can't be read: {error}")
 
     def cancel(self, venue_order_id: str) -> Call:
@@ -266,15 +271,15 @@ class _Conversation:
             message = msgspec.json.decode(payload, type=_Message)
             if message.stream == "trade_updates":
                 return _heard(msgspec.json.decode(message.data, type=_Update))
-            data = msgspec.json.decode(message.data, type=dict[str, Any])
-        except (msgspec.MsgspecError, TheirsError) as error:
+            data = msgspec.json.decode(message.data, type=_Told)
+        except UNREADABLE as error:
             return Heard(notices=(f"Alpaca's stream: a message can't be read: {error}",), is_broken=True)
         if message.stream == "authorization":
-            if data.get("status") != "authorized":
+            if data.status != "authorized":
                 raise StreamError("Alpaca: not authorized; is it the key of this account, paper or not?", is_fatal=True)
             listen = {"action": "listen", "data": {"streams": ["trade_updates"]}}
             return Heard(replies=(msgspec.json.encode(listen),))
-        return Heard(is_listening=message.stream == "listening" and "trade_updates" in data.get("streams", []))
+        return Heard(is_listening=message.stream == "listening" and "trade_updates" in data.streams)
 
 
 def _heard(update: _Update) -> Heard:
@@ -332,5 +337,5 @@ def _read(said: Said, type_: type[Any]) -> Any:
         return Failed(f"HTTP status {said.status}: {words_of(said)}")
     try:
         return msgspec.json.decode(said.body, type=type_)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         return Failed(f"an answer that can't be read: {error}")

@@ -32,7 +32,7 @@ from pipeline.execution.reports import (
     Taken,
     Unsure,
 )
-from pipeline.execution.tongue import Conversation, Failed, StreamError, unsettled, words_of
+from pipeline.execution.tongue import UNREADABLE, Conversation, Failed, StreamError, unsettled, words_of
 from pipeline.instruments import Instrument, tick_at
 from pipeline.intents import OrderRequest
 from pipeline.normalize.moments import text_of_ns
@@ -336,7 +336,7 @@ class _Conversation:
             reports = tuple(
                 _report(order, message.timestamp) for event in message.events for order in event.orders or ()
             )
-        except (msgspec.MsgspecError, TheirsError) as error:
+        except UNREADABLE as error:
             if isinstance(error, StreamError):
                 raise
             return Heard(notices=(f"Coinbase's stream: a message can't be read: {error}",), is_broken=True)
@@ -359,7 +359,7 @@ def _placed(said: Answer) -> Placed:
     """An answer of success is read before it is believed."""
     try:
         placed = msgspec.json.decode(said.body, type=_Placed)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         return Unsure(f"an answer that can't be read: {error}")
     taken, refusal = placed.success_response, placed.error_response or _Error()
     if placed.success and taken is not None:
@@ -412,5 +412,5 @@ def _read(said: Said, type_: type[Any]) -> Any:
         return Failed(f"HTTP status {said.status}: {words_of(said)}")
     try:
         return msgspec.json.decode(said.body, type=type_)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         return Failed(f"an answer that can't be read: {error}")

@@ -5,6 +5,8 @@ A tongue keeps nothing of any order. What it can't read is `Unsure` or a `Failed
 
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 from pipeline.errors import TheirsError
 from pipeline.execution.calls import Answer, Call, Said, Silence, Talk
 from pipeline.execution.reports import Cancelled, Heard, Placed, Report, Standing
@@ -14,6 +16,9 @@ from pipeline.units import SECOND_NS
 
 CLOCKS_APART_NS = 60 * SECOND_NS
 """How far the broker's clock may be behind ours when it is asked for orders since a moment."""
+
+UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError, TheirsError)
+"""What decoding raises of bytes that are no answer: texts that are not UTF-8 and numbers without end are ValueErrors."""
 
 _TRY_AGAIN = frozenset((408, 409, 425, 429))
 

@@ -124,7 +124,10 @@ def test_what_decides_nothing_is_not_a_refusal(name):
         assert isinstance(found, Failed), said
         assert isinstance(ran(tongue.orders(NOW_NS), said)[0], Failed)
         assert isinstance(ran(tongue.standing(), said)[0], Failed)
-    assert isinstance(tongue.placed(Answer(200, b'{"id": 7}')), Unsure)
+    for junk in (b'{"id": 7}', b'{"id":"\xff","success_response":{"order_id":"\xff"}}', b'{"id":' + b"[" * 9_000):
+        assert isinstance(tongue.placed(Answer(200, junk)), Unsure)
+        for talk in (tongue.find("c7", "", NOW_NS), tongue.orders(NOW_NS), tongue.standing()):
+            assert isinstance(ran(talk, Answer(200, junk))[0], Failed), junk
     assert isinstance(tongue.placed(Silence("connection refused", was_sent=False)), NotTaken)
     assert tongue.placed(Answer(429, b"", 2.5)) == NotTaken("HTTP status 429: ", 2.5)
     for status in (400, 401, 403, 404):
@@ -231,6 +234,9 @@ def test_alpacas_stream():
         b"{",
         b'{"stream":"trade_updates","data":{}}',
         b"\xff",
+        b'{"stream":"listen\xb5"}',
+        b'{"stream":"listening","data":{"streams":5}}',
+        b'{"stream":"listening","data":' + b"[" * 9_000,
         json.dumps({"stream": "trade_updates", "data": update | {"price": "x"}}).encode(),
     ):
         assert conversation.hear(junk).is_broken
@@ -262,6 +268,7 @@ def test_coinbases_stream():
     assert not conversation.hear(message(2, type="update")).is_broken
     assert conversation.hear(message(4, orders=[order | {"cumulative_quantity": "much"}])).is_broken
     assert conversation.hear(b"[]").is_broken
+    assert conversation.hear(b'{"channel":"us\xb5r"}').is_broken
     with pytest.raises(StreamError) as refused:
         conversation.hear(b'{"type":"error","message":"authentication failure"}')
     assert refused.value.is_fatal
