@@ -216,7 +216,7 @@ def _block_by_arrow(message: memoryview, kind: Kind, rows: int) -> Block:
     try:
         batch = pa.ipc.read_record_batch(pa.py_buffer(message), SCHEMAS[kind])
         batch.validate(full=True)
-    except (pa.ArrowException, OSError) as problem:
+    except (pa.ArrowException, OSError, EOFError) as problem:
         raise SchemaError(f"{kind.name.lower()}: not an Arrow record batch: {problem}") from None
     if batch.num_rows != rows:
         raise SchemaError(f"{kind.name.lower()}: {batch.num_rows} rows where the directory says {rows}")
@@ -352,7 +352,7 @@ def _check_schema(kind: Kind, message: bytes) -> None:
     """Another Arrow may spell the same schema in other bytes. Raises SchemaError when it is another schema."""
     try:
         schema = pa.ipc.read_schema(pa.py_buffer(message))
-    except (pa.ArrowException, OSError) as problem:
+    except (pa.ArrowException, OSError, EOFError) as problem:
         raise SchemaError(f"{kind.name.lower()}: not an Arrow schema: {problem}") from None
     if kind_of(schema) is not kind or not schema.equals(SCHEMAS[kind], check_metadata=True):
         raise SchemaError(f"the columns of {kind.name.lower()} are not those this version knows")

@@ -185,7 +185,7 @@ def decode(text: bytes, path: Path) -> Manifest:
         raise SchemaError(f"{path}: manifest version {version} is unknown; this version knows {SCHEMA_VERSION}")
     try:
         manifest = msgspec.json.decode(envelope.manifest, type=Manifest)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, UnicodeDecodeError) as error:
         raise SchemaError(f"{path}: {error}") from None
     _check(manifest, path)
     return manifest

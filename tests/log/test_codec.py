@@ -161,6 +161,14 @@ def test_a_layout_version_that_is_unknown_is_refused():
         decode(payload)
 
 
+def test_a_message_that_says_it_is_the_end_of_a_stream_is_refused():
+    payload = encode([block_of(Kind.QUOTE, 1, 1)])
+    at = payload.index(b"\xff\xff\xff\xff")
+    payload[at + 4 : at + 8] = bytes(4)
+    with pytest.raises(SchemaError, match="quote: not an Arrow record batch"):
+        decode(bytes(payload))
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=200), st.sampled_from(Kind), st.integers(0, 2**32))
 def test_a_payload_that_is_none_is_refused_not_guessed(noise, kind, seed):

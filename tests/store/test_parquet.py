@@ -211,6 +211,9 @@ def test_unknown_manifests_are_refused_by_name(store, ended):
     unknown = manifest.encode(manifest.replaced(made, kinds={"dividend": 3}))
     with pytest.raises(SchemaError, match="event kind 'dividend' is unknown"):
         manifest.decode(unknown, path)
+    foreign = manifest.encode(made).partition(b'"manifest": ')[2][:-3].replace(b'"ended"', b'"en\xffd"')
+    with pytest.raises(SchemaError, match="utf-8"):
+        manifest.decode(manifest._sealed(foreign), path)
 
 
 def flipped(content: bytes, bit: int) -> bytes:
