@@ -1,5 +1,6 @@
 """The control socket: a request is answered when it is an input, by whoever records, or told why not."""
 
+import socket
 import stat
 import threading
 
@@ -49,6 +50,19 @@ def test_a_path_longer_than_a_socket_address_works(tmp_path):
 def test_only_the_owner_may_speak(tmp_path):
     with ControlSocket(tmp_path):
         assert stat.S_IMODE((tmp_path / SOCKET_NAME).stat().st_mode) == 0o600
+
+
+def test_bytes_that_are_no_request_are_refused_and_the_next_one_is_heard(tmp_path):
+    with ControlSocket(tmp_path) as control:
+        for junk in (b'{"action":"HA\xffLT"}', b'{"action":' + b"[" * 9_000):
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(str(tmp_path / SOCKET_NAME))
+                client.sendall(junk + b"\n")
+                assert b'"ok":false' in client.recv(65_536)
+        thread = threading.Thread(target=answering, args=(control, 1))
+        thread.start()
+        assert ask(tmp_path, Request("HALT")).ok
+        thread.join()
 
 
 def test_an_unknown_action_is_refused_with_those_there_are(tmp_path):

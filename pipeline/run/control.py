@@ -131,7 +131,7 @@ class ControlSocket:
             self._waiting.put_nowait(waiting)
             self.ring()
             return waiting.answer.result(timeout=ANSWER_TIMEOUT_S)
-        except (OperatorError, msgspec.MsgspecError) as error:
+        except (OperatorError, msgspec.MsgspecError, ValueError, RecursionError) as error:  # any bytes may be sent here
             return Answer(ok=False, error=str(error))
         except queue.Full:
             return Answer(ok=False, error=f"{WAITING_MAX} requests wait already")
