@@ -39,6 +39,26 @@ soak *args: setup
 crash *args: setup
     {{python}} tests/trials crash "$@"
 
+# real writers on this disk, each killed with SIGKILL at a moment of its seed, from where the last stint ended: just kill --seeds 500
+[positional-arguments]
+kill *args: setup
+    {{python}} tests/trials kill "$@"
+
+# broken messages for every decoder, or for those named, from where the last stint ended: just fuzz massive --minutes 60
+[positional-arguments]
+fuzz *args: setup
+    {{python}} tests/trials fuzz "$@"
+
+# orders at a broker where everything goes wrong, from where the last stint ended: just episodes --seeds 10000
+[positional-arguments]
+episodes *args: setup
+    {{python}} tests/trials episodes "$@"
+
+# safety rules taken out of a copy one by one: the tests named beside each must fail: just mutants risk
+[positional-arguments]
+mutants *args: setup
+    {{python}} tests/trials mutants "$@"
+
 # the vendors' own clients against the simulator, each in an environment of its own
 [positional-arguments]
 clients *args: setup

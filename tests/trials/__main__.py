@@ -5,37 +5,96 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "log")]
+ROOMS = [ROOT / "tests" / room for room in ("log", "execution", "normalize", "feeds")]
+sys.path[:0] = [str(ROOT), *map(str, ROOMS)]
 
 import stints  # noqa: E402 - the rooms of the tests are found first
+import totals  # noqa: E402 - same
 
 
 def crash(options: argparse.Namespace) -> None:
-    """Power cuts, kills and errors on a simulated disk."""
+    """Power cuts, kills and errors on a simulated disk; a seed is a life."""
     from worlds import World  # noqa: PLC0415 - what is not asked for is not loaded
 
-    stint(options, "crash", lambda seed: World(seed).run() or 1, options.seeds, "crash --seeds 1")
+    stint(options, "crash", lambda seed: World(seed).run() or 1, "crash --seeds 1")
 
 
-def stint(options, name, life, count, again):
+def kill(options: argparse.Namespace) -> None:
+    """Real processes that write a log on this disk and are killed; a seed is a log and 20 kills."""
+    from kills import Kills  # noqa: PLC0415 - same
+
+    with Kills() as kills:
+        stint(options, "kill", kills.life, "kill --seeds 1")
+
+
+def fuzz(options: argparse.Namespace) -> None:
+    """Broken messages for the decoders; a seed is a hundred of them."""
+    from decoders import DECODERS  # noqa: PLC0415 - same
+    from fuzzing import Fuzzing  # noqa: PLC0415 - same
+
+    for name in options.names or DECODERS:
+        if name not in DECODERS:
+            raise SystemExit(f"decoder {name!r} is unknown; accepted are {', '.join(DECODERS)}")
+        with Fuzzing(name) as fuzzing:
+            stint(options, f"fuzz {name}", fuzzing.life, f"fuzz {name} --seeds 1")
+
+
+def episodes(options: argparse.Namespace) -> None:
+    """Orders at a broker where everything goes wrong; a seed is an episode."""
+    from test_broker_episodes import CHUNKS, episode  # noqa: PLC0415 - same
+
+    def life(seed: int) -> int:
+        episode(("alpaca", "coinbase")[seed // CHUNKS % 2], seed).check()
+        return 1
+
+    stint(options, "episodes", life, "episodes --seeds 1")
+
+
+def mutants(options: argparse.Namespace) -> None:
+    """Safety rules taken out of a copy one by one; the tests named for each must fail."""
+    import mutants as taken_out  # noqa: PLC0415 - same
+
+    taken_out.run(options.names, again=options.again)
+
+
+def stint(options, name, life, again):
     first = stints.next_seed(name) if options.first is None else options.first
     is_kept = options.first is None
-    stints.live(name, life, first, count, again=f"just {again} --first {{seed}}", is_kept=is_kept)
+    stints.live(
+        name,
+        life,
+        first,
+        options.seeds,
+        again=f"just {again} --first {{seed}}",
+        is_kept=is_kept,
+        until_s=options.minutes * 60,
+    )
+
+
+SEEDS = {"crash": 10_000, "kill": 50, "fuzz": 1_000, "episodes": 1_000}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="trials", description=__doc__)
     rooms = parser.add_subparsers(required=True)
-    for room in (crash,):
+    for room in (crash, kill, fuzz, episodes, mutants):
         of = rooms.add_parser(room.__name__, help=room.__doc__)
         of.set_defaults(room=room)
-        of.add_argument("--first", type=int, help="live this seed again and write nothing down")
-    rooms.choices["crash"].add_argument("--seeds", type=int, default=10_000)
+        if room in (fuzz, mutants):
+            of.add_argument("names", nargs="*", help="these only")
+        if room is mutants:
+            of.add_argument("--again", action="store_true", help="those too that were caught with the code as it is")
+        else:
+            of.add_argument("--first", type=int, help="live this seed again and write nothing down")
+            of.add_argument("--seeds", type=int, default=SEEDS[room.__name__])
+            of.add_argument("--minutes", type=float, default=60 * 24, help="begin no seed after so many")
     options = parser.parse_args()
     try:
         options.room(options)
     except Exception:  # noqa: BLE001 - told with its seed already
         return 1
+    finally:
+        totals.write()
     return 0
 
 

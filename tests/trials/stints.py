@@ -35,6 +35,15 @@ def stretches(ledger: Path = LEDGER) -> list[dict]:
     return [json.loads(line) for line in ledger.read_text().splitlines()] if ledger.exists() else []
 
 
+def totals(ledger: Path = LEDGER) -> dict[str, tuple[int, int]]:
+    """Of each trial the seeds that passed and the executions in them."""
+    found: dict[str, tuple[int, int]] = {}
+    for each in stretches(ledger):
+        seeds, executions = found.get(each["name"], (0, 0))
+        found[each["name"]] = seeds + each["count"], executions + each["executions"]
+    return dict(sorted(found.items()))
+
+
 def next_seed(name: str, ledger: Path = LEDGER) -> int:
     """The first seed that nobody has lived yet, from 0 on."""
     reached = 0
@@ -93,18 +102,19 @@ def live(
     again: str,
     ledger: Path = LEDGER,
     is_kept: bool = True,
+    until_s: float = float("inf"),
     words=sys.stdout,
 ) -> int:
     """Live `count` seeds from `first`; how many passed. `life` gives its executions; what it raises is told and raised.
 
-    `again` with the seed put in is the command that repeats one.
+    None begins after `until_s`. `again` with the seed put in is the command that repeats one.
     """
     print(f"{name}: seeds {first}..{first + count - 1}", file=words, flush=True)
     saved, seed, executions, began = first, first, 0, time.monotonic()
     next_save = began + SAVED_EVERY_S
     with stopping() as asked:
         try:
-            while seed < first + count and not asked:
+            while seed < first + count and not asked and time.monotonic() < began + until_s:
                 executions += life(seed)
                 seed += 1
                 if is_kept and time.monotonic() > next_save:
@@ -113,7 +123,8 @@ def live(
                     rate = (seed - first) / (time.monotonic() - began)
                     print(f"{name}: {seed - first} passed, at seed {seed}, {rate:.0f} seeds/s", file=words, flush=True)
         except BaseException as error:
-            print(f"{name}: seed {seed} FAILED: {error!r}\nagain: {again.format(seed=seed)}", file=words, flush=True)
+            told = [f"{name}: seed {seed} FAILED: {error!r}", *getattr(error, "__notes__", [])]
+            print(*told, f"again: {again.format(seed=seed)}", sep="\n", file=words, flush=True)
             raise
         finally:
             if is_kept:
