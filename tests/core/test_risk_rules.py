@@ -58,7 +58,9 @@ def case(*, bid=10.0, ask=10.1, age_ns=0, held=0, steps=100, limit=None, reduces
     position.quantity_steps, position.open_orders = held, rows.get("open_orders", 0)
     position.buying_steps, position.selling_steps = rows.get("buying", 0), rows.get("selling", 0)
     position.ts_lost_ns = rows.get("lost_ns", 0)
+    instrument.missing_steps = rows.get("missing", 0)
     account.is_halted, account.day_result = rows.get("is_killed", False), rows.get("day_result", 0.0)
+    account.is_reducing, account.is_ending = rows.get("is_reducing", False), rows.get("is_ending", False)
     account.day_best, account.losses_in_row = rows.get("day_best", 0.0), rows.get("losses", 0)
     account.ts_rate_ns = rows.get("rate_ns", 0)
     now_ns = rows.get("now_ns", NOW_NS)
@@ -101,11 +103,15 @@ SHORT = {"side": Side.SELL, "calendar": Calendar.SHARES, "now_ns": NOW_NS + 13 *
         ({"steps": 0}, RiskRule.NOT_FINITE, 0.0, 1.0),
         ({"order_type": OrderType.LIMIT}, RiskRule.NOT_FINITE, 100.0, 1.0),
         ({"order_type": OrderType.STOP}, RiskRule.NOT_FINITE, 100.0, 1.0),
+        ({"order_type": OrderType.TRAILING_STOP}, RiskRule.NOT_FINITE, 100.0, 1.0),
         ({"is_live": False}, RiskRule.BACKFILLED, 1.0, 0.0),
         ({"is_killed": True}, RiskRule.KILL_SWITCH, 1.0, 0.0),
+        ({"is_reducing": True}, RiskRule.KILL_SWITCH, 1.0, 0.0),
+        ({"is_ending": True}, RiskRule.KILL_SWITCH, 1.0, 0.0),
         ({"standing": LEAVING}, RiskRule.ALLOW_LIST, 1.0, 0.0),
         ({"is_halted": True}, RiskRule.HALTED_INSTRUMENT, 1.0, 0.0),
         ({"is_unsure": True}, RiskRule.UNKNOWN_ORDER, 1.0, 0.0),
+        ({"missing": 3}, RiskRule.MISSING_POSITION, 3.0, 0.0),
         ({"ask": math.nan}, RiskRule.NO_REFERENCE_PRICE, 1.0, 0.0),
         ({"has_quotes": False}, RiskRule.NO_REFERENCE_PRICE, 1.0, 0.0),
         ({"age_ns": NANO + 1}, RiskRule.STALE_QUOTE, NANO + 1.0, float(NANO)),
