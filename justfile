@@ -54,6 +54,11 @@ fuzz *args: setup
 episodes *args: setup
     {{python}} tests/trials episodes "$@"
 
+# a recording of half an hour at 20,000 messages a second, or of hours by a faster clock: just recording --minutes 480 --speed 16
+[positional-arguments]
+recording *args: setup
+    {{python}} tests/trials recording "$@"
+
 # safety rules taken out of a copy one by one: the tests named beside each must fail: just mutants risk
 [positional-arguments]
 mutants *args: setup

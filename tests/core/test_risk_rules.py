@@ -123,6 +123,7 @@ SHORT = {"side": Side.SELL, "calendar": Calendar.SHARES, "now_ns": NOW_NS + 13 *
         ({"buying": 2**63 - 100, "ask": 1e-9, "bid": 1e-9}, RiskRule.POSITION_NOTIONAL, math.inf, 15_000.0),
         ({"open_orders": 2}, RiskRule.OPEN_ORDERS, 3.0, 2.0),
         ({"day_result": -100.0}, RiskRule.DAILY_LOSS, 100.0, 100.0),
+        ({"day_result": math.nan}, RiskRule.DAILY_LOSS, math.nan, 100.0),
         ({"calendar": Calendar.SHARES}, RiskRule.SESSION_WINDOW, 1.0, 0.0),
         ({"now_ns": NOW_NS - HOUR_NS}, RiskRule.SESSION_WINDOW, 1.0, 0.0),
         ({"lost_ns": NOW_NS - 4}, RiskRule.COOL_DOWN, 6.0, 0.0),
@@ -149,7 +150,7 @@ def test_a_rule_refuses_with_what_it_saw_and_what_it_allows(given, rule, value, 
     assert not refused.is_approved
     assert refused.rule == rule
     assert refused.limit == pytest.approx(limit)
-    assert refused.value == pytest.approx(value)
+    assert refused.value == pytest.approx(value, nan_ok=True)
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,13 @@ def episodes(options: argparse.Namespace) -> None:
     stint(options, "episodes", life, "episodes --seeds 1")
 
 
+def recording(options: argparse.Namespace) -> None:
+    """A sender and a recorder for a long time: nothing lost, and what its memory does."""
+    import recording as long  # noqa: PLC0415 - same
+
+    long.keep(long.run(options.minutes, options.rate, options.speed))
+
+
 def mutants(options: argparse.Namespace) -> None:
     """Safety rules taken out of a copy one by one; the tests named for each must fail."""
     import mutants as taken_out  # noqa: PLC0415 - same
@@ -77,13 +84,17 @@ SEEDS = {"crash": 10_000, "kill": 50, "fuzz": 1_000, "episodes": 1_000}
 def main() -> int:
     parser = argparse.ArgumentParser(prog="trials", description=__doc__)
     rooms = parser.add_subparsers(required=True)
-    for room in (crash, kill, fuzz, episodes, mutants):
+    for room in (crash, kill, fuzz, episodes, recording, mutants):
         of = rooms.add_parser(room.__name__, help=room.__doc__)
         of.set_defaults(room=room)
         if room in (fuzz, mutants):
             of.add_argument("names", nargs="*", help="these only")
         if room is mutants:
             of.add_argument("--again", action="store_true", help="those too that were caught with the code as it is")
+        elif room is recording:
+            of.add_argument("--minutes", type=float, default=30, help="of the virtual clock")
+            of.add_argument("--rate", type=int, default=20_000, help="messages a second of it")
+            of.add_argument("--speed", type=float, default=1, help="of the virtual clock")
         else:
             of.add_argument("--first", type=int, help="live this seed again and write nothing down")
             of.add_argument("--seeds", type=int, default=SEEDS[room.__name__])

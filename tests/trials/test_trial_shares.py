@@ -1,8 +1,10 @@
 """A share of the long trials: the first seeds of each, lived by every run of the tests."""
 
+import io
 import random
 
 import pytest
+import recording
 from decoders import DECODERS
 from fuzzing import Fuzzing
 from mutations import Bytes, Texts
@@ -37,3 +39,17 @@ def test_mutations_are_of_their_seed_and_seldom_valid():
         assert once == again
         assert once.count(sample) < 15
         assert len(set(once)) > 250
+
+
+def test_the_slope_of_memory_is_that_of_the_later_looks():
+    watch = recording.Watch(1)
+    minutes = range(61)
+    watch.looks = [(60 * minute, 100 + max(0, 20 - minute) * 5 + minute / 30, 20, 6) for minute in minutes]
+    assert watch.slope_mib_per_hour() == pytest.approx(2.0)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("speed", [1, 4])
+def test_a_recording_loses_nothing_and_decides_the_same_again(speed):
+    found = recording.run(0.2, 2_000, speed, words=io.StringIO())
+    assert found["recorded"] == found["sent"] == 24_000
