@@ -32,6 +32,7 @@ _MORE: Final = {
     "explain": "why there is a fill, back to the tick that caused it; or why there is none, gate by gate",
     "fetch": "history from Databento: the price first, a budget, nothing paid twice, straight into sessions",
     "halt": "the kill switch",
+    "lookahead-check": "whether a strategy decides otherwise when the future is not there",
     "new": "a strategy or a scanner to begin with, and its test",
     "montecarlo": "what else the trades might have come to: slippage, misses, halts, another order",
     "note": "remark on a session",
@@ -64,7 +65,7 @@ class _Tape(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         if cmd_name not in _COMMANDS:
             return None
-        module = importlib.import_module(f"pipeline.cli.{cmd_name}_command")
+        module = importlib.import_module(f"pipeline.cli.{cmd_name.replace('-', '_')}_command")
         command: click.Command = module.command
         return command
 
