@@ -51,6 +51,7 @@ _MORE: Final = {
     "strategy": "check one of your own: the dialect, and a day at both speeds",
     "tell": "add or drop symbols, flatten, end: a request to a session that is recorded",
     "strategies": "list the strategies that come along, with their parameters",
+    "warmup-check": "from which warm-up on a strategy decides as over a whole session",
 }
 _HIDDEN: Final = {"docs": "write the pages that come from the code"}
 _COMMANDS: Final = {**_EVERY_DAY, **_MORE, **_HIDDEN}

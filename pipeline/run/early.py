@@ -38,10 +38,9 @@ class Early(NamedTuple):
 
 
 class EarlyCut(NamedTuple):
-    """A place to look from, its session time, and what had not happened by then though it is there."""
+    """A place to look from, and what had not happened by then though it is there."""
 
     seq: int
-    now_ns: int
     left_out: Numbers
 
 
@@ -76,23 +75,11 @@ class Noticed:
 
 def cuts_by(track: Track, early: Early, chosen: Iterable[int], skew_ns: int) -> list[EarlyCut]:
     """For each of the chosen rows of `early` the last input before what it tells had happened; each place once."""
-    limits = np.unique(early.known_ns[list(chosen)] - skew_ns)
-    places: dict[int, int] = {}
-    last, now = 0, TS_MIN_NS
-    for window in track.windows() if len(limits) else ():
-        seq, now_ns = session_times(window.blocks, now)
-        ends = np.searchsorted(now_ns, limits)
-        for end in ends[ends < len(seq)].tolist():
-            places[int(seq[end]) - 1] = int(now_ns[end - 1]) if end else now
-        limits = limits[ends == len(seq)]
-        last, now = int(seq[-1]), int(now_ns[-1])
-    if len(limits):
-        places[last] = now
     found = []
-    for seq_, then_ns in sorted(places.items()):
-        left_out = early.seq[(early.seq <= seq_) & (early.known_ns - skew_ns > then_ns)]
+    for seq, now_ns in sorted(set(track.last_before(early.known_ns[list(chosen)] - skew_ns))):
+        left_out = early.seq[(early.seq <= seq) & (early.known_ns - skew_ns > now_ns)]
         if len(left_out):
-            found.append(EarlyCut(seq_, then_ns, left_out))
+            found.append(EarlyCut(seq, left_out))
     return found
 
 

@@ -62,7 +62,7 @@ def moment_of(state: bytes, outline: Outline, strategy_id: int, instrument_id: i
         "strategy": _standing(strategy, tables, strategy_id),
         "state": own,
         "shared": next(iter(strategy.shared.rows(parts.shared[strategy_id - 1])), {}),
-        "indicators": _indicators(strategy, own),
+        "indicators": indicators_of(strategy, own),
         "position": _position(position, tables),
         **_orders(tables, strategy_id),
         "quote": _quote(tables),
@@ -134,7 +134,7 @@ def _standing(strategy: StrategyOutline, tables: _Tables, strategy_id: int) -> S
     return {"is_stopped": is_stopped, "refusing_gate": strategy.gates.get(gate, gate) if gate else None}
 
 
-def _indicators(strategy: StrategyOutline, own: Mapping[str, Any]) -> Section:
+def indicators_of(strategy: StrategyOutline, own: Mapping[str, Any]) -> Section:
     """The values of the State's groups that are indicators of the catalogue."""
     return {
         f"{path}.{name}": own[f"{path}.{name}"]

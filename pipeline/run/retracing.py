@@ -7,13 +7,14 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from pipeline.block import Block, Blocks, Numbers, concat
+from pipeline.block import Block, Blocks, Numbers, concat, row_count, session_times
 from pipeline.codes import Kind
 from pipeline.log import hot
 from pipeline.log.merge import Window
 from pipeline.log.store import Store
 from pipeline.run.fold import FoldPlan, LocalFold, Speed, columns_of
 from pipeline.run.overhearing import Overheard, overhearing
+from pipeline.units import TS_MIN_NS
 
 BATCH_ROWS: Final = 1 << 16
 """Inputs in a batch: that of a replay in plain Python."""
@@ -27,6 +28,13 @@ class Place(NamedTuple):
 
     seq: int
     state: bytes
+
+
+class Instant(NamedTuple):
+    """An input, 0 for none, and the session time behind it."""
+
+    seq: int
+    now_ns: int
 
 
 START: Final = Place(0, b"")
@@ -44,6 +52,8 @@ class Track:
     last_seq: int
     speed: Speed = Speed.AUTO
     compiling: Callable[[], None] = lambda: None
+    progress: Callable[[int], None] = lambda _: None
+    """Told how many inputs each batch has that was reduced."""
     heard: Overheard = field(default_factory=Overheard)
     """What was opened outside of the log while something was reduced."""
 
@@ -57,6 +67,22 @@ class Track:
         """Those that are read of inputs."""
         return tuple(dict.fromkeys([*columns_of(self.plan), *_TIMES]))
 
+    def last_before(self, limits_ns: Numbers) -> list[Instant]:
+        """For each session time the last input before it."""
+        wanted = np.unique(limits_ns)
+        found: dict[int, Instant] = {}
+        last = Instant(0, TS_MIN_NS)
+        for window in self.windows() if len(wanted) else ():
+            seq, now_ns = session_times(window.blocks, last.now_ns)
+            ends = np.searchsorted(now_ns, wanted)
+            is_here = ends < len(seq)
+            for limit, end in zip(wanted[is_here].tolist(), ends[is_here].tolist(), strict=True):
+                found[limit] = Instant(int(seq[end - 1]), int(now_ns[end - 1])) if end else last
+            last, wanted = Instant(int(seq[-1]), int(now_ns[-1])), wanted[~is_here]
+            if not len(wanted):
+                break
+        return [found.get(limit, last) for limit in limits_ns.tolist()]
+
     def fold(self, place: Place = START) -> LocalFold:
         """A fold that stands there."""
         fold = LocalFold(self.plan, self.files, speed=self.speed, inputs=self.last_seq, compiling=self.compiling)
@@ -67,7 +93,9 @@ class Track:
     def reduce(self, fold: LocalFold, batch: Blocks) -> Blocks:
         """What a fold derives of the next inputs."""
         with overhearing(self.heard):
-            return fold.reduce(batch)
+            derived = fold.reduce(batch)
+        self.progress(row_count(batch))
+        return derived
 
     def at_once(self, place: Place, to_seq: int) -> Blocks:
         """What is derived of the inputs behind a place up to this one when they are one batch."""
