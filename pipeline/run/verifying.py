@@ -54,8 +54,8 @@ def verify(
 ) -> Verdict:
     """Fold a session's or run's inputs again with the code it keeps, in batches of `rows` inputs.
 
-    `always_apart` uses a process of its own even when the recorded code is today's; `speed` is for this process. Raises NotFoundError,
-    CorruptError when the log or its code is damaged.
+    `always_apart` uses a process of its own even when the recorded code is today's; that is plain Python, and COMPILED is refused
+    there. Raises NotFoundError, ConfigError, CorruptError when the log or its code is damaged.
     """
     manifest = store.find_one(name)
     if manifest.what == "run" and manifest.state == "open":
@@ -157,6 +157,10 @@ def _fold(folder: Path, manifest: Manifest, plan: FoldPlan, *, apart: bool, spee
     if not manifest.code:
         return NoFold()
     if apart:
+        if speed is Speed.COMPILED:
+            raise ConfigError(
+                f"{manifest.id}: its code runs in a process of its own, which compiles nothing; accepted as speed is auto or interpreted"
+            )
         return RecordedFold(manifest.settings["plan"], folder / "code")
     return LocalFold(plan, recorded_paths(plan, folder / "code"), speed=speed, inputs=manifest.inputs)
 

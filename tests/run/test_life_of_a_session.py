@@ -29,7 +29,7 @@ from pipeline.log.reader import JOURNAL, LogReader
 from pipeline.log.seal import seal
 from pipeline.log.store import Store
 from pipeline.run.control import Request, ask
-from pipeline.run.fold import FoldPlan, LocalFold
+from pipeline.run.fold import FoldPlan, LocalFold, Speed
 from pipeline.run.generating import record_generated
 from pipeline.run.importing import import_files
 from pipeline.run.recording import opened
@@ -88,6 +88,14 @@ def test_it_verifies_with_the_recorded_code_in_a_process_of_its_own(recorded):
     verdict = verify(store, manifest.id, always_apart=True)
     assert verdict.identical
     assert verdict.decisions_hash == manifest.decisions_hash
+
+
+def test_compiling_is_refused_where_the_recorded_code_runs(recorded):
+    store, manifest = recorded
+    with pytest.raises(
+        ConfigError, match=f"{manifest.id}: its code runs in a process of its own, which compiles nothing"
+    ):
+        verify(store, manifest.id, always_apart=True, speed=Speed.COMPILED)
 
 
 @pytest.mark.parametrize("seed", ["0", "1", "4711"])
