@@ -11,7 +11,8 @@ import platform
 import stat
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -140,12 +141,38 @@ def _loaded(symbol: str, make: Callable[[], bytes]) -> int:
     path = cache_folder() / f"{symbol}.o"
     made = _kept(path)
     if made is None:
-        made = make()
-        _keep(path, made)
+        with _alone(path.with_suffix(".lock")):
+            made = _kept(path)  # by who compiled it while we waited
+            if made is None:
+                made = make()
+                _keep(path, made)
     linker = _linker()
     linker.add_object_file(llvm.ObjectFileRef.from_data(made))
     linker.finalize_object()
     return int(linker.get_function_address(symbol))
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """One process at a time that makes the same: the others wait, and find it made. Where nothing can be locked all of them make it.
+
+    The lock is gone behind it: who comes later and finds nothing made has another one, at worst beside who waited here.
+    """
+    with path.open("ab") as file:
+        _wait_for(file.fileno())
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # Windows keeps what another process has open
+                path.unlink()
+
+
+def _wait_for(fd: int) -> None:
+    if sys.platform != "win32":
+        import fcntl  # noqa: PLC0415 - absent on Windows
+
+        with suppress(OSError):  # some file systems have no locks
+            fcntl.flock(fd, fcntl.LOCK_EX)
 
 
 def _kept(path: Path) -> bytes | None:
