@@ -22,7 +22,13 @@ _MS_NS: Final = 1_000_000
 @click.option("--scanner", "scanners", multiple=True, metavar="FILE", help="the strategy hears what it picks; TOML")
 @click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="of the strategy")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="engine setting, e.g. fee_bps=1")
-@click.option("--cuts", type=click.IntRange(1, 10_000), default=100, show_default=True, help="points to cut at")
+@click.option(
+    "--cuts",
+    type=click.IntRange(1, 10_000),
+    default=100,
+    show_default=True,
+    help="random points, and as many decisions to cut behind",
+)
 @click.option("--seed", type=click.IntRange(0), help="of the points  [default: another each time; it is printed]")
 @click.option(
     "--skew-ms",
@@ -50,7 +56,7 @@ def command(
 ) -> None:
     """Whether STRATEGY, name or path of a .py file, decides otherwise over SESSION when the future is not there.
 
-    The session is reduced whole, then cut at random points, then without what had not happened at them though it
+    The session is reduced whole, then cut at random points and behind decisions, then without what had not happened at them though it
     is on the tape; what is opened outside of the log meanwhile is told. Exits with 1 when something was found.
 
     \b
@@ -122,7 +128,8 @@ def _verdict(found: "Foresight") -> str:
         return "LOOKS AHEAD: every decision is the same, and the state that is left is not"
     if found.opened:
         return "reads what is not on the tape"
-    return f"does not look ahead: {found.decisions:,} derived rows are the same with the future cut at {found.cuts:,} points"
+    where = f"{found.cuts:,} points, {found.cuts_at_decisions:,} of them right behind decisions"
+    return f"does not look ahead: {found.decisions:,} derived rows are the same with the future cut at {where}"
 
 
 def _show_peek(peek: "Peek") -> None:

@@ -18,7 +18,7 @@ from pipeline.units import TS_MIN_NS
 
 _OF_THE_WORLD: Final = frozenset((Kind.QUOTE, Kind.PRINT, Kind.BAR, Kind.STATUS, Kind.SNAPSHOT, Kind.REFERENCE))
 _ENDS: Final = {Kind.BAR: "ts_close_ns", Kind.REFERENCE: "known_at_ns"}
-_DECISIONS: Final = frozenset(
+DECISIONS: Final = frozenset(
     (Kind.UNIVERSE, Kind.INDICATOR, Kind.TRANSITION, Kind.INTENT, Kind.RISK, Kind.ORDER, Kind.FILL, Kind.POSITION,
      Kind.MESSAGE, Kind.SESSION)
 )  # fmt: skip
@@ -134,5 +134,5 @@ def _decisions(derived: Blocks) -> Blocks:
     return [
         block.with_columns(ord=np.zeros(len(block), np.int32), cause_ord=np.zeros(len(block), np.int32))
         for block in derived
-        if block.kind in _DECISIONS
+        if block.kind in DECISIONS
     ]

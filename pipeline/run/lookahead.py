@@ -2,14 +2,14 @@
 
 A reducer is only ever given the past. What could know more all the same: a part that looks further into the batch it is handed;
 what remembers an earlier run outside of any State; an input that is on the tape before it happened; a file beside the log.
-So the session is reduced whole, and again with its batches ending at random points, at which nothing behind is there; then without
+So the session is reduced whole, and again with its batches ending at random points, and right behind random decisions, where nothing that follows is there; then without
 what had not happened by then; and what is opened meanwhile is overheard. What a person knew who wrote numbers of the day into
 a file of Python nobody can find this way.
 """
 
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -18,12 +18,12 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from pipeline.block import Blocks, between, concat, row_count
+from pipeline.block import Blocks, Numbers, between, concat, row_count
 from pipeline.errors import NotFoundError
 from pipeline.log.reader import LogReader
 from pipeline.log.store import Store
 from pipeline.run.comparing import Difference, first_difference
-from pipeline.run.early import Early, EarlyCut, Noticed, cuts_by, first_by_early, first_true
+from pipeline.run.early import DECISIONS, Early, EarlyCut, Noticed, cuts_by, first_by_early, first_true
 from pipeline.run.fold import FoldPlan, Hashes, LocalFold, Speed, anew
 from pipeline.run.retracing import START, Place, Track, alone
 from pipeline.run.verifying import row_at
@@ -60,6 +60,8 @@ class Foresight(msgspec.Struct, frozen=True):
     decisions: int
     """Derived rows."""
     cuts: int
+    cuts_at_decisions: int
+    """Of these, right behind an input that something was decided at: there nothing can be known of the next."""
     early_cuts: int
     """Places at which inputs were left out that had not happened."""
     early: int
@@ -105,7 +107,7 @@ def look_ahead(
     progress: Callable[[int], None] = lambda _: None,
     compiling: Callable[[], None] = lambda: None,
 ) -> Foresight:
-    """Reduce a session whole, then with the future cut at so many random points, and compare every row.
+    """Reduce a session whole, then with the future cut at so many random points and behind as many decisions, and compare every row.
 
     `progress` is told of inputs reduced, of twice those there are. Keeps all derived rows in memory. Raises NotFoundError,
     CorruptError, StrategyError.
@@ -116,14 +118,16 @@ def look_ahead(
     log = LogReader(store.folder(parent.id))
     track = Track(store, parent.id, anew(plan, parent.settings), tuple(files), log.last_seq, speed, compiling)
     random = np.random.Generator(np.random.PCG64(seed))
-    points = sorted((random.permutation(max(track.last_seq - 1, 0))[:cuts] + 1).tolist())
     started = time.perf_counter()
     with track.fold() as fold:
         whole = _whole(track, fold, progress)
+    decided = _decided(whole.derived, track.last_seq)
+    points = {*_some(random, np.arange(1, track.last_seq), cuts), *_some(random, decided, cuts)}
     early = whole.early.more_than(skew_ns)
     peek, places, hashes = _cut(track, whole, points, lambda done: progress(track.last_seq + done))
-    chosen = random.permutation(len(early.seq))[:cuts]
-    early_cuts = cuts_by(track, early, chosen.tolist(), skew_ns) if peek is None else []
+    acted_on = np.flatnonzero(np.isin(early.seq, decided))
+    chosen = {*_some(random, np.arange(len(early.seq)), cuts), *_some(random, acted_on, cuts)}
+    early_cuts = cuts_by(track, early, sorted(chosen), skew_ns) if peek is None else []
     peek = peek or _by_early(track, whole, early_cuts, places)
     if peek and peek.without:
         peek = msgspec.structs.replace(peek, input=row_at(log, peek.without, 0))
@@ -136,6 +140,7 @@ def look_ahead(
         inputs=track.last_seq,
         decisions=row_count(whole.derived),
         cuts=len(points),
+        cuts_at_decisions=int(np.isin(decided, list(points)).sum()),
         early_cuts=len(early_cuts),
         early=len(early.seq),
         early_s_max=round(float(whole.early.ahead_ns.max(initial=0)) / 1e9, 6),
@@ -160,13 +165,25 @@ def _whole(track: Track, fold: LocalFold, progress: Callable[[int], None]) -> _W
     return _Whole(concat(derived), ends, fold.hashes(), noticed.early)
 
 
+def _decided(derived: Blocks, last_seq: int) -> Numbers:
+    """The inputs before the last at which something was decided, rising."""
+    seqs = [block.number("seq") for block in derived if block.kind in DECISIONS]
+    decided: Numbers = np.unique(np.concatenate(seqs)) if seqs else np.zeros(0, np.int64)
+    return decided[decided < last_seq]
+
+
+def _some(random: np.random.Generator, numbers: Numbers, count: int) -> list[int]:
+    """So many of them, or all."""
+    chosen: list[int] = random.choice(numbers, min(count, len(numbers)), replace=False).tolist() if len(numbers) else []
+    return chosen
+
+
 def _cut(
-    track: Track, whole: _Whole, points: Sequence[int], progress: Callable[[int], None]
+    track: Track, whole: _Whole, points: Collection[int], progress: Callable[[int], None]
 ) -> tuple[Peek | None, list[Place], Hashes]:
     """Reduce again, each batch ending at a point; the states at the points, for what is to be reduced from there."""
     places = [START]
     bounds = sorted({*points, *whole.ends})
-    is_point = set(points)
     with track.fold() as fold:
         for window in track.windows():
             here = [window.first_seq - 1, *(end for end in bounds if window.first_seq <= end < window.last_seq)]
@@ -175,7 +192,7 @@ def _cut(
                 difference = first_difference(between(whole.derived, before + 1, end + 1), derived)
                 if difference is not None:
                     return _explained(track, whole, places[-1], end, difference), places, fold.hashes()
-                if end in is_point:
+                if end in points:
                     places.append(Place(end, fold.freeze()))
             progress(window.last_seq)
         return None, places, fold.hashes()

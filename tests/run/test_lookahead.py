@@ -95,7 +95,7 @@ def test_what_comes_along_does_not_look_ahead(store, session, name):
     found = looked(store, session, strategy_file(name))
     assert not found.sees_ahead
     assert (found.peek, found.opened, found.early, found.same_state) == (None, [], 0, True)
-    assert found.cuts == min(40, found.inputs - 1)
+    assert 0 < found.cuts <= found.inputs - 1
 
 
 BY_BARS = """
@@ -205,6 +205,37 @@ def test_what_reads_on_in_its_batch_is_caught(store, tmp_path, monkeypatch):
     assert (peek.input["kind"], peek.input["bid_nano"]) == ("quote", 10_450_000_000), "the first that is high enough"
     assert (peek.decision.seq, peek.decision.derived) == (2 * 20, None)
     assert peek.cut_seq == peek.without - 1
+
+
+def test_one_decision_that_knows_the_next_quote_is_enough(store, tmp_path, monkeypatch):
+    """A random point hardly falls between the two: each check cuts behind decisions, too."""
+    (tmp_path / "next_quote.py").write_text(
+        "import sys\nfrom pipeline.codes import Kind\n"
+        "def next_bid(ts_ns):\n"
+        "    frame = sys._getframe()\n"
+        "    while frame.f_code.co_qualname != 'Engine.reduce':\n        frame = frame.f_back\n"
+        "    quotes = [block for block in frame.f_locals['batch'] if block.kind is Kind.QUOTE][0]\n"
+        "    later = quotes.number('ts_recv_ns') > ts_ns\n"
+        "    return quotes.number('bid_nano')[later].tolist()[:1]\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    file = written(
+        tmp_path,
+        "knows",
+        """
+        import next_quote
+
+        def on_quote(s, quote, p, ctx):
+            s.count += 1
+            if s.count == 30 and next_quote.next_bid(quote.ts_recv_ns):
+                enter(ctx, Side.BUY, quantity=10)
+
+        strategy = Strategy("knows", Params, State, on_quote=on_quote)
+        """,
+    )
+    found = looked(store, "walk", file, cuts=1)
+    del sys.modules["next_quote"]
+    assert (found.peek.how, found.peek.decision.seq, found.peek.without) == ("batch", 60, 62)
 
 
 def test_what_is_cut_off_is_not_even_in_memory():
