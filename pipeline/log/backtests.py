@@ -76,6 +76,31 @@ class SymbolRow(msgspec.Struct, frozen=True):
     fees_nano: int
 
 
+class TradeSums(msgspec.Struct, frozen=True):
+    """Sums over closed round trips, profits after fees in 1e-9 of the quote currency: exact, so those of sessions add up.
+
+    Mean, deviation, skew and kurtosis of a trade follow from them. A fill that turns a position around shares its fee by size.
+    """
+
+    count: int = 0
+    won: int = 0
+    """With a profit above 0."""
+    lost: int = 0
+    total: int = 0
+    squares: int = 0
+    cubes: int = 0
+    fourths: int = 0
+
+    def __add__(self, other: "TradeSums") -> "TradeSums":
+        """Of both."""
+        return TradeSums(*map(int.__add__, msgspec.structs.astuple(self), msgspec.structs.astuple(other)))
+
+    def with_trade(self, profit_nano: int) -> "TradeSums":
+        """With one trade more."""
+        powers = (profit_nano**power for power in range(1, 5))
+        return self + TradeSums(1, int(profit_nano > 0), int(profit_nano < 0), *powers)
+
+
 class CellRow(msgspec.Struct, frozen=True):
     """What one set of parameters came to in one session. Money in 1e-9 of the quote currency, but for the drawdown."""
 
@@ -111,6 +136,8 @@ class CellRow(msgspec.Struct, frozen=True):
     seconds: float
     day: str = ""
     """On which day's picks it traded, `2026-11-20`; '' for all that the session holds."""
+    trade_sums: TradeSums = TradeSums()
+    """Of its closed trades; a row that was written before there were any has none."""
     symbols: tuple[SymbolRow, ...] = ()
     """By strategy and instrument: where there was a wish, a position or a trade, and all that was picked."""
 
@@ -124,6 +151,12 @@ _MONEY: Final = pa.decimal128(38, 0)
 _COUNTS: Final = ("cell", "events", "intents", "refused", "invalid", "fills", "trades", "open_positions")
 _COUNTED: Final = ("refused_by", "invalid_by")
 _TEXTS: Final = ("key", "session", "day", "decisions_hash", "state_hash", "run", "params_json")
+_TRADE_SUMS: Final = pa.struct(
+    [
+        *((name, pa.int64()) for name in ("count", "won", "lost")),
+        *((name, pa.utf8()) for name in ("total", "squares", "cubes", "fourths")),  # past every width of integers
+    ]
+)
 _SYMBOL: Final = pa.struct(
     [
         *((name, pa.utf8()) for name in ("strategy", "symbol")),
@@ -141,6 +174,7 @@ SCHEMA: Final = pa.schema(
         ("max_drawdown", pa.float64()),
         ("stopped", pa.list_(pa.utf8())),
         ("seconds", pa.float64()),
+        ("trade_sums", _TRADE_SUMS),
         ("symbols", pa.list_(_SYMBOL)),
     ]
 )
@@ -276,6 +310,10 @@ def _record(row: CellRow) -> dict[str, Any]:
     record = msgspec.structs.asdict(row)
     record |= {field.name: Decimal(record[field.name]) for field in SCHEMA if field.type == _MONEY}
     return record | {
+        "trade_sums": {
+            field.name: str(value) if field.type == pa.utf8() else value
+            for field, value in zip(_TRADE_SUMS, msgspec.structs.astuple(row.trade_sums), strict=True)
+        },
         "symbols": [_exact(each, Decimal) for each in map(msgspec.structs.asdict, row.symbols)],
         "params": [(name, float(value)) for name, value in row.params.items() if not isinstance(value, str)],
         "params_json": msgspec.json.encode(row.params).decode(),
@@ -293,6 +331,7 @@ def _rows(table: pa.Table) -> list[CellRow]:
             {name: int(value) if isinstance(value, Decimal) else value for name, value in record.items()}
             | {"params": msgspec.json.decode(record["params_json"])}
             | {name: dict(record[name]) for name in _COUNTED}
+            | {"trade_sums": {name: int(value) for name, value in (record.get("trade_sums") or {}).items()}}
             | {"symbols": [_exact(each, int) for each in record.get("symbols", ())]},
             CellRow,
         )

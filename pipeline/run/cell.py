@@ -33,7 +33,7 @@ from pipeline.run.tally import NO_SHARE, Tally, units_of
 ROWS = 1 << 18
 """Inputs in a batch: few enough that memory stays small without the hot cache, so many that a batch costs nothing."""
 
-_ROWS: Final = 3
+_ROWS: Final = 4
 """Version of what a row holds: one of another version is not taken over."""
 
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from pipeline.block import Block, Numbers
 from pipeline.codes import IntentOutcome, Kind, RiskRule, RiskVerdict
+from pipeline.log.backtests import TradeSums
 from pipeline.scanner_codes import UniverseAction
 from pipeline.units import ABSENT, NANO
 
@@ -49,6 +50,8 @@ class Money(msgspec.Struct, frozen=True):
     fees_nano: int
     max_drawdown: float
     """Quote currency, 0 or more."""
+    trade_sums: TradeSums
+    """Of what was closed; what was carried in began at its mark."""
 
 
 class Share(NamedTuple):
@@ -147,6 +150,7 @@ class Tally:
             open_profit_nano=open_profit,
             fees_nano=sum(share.fees_nano for share in shares),
             max_drawdown=self._equity.drawdown,
+            trade_sums=sum((traded.closed for traded in self._accounts.values()), TradeSums()),
         )
 
     def shares(self, instruments: Numbers) -> dict[Pair, Share]:
@@ -191,8 +195,8 @@ class Tally:
         changes = np.empty(len(block))
         for pair, rows in _by_pair(block):
             traded = self._accounts.setdefault(pair, _Traded(int(prices[rows[0]])))
-            changes[rows] = traded.add(signed[rows], prices[rows]) * (self._units[pair[1]] / _NANO_CUBED / 1e9)
-            traded.fees_nano += int(fees_nano[rows].sum())
+            unit = self._units[pair[1]]
+            changes[rows] = traded.add(signed[rows], prices[rows], fees_nano[rows], unit) * (unit / _NANO_CUBED / 1e9)
         self._equity.move(changes - fees_nano / 1e9)
 
 
@@ -207,18 +211,40 @@ class _Traded:
         self.trades = 0
         self.fills = 0
         self.fees_nano = 0
+        self.closed = TradeSums()
+        self._worth = 0
+        """What cash and position came to when the last round trip ended."""
+        self._charged_nano = 0
+        """The fees of round trips that have ended."""
 
-    def add(self, signed: Numbers, prices: Numbers) -> Numbers:
-        """How much each fill changed the worth of what was held before it."""
+    def add(self, signed: Numbers, prices: Numbers, fees_nano: Numbers, unit: int) -> Numbers:
+        """How much each fill changed the worth of what was held before it. `unit` makes 1e-27 of steps times nanos."""
         after = self.steps + np.cumsum(signed)
         before = np.concatenate([[self.steps], after[:-1]])
         moved = np.diff(prices, prepend=self.price_nano)
         # Turned around or gone flat: a round trip is over.
-        self.trades += int(np.count_nonzero(np.sign(before) * np.sign(after) < np.abs(np.sign(before))))
-        self.cash -= sum(map(int.__mul__, signed.tolist(), prices.tolist()))  # past 64 bits with coins in tiny steps
+        closing = np.flatnonzero(np.sign(before) * np.sign(after) < np.abs(np.sign(before)))
+        flows = list(map(int.__mul__, signed.tolist(), prices.tolist()))  # past 64 bits with coins in tiny steps
+        start = 0
+        for row in closing.tolist():
+            self.cash -= sum(flows[start : row + 1])
+            self.fees_nano += int(fees_nano[start : row + 1].sum())
+            opening_nano = _opening_fee_nano(int(before[row]), int(signed[row]), int(fees_nano[row]))
+            self._close(self.cash + int(after[row]) * int(prices[row]), opening_nano, unit)
+            start = row + 1
+        self.cash -= sum(flows[start:])
+        self.fees_nano += int(fees_nano[start:].sum())
+        self.trades += len(closing)
         self.fills += len(signed)
         self.steps, self.price_nano = int(after[-1]), int(prices[-1])
         return before.astype(np.float64) * moved
+
+    def _close(self, worth: int, opening_nano: int, unit: int) -> None:
+        """A round trip ended at a price at which all comes to `worth`; `opening_nano` of the fees are of the next one."""
+        fees_nano = self.fees_nano - opening_nano - self._charged_nano
+        self.closed = self.closed.with_trade(_rounded((worth - self._worth) * unit) - fees_nano)
+        self._worth = worth
+        self._charged_nano += fees_nano
 
 
 class _Equity:
@@ -277,6 +303,12 @@ def _mark_nano(instrument: Any, traded: _Traded) -> int:
     side = instrument["bid_nano"] if traded.steps > 0 else instrument["ask_nano"]
     known = (int(price) for price in (side, instrument["last_bar_nano"]) if price != ABSENT)
     return next(known, traded.price_nano)
+
+
+def _opening_fee_nano(before: int, signed: int, fee_nano: int) -> int:
+    """What of a fee is for the part of a closing fill that opens the other side: by size, the closing part rounded to zero."""
+    closing_nano = abs(fee_nano) * min(abs(before), abs(signed)) // abs(signed)
+    return fee_nano - (closing_nano if fee_nano >= 0 else -closing_nano)
 
 
 def _rounded(worth: int) -> int:

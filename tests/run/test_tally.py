@@ -113,13 +113,43 @@ def test_profit_of_closed_trades_is_what_sql_has_from_the_whole_log(tmp_path):
     plan = plan_of([file], ["fast=3", "slow=9"], ["fee_bps=1.5"])
     session = record_generated(store, Day(quotes=900, instruments=3), plan, [file], created_ns=1)
     run = replay(store, session.id, plan, [file], created_ns=2)
-    sums = """select instrument_id, count(*), sum(profit_nano) from trades
+    sums = """select instrument_id, count(*), sum(profit_nano), list(profit_nano) from trades
         where run = $run group by all having bool_and(is_closed)"""
     found = connect(store.home, [run.run]).sql(sums, params={"run": run.run}).fetchall()
     assert found
-    for instrument_id, trades, profit_nano in found:
+    for instrument_id, trades, profit_nano, profits in found:
         tally = Tally(units_of(store.manifest(run.run).instruments))
         for blocks in LogReader(store.folder(run.run)).batches(kinds=[Kind.FILL], what="derived", rows=100):
             tally.add(block.take(block.number("instrument_id") == instrument_id) for block in blocks)
         money = tally.money(rows_at_the_end(((ABSENT, ABSENT, ABSENT),) * 3))
         assert (money.trades, money.net_profit_nano, money.open_positions) == (trades, profit_nano, 0)
+        sums = money.trade_sums
+        assert (sums.count, sums.won, sums.lost) == (trades, sum(x > 0 for x in profits), sum(x < 0 for x in profits))
+        assert (sums.total, sums.squares) == (profit_nano, sum(x**2 for x in profits))
+        assert (sums.cubes, sums.fourths) == (sum(x**3 for x in profits), sum(x**4 for x in profits))
+
+
+@given(fills, st.lists(st.integers(1, 8), max_size=6))
+def test_sums_of_trades_do_not_depend_on_batches_and_leave_out_what_is_open(rows, sizes):
+    flat = ((ABSENT, ABSENT, ABSENT),) * 2
+    whole, pieces, start = Tally(units_of(INSTRUMENTS)), Tally(units_of(INSTRUMENTS)), 0
+    if rows:
+        whole.add([block_of(rows)])
+    for size in [*sizes, len(rows)]:
+        if piece := rows[start : start + size]:
+            pieces.add([block_of(piece)])
+        start += size
+    money = whole.money(rows_at_the_end(flat))
+    assert money.trade_sums == pieces.money(rows_at_the_end(flat)).trade_sums
+    assert money.trade_sums.count == money.trades
+    if not money.open_positions:
+        assert abs(money.trade_sums.total - money.net_profit_nano) <= money.trades + 4  # rounded once a trade
+
+
+def test_a_fill_that_turns_around_ends_one_trade_and_shares_its_fee_by_size():
+    tally = Tally(units_of(INSTRUMENTS))
+    rows = [(1, 1, 1, 10, 5 * NANO, 100), (1, 1, -1, 40, 6 * NANO, 1_001), (1, 1, 1, 30, 4 * NANO, 7)]
+    tally.add([block_of(rows)])
+    first, second = 10 * NANO - 100 - 250, 60 * NANO - 751 - 7
+    sums = tally.money(rows_at_the_end(((ABSENT, ABSENT, ABSENT),) * 2)).trade_sums
+    assert (sums.count, sums.total, sums.squares) == (2, first + second, first**2 + second**2)

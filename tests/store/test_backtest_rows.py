@@ -16,6 +16,7 @@ from pipeline.log.backtests import (
     CellRow,
     Results,
     SymbolRow,
+    TradeSums,
     _record,
     backtests,
     find_backtest,
@@ -77,13 +78,20 @@ def parts(results):
 
 
 def test_rows_that_were_written_before_there_were_days_are_read(results):
-    old = pa.Table.from_pylist([*map(_record, ROWS)], SCHEMA).drop_columns(["day", "symbols"])
+    old = pa.Table.from_pylist([*map(_record, ROWS)], SCHEMA).drop_columns(["day", "symbols", "trade_sums"])
     sink = pa.BufferOutputStream()
     pq.write_table(old, sink)
     content = sink.getvalue().to_pybytes()
     (results.folder / f"cells-{blake3(content).hexdigest()[:32]}.parquet").write_bytes(content)
     assert results.rows() == ROWS
     assert results.finish() == ROWS
+
+
+def test_sums_of_trades_come_back_exactly_and_add_up(results):
+    one, two = TradeSums().with_trade(10**17), TradeSums().with_trade(-3).with_trade(0)
+    results.add([row("monday", 1, trade_sums=one), row("monday", 2, trade_sums=two)])
+    assert [each.trade_sums for each in results.rows()] == [one, two]
+    assert one + two == TradeSums(3, 1, 1, 10**17 - 3, 10**34 + 9, 10**51 - 27, 10**68 + 81)
 
 
 def test_days_and_symbols_come_back_in_order(results):
