@@ -1,13 +1,14 @@
 """Sweeping: parameters that take several values, as people write them, and every cell of the grid they span.
 
-`fast=5:50:5` goes from 5 to 50 in steps of 5, the end included where a step falls on it; `fast=5,8,13` names each value.
+`fast=5:50:5` goes from 5 to 50 in steps of 5, the end included where a step falls on it; `fast=5,8,13` names each value;
+`fast=5..50` is every integer from 5 to 50, of other numbers a hundred steps of equal size, and `fast=5..50:5` says the step.
 Steps are decimal, so `0.1:0.5:0.1` holds 0.3 and not 0.30000000000000004. Bars are named, `bars=1m,5m,500t`; `1m+5m` is one
 value, both sizes at once.
 """
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Final
@@ -28,8 +29,15 @@ CELLS_MAX: Final = 1_000_000
 """A grid with more is a slip of the pen: at a millisecond each that is a day of sessions of nothing."""
 
 
+RANGE_STEPS: Final = 100
+"""Of a range of numbers that are no integers, when no step is said."""
+
+Point = tuple[int, ...]
+"""A set of parameters: the place of each one's value on its axis, from 0."""
+
+
 class Grid(msgspec.Struct, frozen=True):
-    """Plans to run, one a cell, in the order in which the sweeps were given, the last one turning fastest."""
+    """Plans to run, one a cell; of whole sweeps in the order in which they were given, the last one turning fastest."""
 
     plans: tuple[FoldPlan, ...]
     sweeps: dict[str, tuple[Value, ...]]
@@ -47,6 +55,36 @@ class Grid(msgspec.Struct, frozen=True):
         }
 
 
+class Space(msgspec.Struct, frozen=True):
+    """A plan, and the values that some of its parameters may take."""
+
+    base: FoldPlan
+    axes: dict[str, tuple[Value, ...]]
+
+    @property
+    def size(self) -> int:
+        """How many sets of parameters there are."""
+        return math.prod(map(len, self.axes.values()))
+
+    def points(self) -> Iterator[Point]:
+        """All of them, the last axis turning fastest."""
+        return itertools.product(*(range(len(axis)) for axis in self.axes.values()))
+
+    def values_of(self, point: Point) -> dict[str, Value]:
+        """The parameters that are chosen there, by name."""
+        return {name: axis[place] for (name, axis), place in zip(self.axes.items(), point, strict=True)}
+
+    def chosen(self, points: Iterable[Point]) -> Grid:
+        """A grid of these sets alone."""
+        return Grid(tuple(_swept(self.base, self.values_of(point)) for point in points), self.axes)
+
+    def grid(self) -> Grid:
+        """The grid of all of them. Raises ConfigError when they are too many."""
+        if self.size > CELLS_MAX:
+            raise ConfigError(f"the sweeps span {self.size:,} cells; accepted are {CELLS_MAX:,}")
+        return self.chosen(self.points())
+
+
 def grid_of(
     files: Sequence[Path],
     params: Sequence[str],
@@ -55,9 +93,22 @@ def grid_of(
     scanners: Sequence[Path] = (),
     behind: Sequence[int] = (),
 ) -> Grid:
-    """The grid that `name=values` texts span over these strategies; with the files of `scanners` they hear what those pick, `behind` as `plan_of` has it.
+    """The grid of all sets of a `space_of`. Raises as that does, and ConfigError when they are too many."""
+    return space_of(files, params, settings, sweeps, scanners, behind).grid()
 
-    A name may carry its strategy's in front; without it, it is meant for every strategy. Raises ConfigError for an
+
+def space_of(
+    files: Sequence[Path],
+    params: Sequence[str],
+    settings: Sequence[str],
+    sweeps: Sequence[str],
+    scanners: Sequence[Path] = (),
+    behind: Sequence[int] = (),
+    option: str = "--sweep",
+) -> Space:
+    """What `name=values` texts span over these strategies; with the files of `scanners` they hear what those pick, `behind` as `plan_of` has it.
+
+    A name may carry its strategy's in front; without it, it is meant for every strategy. `option` is what errors call the texts. Raises ConfigError for an
     unknown name, with the nearest known one, and for values that are not accepted, StrategyError for bars that are none.
     """
     base = plan_of(files, params, settings, scanners, behind)
@@ -66,17 +117,29 @@ def grid_of(
     axes: dict[str, tuple[Value, ...]] = {}
     for text in sweeps:
         name, equals, values = (part.strip() for part in text.partition("="))
+        said = f"{option} {text!r}"
         if not equals or not values:
-            raise ConfigError(f"--sweep {text!r}: write name=from:to:step or name=a,b,c, e.g. fast=5:50:5")
+            raise ConfigError(f"{said}: write name=from:to:step or name=a,b,c, e.g. fast=5:50:5")
         if twice := next((other for other in (*given, *axes) if _is_same(name, other)), ""):
-            raise ConfigError(f"--sweep {text!r}: {twice} is given twice; accepted is one --param or --sweep of it")
-        axes[name] = _axis(strategies, name, values, text)
-    count = 1
-    for axis in axes.values():
-        count *= len(axis)
-    if count > CELLS_MAX:
-        raise ConfigError(f"the sweeps span {count:,} cells; accepted are {CELLS_MAX:,}")
-    return Grid(tuple(_plans(base, axes)), axes)
+            raise ConfigError(f"{said}: {twice} is given twice; accepted is one --param or --sweep of it")
+        axes[name] = _axis(strategies, name, values, said)
+    return Space(base, axes)
+
+
+def parted(texts: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Texts of parameters that have one value, and of those that may take several.
+
+    >>> parted(["notional=5000", "fast=5..50", "slow=60,120", "spread_bps=0.1:0.5:0.1"])
+    (['notional=5000'], ['fast=5..50', 'slow=60,120', 'spread_bps=0.1:0.5:0.1'])
+    """
+    ranges = [text for text in texts if any(mark in text.partition("=")[2] for mark in ("..", ",", ":"))]
+    return [text for text in texts if text not in ranges], ranges
+
+
+def is_ordered(axis: Sequence[Value]) -> bool:
+    """Whether values are numbers that rise or fall all the way, so that some lie between others."""
+    numbers = [value for value in axis if isinstance(value, int | float) and not isinstance(value, bool)]
+    return len(numbers) == len(axis) and numbers in (sorted(numbers), sorted(numbers, reverse=True))
 
 
 def _told(strategy: StrategyPlan) -> dict[str, Value]:
@@ -90,14 +153,11 @@ def _is_same(name: str, other: str) -> bool:
     return own == other_own and (owner == other_owner or not owner or not other_owner)
 
 
-def _plans(base: FoldPlan, axes: Mapping[str, Sequence[Value]]) -> Iterator[FoldPlan]:
-    for values in itertools.product(*axes.values()):
-        chosen = dict(zip(axes, values, strict=True))
-        swept = tuple(_swept(strategy, chosen) for strategy in base.strategies)
-        yield FoldPlan(swept, base.settings, base.scanners)
+def _swept(base: FoldPlan, chosen: Mapping[str, Value]) -> FoldPlan:
+    return FoldPlan(tuple(_given(strategy, chosen) for strategy in base.strategies), base.settings, base.scanners)
 
 
-def _swept(strategy: StrategyPlan, chosen: Mapping[str, Value]) -> StrategyPlan:
+def _given(strategy: StrategyPlan, chosen: Mapping[str, Value]) -> StrategyPlan:
     own = {name.rpartition(".")[2]: value for name, value in chosen.items() if is_for(name, strategy.name)}
     bars = strategy.bars
     if BARS in own and BARS not in strategy.params:
@@ -105,21 +165,22 @@ def _swept(strategy: StrategyPlan, chosen: Mapping[str, Value]) -> StrategyPlan:
     return msgspec.structs.replace(strategy, params=strategy.params | own, bars=bars)
 
 
-def _axis(strategies: Sequence[Strategy], name: str, values: str, text: str) -> tuple[Value, ...]:
-    """The values of one sweep, each once. Raises ConfigError, StrategyError."""
+def _axis(strategies: Sequence[Strategy], name: str, values: str, said: str) -> tuple[Value, ...]:
+    """The values of one sweep, each once; `said` is the option as it was given. Raises ConfigError, StrategyError."""
     owner, dot, own = name.rpartition(".")
     meant = [strategy for strategy in strategies if not dot or strategy.name == owner]
     if not meant:
         names = ", ".join(strategy.name for strategy in strategies)
-        raise ConfigError(f"--sweep {name}: no strategy {owner!r} in this run; there is {names}")
+        raise ConfigError(f"{said}: no strategy {owner!r} in this run; there is {names}")
     if own == BARS and all(map(takes_bars, meant)):
         checked: list[Value] = [_bars(meant, value) for value in values.split(",")]
     else:
         spec = _spec(meant, own)
-        given = _stepped(spec, values, text) if ":" in values else [value.strip() for value in values.split(",")]
+        is_stepped = ":" in values or ".." in values
+        given = _stepped(spec, values, said) if is_stepped else [value.strip() for value in values.split(",")]
         checked = [spec.checked(value) for value in given]
     if len(set(checked)) < len(checked):
-        raise ConfigError(f"--sweep {text!r}: a value stands there twice")
+        raise ConfigError(f"{said}: a value stands there twice")
     return tuple(checked)
 
 
@@ -138,14 +199,26 @@ def _spec(strategies: Sequence[Strategy], name: str) -> Param:
     return next(spec for spec in specs if spec.name == name)
 
 
-def _stepped(spec: Param, values: str, text: str) -> list[str]:
+def _stepped(spec: Param, values: str, said: str) -> list[str]:
     try:
-        start, end, step = map(Decimal, values.split(":"))
+        start, end, step = _bounds(spec, values)
         count = math.floor((end - start) / step) + 1
     except (ValueError, ArithmeticError, InvalidOperation):
-        raise ConfigError(f"--sweep {text!r}: write from:to:step with a step that is not 0, e.g. fast=5:50:5") from None
+        raise ConfigError(f"{said}: write from:to:step with a step that is not 0, e.g. fast=5:50:5") from None
     if spec.type is bool:
-        raise ConfigError(f"--sweep {text!r}: {spec.name} is {spec.accepted}; write true,false")
+        raise ConfigError(f"{said}: {spec.name} is {spec.accepted}; write true,false")
     if not 1 <= count <= CELLS_MAX:
-        raise ConfigError(f"--sweep {text!r}: these steps do not lead from {start} to {end}, or are too many")
+        raise ConfigError(f"{said}: these steps do not lead from {start} to {end}, or are too many")
     return [format(start + step * i, "f") for i in range(count)]
+
+
+def _bounds(spec: Param, values: str) -> tuple[Decimal, Decimal, Decimal]:
+    """Start, end and step of `5:50:5`, `5..50` or `5..50:5`. Raises ValueError, ArithmeticError."""
+    if ".." not in values:
+        start, end, step = map(Decimal, values.split(":"))
+        return start, end, step
+    first, _, rest = values.partition("..")
+    last, _, stepped = rest.partition(":")
+    start, end = Decimal(first), Decimal(last)
+    whole = (end - start) / RANGE_STEPS if spec.type is float else Decimal(1)
+    return start, end, Decimal(stepped) if stepped else whole

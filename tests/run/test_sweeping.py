@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import ConfigError, OperatorError
 from pipeline.run.strategies import strategy_file
-from pipeline.run.sweeping import grid_of
+from pipeline.run.sweeping import grid_of, is_ordered, parted, space_of
 
 FILES = [strategy_file("ema_cross")]
 
@@ -36,6 +36,39 @@ def test_steps_are_decimal():
 def test_integers_are_as_range_has_them(start, step, count):
     end = min(start + step * count, 500)
     assert values(f"fast={start}:{end}:{step}") == tuple(range(start, end + 1, step))
+
+
+def test_ranges_hold_every_integer_or_a_hundred_steps():
+    assert values("fast=5..9") == (5, 6, 7, 8, 9)
+    assert values("fast=5..20:5") == (5, 10, 15, 20)
+    assert values("spread_bps=0.5..1.5")[:3] == (0.5, 0.51, 0.52)
+    assert len(values("spread_bps=0.5..1.5")) == 101
+
+
+def test_what_has_one_value_is_parted_from_what_has_several():
+    assert parted(["notional=5000", "bars=1m", "fast=5..9", "bars=1m,5m"]) == (
+        ["notional=5000", "bars=1m"],
+        ["fast=5..9", "bars=1m,5m"],
+    )
+
+
+def test_some_sets_of_a_space_are_cells_of_their_own():
+    space = space_of(FILES, ["notional=5000"], (), ["fast=5..9", "slow=60,120"])
+    assert space.size == 10
+    assert list(space.points())[1] == (0, 1)
+    grid = space.chosen([(4, 1), (0, 0)])
+    assert [grid.params_of(plan)["fast"] for plan in grid.plans] == [9, 5]
+    assert space.values_of((4, 1)) == {"fast": 9, "slow": 120}
+    assert is_ordered((5, 6, 9))
+    assert is_ordered((3, 2.5))
+    assert not is_ordered((5, 9, 6))
+    assert not is_ordered((False, True))
+    assert not is_ordered(("1m", "5m"))
+
+
+def test_what_is_refused_is_called_by_its_option():
+    with pytest.raises(ConfigError, match="--param 'fast=9\\.\\.5': these steps do not lead from 9 to 5"):
+        space_of(FILES, (), (), ["fast=9..5"], option="--param")
 
 
 def test_lists_name_each_value():
@@ -69,6 +102,7 @@ def test_a_name_without_its_strategy_is_meant_for_all_of_them():
         (["fast=1:50:5"], "fast=1: accepted is an integer from 2 to 500"),
         (["fast=5:50:0"], "a step that is not 0"),
         (["fast=5:50"], "write from:to:step"),
+        (["fast=5..x"], "write from:to:step"),
         (["fast=50:5:5"], "do not lead from 50 to 5"),
         (["fast=5:4:2"], "do not lead from 5 to 4"),
         (["fast=5:50:0.5"], "fast=5.0: accepted is an integer"),
