@@ -113,7 +113,7 @@ A `scanner.field` is what can be asked of them; all are in `scanner.fields`, out
 and what they are called, `log.counts` what an open one holds by now, `log.export` makes a copy that stands alone. `log.reader` gives rows back in order, over
 `log.segments`, `log.scan` and `log.merge`; `log.follow` goes on where it ends. `log.hot` reads sealed inputs a
 second time without decoding them, out of a `log.cache` of columns that `log.mapped` writes and maps; `log.trail` holds what an engine
-remembered at waypoints. A run is written by `log.whole`, to be there at once or not at all. The rows of backtests lie in `log.backtests`, and small files prove themselves by `log.proved`. `log.check` finds damage and knows by
+remembered at waypoints. A run is written by `log.whole`, to be there at once or not at all. The rows of backtests lie in `log.backtests`, the trials of searches in `log.studies`, and small files prove themselves by `log.proved`. `log.check` finds damage and knows by
 `log.half_made` what only a crash left, `log.salvage` copies what can be read and `log.renumber` gives it its new places.
 
 **What it adds up to.** Statistics of trades are `reports.metrics`, how much of them is luck `reports.resampling`; what accounts do are `reports.drawdowns`, what
@@ -147,14 +147,49 @@ kept, `run.strategies` that were named, begun with `run.drafting`, shown by `run
 difference, `run.diffing` where two runs part, `run.refilling` what other fills would have made of the same wishes. Whether a strategy knows the future is asked by `run.lookahead`, which reduces stretches again by `run.retracing`, looks for inputs that are `run.early` and is `run.overhearing` what is opened meanwhile; whether it is `run.warm_enough`, by beginning it, as `run.begun_late` does, in the middle. `run.keeping` leaves waypoints while a run is made; from them `run.traveling` reaches any
 input, `run.moments` and `run.moves` read what is found there by its `run.outline`, and `run.looking` answers with it. `run.notes` are
 remarks. `run.backtesting` runs a grid that `run.sweeping` reads over many sessions, or over what was picked of them by `run.scanned`: a `run.cell` is a function, a
-`run.worker` the process it runs in, `run.crew` hands them out, or another of the `run.engines`, `run.tally` counts what they come to, `run.overnight` carries positions from one to the next. `run.scanners` come from files, `run.attaching` says who stands behind them,
+`run.worker` the process it runs in, `run.crew` hands them out, or another of the `run.engines`, `run.tally` counts what they come to, `run.overnight` carries positions from one to the next. `run.optimizing` searches such a grid, batch by batch,
+over sessions that `run.windows` keeps apart from those that show what was found; `run.judging` says what to think of what was found, by `reports.scoring`, `reports.deflating` and `reports.stability`. `run.scanners` come from files, `run.attaching` says who stands behind them,
 and `run.scanning` is one over a session, `run.scanning_now` one over what a vendor answers. `run.pages`, `run.feeds_page`, `run.settings_page` and `run.scanner_page` write
 what the code says of itself. A live session (`run.live`) is what was asked for (`run.asking`) of which `run.feeds`; `run.accounts` say what it trades on, `run.lasting` what of it lasts, `run.beginning` finds the one that goes on, of which `run.missing` tells since when, `run.listening` holds
 the sockets, its loop is `run.turning`, `run.intake` makes inputs of what came, `run.picks` are what a scanner picked of it, by `run.warming` strategies are given the `run.warm_rows` they wait for, and what they missed by their `run.standings`, of a `normalize.coarser` kind where need be, all of it kept as it came by `run.rawness` for `run.renormalizing`; at one of the `run.brokers` its orders are carried by `run.brokering`, from what is `run.outstanding` on; `run.glimpse` is what is seen of it.
 A recording goes by a `run.clock`, connects with `run.keys`, on the days of a `run.schedule`, which are `run.trading_days`, one after the other by `run.daily`; `run.notifying` tells
 who is not looking, `run.halting` is the kill switch, which `run.guarding` throws when a day's loss is reached, `run.telling` checks what a request is about.
-People speak to it through the commands: `cli.demo_command`, `cli.import_command`, `cli.replay_command`, `cli.refill_command`,
-`cli.backtest_command`, `cli.backtests_command`, `cli.verify_command`, `cli.warmup_check_command`, `cli.diff_command`, `cli.state_command`, `cli.sql_command` with its `cli.sql_out` and `cli.sql_shell`,
-`cli.check_command`, `cli.sessions_command`, `cli.runs_command`, `cli.note_command`, `cli.strategies_command`, `cli.strategy_command`, `cli.new_command`,
-`cli.docs_command`, `cli.scan_command`, `cli.record_command` with its `cli.view`, `cli.renormalize_command`, `cli.serve_command`, `cli.halt_command`, `cli.lookahead_check_command`, `cli.accounts_command`, `cli.tell_command`, `cli.fetch_command`, `cli.reference_command`, `cli.stats_command`, `cli.montecarlo_command`, `cli.simulations_command`, `cli.explain_command`, `cli.parity_command`, `cli.report_command`, `cli.dashboard_command`, which print by `cli.show`.
+People speak to it through the commands:
+`cli.demo_command`,
+`cli.import_command`,
+`cli.replay_command`,
+`cli.refill_command`,
+`cli.backtest_command`,
+`cli.backtests_command`,
+`cli.optimize_command` over `cli.searching`,
+`cli.verify_command`,
+`cli.warmup_check_command`,
+`cli.diff_command`,
+`cli.state_command`,
+`cli.sql_command` with its `cli.sql_out` and `cli.sql_shell`,
+`cli.check_command`,
+`cli.sessions_command`,
+`cli.runs_command`,
+`cli.note_command`,
+`cli.strategies_command`,
+`cli.strategy_command`,
+`cli.new_command`,
+`cli.docs_command`,
+`cli.scan_command`,
+`cli.record_command` with its `cli.view`,
+`cli.renormalize_command`,
+`cli.serve_command`,
+`cli.halt_command`,
+`cli.lookahead_check_command`,
+`cli.accounts_command`,
+`cli.tell_command`,
+`cli.fetch_command`,
+`cli.reference_command`,
+`cli.stats_command`,
+`cli.montecarlo_command`,
+`cli.simulations_command`,
+`cli.explain_command`,
+`cli.parity_command`,
+`cli.report_command`,
+`cli.dashboard_command`, which print by `cli.show`.
 """

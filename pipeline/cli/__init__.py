@@ -36,6 +36,7 @@ _MORE: Final = {
     "new": "a strategy or a scanner to begin with, and its test",
     "montecarlo": "what else the trades might have come to: slippage, misses, halts, another order",
     "note": "remark on a session",
+    "optimize": "search for parameters, and what the best of them are worth: out of sample, beside chance, beside their neighbours",
     "reference": "float, shares, sector, previous close, splits: dated, from several sources",
     "parity": "live against a replay or another recording of the day: the cause of each difference",
     "refill": "the wishes of a run filled again: other latency, size or model of the venue",

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from pipeline.errors import CorruptError, LogError, NotFoundError, SchemaError
-from pipeline.log import backtests, manifest, proved, purchases
+from pipeline.log import backtests, manifest, proved, purchases, studies
 from pipeline.log.backtests import FOLDER as BACKTESTS
 from pipeline.log.disk import TEMPORARY, Disk, RealDisk
 from pipeline.log.durable import FILE_NAME as DURABLE
@@ -54,7 +54,7 @@ class Report(msgspec.Struct, frozen=True):
 
 
 def check(store: Store) -> Report:
-    """Check all that a store holds: manifests, code, sealed files, journals, rows of backtests, simulations, notes, reference data, lists, accounts."""
+    """Check all that a store holds: manifests, code, sealed files, journals, rows of backtests, trials of searches, simulations, notes, reference data, lists, accounts."""
     inquiry = _Inquiry(store.home, store.disk)
     folders = [path for part in (SESSIONS, RUNS) for path in _folders(store.home / part)]
     for folder in folders:
@@ -64,6 +64,7 @@ def check(store: Store) -> Report:
             inquiry.look_at_log(folder)
     for folder in _folders(store.home / BACKTESTS):
         inquiry.look_at_backtest(folder)
+    inquiry.look_at_studies(store)
     inquiry.look_at_simulations(store.home / SIMULATIONS)
     inquiry.look_at_purchases(store)
     for folder in (store.notes_folder, store.reference_folder, store.scans_folder, *_folders(store.home / "accounts")):
@@ -137,6 +138,16 @@ class _Inquiry:
             self._add(error)
         for path in _files(folder):
             if path.name not in (backtests.ASKED, LOCK) and not path.match(backtests.PART):
+                self.leftovers.append(self.name(path))
+
+    def look_at_studies(self, store: Store) -> None:
+        """Everything that was searched."""
+        folder = store.home / studies.FOLDER
+        self.weigh(folder)
+        for error in studies.damage(store):
+            self._add(error)
+        for path in _files(folder):
+            if path.name not in (studies.ASKED, LOCK) and not path.match(studies.BATCH):
                 self.leftovers.append(self.name(path))
 
     def look_at_simulations(self, folder: Path) -> None:

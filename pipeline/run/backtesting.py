@@ -155,9 +155,14 @@ class _Over(NamedTuple):
         return hearing(plan, self.scanner) if self.scanner else plan
 
 
-def _check(grid: Grid, over: Sequence[_Over], overnight: Overnight, splits: Sequence[Split]) -> None:
-    if open_ := [each.session.id for each in over if not cache.is_cacheable(each.session)]:
+def check_sealed(sessions: Iterable[Manifest]) -> None:
+    """Raise ConfigError naming those that are not sealed, or empty."""
+    if open_ := [session.id for session in sessions if not cache.is_cacheable(session)]:
         raise ConfigError(f"{', '.join(open_)}: not sealed, or empty; `tape sessions seal` one that has ended")
+
+
+def _check(grid: Grid, over: Sequence[_Over], overnight: Overnight, splits: Sequence[Split]) -> None:
+    check_sealed(each.session for each in over)
     if splits and overnight is Overnight.FLAT:
         raise ConfigError("--split with --overnight flat: nothing is carried over a split")
     if overnight is Overnight.CARRY and any(each.plan(grid.plans[0]).scanners for each in over):

@@ -66,6 +66,12 @@ class Space(msgspec.Struct, frozen=True):
         """How many sets of parameters there are."""
         return math.prod(map(len, self.axes.values()))
 
+    @property
+    def fixed(self) -> dict[str, Value]:
+        """The parameters that are the same everywhere."""
+        params = self.chosen([]).params_of(self.base)
+        return {name: value for name, value in params.items() if not {name, name.rpartition(".")[2]} & self.axes.keys()}
+
     def points(self) -> Iterator[Point]:
         """All of them, the last axis turning fastest."""
         return itertools.product(*(range(len(axis)) for axis in self.axes.values()))

@@ -1,0 +1,300 @@
+"""Searching for parameters: a search that was killed is the search that was not, windows that keep apart, honest numbers."""
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from threading import Event
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+
+from pipeline.cli import main
+from pipeline.errors import ConfigError, LockedError, TapeError
+from pipeline.log.backtests import backtests
+from pipeline.log.check import check
+from pipeline.log.store import Store
+from pipeline.log.studies import BATCH, Trials, studies
+from pipeline.run.backtesting import backtest
+from pipeline.run.cell import run_job
+from pipeline.run.engines import EngineChoice
+from pipeline.run.fold import Speed
+from pipeline.run.generating import record_generated
+from pipeline.run.judging import judge
+from pipeline.run.optimizing import Bench, Search, best_of, optimize
+from pipeline.run.strategies import plan_of, strategy_file
+from pipeline.run.sweeping import space_of
+from pipeline.run.windows import check_apart, held_back
+from pipeline.run.worker import Ready
+from pipeline.simulator.generate import Day
+from pipeline.units import DAY_NS, MINUTE_NS
+
+FILE = strategy_file("ema_cross")
+RANGES = ("fast=3..12", "slow=9..40")
+SEARCH = Search("profit", trades_min=2, trials=9, seed=7, batch=3)
+
+
+class HandsHere:
+    """Jobs in this process, one after the other: the very function that a worker runs."""
+
+    def __init__(self, setup):
+        self.ready = Ready(Speed.INTERPRETED, "")
+        self.is_over = Event()
+        self._setup = setup
+
+    def run(self, jobs):
+        for job in jobs:
+            yield job, run_job(Store(Path(self._setup.home)), self._setup.code, job)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.is_over.set()
+
+
+class Here(EngineChoice, frozen=True):
+    """An engine that starts no process."""
+
+    def hands(self, setup, count, told):
+        return HandsHere(setup)
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory):
+    """A store of six short days."""
+    store = Store(tmp_path_factory.mktemp("store"))
+    plan = plan_of([FILE], [], [])
+    for seed in range(1, 7):
+        starts_ns = Day().starts_ns + seed * DAY_NS
+        day = Day(seed=seed, quotes=150, instruments=1, lasts_ns=20 * MINUTE_NS, starts_ns=starts_ns)
+        record_generated(store, day, plan, [FILE], created_ns=seed)
+    return store
+
+
+def copied(store, home):
+    """A store of its own over the same sessions, which nobody here changes."""
+    home.mkdir()
+    (home / "sessions").symlink_to(store.home / "sessions")
+    for name in ("backtests", "studies"):
+        if (store.home / name).is_dir():
+            shutil.copytree(store.home / name, home / name)
+    return Store(home)
+
+
+@pytest.fixture
+def store(recorded, tmp_path):
+    return copied(recorded, tmp_path / "store")
+
+
+@pytest.fixture(scope="module")
+def space():
+    return space_of([FILE], [], [], RANGES)
+
+
+@pytest.fixture(scope="module")
+def whole(recorded, tmp_path_factory, space):
+    """The same store after a search that nobody disturbed, and its trials."""
+    store = copied(recorded, tmp_path_factory.mktemp("whole") / "store")
+    return store, searched(store, space)[1]
+
+
+@pytest.fixture
+def done(whole, tmp_path):
+    """A copy of it."""
+    return copied(whole[0], tmp_path / "done")
+
+
+def bench(store, **changes):
+    given = {"created_ns": 1, "speed": Speed.INTERPRETED, "engine": Here()} | changes
+    return Bench(store, [FILE], **given)
+
+
+def searched(store, space, search=SEARCH, sessions="last 2", progress=lambda _: None, **changes):
+    return optimize(bench(store, **changes), space, store.select([sessions]), search, progress)
+
+
+def here(monkeypatch):
+    """Commands run cells in this process."""
+    monkeypatch.setattr(
+        "pipeline.run.optimizing.backtest", lambda *words, **options: backtest(*words, **options | {"engine": Here()})
+    )
+
+
+def files_of(store):
+    return {path.name: path.read_bytes() for path in store.home.glob(f"studies/*/{BATCH}")}
+
+
+def test_trials_are_cells_of_backtests_and_the_best_is_what_they_say(done, space):
+    store = done
+    study, trials = searched(store, space)
+    assert [trial.number for trial in trials] == list(range(1, 10))
+    assert all(trial.params == space.values_of(trial.point) for trial in trials)
+    assert "notional" in study.params
+    assert not study.params.keys() & space.axes.keys()
+    best = best_of(trials)
+    rows = bench(store).run(store.select(["last 2"]), space.chosen([best.point]), lambda _: None).rows
+    assert best.net_profit_nano == sum(row.net_profit_nano for row in rows)
+    assert best.value == pytest.approx(best.net_profit_nano / 1e9 / 2)
+    assert best.value == max(trial.value for trial in trials if trial.value is not None)
+    assert {asked.id for asked in backtests(store)} >= {batch.backtest for batch in Trials(store, study.id).batches()}
+    assert [asked.id for asked in studies(store)] == [study.id]
+    assert check(store).sound
+
+
+def test_a_search_that_was_cut_short_goes_on_as_if_it_was_not(store, space, whole):
+    """In the middle of a batch and between two; also where it is asked for fewer trials first."""
+    undisturbed, expected = whole
+
+    def cut(done):
+        if done == 9:  # the second batch goes from 6 to 12 cells
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        searched(store, space, progress=cut)
+    assert len(files_of(store)) == 1
+    assert searched(store, space, msgspec.structs.replace(SEARCH, trials=5))[1] == expected[:6]
+    assert searched(store, space)[1] == expected
+    assert files_of(store) == files_of(undisturbed)
+    (folder,) = (store.home / "studies").iterdir()
+    (folder / "batch-000003.json").unlink()
+    (folder / "batch-000002.json").unlink()
+    assert searched(store, space)[1] == expected
+    assert files_of(store) == files_of(undisturbed)
+
+
+def test_a_killed_search_goes_on_as_if_it_was_not(store, space, whole):
+    """The process itself, by the command, whatever it was in the middle of; then on this engine instead of workers."""
+    undisturbed, expected = whole
+    words = ["--home", str(store.home), "optimize", "last 2", "--strategy", "ema_cross", "--trials", "40"]
+    words += ["--batch", "3", "--seed", "7", "--trades-min", "2", "--workers", "1", "--interpreted"]
+    words += [word for each in RANGES for word in ("--param", each)]
+    process = subprocess.Popen([sys.executable, "-m", "pipeline.cli", *words], stdout=subprocess.DEVNULL)
+    while not files_of(store):
+        time.sleep(0.02)
+        assert process.poll() is None
+    process.send_signal(signal.SIGKILL)
+    process.wait(timeout=60)
+    assert 0 < len(files_of(store)) < 10
+    assert searched(store, space)[1] == expected
+    assert {name: files_of(store)[name] for name in files_of(undisturbed)} == files_of(undisturbed)
+    assert check(store).sound
+
+
+def test_another_seed_is_another_study_and_known_cells_are_not_run_again(store, space):
+    small = space_of([FILE], [], [], ["fast=3,5", "slow=9,27"])
+    all_ = bench(store).run(store.select(["last"]), small.grid(), lambda _: None)
+    assert all_.done_before == 0
+    asked = []
+
+    class Counting(Here, frozen=True):
+        def hands(self, setup, count, told):
+            asked.extend([count] if count else [])
+            return super().hands(setup, count, told)
+
+    ids = {
+        searched(store, small, msgspec.structs.replace(SEARCH, seed=seed), "last", engine=Counting())[0].id
+        for seed in (7, 8)
+    }
+    assert len(ids) == 2
+    assert not asked
+
+
+def test_two_of_the_same_search_do_not_run_at_once(done, space):
+    (study,) = studies(done)
+    held = Trials(done, study.id).hold()
+    with pytest.raises(LockedError):
+        searched(done, space)
+    held.release()
+
+
+def test_a_cell_that_failed_stops_the_search_and_no_batch_is_kept(store, space):
+    class Failing(HandsHere):
+        def run(self, jobs):
+            for place, job in enumerate(jobs):
+                yield job, "no" if place == 3 else run_job(Store(store.home), self._setup.code, job)
+
+    class FailsHere(EngineChoice, frozen=True):
+        def hands(self, setup, count, told):
+            return Failing(setup)
+
+    with pytest.raises(TapeError, match="no; the same command tries them again"):
+        searched(store, space, engine=FailsHere())
+    assert not files_of(store)
+
+
+def test_damaged_and_missing_batches_are_found(done):
+    store = done
+    first, second, _ = sorted(store.home.glob(f"studies/*/{BATCH}"))
+    kept = second.read_bytes()
+    second.write_bytes(kept.replace(b"1", b"2", 1))
+    assert [damage.file for damage in check(store).damage] == [second.relative_to(store.home).as_posix()]
+    second.write_bytes(kept)
+    first.unlink()
+    assert [damage.file for damage in check(store).damage] == [first.relative_to(store.home).as_posix()]
+    (study,) = studies(store)
+    Trials(store, study.id).delete()
+    assert check(store).sound
+    assert not studies(store)
+
+
+def test_beside_the_best_stands_what_it_is_worth(done, space, whole):
+    store, trials = done, whole[1]
+    inside, outside = store.select(["last 2"]), store.sessions()[:2]
+    judged = judge(bench(store), space, inside, outside, SEARCH, trials)
+    assert (judged.trials, judged.tried) == (9, len({trial.point for trial in trials}))
+    assert judged.deflated.tried == judged.tried
+    assert judged.outside.sessions == 2
+    rows = bench(store).run(outside, space.chosen([judged.best.point]), lambda _: None).rows
+    assert judged.outside_value == pytest.approx(sum(row.net_profit_nano for row in rows) / 1e9 / 2)
+    for each in judged.neighbourhood.neighbours:
+        assert sum(each.params[name] != judged.best.params[name] for name in space.axes) == 1
+    none = [msgspec.structs.replace(trial, value=None) for trial in trials]
+    with pytest.raises(ConfigError, match="none of 9 trials is a candidate: fewer than 2 closed trades"):
+        judge(bench(store), space, inside, (), SEARCH, none)
+
+
+def test_out_of_sample_is_what_is_not_in_sample(store):
+    sessions = store.select(["all"])
+    assert [len(part) for part in held_back(sessions, 0.34)] == [4, 2]
+    assert [len(part) for part in held_back(sessions, 0.01)] == [5, 1]
+    with pytest.raises(ConfigError, match="of 1 sessions that leaves none in sample"):
+        held_back(sessions[:1], 0.5)
+    with pytest.raises(ConfigError, match="is in sample too"):
+        check_apart(sessions[:3], sessions[2:])
+    with pytest.raises(ConfigError, match=r"overlaps .* in sample in time"):
+        longer = msgspec.structs.replace(sessions[0], last_ts_ns=sessions[1].first_ts_ns)
+        check_apart([longer], sessions[1:])
+    with pytest.raises(ConfigError, match="holds the same as"):
+        twin = msgspec.structs.replace(sessions[0], id="twin", first_ts_ns=2, last_ts_ns=1)
+        check_apart(sessions[:1], [twin])
+
+
+def test_without_optuna_one_line_says_how_to_get_it(store, space, monkeypatch):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(ConfigError, match=r"pip install 'tapeworks\[optimize\]'"):
+        searched(store, space)
+    assert not (store.home / "studies").exists()
+
+
+def test_nothing_to_look_for_is_told(store):
+    with pytest.raises(ConfigError, match="nothing to look for"):
+        searched(store, space_of([FILE], ["fast=3"], [], []))
+
+
+def test_the_command_shows_the_best_and_what_stands_beside_it(store, monkeypatch):
+    here(monkeypatch)
+    words = ["--home", str(store.home), "optimize", "last 2", "--strategy", "ema_cross", "--trials", "5", "--batch"]
+    words += ["4", "--trades-min", "2", "--out-of-sample", "0.5", "--param", "fast=3..12", "--param", "slow=9,27"]
+    shown = CliRunner().invoke(main, words)
+    assert shown.exit_code == 0, shown.output
+    assert "8 trials over 1 sessions; objective profit, seed 1" in shown.output
+    for said in ("tried ", "in sample ", "out of sample ", "deflated Sharpe ", "beside it ", "mean by fast (down)"):
+        assert said in shown.output
+    assert "WARNING" in shown.output
+    told = msgspec.json.decode(CliRunner().invoke(main, [*words, "--json"]).output.splitlines()[-1])
+    assert len(told["trials"]) == 8
+    assert told["judgement"]["best"]["value"] == max(each["value"] or -1e9 for each in told["trials"])
