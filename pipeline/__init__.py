@@ -148,7 +148,7 @@ difference, `run.diffing` where two runs part, `run.refilling` what other fills 
 input, `run.moments` and `run.moves` read what is found there by its `run.outline`, and `run.looking` answers with it. `run.notes` are
 remarks. `run.backtesting` runs a grid that `run.sweeping` reads over many sessions, or over what was picked of them by `run.scanned`: a `run.cell` is a function, a
 `run.worker` the process it runs in, `run.crew` hands them out, or another of the `run.engines`, `run.tally` counts what they come to, `run.overnight` carries positions from one to the next. `run.optimizing` searches such a grid, batch by batch,
-over sessions that `run.windows` keeps apart from those that show what was found; `run.judging` says what to think of what was found, by `reports.scoring`, `reports.deflating` and `reports.stability`. `run.scanners` come from files, `run.attaching` says who stands behind them,
+over sessions that `run.windows` keeps apart from those that show what was found; `run.walking` goes on from window to window, `run.judging` says what to think of what was found, by `reports.scoring`, `reports.deflating` and `reports.stability`. `run.scanners` come from files, `run.attaching` says who stands behind them,
 and `run.scanning` is one over a session, `run.scanning_now` one over what a vendor answers. `run.pages`, `run.feeds_page`, `run.settings_page` and `run.scanner_page` write
 what the code says of itself. A live session (`run.live`) is what was asked for (`run.asking`) of which `run.feeds`; `run.accounts` say what it trades on, `run.lasting` what of it lasts, `run.beginning` finds the one that goes on, of which `run.missing` tells since when, `run.listening` holds
 the sockets, its loop is `run.turning`, `run.intake` makes inputs of what came, `run.picks` are what a scanner picked of it, by `run.warming` strategies are given the `run.warm_rows` they wait for, and what they missed by their `run.standings`, of a `normalize.coarser` kind where need be, all of it kept as it came by `run.rawness` for `run.renormalizing`; at one of the `run.brokers` its orders are carried by `run.brokering`, from what is `run.outstanding` on; `run.glimpse` is what is seen of it.
@@ -161,7 +161,7 @@ People speak to it through the commands:
 `cli.refill_command`,
 `cli.backtest_command`,
 `cli.backtests_command`,
-`cli.optimize_command` over `cli.searching`,
+`cli.optimize_command` and `cli.walkforward_command` over `cli.searching`,
 `cli.verify_command`,
 `cli.warmup_check_command`,
 `cli.diff_command`,

@@ -51,6 +51,7 @@ _MORE: Final = {
     "stats": "what trades add up to: statistics with intervals, breakdowns, other slippage and fees after the fact",
     "strategy": "check one of your own: the dialect, and a day at both speeds",
     "tell": "add or drop symbols, flatten, end: a request to a session that is recorded",
+    "walkforward": "parameters chosen on some sessions and traded on the next ones, window after window",
     "strategies": "list the strategies that come along, with their parameters",
     "warmup-check": "from which warm-up on a strategy decides as over a whole session",
 }

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pipeline.log.manifest import Manifest
     from pipeline.log.store import Store
     from pipeline.log.studies import Study, Trial
+    from pipeline.reports.scoring import Deflated
     from pipeline.reports.stability import PairMap
     from pipeline.run.judging import Judgement
     from pipeline.run.windows import Window
@@ -80,8 +81,7 @@ def command(
     bench, space = bench_and_space(store, strategies, params, settings, workers, speed)
     window = _window(store, sessions, outside)
     search = Search(objective, trades_min, trials, seed, batch)
-    cells = -(-trials // batch) * batch * len(window.inside)
-    with telling_interrupts(), progress("cells", cells) as done:
+    with telling_interrupts(), progress("cells", search.rounded * len(window.inside)) as done:
         study, found = optimize(bench, space, window.inside, search, done)
         judgement = judge(bench, space, window.inside, window.outside, search, found)
     if as_json:
@@ -161,7 +161,7 @@ def _show_best(study: "Study", judgement: "Judgement") -> None:
         )
     else:
         _line("out of sample", "nothing was held back, so nobody knows; see --out-of-sample")
-    _line("deflated Sharpe", deflated_words(judgement.deflated))
+    _line("deflated Sharpe", _deflated(judgement.deflated))
     values = [each for each in around.neighbours if each.value is not None]
     lacking = len(around.neighbours) - len(values)
     _line(
@@ -177,8 +177,7 @@ def _show_best(study: "Study", judgement: "Judgement") -> None:
             click.echo(f"  WARNING {count:,} trades {where} sample: fewer than {TRADES_FEW} say little")
 
 
-def deflated_words(found: Any) -> str:
-    """What `reports.scoring.Deflated` says."""
+def _deflated(found: "Deflated") -> str:
     if found.shape is None or found.probability is None:
         return "none: it takes trades that differ"
     return (

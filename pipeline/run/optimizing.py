@@ -87,6 +87,11 @@ class Search(msgspec.Struct, frozen=True):
     seed: int = 1
     batch: int = BATCH
 
+    @property
+    def rounded(self) -> int:
+        """Trials in whole batches."""
+        return -(-self.trials // self.batch) * self.batch
+
 
 def optimize(
     bench: Bench, space: Space, sessions: Sequence[Manifest], search: Search, progress: Callable[[int], None]
@@ -105,7 +110,7 @@ def optimize(
     held = kept.hold()
     try:
         batches = kept.batches()
-        wanted = -(-search.trials // search.batch)
+        wanted = search.rounded // search.batch
         while len(batches) < wanted:
             before = [trial for batch in batches for trial in batch.trials]
             points = suggested(space, search, before)
@@ -113,7 +118,7 @@ def optimize(
             batch = _batch(bench, space, sessions, search, points, len(before), done)
             kept.add(batch)
             batches.append(batch)
-        progress(wanted * search.batch * len(sessions))
+        progress(search.rounded * len(sessions))
     finally:
         held.release()
     return asked, [trial for batch in batches[:wanted] for trial in batch.trials]

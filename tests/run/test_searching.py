@@ -16,7 +16,7 @@ from pipeline.cli import main
 from pipeline.errors import ConfigError, LockedError, TapeError
 from pipeline.log.backtests import backtests
 from pipeline.log.check import check
-from pipeline.log.store import Store
+from pipeline.log.store import Store, day_of
 from pipeline.log.studies import BATCH, Trials, studies
 from pipeline.run.backtesting import backtest
 from pipeline.run.cell import run_job
@@ -27,7 +27,8 @@ from pipeline.run.judging import judge
 from pipeline.run.optimizing import Bench, Search, best_of, optimize
 from pipeline.run.strategies import plan_of, strategy_file
 from pipeline.run.sweeping import space_of
-from pipeline.run.windows import check_apart, held_back
+from pipeline.run.walking import cells_of, walk_forward
+from pipeline.run.windows import check_apart, held_back, windows
 from pipeline.run.worker import Ready
 from pipeline.simulator.generate import Day
 from pipeline.units import DAY_NS, MINUTE_NS
@@ -65,12 +66,12 @@ class Here(EngineChoice, frozen=True):
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory):
-    """A store of six short days."""
+    """A store of four short days."""
     store = Store(tmp_path_factory.mktemp("store"))
     plan = plan_of([FILE], [], [])
-    for seed in range(1, 7):
+    for seed in range(1, 5):
         starts_ns = Day().starts_ns + seed * DAY_NS
-        day = Day(seed=seed, quotes=150, instruments=1, lasts_ns=20 * MINUTE_NS, starts_ns=starts_ns)
+        day = Day(seed=seed, quotes=120, instruments=1, lasts_ns=20 * MINUTE_NS, starts_ns=starts_ns)
         record_generated(store, day, plan, [FILE], created_ns=seed)
     return store
 
@@ -259,8 +260,8 @@ def test_beside_the_best_stands_what_it_is_worth(done, space, whole):
 
 def test_out_of_sample_is_what_is_not_in_sample(store):
     sessions = store.select(["all"])
-    assert [len(part) for part in held_back(sessions, 0.34)] == [4, 2]
-    assert [len(part) for part in held_back(sessions, 0.01)] == [5, 1]
+    assert [len(part) for part in held_back(sessions, 0.5)] == [2, 2]
+    assert [len(part) for part in held_back(sessions, 0.01)] == [3, 1]
     with pytest.raises(ConfigError, match="of 1 sessions that leaves none in sample"):
         held_back(sessions[:1], 0.5)
     with pytest.raises(ConfigError, match="is in sample too"):
@@ -298,3 +299,73 @@ def test_the_command_shows_the_best_and_what_stands_beside_it(store, monkeypatch
     told = msgspec.json.decode(CliRunner().invoke(main, [*words, "--json"]).output.splitlines()[-1])
     assert len(told["trials"]) == 8
     assert told["judgement"]["best"]["value"] == max(each["value"] or -1e9 for each in told["trials"])
+
+
+SMALL = ("fast=3,8", "slow=9,27")
+
+
+def test_windows_follow_one_another_and_never_overlap(store):
+    sessions = store.select(["all"])
+    parts = windows(sessions, 2, 1, 1)
+    assert [([*map(sessions.index, a)], [*map(sessions.index, b)]) for a, b in parts] == [([0, 1], [2]), ([1, 2], [3])]
+    assert [len(part.outside) for part in windows(sessions, 1, 2, 2)] == [2, 1]
+    outside = [session.id for part in windows(sessions, 1, 1, 2) for session in part.outside]
+    assert outside == [sessions[1].id, sessions[3].id]
+    with pytest.raises(ConfigError, match="--step 1: sessions out of sample would count twice; accepted is 2"):
+        windows(sessions, 2, 2, 1)
+    with pytest.raises(ConfigError, match="4 sessions: --in-sample 4 leaves none out of sample; name at least 5"):
+        windows(sessions, 4, 1, 1)
+    with pytest.raises(ConfigError, match="overlaps"):
+        windows([msgspec.structs.replace(session, first_ts_ns=1) for session in sessions], 2, 1, 1)
+
+
+def test_a_walk_chooses_in_sample_and_counts_out_of_sample(store):
+    space = space_of([FILE], [], [], SMALL)
+    sessions = store.select(["last 4"])
+    parts = windows(sessions, 2, 1, 1)
+    search = msgspec.structs.replace(SEARCH, trades_min=0)
+    counts = []
+    walk = walk_forward(bench(store), space, parts, search, counts.append, tries_all=True)
+    assert counts == sorted(counts)
+    assert counts[-1] == cells_of(space, parts, search, tries_all=True) == 4 * 3 + 2
+    rows = {(row.session, row.cell): row for row in bench(store).run(sessions, space.grid(), lambda _: None).rows}
+    points = list(space.points())
+    for part, stage in zip(parts, walk.stages, strict=True):
+        inside = [sum(rows[each.id, cell].net_profit_nano for each in part.inside) for cell in range(1, 5)]
+        chosen = inside.index(max(inside))
+        assert stage.chosen.point == points[chosen]
+        assert stage.chosen.net_profit_nano == max(inside)
+        assert stage.result.net_profit_nano == rows[part.outside[0].id, chosen + 1].net_profit_nano
+        assert (stage.tried, stage.deflated.tried) == (4, 4)
+    assert walk.total.net_profit_nano == sum(stage.result.net_profit_nano for stage in walk.stages)
+    assert walk.value == pytest.approx(walk.total.net_profit_nano / 1e9 / 2)
+    first, second = (stage.chosen.point for stage in walk.stages)
+    assert [each.changed for each in walk.jumps] == [int(a != b) for a, b in zip(first, second, strict=True)]
+    assert [each.move for each in walk.jumps] == [abs(a - b) for a, b in zip(first, second, strict=True)]
+
+
+def test_a_walk_may_search_and_trades_nothing_without_a_candidate(store):
+    space = space_of([FILE], [], [], SMALL)
+    parts = windows(store.select(["last 2"]), 1, 1, 1)
+    search = msgspec.structs.replace(SEARCH, trials=4, batch=4, trades_min=0)
+    walk = walk_forward(bench(store), space, parts, search, lambda _: None, tries_all=False)
+    assert [stage.study for stage in walk.stages] == [study.id for study in studies(store)]
+    none = msgspec.structs.replace(search, trades_min=10_000)
+    walk = walk_forward(bench(store), space, parts, none, lambda _: None, tries_all=True)
+    assert walk.stages[0].chosen is walk.stages[0].value is walk.inside_value is None
+    assert walk.value == 0.0
+    assert (walk.total.sessions, walk.total.trade_sums.count) == (1, 0)
+
+
+def test_the_command_shows_each_window_and_what_is_out_of_sample(store, monkeypatch):
+    here(monkeypatch)
+    words = ["--home", str(store.home), "walkforward", "last 4", "--strategy", "ema_cross", "--in-sample", "2"]
+    words += ["--out-of-sample", "1", "--trades-min", "0", "--param", "fast=3,8", "--param", "slow=27"]
+    shown = CliRunner().invoke(main, words)
+    assert shown.exit_code == 0, shown.output
+    lines = shown.output.splitlines()
+    assert [line.split()[0] for line in lines[1:3]] == [day_of(session) for session in store.select(["last 2"])]
+    for said in ("net profit of a session", "fast changed ", "WARNING fewer than 30 trades out of sample in 2 of 2"):
+        assert said in shown.output
+    told = msgspec.json.decode(CliRunner().invoke(main, [*words, "--json"]).output.splitlines()[-1])
+    assert [stage["tried"] for stage in told["stages"]] == [2, 2]
