@@ -162,6 +162,7 @@ People speak to it through the commands:
 `cli.backtest_command`,
 `cli.backtests_command`,
 `cli.optimize_command` and `cli.walkforward_command` over `cli.searching`,
+`cli.studies_command`,
 `cli.verify_command`,
 `cli.warmup_check_command`,
 `cli.diff_command`,

@@ -50,6 +50,7 @@ _MORE: Final = {
     "state": "what a strategy remembered at any moment; what differs between two",
     "stats": "what trades add up to: statistics with intervals, breakdowns, other slippage and fees after the fact",
     "strategy": "check one of your own: the dialect, and a day at both speeds",
+    "studies": "list, show, delete",
     "tell": "add or drop symbols, flatten, end: a request to a session that is recorded",
     "walkforward": "parameters chosen on some sessions and traded on the next ones, window after window",
     "strategies": "list the strategies that come along, with their parameters",

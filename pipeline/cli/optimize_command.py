@@ -49,6 +49,7 @@ def command(
     home: str,
     sessions: tuple[str, ...],
     strategies: tuple[str, ...],
+    scanners: tuple[str, ...],
     params: tuple[str, ...],
     settings: tuple[str, ...],
     objective: str,
@@ -78,7 +79,7 @@ def command(
 
     speed = speed_asked(is_compiled=is_compiled, is_interpreted=is_interpreted)
     store = home_of(home)
-    bench, space = bench_and_space(store, strategies, params, settings, workers, speed)
+    bench, space = bench_and_space(store, strategies, scanners, params, settings, workers, speed)
     window = _window(store, sessions, outside)
     search = Search(objective, trades_min, trials, seed, batch)
     with telling_interrupts(), progress("cells", search.rounded * len(window.inside)) as done:
@@ -116,7 +117,7 @@ def _show(study: "Study", trials: "Sequence[Trial]", judgement: "Judgement", sho
     click.echo(
         f"study {study.id}: {len(trials):,} trials over {len(study.sessions):,} sessions; objective {study.objective}, seed {study.seed}"
     )
-    _show_trials(trials, shown)
+    show_trials(trials, shown)
     _show_best(study, judgement)
     for pair in judgement.maps[:1]:
         _show_map(pair)
@@ -124,7 +125,8 @@ def _show(study: "Study", trials: "Sequence[Trial]", judgement: "Judgement", sho
         click.echo(f"  and {len(judgement.maps) - 1} more maps with --json")
 
 
-def _show_trials(trials: "Sequence[Trial]", shown: int) -> None:
+def show_trials(trials: "Sequence[Trial]", shown: int) -> None:
+    """The best sets of parameters, each once."""
     distinct = list({trial.point: trial for trial in reversed(trials)}.values())
     ranked = sorted((each for each in distinct if each.value is not None), key=lambda each: (-each.value, each.number))  # type: ignore[operator]
     columns = [(name, max(len(name), 8)) for name in trials[0].params]
@@ -144,11 +146,12 @@ def _show_best(study: "Study", judgement: "Judgement") -> None:
     from pipeline.reports.scoring import OBJECTIVES
 
     best, around = judgement.best, judgement.neighbourhood
+    more = f"; {judgement.elsewhere:,} more over these sessions in this store" if judgement.elsewhere else ""
     says = OBJECTIVES[study.objective].says
     click.echo(f"best: {named(best.params)}")
     _line(
         "tried",
-        f"{judgement.tried:,} sets of parameters in {judgement.trials:,} trials, {judgement.candidates:,} of them candidates",
+        f"{judgement.tried:,} sets of parameters in {judgement.trials:,} trials, {judgement.candidates:,} of them candidates{more}",
     )
     _line("in sample", f"{number(best.value)} {says}; {best.sessions:,} sessions, {best.trade_sums.count:,} trades")
     outside = judgement.outside
@@ -169,6 +172,8 @@ def _show_best(study: "Study", judgement: "Judgement") -> None:
         f"{len(around.neighbours)} sets, mean {number(around.mean)}, worst {number(around.worst)}"
         + (f"; {lacking} no candidates" if lacking else ""),
     )
+    if best.value is not None and best.value <= 0.0:
+        click.echo("  WARNING the best is not above 0 in sample: what loses least is no reason to trade it")
     for where, count in (
         ("in", best.trade_sums.count),
         ("out of", outside.trade_sums.count if outside else TRADES_FEW),

@@ -48,12 +48,13 @@ def search_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--param", "params", multiple=True, metavar="NAME=VALUES", help="5..50, from:to:step, a,b,c or one value"
         ),
         click.option(
-            "--strategy",
-            "strategies",
+            "--scanner",
+            "scanners",
             multiple=True,
-            required=True,
-            help="name, or path of a .py file; may be repeated",
+            metavar="FILE[=STRATEGY,...]",
+            help="strategies hear what it picks of SESSIONS, as for `tape backtest`",
         ),
+        click.option("--strategy", "strategies", multiple=True, help="name, or path of a .py file; may be repeated"),
     ):
         command = option(command)
     return command
@@ -62,6 +63,7 @@ def search_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def bench_and_space(
     store: "Store",
     strategies: Sequence[str],
+    scanners: Sequence[str],
     params: Sequence[str],
     settings: Sequence[str],
     workers: int | None,
@@ -72,9 +74,11 @@ def bench_and_space(
     from pipeline.run.optimizing import Bench
     from pipeline.run.sweeping import parted, space_of
 
-    files, _, _ = attached((), strategies)
+    files, scanned_by, behind = attached(scanners, strategies)
+    if not files:
+        raise click.UsageError("say which --strategy, or --scanner FILE=STRATEGY")
     fixed, ranges = parted(params)
-    space = space_of(files, fixed, settings, ranges, option="--param")
+    space = space_of(files, fixed, settings, ranges, scanned_by, behind, "--param")
     told = partial(click.echo, err=True)
     bench = Bench(store, files, time.time_ns(), workers or os.cpu_count() or 1, speed, told=told)
     return bench, space

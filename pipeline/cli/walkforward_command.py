@@ -38,6 +38,7 @@ def command(
     home: str,
     sessions: tuple[str, ...],
     strategies: tuple[str, ...],
+    scanners: tuple[str, ...],
     params: tuple[str, ...],
     settings: tuple[str, ...],
     objective: str,
@@ -69,7 +70,7 @@ def command(
 
     speed = speed_asked(is_compiled=is_compiled, is_interpreted=is_interpreted)
     store = home_of(home)
-    bench, space = bench_and_space(store, strategies, params, settings, workers, speed)
+    bench, space = bench_and_space(store, strategies, scanners, params, settings, workers, speed)
     parts = windows(store.select(sessions, now_ns=time.time_ns()), inside, outside, step or outside)
     search = Search(objective, trades_min, trials or 1, seed, batch)
     cells = cells_of(space, parts, search, tries_all=trials is None)
@@ -96,6 +97,14 @@ def _show(walk: "Walk", objective: str) -> None:
         )
     for each in walk.jumps:
         click.echo(f"  {_jumps(each)}")
+    if losing := [
+        str(place)
+        for place, stage in enumerate(walk.stages, 1)
+        if stage.chosen and stage.chosen.value is not None and stage.chosen.value <= 0.0
+    ]:
+        click.echo(
+            f"  WARNING nothing was above 0 in sample in windows {', '.join(losing)}: traded was what lost least"
+        )
     few = [str(place) for place, stage in enumerate(walk.stages, 1) if stage.result.trade_sums.count < TRADES_FEW]
     if few:
         click.echo(

@@ -19,6 +19,7 @@ from pipeline.log.backtests import TradeSums, Value
 from pipeline.log.disk import Disk, Held, publish
 from pipeline.log.lock import FILE_NAME as LOCK
 from pipeline.log.store import Store, checked_id
+from pipeline.names import did_you_mean, listed
 
 FOLDER: Final = "studies"
 ASKED: Final = "study.json"
@@ -126,6 +127,19 @@ def studies(store: Store) -> list[Study]:
     """What was asked so far, oldest first. Raises CorruptError."""
     found = [Trials(store, path.parent.name).asked() for path in (store.home / FOLDER).glob(f"[!.]*/{ASKED}")]
     return sorted(found, key=lambda asked: (asked.created_ns, asked.id))
+
+
+def find_study(store: Store, text: str) -> Study:
+    """The study of this id, the one whose id begins so, or the last one. Raises NotFoundError."""
+    among = studies(store)
+    found = among[-1:] if text == "last" else [asked for asked in among if asked.id.startswith(text)]
+    exact = [asked for asked in found if asked.id == text] or found
+    if len(exact) != 1:
+        names = [asked.id for asked in among]
+        raise NotFoundError(
+            f"{text!r} names {len(exact)} studies; there is {listed(names[::-1])}{did_you_mean(text, names)}"
+        )
+    return exact[0]
 
 
 def damage(store: Store) -> list[CorruptError]:

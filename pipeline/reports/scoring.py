@@ -79,7 +79,7 @@ class Deflated(msgspec.Struct, frozen=True):
     """The Sharpe ratio of the best beside what chance alone would find."""
 
     tried: int
-    """Sets of parameters among which it is the best."""
+    """Sets of parameters among which it is the best, those included that were tried elsewhere."""
     shape: Shape | None
     """Of its trades."""
     best_of_chance: float
@@ -88,16 +88,17 @@ class Deflated(msgspec.Struct, frozen=True):
     """That its true Sharpe ratio is above that."""
 
 
-def deflated(best: Score, tried: Sequence[Score]) -> Deflated:
-    """The best of all that were tried, itself among them; each set of parameters stands there once.
+def deflated(best: Score, tried: Sequence[Score], elsewhere: int = 0) -> Deflated:
+    """The best of all that were tried, itself among them; each set of parameters stands there once. `elsewhere` counts more of them.
 
     Sets whose trades have no Sharpe ratio count as tried, and say nothing about how far ratios lie apart.
     """
     shapes = [shape.sharpe for score in tried if (shape := shape_of(score.trade_sums))]
-    benchmark = best_of_chance(statistics.variance(shapes), len(tried)) if len(shapes) > 1 else 0.0
+    count = len(tried) + elsewhere
+    benchmark = best_of_chance(statistics.variance(shapes), count) if len(shapes) > 1 else 0.0
     shape = shape_of(best.trade_sums)
     probability = probabilistic_sharpe(shape, benchmark) if shape else math.nan
-    return Deflated(len(tried), shape, benchmark, None if math.isnan(probability) else probability)
+    return Deflated(count, shape, benchmark, None if math.isnan(probability) else probability)
 
 
 def drop_of(inside: float | None, outside: float | None) -> float | None:

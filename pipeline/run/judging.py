@@ -4,17 +4,18 @@ Of how many it is the best, what it came to on sessions that it was not chosen o
 and how good the sets around it are. Only the best is run out of sample: choosing again by what was found there would spoil it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
 from pipeline.errors import ConfigError
+from pipeline.log.backtests import Results, Value, backtests
 from pipeline.log.manifest import Manifest
 from pipeline.log.studies import Trial
 from pipeline.reports.scoring import OBJECTIVES, Deflated, Score, deflated, drop_of
 from pipeline.reports.stability import Neighbour, Neighbourhood, PairMap, maps_of, neighbourhood_of, points_beside
 from pipeline.run.optimizing import Bench, Search, best_of, score_in, scores_by_cell, trial_of
-from pipeline.run.sweeping import Space, is_ordered
+from pipeline.run.sweeping import Point, Space, is_ordered
 
 
 class Judgement(msgspec.Struct, frozen=True):
@@ -23,6 +24,8 @@ class Judgement(msgspec.Struct, frozen=True):
     trials: int
     tried: int
     """Sets of parameters, each counted once."""
+    elsewhere: int
+    """More of these strategies that any backtest of the store holds over a session in sample, with any code and settings."""
     candidates: int
     best: Trial
     deflated: Deflated
@@ -53,12 +56,14 @@ def judge(
         )
     score = score_outside(bench, space, outside, best, progress) if outside else None
     value = OBJECTIVES[search.objective].value(score) if score else None
+    elsewhere = _elsewhere(bench, space, inside, {trial.point for trial in trials}, best)
     return Judgement(
         trials=len(trials),
         tried=len({trial.point for trial in trials}),
+        elsewhere=elsewhere,
         candidates=len({trial.point for trial in trials if trial.value is not None}),
         best=best,
-        deflated=deflated_of(best, trials),
+        deflated=deflated_of(best, trials, elsewhere),
         outside=score,
         outside_value=value,
         drop=drop_of(best.value, value),
@@ -67,10 +72,10 @@ def judge(
     )
 
 
-def deflated_of(best: Trial, trials: Sequence[Trial]) -> Deflated:
-    """The best beside all that were tried, each set of parameters once."""
+def deflated_of(best: Trial, trials: Sequence[Trial], elsewhere: int = 0) -> Deflated:
+    """The best beside all that were tried, each set of parameters once, and so many more."""
     distinct = {trial.point: trial for trial in trials}
-    return deflated(score_in(best), [score_in(trial) for trial in distinct.values()])
+    return deflated(score_in(best), [score_in(trial) for trial in distinct.values()], elsewhere)
 
 
 def score_outside(
@@ -78,6 +83,34 @@ def score_outside(
 ) -> Score:
     """What the chosen parameters come to there."""
     return scores_by_cell(bench.run(sessions, space.chosen([chosen.point]), progress).rows)[1]
+
+
+def _elsewhere(bench: Bench, space: Space, sessions: Sequence[Manifest], tried: set[Point], best: Trial) -> int:
+    """How many other sets of parameters the store has rows of over these sessions: each was a chance to find something by luck.
+
+    Those beside the best are none: they are run to judge it.
+    """
+    ids = {session.id for session in sessions}
+    strategies = tuple(strategy.name for strategy in space.base.strategies)
+    grid = space.chosen([*tried, *_points_beside(space, best)])
+    known = {_word(bench.code_hash, grid.params_of(plan)) for plan in grid.plans}
+    found = {
+        _word(asked.code_hash, row.params)
+        for asked in backtests(bench.store)
+        if asked.strategies == strategies and ids & set(asked.sessions)
+        for row in Results(bench.store, asked.id).rows()
+        if row.session in ids
+    }
+    return len(found - known)
+
+
+def _word(code_hash: str, params: Mapping[str, Value]) -> bytes:
+    return msgspec.json.encode([code_hash, params], order="deterministic")
+
+
+def _points_beside(space: Space, best: Trial) -> list[Point]:
+    axes = space.axes.values()
+    return points_beside([*map(len, axes)], [*map(is_ordered, axes)], best.point)
 
 
 def _around(
@@ -89,8 +122,7 @@ def _around(
     progress: Callable[[int], None],
 ) -> Neighbourhood:
     """The sets beside the best, run where they were not."""
-    axes = space.axes.values()
-    points = points_beside([*map(len, axes)], [*map(is_ordered, axes)], best.point)
+    points = _points_beside(space, best)
     if not points:
         return neighbourhood_of(())
     scores = scores_by_cell(bench.run(sessions, space.chosen(points), progress).rows)

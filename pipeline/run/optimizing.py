@@ -236,6 +236,6 @@ def _asked(bench: Bench, space: Space, sessions: Sequence[Manifest], search: Sea
         sampler=f"TPE of Optuna {_optuna().__version__}",
     )
     known = msgspec.to_builtins(msgspec.structs.replace(asked, created_ns=0))
-    facts = [_TRIALS, known, [cache.key_of(session) for session in sessions]]
+    facts = [_TRIALS, known, msgspec.to_builtins(space.base), [cache.key_of(session) for session in sessions]]
     digest = blake3(msgspec.json.encode(facts, order="deterministic")).hexdigest()[:8]
     return msgspec.structs.replace(asked, id=f"{PREFIX}{slug('-'.join(asked.strategies))}-{digest}")

@@ -72,6 +72,7 @@ def test_tries_without_trades_count_as_tried():
     best, other = score(*[30, -10] * 50), score(*[20, -10] * 50)
     few, many = deflated(best, [best, other]), deflated(best, [best, other, *[score()] * 20])
     assert many.tried == 22
+    assert deflated(best, [best, other], 20) == many
     assert many.best_of_chance > few.best_of_chance
 
 

@@ -247,12 +247,18 @@ def test_beside_the_best_stands_what_it_is_worth(done, space, whole):
     inside, outside = store.select(["last 2"]), store.sessions()[:2]
     judged = judge(bench(store), space, inside, outside, SEARCH, trials)
     assert (judged.trials, judged.tried) == (9, len({trial.point for trial in trials}))
-    assert judged.deflated.tried == judged.tried
+    assert (judged.deflated.tried, judged.elsewhere) == (judged.tried, 0)
     assert judged.outside.sessions == 2
     rows = bench(store).run(outside, space.chosen([judged.best.point]), lambda _: None).rows
     assert judged.outside_value == pytest.approx(sum(row.net_profit_nano for row in rows) / 1e9 / 2)
     for each in judged.neighbourhood.neighbours:
         assert sum(each.params[name] != judged.best.params[name] for name in space.axes) == 1
+    again = judge(bench(store), space, inside, outside, SEARCH, trials)
+    assert again == judged  # what was run to judge is no try
+    others = space_of([FILE], [], [], ["fast=2,5", "slow=400"]).grid()
+    bench(store).run(inside[:1], others, lambda _: None)
+    more = judge(bench(store), space, inside, outside, SEARCH, trials)
+    assert (more.tried, more.elsewhere, more.deflated.tried) == (judged.tried, 2, judged.tried + 2)
     none = [msgspec.structs.replace(trial, value=None) for trial in trials]
     with pytest.raises(ConfigError, match="none of 9 trials is a candidate: fewer than 2 closed trades"):
         judge(bench(store), space, inside, (), SEARCH, none)
@@ -279,6 +285,31 @@ def test_without_optuna_one_line_says_how_to_get_it(store, space, monkeypatch):
     with pytest.raises(ConfigError, match=r"pip install 'tapeworks\[optimize\]'"):
         searched(store, space)
     assert not (store.home / "studies").exists()
+
+
+def test_with_a_scanner_it_is_another_study(store):
+    picky = Path(__file__).parents[2] / "scanners" / "top_volume.toml"
+    few = msgspec.structs.replace(SEARCH, trials=1, batch=1, trades_min=0)
+    found = [
+        searched(store, space_of([FILE], [], [], ["fast=3,5"], scanners), few, "last") for scanners in ((), (picky,))
+    ]
+    ids, trials = zip(*found, strict=True)
+    assert len({study.id for study in ids}) == 2
+    assert {asked.scanner for asked in backtests(store)} == {"", "top_volume"}
+    assert all(len(each) == 1 for each in trials)
+
+
+def test_studies_are_listed_shown_and_deleted(done):
+    (study,) = studies(done)
+    said = [
+        CliRunner().invoke(main, ["--home", str(done.home), "studies", *words]).output
+        for words in (["list"], ["show"], ["show", "--json"], ["delete", "last", "--yes"], ["list"], ["show", "x"])
+    ]
+    assert said[0].startswith(f"{study.id}          9 trials  2 sessions  profit  fast 3..12, slow 9..40")
+    assert "searched    fast=3..12, 10 values" in said[1]
+    assert len(msgspec.json.decode(said[2])["trials"]) == 9
+    assert said[3:5] == [f"deleted: {study.id}\n", ""]
+    assert "'x' names 0 studies" in said[5]
 
 
 def test_nothing_to_look_for_is_told(store):
