@@ -26,6 +26,7 @@ from pipeline.normalize.databento import (
 )
 from pipeline.normalize.databento_records import Run, runs
 from pipeline.normalize.databento_symbols import instrument_of_definition
+from pipeline.normalize.databento_words import metadata_of
 from pipeline.normalize.marks import Seen, hashes, with_mark
 from pipeline.normalize.rows import TEXT_LENGTH_MAX, ranked
 from pipeline.units import ABSENT, checked_ts
@@ -81,11 +82,9 @@ def _metadata(stream: ByteStream, path: Path) -> dbn.Metadata:
     if len(body) < length:
         raise FeedError(path, "header", f"metadata of {length} bytes is cut after {len(body)}")
     try:
-        metadata = dbn.Metadata.decode(prelude + body)
-        _ = metadata.mappings  # dates are decoded when asked for
-    except (dbn.DBNError, ValueError, OverflowError) as error:
+        return metadata_of(prelude + body)
+    except ValueError as error:
         raise FeedError(path, "header", f"metadata can't be read: {error}") from None
-    return metadata
 
 
 class _Reader:

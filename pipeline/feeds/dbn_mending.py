@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import databento_dbn as dbn
 import pyarrow as pa
 
 from pipeline.block import Numbers
 from pipeline.errors import FeedError
 from pipeline.feeds.streams import ByteStream, opened
 from pipeline.normalize.databento_records import Run, runs
+from pipeline.normalize.databento_words import metadata_of
 
 _CHUNK_BYTES: Final = 1 << 22
 _METADATA_BYTES_MAX: Final = 1 << 28
@@ -34,14 +34,17 @@ class Look(NamedTuple):
 
 
 def look_at(path: Path) -> Look:
-    """Read a DBN file to its end, or to where it is cut. Raises FeedError when its records can't be told apart."""
+    """Read a DBN file to its end, or to where it is cut. Raises FeedError when its header or its records can't be read."""
     with opened(path) as stream:
         header = _header(stream)
         if header is None:
             return Look(is_whole=False, records=0, kept_records=0, kept_bytes=0, last_ns=0)
         kept = Look(is_whole=True, records=0, kept_records=0, kept_bytes=len(header), last_ns=0)
         position, rest = len(header), b""
-        ts_out = bool(dbn.Metadata.decode(header).ts_out)
+        try:
+            ts_out = bool(metadata_of(header).ts_out)
+        except ValueError as error:
+            raise FeedError(path, "header", f"metadata can't be read: {error}") from None
         while chunk := stream.read(_CHUNK_BYTES):
             buffer = rest + chunk
             end = 0

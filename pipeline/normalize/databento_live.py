@@ -118,7 +118,7 @@ class DatabentoRecords:
             return
         try:
             if words.is_header(payload):
-                self._dataset = dbn.Metadata.decode(payload).dataset
+                self._dataset = words.metadata_of(payload).dataset
             elif len(payload) < words.RECORD_HEADER_BYTES:
                 reading.refuse(f"{len(payload)} bytes are no record{shown(payload)}")
             elif payload[1] == words.MAPPING:

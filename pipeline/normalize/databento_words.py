@@ -62,6 +62,20 @@ def is_header(payload: bytes) -> bool:
     return payload[:3] == HEADER_START
 
 
+def metadata_of(content: bytes) -> dbn.Metadata:
+    """What a DBN header says, its dates read too. Raises ValueError, whatever the decoder makes of it: of some bytes it panics."""
+    try:
+        metadata = dbn.Metadata.decode(content)
+        _ = metadata.mappings  # dates are decoded when asked for
+    except (dbn.DBNError, ValueError, OverflowError) as error:
+        raise ValueError(str(error)) from None
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # no module exports it, and it is no Exception
+            raise
+        raise ValueError(f"its decoder gave up: {error}") from None
+    return metadata
+
+
 def line_of(words: dict[str, str]) -> bytes:
     """A line."""
     return ("|".join(f"{key}={value}" for key, value in words.items()) + "\n").encode()

@@ -19,6 +19,9 @@ from databento_samples import (
 )
 
 from pipeline.codes import AssetClass, FeedAction, Kind, Mark, Origin, Side
+from pipeline.errors import FeedError
+from pipeline.feeds.dbn import DbnFile
+from pipeline.feeds.dbn_mending import look_at
 from pipeline.normalize import databento_words as words
 from pipeline.normalize.databento import UNDEF_PRICE, UNDEF_TIMESTAMP
 from pipeline.normalize.databento_live import DatabentoRecords
@@ -132,6 +135,20 @@ def test_a_cut_message_is_refused_and_the_others_are_kept():
     found = rows(opened("SPY").read(messages(whole, whole[:100], whole)))
     assert [row["kind"] for row in found] == [Kind.QUOTE] * 3 + [Kind.FEED] + [Kind.QUOTE] * 2
     assert found[3]["text"].startswith("a record of 80 bytes is cut after 20: ")
+
+
+def test_a_header_of_which_its_decoder_panics_is_refused_and_the_session_goes_on(tmp_path):
+    whole = words.header(DATASET, START_NS)
+    cut = whole[:4] + (102).to_bytes(4, "little") + whole[8:110]
+    normalizer = opened("SPY")
+    found = rows(normalizer.read(messages(cut, quotes(1))))
+    assert [row["kind"] for row in found] == [Kind.FEED, Kind.QUOTE]
+    assert found[0]["text"].startswith("can't be read: ")
+    path = tmp_path / "cut.dbn"
+    path.write_bytes(cut)
+    for read in (DbnFile, look_at):
+        with pytest.raises(FeedError, match="metadata can't be read"):
+            read(path)
 
 
 def test_a_sampled_quote_is_dated_by_the_end_of_its_interval():

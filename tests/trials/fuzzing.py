@@ -35,7 +35,7 @@ class Fuzzing:
         with patient(PATIENCE_S):
             try:
                 self._decoder.check(messages)
-            except Exception as error:
+            except BaseException as error:  # a panic of a decoder in another language is no Exception
                 if (culprit := self._alone(messages)) is not None:
                     error.add_note(f"{self.name}: {culprit[:2_000]!r}")
                 raise
@@ -45,7 +45,7 @@ class Fuzzing:
         for message in messages:
             try:
                 self._decoder.check([message])
-            except Exception:  # noqa: BLE001 - whatever it was, this is the one
+            except BaseException:  # noqa: BLE001 - whatever it was, this is the one
                 return message
         return None
 
