@@ -6,6 +6,8 @@ import msgspec
 import pytest
 from journals import FOLDER, checkpoints, content_of, inputs, quotes, seqs_of, timers, written
 
+from pipeline.block import Block
+from pipeline.codes import Kind
 from pipeline.errors import CorruptError, LogError
 from pipeline.log.frames import HEADER_BYTES, FrameKind
 from pipeline.log.journal import Journal
@@ -227,3 +229,17 @@ def test_a_file_of_an_older_epoch_that_came_back_is_refused():
     disk.shared.clear()
     with pytest.raises(CorruptError, match="an older file came back"):
         Journal.resume(FOLDER, disk=disk)
+
+
+def test_a_frame_in_the_place_of_another_breaks_the_chain_behind_it():
+    """Each of the two is sound and of this very segment; only the one behind it knows which of them it followed."""
+    commits = inputs(1, 1)
+    other = Block.of(Kind.TIMER, 1, seq=[1], interval_ns=[5])
+    ours, theirs = (
+        bytes(content_of(written([first, commits[1]])[0])) for first in (commits[0], (commits[0][0], [other]))
+    )
+    ends = ends_of(ours)
+    assert ends == ends_of(theirs)
+    scan = Scan(theirs[: ends[-2]] + ours[ends[-2] :])
+    assert [frame.header.end for frame in scan] == ends[1:-1]
+    assert "the chain is broken" in scan.reason

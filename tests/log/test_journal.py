@@ -242,6 +242,17 @@ def test_a_second_writer_is_refused_and_told_who_the_first_is(tmp_path):
     Journal.resume(tmp_path)[0].close()
 
 
+def test_the_name_of_a_new_folder_is_durable_before_anything_in_it_is():
+    """Disks of tests have no folders to lose, so it is looked at which are synced, and when."""
+    disk, calls = SimulatedDisk(random.Random(0)), []
+    for name in ("sync_folder", "create"):
+        real = getattr(disk, name)
+        setattr(disk, name, lambda path, real=real, name=name: calls.append((name, path)) or real(path))
+    Journal.create(FOLDER, log_id=LOG_ID, disk=disk)
+    assert calls[0] == ("sync_folder", FOLDER.parent)
+    assert ("sync_folder", FOLDER) in calls
+
+
 def test_a_log_is_not_made_where_one_is(tmp_path):
     Journal.create(tmp_path, log_id=LOG_ID).close()
     with pytest.raises(LogError, match="resume it"):
