@@ -243,3 +243,20 @@ def test_a_frame_in_the_place_of_another_breaks_the_chain_behind_it():
     scan = Scan(theirs[: ends[-2]] + ours[ends[-2] :])
     assert [frame.header.end for frame in scan] == ends[1:-1]
     assert "the chain is broken" in scan.reason
+
+
+def test_a_frame_that_comes_again_is_said_to_be_of_another_place():
+    content = bytes(content_of(written(inputs(1, 1))[0]))
+    ends = ends_of(content)
+    scan = Scan(content + content[ends[-2] :])
+    assert [frame.header.end for frame in scan] == ends[1:]
+    assert scan.reason == "the frame belongs to another place"
+
+
+def test_nothing_is_read_behind_a_seal_though_it_follows_it_in_every_way():
+    content = bytes(content_of(written(SMALL, closes=True)[0]))
+    seal = list(Scan(content))[-1]
+    behind = seal.header._replace(offset=seal.header.end, previous=seal.chain)
+    scan = Scan(content + behind.encoded())
+    assert [frame.header.end for frame in scan] == ends_of(content)[1:]
+    assert scan.reason == "the frame stands after the seal"

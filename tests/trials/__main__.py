@@ -64,6 +64,10 @@ def mutants(options: argparse.Namespace) -> None:
     taken_out.run(options.names, again=options.again)
 
 
+def total(options: argparse.Namespace) -> None:
+    """Write what the ledgers add up to into docs/reliability.md, as every trial does when it ends."""
+
+
 def stint(options, name, life, again):
     first = stints.next_seed(name) if options.first is None else options.first
     is_kept = options.first is None
@@ -84,7 +88,7 @@ SEEDS = {"crash": 10_000, "kill": 50, "fuzz": 1_000, "episodes": 1_000}
 def main() -> int:
     parser = argparse.ArgumentParser(prog="trials", description=__doc__)
     rooms = parser.add_subparsers(required=True)
-    for room in (crash, kill, fuzz, episodes, recording, mutants):
+    for room in (crash, kill, fuzz, episodes, recording, mutants, total):
         of = rooms.add_parser(room.__name__, help=room.__doc__)
         of.set_defaults(room=room)
         if room in (fuzz, mutants):
@@ -95,7 +99,7 @@ def main() -> int:
             of.add_argument("--minutes", type=float, default=30, help="of the virtual clock")
             of.add_argument("--rate", type=int, default=20_000, help="messages a second of it")
             of.add_argument("--speed", type=float, default=1, help="of the virtual clock")
-        else:
+        elif room is not total:
             of.add_argument("--first", type=int, help="live this seed again and write nothing down")
             of.add_argument("--seeds", type=int, default=SEEDS[room.__name__])
             of.add_argument("--minutes", type=float, default=60 * 24, help="begin no seed after so many")
