@@ -114,7 +114,8 @@ and what they are called, `log.counts` what an open one holds by now, `log.expor
 `log.segments`, `log.scan` and `log.merge`; `log.follow` goes on where it ends. `log.hot` reads sealed inputs a
 second time without decoding them, out of a `log.cache` of columns that `log.mapped` writes and maps; `log.trail` holds what an engine
 remembered at waypoints. A run is written by `log.whole`, to be there at once or not at all. The rows of backtests lie in `log.backtests`, the trials of searches in `log.studies`, and small files prove themselves by `log.proved`. `log.check` finds damage and knows by
-`log.half_made` what only a crash left, `log.salvage` copies what can be read and `log.renumber` gives it its new places.
+`log.half_made` what only a crash left, `log.salvage` copies what can be read and `log.renumber` gives it its new places. A store beyond this machine is `log.far`: `log.pushing` puts what is sealed
+there, `log.pulling` brings it back, and in `log.visiting` it is a home to read, whose parts are `log.arriving` when somebody asks for them.
 
 **What it adds up to.** Statistics of trades are `reports.metrics`, how much of them is luck `reports.resampling`; what accounts do are `reports.drawdowns`, what
 trades do in time `reports.stretches`, and returns of days, which answer other questions, `reports.daily`; `reports.summary` is all of them over the columns of `reports.trades`,

@@ -9,6 +9,7 @@
         FeedError             a vendor's message or file: file, position, reason
         UnitError             a number that is not exactly what its unit can hold
         VenueError            a broker's answer
+        FarError              what an object store, or the way to it, said
       LogError                the event log
         TornError             a frame cut short with nothing valid after it: the tail of a crash
         CorruptError          damage with valid data after it, or below what was known durable
@@ -65,6 +66,10 @@ class UnitError(TheirsError):
 
 class VenueError(TheirsError):
     """A broker's answer that breaks its own protocol."""
+
+
+class FarError(TheirsError):
+    """A store beyond this machine did not do what was asked; the text begins with the object's address."""
 
 
 class LogError(TapeError):

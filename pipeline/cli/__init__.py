@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import click
 
-from pipeline.errors import TapeError
+from pipeline.errors import ConfigError, TapeError
 
 _EVERY_DAY: Final = {
     "demo": "a generated day: recorded, proved identical, replayed, asked",
@@ -40,6 +40,8 @@ _MORE: Final = {
     "reference": "float, shares, sector, previous close, splits: dated, from several sources",
     "parity": "live against a replay or another recording of the day: the cause of each difference",
     "refill": "the wishes of a run filled again: other latency, size or model of the venue",
+    "pull": "sessions and runs out of an object store, every byte proved",
+    "push": "finished sessions and runs into an object store: s3://, gs://, a mounted path",
     "renormalize": "a session made again from the messages it kept",
     "report": "the trades of sessions and runs on one page: statistics, charts, every trade; or in the terminal",
     "runs": "list, show, delete",
@@ -57,6 +59,11 @@ _MORE: Final = {
     "warmup-check": "from which warm-up on a strategy decides as over a whole session",
 }
 _HIDDEN: Final = {"docs": "write the pages that come from the code"}
+_HERE: Final = frozenset(
+    ("accounts", "dashboard", "demo", "fetch", "halt", "import", "note", "record", "reference", "renormalize", "tell")
+)
+"""Commands that a store far away is nothing to: they write one, or stay open beside it."""
+_ASKS_HELP: Final = "tape.asks_help"
 _COMMANDS: Final = {**_EVERY_DAY, **_MORE, **_HIDDEN}
 
 
@@ -81,6 +88,7 @@ class _Tape(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
+            ctx.meta[_ASKS_HELP] = not {"-h", "--help"}.isdisjoint(ctx.args)
             return super().invoke(ctx)
         except BrokenPipeError:
             raise  # whoever read has seen enough: click ends quietly
@@ -91,6 +99,18 @@ class _Tape(click.Group):
             sys.exit(2)
 
 
+def _visited(uri: str, command: str | None) -> str:
+    """The home that shows a far store. Raises ConfigError for a command that needs a folder, FarError."""
+    from pipeline.log.visiting import visit  # only who goes far waits for what that takes
+
+    if command in _HERE:
+        raise ConfigError(
+            f"{uri.partition('?')[0]} is a store to read from, and `tape {command}` needs a folder: --home FOLDER, "
+            "then `tape push` what is finished"
+        )
+    return str(visit(uri))
+
+
 def _where(error: Exception, home: str) -> str:
     """Which disk it may have been: a failed write names no file."""
     is_placeless = isinstance(error, OSError) and error.filename is None
@@ -99,8 +119,14 @@ def _where(error: Exception, home: str) -> str:
 
 @click.group(cls=_Tape, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="tapeworks", prog_name="tape")
-@click.option("--home", envvar="TAPE_HOME", default="data", show_default=True, help="the store: a folder")
+@click.option(
+    "--home",
+    envvar="TAPE_HOME",
+    default="data",
+    show_default=True,
+    help="the store: a folder, or the URI of one to read from",
+)
 @click.pass_context
 def main(ctx: click.Context, home: str) -> None:
     """Record the tape, play it back bit for bit, ask it anything."""
-    ctx.obj = home
+    ctx.obj = _visited(home, ctx.invoked_subcommand) if "://" in home and not ctx.meta[_ASKS_HELP] else home

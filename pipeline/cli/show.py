@@ -4,6 +4,7 @@ import math
 import shutil
 import sys
 import textwrap
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -124,3 +125,18 @@ def progress(label: str, total: int | None = None) -> Iterator[Callable[[int], N
         return
     with click.progressbar(length=total, label=label, file=sys.stderr) as bar:
         yield lambda done: bar.update(done - bar.pos)
+
+
+@contextmanager
+def bytes_passing(label: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A function that is told, from any thread, how many bytes more have passed; draws a line on a terminal, nothing elsewhere."""
+    lock, passed = threading.Lock(), 0
+    with progress(label, total) as told:
+
+        def more(count: int) -> None:
+            nonlocal passed
+            with lock:
+                passed += count
+                told(min(passed, total))
+
+        yield more

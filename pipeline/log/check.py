@@ -13,6 +13,7 @@ import msgspec
 
 from pipeline.errors import CorruptError, LogError, NotFoundError, SchemaError
 from pipeline.log import backtests, manifest, proved, purchases, studies
+from pipeline.log.arriving import MARK, part_path
 from pipeline.log.backtests import FOLDER as BACKTESTS
 from pipeline.log.disk import TEMPORARY, Disk, RealDisk
 from pipeline.log.durable import FILE_NAME as DURABLE
@@ -114,7 +115,7 @@ class _Inquiry:
             self.look_at_journal(folder / JOURNAL, 0, is_closed=False)
             return
         for part in of.parts:
-            self._part(folder / part.file, part)
+            self._part(folder, part)
         for name, digest in of.code.items():
             self._code(folder / CODE / name, digest)
         self.look_at_journal(
@@ -217,16 +218,21 @@ class _Inquiry:
                 self._damage.append(Damage(self.name(folder / name), 0, _reason(error)))
         return readable
 
-    def _part(self, path: Path, part: SealedPart) -> None:
+    def _part(self, folder: Path, part: SealedPart) -> None:
+        name = self.name(folder / part.file)
+        path: Path | None = None
         try:
+            path = part_path(folder, part)
             prove(path, part)
+            if not path.is_relative_to(folder):
+                self._bytes += part.size  # of a far store: it is not in the folder that was weighed
         except FileNotFoundError:
-            self._damage.append(Damage(self.name(path), 0, f"the file is missing, {part.rows} rows"))
+            self._damage.append(Damage(name, 0, f"the file is missing, {part.rows} rows"))
         except CorruptError as error:
-            pieces = damaged_pieces(path, part)
-            self._damage += [Damage(self.name(path), start, reason) for start, reason in pieces]
+            pieces = damaged_pieces(path, part) if path else []  # what came damaged from far away was not kept
+            self._damage += [Damage(name, start, reason) for start, reason in pieces]
             if not pieces:
-                self._add(error)
+                self._damage.append(Damage(name, error.valid_end, error.reason))
 
     def _code(self, path: Path, digest: str) -> None:
         if not path.is_file():
@@ -245,7 +251,7 @@ def _is_unknown(name: str, of: Manifest) -> bool:
         return rest not in of.code
     if top == JOURNAL:
         return rest not in (DURABLE, LOCK) and not rest.endswith(SUFFIX)
-    return top != EVENTS and (name not in (manifest.MANIFEST, manifest.COPY) or name.endswith(TEMPORARY))
+    return top != EVENTS and (name not in (manifest.MANIFEST, manifest.COPY, MARK) or name.endswith(TEMPORARY))
 
 
 def _files(folder: Path) -> Iterator[Path]:

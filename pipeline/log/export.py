@@ -7,11 +7,13 @@ byte is proved against the manifest on its way out and on its way in; what the m
 import secrets
 import shutil
 import tarfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Final, Protocol, Self
 
 from pipeline.errors import ConfigError, CorruptError, LogError, NotFoundError
 from pipeline.log import manifest
+from pipeline.log.arriving import part_paths
 from pipeline.log.disk import RealDisk, publish
 from pipeline.log.manifest import COPY, MANIFEST, Manifest
 from pipeline.log.parquet import file_hash, prove
@@ -79,7 +81,8 @@ def _write(folder: Path, target: Path) -> None:
     of = reader.manifest
     target.mkdir()
     if of.state == "sealed":
-        with _Folder(folder) as origin:
+        paths = part_paths(folder, of.parts)
+        with _Folder(folder, {part.file: path for part, path in zip(of.parts, paths, strict=True)}) as origin:
             _copy_named(origin, of, target)
     else:
         of = write_sealed(reader, target, disk)
@@ -132,12 +135,14 @@ class _Origin(Protocol):
 
 
 class _Folder:
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, elsewhere: Mapping[str, Path] | None = None) -> None:
+        """`elsewhere`: where files lie that are not in the folder, by their names in it."""
         self.path = path
+        self._elsewhere = elsewhere or {}
 
     def open(self, name: str) -> IO[bytes]:
         """That file. Raises NotFoundError."""
-        path = self.path / name
+        path = self._elsewhere.get(name, self.path / name)
         if path.is_symlink() or not path.is_file():
             raise NotFoundError(f"{self.path}: there is no {name} in it, so it is no whole export")
         return path.open("rb")

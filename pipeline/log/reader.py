@@ -15,6 +15,7 @@ from pipeline.block import Block, Blocks
 from pipeline.codes import Kind
 from pipeline.errors import CorruptError
 from pipeline.log import codec, manifest
+from pipeline.log.arriving import part_paths
 from pipeline.log.arrow import SCHEMAS
 from pipeline.log.disk import Disk
 from pipeline.log.durable import Cursor
@@ -132,19 +133,23 @@ class LogReader:
         """This kind's rows for SQL: the files of the sealed ones, proved by their whole hashes, and the unsealed ones."""
         for _ in range(_OPENINGS_MAX):
             try:
-                files = [self.path_of(part) for part in self.manifest.parts_of(kind)]
+                files = self._paths_of(self.manifest.parts_of(kind))
                 return files, pa.Table.from_batches(self._record_batches(kind), SCHEMAS[kind])
             except FileNotFoundError as error:
                 self._reopen(error)
         raise CorruptError(self.folder, 0, f"files kept vanishing while they were read, {_OPENINGS_MAX} times")
 
     def path_of(self, part: SealedPart) -> Path:
-        """A sealed part's file, proved by its whole hash. Raises CorruptError, FileNotFoundError."""
-        path = self.folder / part.file
-        if part.file not in self._proved:
-            prove(path, part)
-            self._proved.add(part.file)
-        return path
+        """A sealed part's file, proved by its whole hash. Raises CorruptError, FileNotFoundError; of a far store FarError."""
+        return self._paths_of([part])[0]
+
+    def _paths_of(self, parts: Sequence[SealedPart]) -> list[Path]:
+        paths = part_paths(self.folder, parts)
+        for part, path in zip(parts, paths, strict=True):
+            if part.file not in self._proved:
+                prove(path, part)
+                self._proved.add(part.file)
+        return paths
 
     def _open(self) -> None:
         for _ in range(_OPENINGS_MAX):

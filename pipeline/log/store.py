@@ -26,6 +26,7 @@ from typing import Final
 from pipeline.block import Blocks
 from pipeline.errors import ConfigError, LockedError, LogError, NotFoundError
 from pipeline.log import familiar, lock, manifest
+from pipeline.log.arriving import refuse_far
 from pipeline.log.disk import Disk, Held, RealDisk, write_many
 from pipeline.log.half_made import RUN_PREFIX, is_half_made
 from pipeline.log.manifest import Manifest, What, code_hash
@@ -262,6 +263,8 @@ class Store:
     def claim(self, name: str) -> Path:
         """A new, empty folder of this id, or of the first free one like it; making a folder is what claims it."""
         root = self.folder(name).parent
+        if not name.startswith(RUN_PREFIX):
+            refuse_far(self.home, "no session is made in it")
         self.disk.make_folder(root)
         number = 1
         while True:
@@ -318,6 +321,7 @@ class Store:
 
     def _delete(self, folder: Path, *, if_half_made: bool = False) -> None:
         """Take it out of sight in one step, then take it apart: a crash in between leaves no half of a session."""
+        refuse_far(folder, f"{folder.name} is not deleted")
         held = self._lock(folder)
         try:
             if if_half_made and not is_half_made(folder, self.disk):  # it was finished before the lock was had

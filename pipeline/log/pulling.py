@@ -1,0 +1,113 @@
+"""Pulling: a session or run of a far store into this one, where it is seen when all of it is here, proved and durable.
+
+    cache/far/lock                 held by who pulls
+    cache/far/objects/<blake3>     parts that have arrived, see `arriving`
+    cache/far/making-<id>/         the log's folder, until it is renamed
+
+What a crash leaves is seen by nobody, and the next pull goes on with the parts that had come.
+"""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from pipeline.errors import ConfigError, CorruptError
+from pipeline.log import arriving, manifest
+from pipeline.log.arriving import bring, mark_of
+from pipeline.log.disk import write_many
+from pipeline.log.far import Far, code_name
+from pipeline.log.lock import FILE_NAME as LOCK
+from pipeline.log.manifest import Manifest
+from pipeline.log.parquet import prove
+from pipeline.log.store import CODE, Store
+from pipeline.log.visiting import code_in
+
+FOLDER: Final = "cache/far"
+
+
+class Pulled(NamedTuple):
+    """What a pull did."""
+
+    id: str
+    is_new: bool
+    """Whether it was not here before."""
+    bytes: int
+    """Of its parts."""
+
+
+def pull(store: Store, far_store: Store, id_: str, *, arrived: Callable[[int], None] = lambda _: None) -> Pulled:
+    """Bring the log of this id out of a far store, as `visiting` shows it, into a store of this machine.
+
+    `arrived` is told how many bytes more are here, from several threads. Raises ConfigError when another log has its
+    name here, CorruptError naming the object that is damaged, FarError, LockedError when another one pulls.
+    """
+    arriving.refuse_far(store.home, "what is pulled goes into a folder, --home FOLDER")
+    of, mark = far_store.manifest(id_), mark_of(far_store.folder(id_))
+    if mark is None:
+        raise ConfigError(f"{id_} was made here and never was in {far_store.home}: nothing to pull")
+    far, target = Far(mark.uri), store.folder(id_)
+    root = store.home / FOLDER
+    root.mkdir(parents=True, exist_ok=True)
+    held = store.disk.lock(root / LOCK)
+    try:
+        if target.exists():
+            here = manifest.load(target)
+            if here.log_id == of.log_id:
+                return Pulled(id_, is_new=False, bytes=0)
+            raise ConfigError(
+                f"{id_}: another log has this name here, {here.log_id}; the one in {far.place} is {of.log_id}"
+            )
+        arriving.drop_forgotten(root / "objects", all_of_them=True)
+        made = root / f"making-{id_}"
+        shutil.rmtree(made, ignore_errors=True)
+        objects = _arrived(far, of, root / "objects", arrived)
+        _build(store, far, of, objects, made)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        store.disk.rename(made, target)
+        store.disk.sync_folder(target.parent)
+        for path in objects:
+            path.unlink(missing_ok=True)
+    finally:
+        held.release()
+    return Pulled(id_, is_new=True, bytes=sum(part.size for part in of.parts))
+
+
+def _arrived(far: Far, of: Manifest, objects: Path, arrived: Callable[[int], None]) -> list[Path]:
+    """The parts, of which those that an earlier pull left are proved once more: a power cut may have torn them."""
+    for part in of.parts:
+        path = objects / part.blake3
+        if path.exists():
+            try:
+                prove(path, part)
+            except CorruptError:
+                path.unlink()
+    return bring(far, of, of.parts, objects, arrived)
+
+
+def _build(store: Store, far: Far, of: Manifest, objects: list[Path], made: Path) -> None:
+    """The log's folder, durable, its manifest last."""
+    disk = store.disk
+    folders = {made}
+    for part, path in zip(of.parts, objects, strict=True):
+        target = made / part.file
+        disk.make_folder(target.parent)
+        folders.update([target.parent, target.parent.parent])
+        try:
+            os.link(path, target)
+        except OSError:  # a file system without links
+            shutil.copyfile(path, target)
+        fd = disk.reopen(target)
+        try:
+            disk.sync(fd)
+        finally:
+            disk.close(fd)
+    for folder in sorted(folders, reverse=True):
+        disk.make_folder(folder)
+        disk.sync_folder(folder)
+    if of.code:
+        name = code_name(of)
+        texts = code_in(far.read(name), of, f"{far.place}/{name}")
+        write_many(disk, made, {f"{CODE}/{file}": text.encode() for file, text in texts.items()})
+    manifest.save(made, of, disk)

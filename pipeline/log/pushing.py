@@ -1,0 +1,168 @@
+"""Pushing: a sealed session or run into a far store, its manifest last.
+
+    1  look at what is there: another log of this name is refused, this very one is done
+    2  the parts and the sources, each read once and compared with its hash before its upload is completed
+    3  look again: every object is there in its size
+    4  the manifest                                               <- from here on it is seen
+    5  look for another log of this name that came in this very moment; if there is one, take our manifest back
+
+Whatever ends a push before 4 leaves objects that nobody sees, and that the next push finds and leaves out.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+from blake3 import blake3
+
+from pipeline.errors import ConfigError, CorruptError, FarError, LogError
+from pipeline.log import manifest
+from pipeline.log.arriving import part_path
+from pipeline.log.far import (
+    AT_ONCE,
+    CHUNK_BYTES,
+    Far,
+    Object,
+    code_name,
+    folder_of,
+    log_id_in,
+    manifest_name,
+    part_name,
+)
+from pipeline.log.manifest import Manifest
+from pipeline.log.store import CODE, Store, checked_code_name
+
+
+class Pushed(NamedTuple):
+    """What a push did."""
+
+    id: str
+    is_new: bool
+    """Whether it was not there before."""
+    objects: int
+    """Written now."""
+    bytes: int
+    skipped: int
+    """Objects that were there."""
+
+
+class _Item(NamedTuple):
+    name: str
+    size: int
+    put: Callable[[], None]
+
+
+def push(
+    store: Store, id_: str, far: Far, *, again: bool = False, arrived: Callable[[int], None] = lambda _: None
+) -> Pushed:
+    """Put a sealed session or run of this id into a far store.
+
+    `again` writes what is there, too. `arrived` is told how many bytes more are there, from several threads.
+    Raises LogError when it is not sealed, ConfigError when another log has its name there, CorruptError when it is
+    damaged here, FarError.
+    """
+    folder, of = store.folder(id_), store.manifest(id_)
+    if of.state != "sealed":
+        raise LogError(f"{id_}: only what is sealed can be pushed; `tape sessions seal {id_}`")
+    there = far.listed(folder_of(of))
+    _refuse_other(far, of, there)
+    has_manifest = any(log_id_in(name) == of.log_id for name in there)
+    if has_manifest and not again:
+        return Pushed(id_, is_new=False, objects=0, bytes=0, skipped=len(there))
+    content = manifest.encode(of)
+    items = [*_parts(far, folder, of), *_code(far, folder, of)]
+    wanted = [item for item in items if again or there.get(item.name, Object(-1, 0)).size != item.size]
+    _put_all(wanted, arrived)
+    found = far.listed(folder_of(of))
+    for item in items:
+        size = found.get(item.name, Object(-1, 0)).size
+        if size != item.size:
+            said = f"{size} bytes of {item.size}" if size >= 0 else "nothing"
+            raise FarError(f"{far.place}/{item.name}: {said} arrived; push {id_} again")
+    name = manifest_name(of, content)
+    far.put(name, [content])
+    try:
+        _refuse_other(far, of, far.listed(folder_of(of)))
+    except ConfigError:
+        far.drop(name)
+        raise
+    return Pushed(
+        id_,
+        not has_manifest,
+        len(wanted) + 1,
+        sum(item.size for item in wanted) + len(content),
+        len(items) - len(wanted),
+    )
+
+
+def _refuse_other(far: Far, of: Manifest, there: dict[str, Object]) -> None:
+    """Raises ConfigError when another log has this name."""
+    if others := sorted({log_id_in(name) for name in there} - {"", of.log_id}):
+        raise ConfigError(
+            f"{far.place}/{folder_of(of)}: another log has this name there, {others[0]}; this one is {of.log_id}. "
+            "Nothing there was changed: push it from a copy of another name (`tape sessions export`, `restore`)"
+        )
+
+
+def _put_all(items: list[_Item], arrived: Callable[[int], None]) -> None:
+    def put(item: _Item) -> None:
+        item.put()
+        arrived(item.size)
+
+    with ThreadPoolExecutor(AT_ONCE, "pushing") as pool:
+        going = [pool.submit(put, item) for item in sorted(items, key=lambda item: -item.size)]
+        try:
+            for each in going:
+                each.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _parts(far: Far, folder: Path, of: Manifest) -> Iterator[_Item]:
+    for part in of.parts:
+        path, name = part_path(folder, part), part_name(of, part)
+        yield _Item(name, part.size, _file_put(far, name, path, part.blake3))
+
+
+def _file_put(far: Far, name: str, path: Path, expected: str) -> Callable[[], None]:
+    """Upload a file, if it has the hash that it should."""
+
+    def put() -> None:
+        digest = blake3()
+
+        def check() -> None:
+            if digest.hexdigest() != expected:
+                raise CorruptError(path, 0, "other bytes than were sealed; nothing was pushed")
+
+        def chunks() -> Iterator[bytes]:
+            with path.open("rb", buffering=0) as file:
+                while chunk := file.read(CHUNK_BYTES):
+                    digest.update(chunk)
+                    yield chunk
+
+        far.put(name, chunks(), check)
+
+    return put
+
+
+def _code(far: Far, folder: Path, of: Manifest) -> Iterator[_Item]:
+    """The sources in one object; none when there are none."""
+    if of.code:
+        content = packed_code(folder, of)
+        name = code_name(of)
+        yield _Item(name, len(content), lambda: far.put(name, [content]))
+
+
+def packed_code(folder: Path, of: Manifest) -> bytes:
+    """The sources of a log as one JSON object, texts by names. Raises CorruptError when one is not what was kept."""
+    texts = {}
+    for name, digest in of.code.items():
+        path = folder / CODE / checked_code_name(name)
+        content = path.read_bytes() if path.is_file() else b""
+        if blake3(content).hexdigest() != digest:
+            raise CorruptError(path, 0, "the source is not the one that was kept; nothing was pushed")
+        texts[name] = content.decode()
+    return msgspec.json.encode(texts, order="deterministic")

@@ -1,0 +1,144 @@
+"""Visiting: a far store as a home of this machine: its manifests are here, and its parts come when somebody reads them.
+
+    <cache>/tapeworks/far/objects/...                 what has arrived, of all far stores, see `arriving`
+    <cache>/tapeworks/far/<store>/far.json            a picture of one, read anew by each command that names its URI
+    <cache>/tapeworks/far/<store>/code/<hash>/...     sources, of all logs that were reduced by the same ones
+    <cache>/tapeworks/far/<store>/sessions/<id>/      manifest, mark, and a link to its sources
+    <cache>/tapeworks/far/<store>/runs/<id>/          the same; a run without a mark was made here, and stays here
+
+So whoever reads a store reads a far one: nobody above knows which it is.
+"""
+
+import contextlib
+import os
+import re
+import secrets
+import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from blake3 import blake3
+
+from pipeline.errors import ConfigError, CorruptError, FarError, LogError
+from pipeline.log import cache, manifest
+from pipeline.log.arriving import MARK, Mark, drop_forgotten, mark_of
+from pipeline.log.far import Far, code_name
+from pipeline.log.manifest import COPY, MANIFEST, Manifest
+from pipeline.log.store import CODE, checked_code_name
+
+LIMIT_VARIABLE: Final = "TAPE_FAR_GIB"
+LIMIT_BYTES: Final = 20 << 30
+"""What all that has arrived may take, unless that is more than a tenth of what is free, or the variable says otherwise."""
+
+_OBJECTS: Final = "objects"
+_MANIFESTS_AT_ONCE: Final = 16
+_READ_LATELY_S: Final = 3_600
+"""What was used since then stays, whatever the limit says: another command may be reading it."""
+
+
+def visit(uri: str) -> Path:
+    """The home that shows a far store as it is now. Raises ConfigError for what is no URI of one, FarError."""
+    far, root = Far(uri), cache_root()
+    home = root / f"{_slug(far.place)}-{blake3(far.uri.encode()).hexdigest()[:12]}"
+    objects = root / _OBJECTS
+    for folder in (home, objects):
+        folder.mkdir(parents=True, exist_ok=True)
+    _make_room(objects)
+    cache.write(home / MARK, Mark(far.uri, str(objects)))
+    found = far.manifests()
+    known = {place: mark.manifest for place, mark in _marks(home).items()}
+    for place in known.keys() - found.keys():
+        shutil.rmtree(home.joinpath(*place), ignore_errors=True)
+    fresh = {place: name for place, name in found.items() if known.get(place) != name}
+    with ThreadPoolExecutor(_MANIFESTS_AT_ONCE, "visiting") as pool:
+        contents = dict(zip(fresh, pool.map(far.read, fresh.values()), strict=True))
+        for place, content in contents.items():
+            _show(far, home, objects, place, fresh[place], content)
+        wanted = {mark.code_hash: place for place, mark in _marks(home).items() if mark.code_hash}
+        missing = [place for digest, place in wanted.items() if not (home / CODE / digest).is_dir()]
+        for _ in pool.map(lambda place: _fetch_code(far, home, place), missing):
+            pass
+    return home
+
+
+def cache_root() -> Path:
+    """The folder under which all that is far away is kept here."""
+    given = os.environ.get("TAPE_CACHE") or os.environ.get("XDG_CACHE_HOME")
+    return Path(given or Path.home() / ".cache").expanduser() / "tapeworks" / "far"
+
+
+def code_in(content: bytes, of: Manifest, name: str) -> dict[str, str]:
+    """The texts of a log's sources. Raises CorruptError when they are not those that were kept."""
+    try:
+        texts = msgspec.json.decode(content, type=dict[str, str])
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise CorruptError(name, 0, str(error)) from None
+    if {checked_code_name(key): blake3(text.encode()).hexdigest() for key, text in texts.items()} != of.code:
+        raise CorruptError(name, 0, "the sources are not those that were kept")
+    return texts
+
+
+def _show(far: Far, home: Path, objects: Path, place: tuple[str, str], name: str, content: bytes) -> None:
+    """A log's folder, its manifest last. One that can't be read is shown, too, for whoever lists the store to say so."""
+    folder = home.joinpath(*place)
+    folder.mkdir(parents=True, exist_ok=True)
+    code_hash = ""
+    with contextlib.suppress(LogError):
+        of = manifest.decode(content, folder / MANIFEST)
+        if place != (f"{of.what}s", of.id):
+            content = b""  # a manifest under another name than its own proves nothing about this one
+        code_hash = of.code_hash if of.code else ""
+    if code_hash and not (folder / CODE).is_symlink():
+        with contextlib.suppress(FileExistsError):  # by another command in this moment
+            (folder / CODE).symlink_to(Path("..", "..", CODE, code_hash), target_is_directory=True)
+    cache.write(folder / MARK, Mark(far.uri, str(objects), name, code_hash))
+    for file in (COPY, MANIFEST):
+        temporary = folder / f".{file}-{secrets.token_hex(4)}"
+        temporary.write_bytes(content)
+        temporary.replace(folder / file)
+
+
+def _fetch_code(far: Far, home: Path, place: tuple[str, str]) -> None:
+    """Sources, where whoever needs them looks; when they are damaged there are none, and who needs them says so."""
+    of = manifest.load(home.joinpath(*place))
+    with contextlib.suppress(CorruptError, ConfigError, FarError):
+        name = code_name(of)
+        texts = code_in(far.read(name), of, f"{far.place}/{name}")
+        made = home / CODE / f".{of.code_hash}-{secrets.token_hex(4)}"
+        for file, text in texts.items():
+            (made / file).parent.mkdir(parents=True, exist_ok=True)
+            (made / file).write_bytes(text.encode())
+        try:
+            made.rename(home / CODE / of.code_hash)
+        except OSError:  # another command was first
+            shutil.rmtree(made, ignore_errors=True)
+
+
+def _marks(home: Path) -> dict[tuple[str, str], Mark]:
+    """The logs that are shown, by `sessions` or `runs` and id."""
+    found = {}
+    for path in home.glob(f"*/*/{MARK}"):
+        with contextlib.suppress(CorruptError):
+            if (path.parent / MANIFEST).is_file() and (mark := mark_of(path.parent)):
+                found[path.parts[-3], path.parts[-2]] = mark
+    return found
+
+
+def _make_room(objects: Path) -> None:
+    """Drop the least recently used of what arrived, until the rest fits."""
+    drop_forgotten(objects)
+    kept = sorted((path for path in objects.glob("[!.]*")), key=lambda path: path.stat().st_mtime)
+    total = sum(path.stat().st_size for path in kept)
+    limit = cache.limit_bytes(objects, ".", LIMIT_VARIABLE, LIMIT_BYTES)
+    for path in kept:
+        if total <= limit or path.stat().st_mtime > time.time() - _READ_LATELY_S:
+            return
+        total -= path.stat().st_size
+        path.unlink()
+
+
+def _slug(place: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", place.lower()).strip("-")[:40].strip("-")

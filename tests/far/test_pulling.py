@@ -1,0 +1,61 @@
+"""Out of a far store: every byte proved as it comes, nothing seen before all is here."""
+
+import pytest
+from object_server import flip
+
+from pipeline.errors import ConfigError, CorruptError
+from pipeline.log.far import Far
+from pipeline.log.pulling import FOLDER, pull
+from pipeline.log.pushing import push
+from pipeline.log.store import Store
+from pipeline.log.visiting import visit
+from pipeline.provenance import Mode
+
+ID = "generated-3"
+
+
+@pytest.mark.parametrize("kind", ["kind=quote", "/code/"])
+def test_damage_there_is_refused_with_the_name_of_the_object(recorded, bucket, tmp_path, kind):
+    push(recorded, ID, Far(bucket.uri))
+    path = bucket.one(kind)
+    flip(path)
+    store = Store(tmp_path / "home")
+    with pytest.raises(CorruptError) as refused:
+        pull(store, Store(visit(bucket.uri)), ID)
+    assert path.name in str(refused.value)
+    assert "s3://" in str(refused.value)
+    assert store.sessions() == []
+    assert not store.unreadable()
+
+
+def test_what_was_cut_off_is_seen_by_nobody_and_goes_on(recorded, bucket, tmp_path):
+    push(recorded, ID, Far(bucket.uri))
+    store, there, came = Store(tmp_path / "home"), Store(visit(bucket.uri)), []
+
+    def arrived(size):
+        came.append(size)
+        if len(came) > 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pull(store, there, ID, arrived=arrived)
+    assert store.sessions() == []
+    assert not store.unreadable()
+    kept = list((store.home / FOLDER / "objects").glob("[!.]*"))
+    assert len(kept) >= 3
+    flip(kept[0], 5)  # as a power cut may
+    (store.home / FOLDER / f"making-{ID}" / "events").mkdir(parents=True)
+    for each in kept[1:]:  # they are not asked for again
+        flip(next(path for path in bucket.files.values() if each.name[:16] in path.name))
+    assert pull(store, there, ID).is_new
+    assert [session.id for session in store.sessions()] == [ID]
+    assert not list((store.home / FOLDER / "objects").iterdir())
+
+
+def test_a_log_of_another_name_here_is_left_alone(recorded, bucket, tmp_path):
+    push(recorded, ID, Far(bucket.uri))
+    store = Store(tmp_path / "home")
+    mine = store.create_session(ID, mode=Mode.IMPORT, created_ns=5)
+    with pytest.raises(ConfigError, match="another log has this name here"):
+        pull(store, Store(visit(bucket.uri)), ID)
+    assert store.sessions() == [mine]

@@ -1,0 +1,195 @@
+"""Into a far store: seen when it is whole, whatever happens to those who push."""
+
+import signal
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from object_server import flip
+
+from pipeline.errors import ConfigError, CorruptError, FarError, LogError
+from pipeline.log import manifest
+from pipeline.log.export import bring_in, export
+from pipeline.log.far import Far
+from pipeline.log.pulling import pull
+from pipeline.log.pushing import push
+from pipeline.log.store import Store
+from pipeline.log.visiting import visit
+from pipeline.provenance import Mode
+from pipeline.run.verifying import verify
+
+ID = "generated-3"
+
+
+def ids(uri):
+    """What is seen in a far store."""
+    return sorted(id_ for _, id_ in Far(uri).manifests())
+
+
+def test_what_was_pushed_comes_back_byte_for_byte(recorded, bucket, tmp_path):
+    first = push(recorded, ID, Far(bucket.uri))
+    assert first.is_new
+    assert first.objects == len(bucket.files)
+    assert first.bytes == sum(path.stat().st_size for path in bucket.files.values())
+    store, there = Store(tmp_path / "home"), Store(visit(bucket.uri))
+    assert pull(store, there, ID).is_new
+    assert not pull(store, there, ID).is_new
+    ours, theirs = recorded.folder(ID), store.folder(ID)
+    files = [path.relative_to(ours) for path in ours.rglob("*") if path.is_file() and "journal" not in path.parts]
+    assert len(files) > len(first)
+    assert all((ours / file).read_bytes() == (theirs / file).read_bytes() for file in files)
+    assert verify(store, ID).identical
+
+
+def test_what_is_there_is_left_out_and_damage_there_is_written_over(recorded, folder):
+    far = Far(folder)
+    push(recorded, ID, far)
+    assert push(recorded, ID, far)[1:4] == (False, 0, 0)
+    (name,) = (name for name in far.listed("sessions") if "kind=quote" in name)
+    path = Path(far.place.removeprefix("file://"), name)
+    whole = path.read_bytes()
+    flip(path)
+    push(recorded, ID, far, again=True)
+    assert path.read_bytes() == whole
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from pipeline.log.far import Far
+from pipeline.log.pushing import push
+from pipeline.log.store import Store
+
+far = Far(sys.argv[2])
+def half():
+    yield bytes(12 << 20)
+    raise KeyboardInterrupt
+try:
+    far.put("sessions/given-up", half())
+except KeyboardInterrupt:
+    print("given up", flush=True)
+if sys.argv[3] == "killed":
+    def stuck():
+        yield bytes(12 << 20)
+        print("in the middle", flush=True)
+        time.sleep(300)
+    seen = []
+    def arrived(size):
+        seen.append(size)
+        if len(seen) == 3:
+            far.put("sessions/stuck", stuck())
+    push(Store(Path(sys.argv[1])), "generated-3", far, arrived=arrived)
+"""
+
+
+@pytest.mark.parametrize("end", ["killed", "ends"])
+def test_who_is_killed_in_the_middle_leaves_nothing_that_is_seen(recorded, bucket, end):
+    words = [sys.executable, "-c", KILLED, recorded.home, bucket.uri, end]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "given up\n"
+        if end == "killed":
+            assert process.stdout.readline() == "in the middle\n"
+            process.send_signal(signal.SIGKILL)
+        assert process.wait() == (-signal.SIGKILL if end == "killed" else 0)
+    assert ids(bucket.uri) == []
+    assert not {"sessions/given-up", "sessions/stuck"} & {*Far(bucket.uri).listed("sessions")}
+    done = push(recorded, ID, Far(bucket.uri))
+    assert done.is_new
+    assert (done.skipped >= 3) == (end == "killed")
+    assert ids(bucket.uri) == [ID]
+
+
+def test_a_file_that_is_given_up_leaves_nothing_on_a_mounted_path(folder):
+    def half():
+        yield b"half"
+        raise ValueError
+
+    far = Far(folder)
+    with pytest.raises(ValueError):
+        far.put("sessions/x/half", half())
+    assert far.listed("sessions") == {}
+    far.put("sessions/x/whole", [b"who", b"le"])
+    assert far.read("sessions/x/whole") == b"whole"
+    with pytest.raises(FarError, match="gone: no such folder; is it mounted"):
+        Far(folder + "/gone").put("x", [b"x"])
+
+
+def test_many_push_one_session_at_once(recorded, bucket, tmp_path):
+    together = threading.Barrier(4)
+
+    def one(_):
+        together.wait()
+        return push(recorded, ID, Far(bucket.uri))
+
+    with ThreadPoolExecutor(4) as pool:
+        done = list(pool.map(one, range(4)))
+    assert any(each.is_new for each in done)
+    assert ids(bucket.uri) == [ID]
+    store = Store(tmp_path / "home")
+    pull(store, Store(visit(bucket.uri)), ID)
+    assert verify(store, ID).identical
+
+
+def another(recorded, home):
+    """A store with another log of the same name."""
+    store = Store(home)
+    bring_in(store, export(recorded, ID, home / "copy"))
+    manifest.update(store.folder(ID), log_id="f" * 32)
+    return store
+
+
+def test_another_log_of_one_name_is_refused(recorded, folder, tmp_path):
+    push(recorded, ID, Far(folder))
+    before = Far(folder).listed("sessions")
+    with pytest.raises(ConfigError, match=f"sessions/{ID}: another log has this name there"):
+        push(another(recorded, tmp_path / "other"), ID, Far(folder))
+    assert Far(folder).listed("sessions") == before
+
+
+def test_of_two_logs_of_one_name_pushed_at_once_the_second_takes_itself_back(recorded, folder, tmp_path):
+    other, far, came = another(recorded, tmp_path / "other"), Far(folder), []
+
+    def meanwhile(_):
+        if not came:
+            came.append(0)
+            came[0] = push(other, ID, far)
+
+    with pytest.raises(ConfigError, match="another log has this name there, ffff"):
+        push(recorded, ID, far, arrived=meanwhile)
+    (name,) = far.manifests().values()
+    assert "f" * 32 in name
+
+
+def test_only_what_is_sealed_and_sound_is_pushed(recorded, folder, tmp_path):
+    store = Store(tmp_path / "store")
+    made = store.create_session("day", mode=Mode.IMPORT, created_ns=5)
+    with pytest.raises(LogError, match="day: only what is sealed can be pushed; `tape sessions seal day`"):
+        push(store, made.id, Far(folder))
+    bring_in(store, export(recorded, ID, tmp_path / "copy"))
+    flip(next(store.folder(ID).glob("events/kind=quote/*.parquet")))
+    with pytest.raises(CorruptError, match=r"kind=quote.*other bytes than were sealed; nothing was pushed"):
+        push(store, ID, Far(folder))
+    assert Far(folder).manifests() == {}
+    assert not any("kind=quote" in name for name in Far(folder).listed("sessions"))
+
+
+@pytest.mark.parametrize(
+    ("uri", "said"),
+    [
+        ("s3://key:secret@bucket/x", "keys come from the environment"),
+        ("s3://key@bucket/x", "keys come from the environment"),
+        ("gs://user:secret@bucket/x", "keys come from the environment"),
+        ("s3://bucket/x?secret_key=1", "accepted there is endpoint_override, region, scheme"),
+        ("ftp://bucket/x", "ftp://: accepted are abfs://, file://, gs://, s3://"),
+        ("file://mnt/x", "a mounted path has three slashes: file:///mnt/x"),
+        ("s3:///x", "write s3://BUCKET/PATH"),
+    ],
+)
+def test_what_is_no_store_is_refused_before_anybody_is_asked(uri, said):
+    with pytest.raises(ConfigError) as refused:
+        Far(uri)
+    assert said in str(refused.value)
+    assert "secret@" not in str(refused.value)

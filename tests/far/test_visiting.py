@@ -1,0 +1,105 @@
+"""A far store as a home: read like any other, its parts fetched when they are asked for."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from object_server import flip
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "run"))
+from commands import tape
+
+from pipeline.log.arriving import mark_of
+from pipeline.log.check import check_log
+from pipeline.log.far import Far
+from pipeline.log.visiting import cache_root, visit
+
+ID = "generated-3"
+RUN = "r-ema_cross-generated-3"
+
+
+def objects():
+    """What has arrived."""
+    return [path.name for path in (cache_root() / "objects").glob("[!.]*")]
+
+
+def test_a_life_by_commands(recorded, bucket, tmp_path, monkeypatch):
+    monkeypatch.setenv("TAPE_FAR", bucket.uri)
+    said = tape(recorded.home, "push", RUN)
+    assert said.returncode == 0, said.stderr
+    assert [line.partition(":")[0] for line in said.stdout.splitlines()] == [ID, RUN]
+    assert tape(recorded.home, "push", RUN).stdout == f"{ID}: there already\n{RUN}: there already\n"
+    assert tape(bucket.uri, "sessions", "list").stdout == tape(recorded.home, "sessions", "list").stdout
+    assert objects() == []
+    asked = "select count(*) as fills, sum(quantity) as quantity from fills"
+    assert (
+        tape(bucket.uri, "sql", asked, "--format", "json").stdout
+        == tape(recorded.home, "sql", asked, "--format", "json").stdout
+    )
+    some = len(objects())
+    assert 0 < some < sum(len(log.parts) for log in (*recorded.sessions(), *recorded.runs()))
+    for name in (ID, RUN):
+        assert "identical" in tape(bucket.uri, "verify", name).stdout
+    pulled = json.loads(tape(tmp_path / "home", "pull", RUN, "--json").stdout)
+    assert [each["id"] for each in pulled["pulled"]] == [ID, RUN]
+    assert all(check_log(tmp_path / "home" / room / id_).sound for room, id_ in (("sessions", ID), ("runs", RUN)))
+    made = tape(bucket.uri, "replay", ID, "--strategy", "ema_cross")
+    assert made.returncode == 0, made.stderr
+    assert f"{RUN}-2" in tape(bucket.uri, "runs", "list").stdout
+    assert tape(bucket.uri, "sessions", "export", ID, tmp_path / "copy").returncode == 0
+
+
+def test_what_writes_is_refused_in_one_line(recorded, bucket, tmp_path):
+    tape(recorded.home, "push", ID, "--to", bucket.uri)
+    for words in (["demo"], ["record"], ["sessions", "delete", ID, "--yes"], ["sessions", "restore", tmp_path]):
+        said = tape(bucket.uri, *words)
+        assert said.returncode == 2, words
+        assert said.stderr.count("\n") == 1, words
+    assert "to read from" in tape(bucket.uri, "demo").stderr
+    assert tape(bucket.uri, "sql", "--help").returncode == 0
+    assert tape("s3://nowhere:x@bucket", "sql", "--help").returncode == 0
+
+
+def test_what_is_gone_there_is_gone_and_what_comes_there_comes(recorded, folder):
+    assert tape(folder, "sessions", "list", "--json").stdout == '{"sessions":[],"unreadable":{}}\n'
+    tape(recorded.home, "push", ID, "--to", folder)
+    home = visit(folder)
+    assert mark_of(home / "sessions" / ID).uri == Far(folder).uri
+    Far(folder).drop(*Far(folder).manifests().values())
+    assert visit(folder) == home
+    assert not (home / "sessions" / ID).exists()
+
+
+def test_damage_is_refused_whoever_reads(recorded, bucket):
+    tape(recorded.home, "push", ID, "--to", bucket.uri)
+    path = bucket.one("kind=fill")
+    flip(path)
+    said = tape(bucket.uri, "sql", "from fills")
+    assert (said.returncode, said.stderr.count("\n")) == (2, 1)
+    assert path.name in said.stderr
+    assert "kind=fill/part-00001.parquet" in tape(bucket.uri, "check").stdout
+    assert tape(bucket.uri, "sql", "select count(*) from quotes").returncode == 0
+    flip(path)
+    assert check_log(visit(bucket.uri) / "sessions" / ID).sound
+    flip(bucket.one("manifest-"), 300)
+    visit(bucket.uri)
+    assert f"{ID}  sealed" in tape(bucket.uri, "sessions", "list").stdout  # what was read of it before holds
+
+
+def test_a_manifest_that_is_damaged_is_told(recorded, bucket):
+    tape(recorded.home, "push", ID, "--to", bucket.uri)
+    flip(bucket.one("manifest-"), 300)
+    assert "DAMAGED" in tape(bucket.uri, "sessions", "list").stdout
+
+
+def test_what_arrived_and_was_not_used_lately_goes_first(recorded, bucket, monkeypatch):
+    tape(recorded.home, "push", ID, "--to", bucket.uri)
+    tape(bucket.uri, "verify", ID)
+    kept = objects()
+    assert len(kept) > 3
+    monkeypatch.setenv("TAPE_FAR_GIB", "0")
+    old = cache_root() / "objects" / kept[0]
+    os.utime(old, (1, 1))
+    visit(bucket.uri)
+    assert sorted(objects()) == sorted(kept[1:])
