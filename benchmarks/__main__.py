@@ -26,6 +26,7 @@ NAMES = [
     "report",
     "charts",
     "dashboards",
+    "far",
 ]
 
 

@@ -171,6 +171,8 @@ People speak to it through the commands:
 `cli.sql_command` with its `cli.sql_out` and `cli.sql_shell`,
 `cli.check_command`,
 `cli.sessions_command`,
+`cli.push_command`,
+`cli.pull_command`,
 `cli.runs_command`,
 `cli.note_command`,
 `cli.strategies_command`,
