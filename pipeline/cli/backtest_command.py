@@ -1,10 +1,9 @@
 """`tape backtest`: strategies over many sessions and parameters."""
 
-import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -16,7 +15,12 @@ from pipeline.cli.show import INTERRUPTED, as_json_line, json_option, progress, 
 
 if TYPE_CHECKING:
     from pipeline.log.backtests import CellRow
+    from pipeline.log.manifest import Manifest
+    from pipeline.log.store import Store
+    from pipeline.run.attaching import Attached
     from pipeline.run.backtesting import Outcome
+    from pipeline.run.engines import EngineChoice
+    from pipeline.run.scanned import Listed
 
 _SHOWN = 20
 """Sets of parameters printed, unless told otherwise."""
@@ -51,7 +55,16 @@ _REASONS_SHOWN: Final = 3
     help="sessions stand apart, or each begins with what the one before left",
 )
 @click.option("--split", "splits", multiple=True, metavar="SYMBOL@DAY=FACTOR", help="shares after it for one before")
-@click.option("--workers", type=click.IntRange(1, 1_024), help="processes  [default: one for each core]")
+@click.option("--workers", type=click.IntRange(1, 1_024), help="cells at a time  [default: one for each core]")
+@click.option(
+    "--engine",
+    "engine_name",
+    type=click.Choice(["processes", "ray"]),
+    default="processes",
+    show_default=True,
+    help="what runs the cells: processes of this machine, or Ray",
+)
+@click.option("--address", metavar="auto|HOST:PORT", help="the Ray cluster that runs  [default: one is started here]")
 @click.option("--keep-runs", is_flag=True, help="keep the whole log of every cell, as `tape replay` does")
 @click.option("--show", "shown", type=click.IntRange(0), help="sets of parameters to print  [default: 20]")
 @speed_options
@@ -70,6 +83,8 @@ def command(
     overnight: str,
     splits: tuple[str, ...],
     workers: int | None,
+    engine_name: str,
+    address: str | None,
     keep_runs: bool,
     is_compiled: bool,
     is_interpreted: bool,
@@ -93,40 +108,72 @@ def command(
     goes on after an interrupt, and what any backtest has already run is not run again.
     """
     from pipeline.log.store import Store
-    from pipeline.run.attaching import attached
     from pipeline.run.backtesting import Overnight, backtest
     from pipeline.run.overnight import split_of
-    from pipeline.run.scanned import listed_days
     from pipeline.run.sweeping import grid_of
 
     speed = speed_asked(is_compiled=is_compiled, is_interpreted=is_interpreted)
     _check_words(sessions, scanned, names, scanners, shown if as_json else None)
     store = Store(Path(home))
-    files, scanned_by, behind = attached(scanners, strategies)
-    if not files:
-        raise click.UsageError("say which --strategy, or --scanner FILE=STRATEGY")
+    files, scanned_by, behind = _attached(scanners, strategies)
     grid = grid_of(files, params, settings, sweeps, scanned_by, behind)
-    chosen = store.select(sessions, now_ns=time.time_ns())
-    days = listed_days(store, scanned, chosen if sessions else None, names=names) if scanned else None
-    _tell(days.told if days else [])
-    with _telling_interrupts(), progress("cells", len(days.days if days else chosen) * len(grid.plans)) as done:
+    chosen, days = _over(store, sessions, scanned, names)
+    engine, tell = _engine(engine_name, address, workers), partial(click.echo, err=True)
+    with _telling_interrupts(), engine.opened(tell), progress("cells", len(days or chosen) * len(grid.plans)) as done:
         outcome = backtest(
             store,
             chosen,
             grid,
             files,
             created_ns=time.time_ns(),
-            listed=days.days if days else (),
+            listed=days,
             overnight=Overnight(overnight),
             splits=[split_of(text) for text in splits],
-            workers=workers or os.cpu_count() or 1,
+            workers=workers or engine.at_once,
             speed=speed,
             keep_runs=keep_runs,
+            engine=engine,
             progress=done,
-            told=partial(click.echo, err=True),
+            told=tell,
         )
     as_json_line(outcome) if as_json else _show(outcome, _SHOWN if shown is None else shown)
     sys.exit(1 if outcome.failed or any(row.stopped for row in outcome.rows) else 0)
+
+
+def _attached(scanners: tuple[str, ...], strategies: tuple[str, ...]) -> "Attached":
+    from pipeline.run.attaching import attached
+
+    found = attached(scanners, strategies)
+    if not found[0]:
+        raise click.UsageError("say which --strategy, or --scanner FILE=STRATEGY")
+    return found
+
+
+def _over(
+    store: "Store", sessions: tuple[str, ...], scanned: str | None, names: tuple[str, ...]
+) -> "tuple[list[Manifest], Sequence[Listed]]":
+    """The sessions, and the days of what was picked in them when these are asked for; tells what is left out of them."""
+    from pipeline.run.scanned import listed_days
+
+    chosen = store.select(sessions, now_ns=time.time_ns())
+    if not scanned:
+        return chosen, ()
+    days = listed_days(store, scanned, chosen if sessions else None, names=names)
+    _tell(days.told)
+    return chosen, days.days
+
+
+def _engine(name: str, address: str | None, workers: int | None) -> "EngineChoice":
+    from pipeline.errors import ConfigError
+    from pipeline.run.engines import PROCESSES
+
+    if name == "processes":
+        if address is not None:
+            raise ConfigError(f"--address {address}: it is of a Ray cluster; add --engine ray, or leave it out")
+        return PROCESSES
+    from pipeline.run.on_ray import ray_engine
+
+    return ray_engine(address, workers)
 
 
 @contextmanager

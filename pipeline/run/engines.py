@@ -1,6 +1,9 @@
 """Engines: what runs the jobs of a backtest. The processes of a `crew` on this machine, unless something else is chosen."""
 
+import contextlib
+import os
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from threading import Event
 from types import TracebackType
 from typing import Protocol, Self
@@ -40,6 +43,16 @@ class EngineChoice(msgspec.Struct, frozen=True):
     def decodes_here(self) -> bool:
         """Whether sessions are decoded by who hands out jobs, ahead of them; else by those who run them."""
         return True
+
+    @property
+    def at_once(self) -> int:
+        """How many jobs at a time, unless it is said: one for each core."""
+        return os.cpu_count() or 1
+
+    def opened(self, told: Callable[[str], None]) -> AbstractContextManager[None]:
+        """Within it there is what must be there before anything begins. Raises ConfigError."""
+        _ = told
+        return contextlib.nullcontext()
 
     def hands(self, setup: Setup, count: int, told: Callable[[str], None]) -> Hands:
         """At most so many at a time, not yet at work."""

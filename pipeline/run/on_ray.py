@@ -1,0 +1,343 @@
+"""On Ray: the jobs of a backtest as tasks of a Ray cluster, one that runs already or one of this machine's own.
+
+A task is a job, run by the very function that runs it in the process of a `worker`. Only who asks writes rows: a task
+answers with them, so one that is run twice, because a process or a node was lost, is counted once. Ray itself repeats
+nothing: a lost job is sent again from here, a bounded number of times. At most twice as many tasks as there are cores
+are under way, so no queue grows, and a node that comes is used at once.
+"""
+
+import contextlib
+import importlib
+import importlib.util
+import io
+import logging
+import os
+import re
+import shutil
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from itertools import chain, groupby
+from pathlib import Path
+from threading import Event
+from types import TracebackType
+from typing import Any, Final, Self
+
+import msgspec
+import numpy as np
+
+from pipeline.errors import ConfigError, TapeError
+from pipeline.log.store import Store
+from pipeline.run import node
+from pipeline.run.cell import Job
+from pipeline.run.code import ROOT
+from pipeline.run.crew import Rows, named
+from pipeline.run.engines import EngineChoice
+from pipeline.run.node import Answer, Kit, Missing, Order, Ran, Unfit
+from pipeline.run.worker import Failed, Ready, Setup
+
+LOST_MAX: Final = 3
+"""How often a job, or the preparing, may be lost with its process or node before it is given up."""
+
+_WAIT_S: Final = 1.0
+_TOLD_AFTER: Final = 5
+"""Waits for the first node after which a person is told what takes so long."""
+_REACHED_S: Final = 5.0
+_STORE_BYTES: Final = 128 << 20
+"""Of the object store of a cluster of our own: all of it sees the files, so nothing is sent."""
+_ALL: Final = 1 << 20
+_ADDRESS: Final = re.compile(r"[\w.-]+:\d{1,5}|\[[0-9A-Fa-f:.]+\]:\d{1,5}", re.ASCII)
+
+
+class RayChoice(EngineChoice, frozen=True):
+    """Ray, on the cluster at `address`: `auto` for the one of this machine, HOST:PORT, '' for one that is started and ended."""
+
+    address: str = ""
+    cores: int = 0
+    """Of one that is started; 0: all there are."""
+
+    @property
+    def decodes_here(self) -> bool:
+        """Every node decodes for itself."""
+        return False
+
+    @property
+    def at_once(self) -> int:
+        """Whatever the cluster has."""
+        return _ALL
+
+    def opened(self, told: Callable[[str], None]) -> AbstractContextManager[None]:
+        """Connected to a cluster that runs. One of our own is started when there is something to run."""
+        return connected(self, told) if self.address else contextlib.nullcontext()
+
+    def hands(self, setup: Setup, count: int, told: Callable[[str], None]) -> "RayHands":
+        """At most so many tasks at a time, not yet at work."""
+        return RayHands(self, setup, count, told)
+
+
+def ray_engine(address: str | None, cores: int | None) -> RayChoice:
+    """Ray, if it is installed. Raises ConfigError when it is not, and for what is no address."""
+    if importlib.util.find_spec("ray") is None:
+        raise ConfigError(
+            "--engine ray: Ray is not installed; pip install 'tapeworks[ray]', from a checkout pip install -e '.[ray]'"
+        )
+    if address is not None and address != "auto" and not _ADDRESS.fullmatch(address):
+        raise ConfigError(
+            f"--address {address}: accepted are auto, for the cluster that runs on this machine, and HOST:PORT"
+        )
+    return RayChoice(address or "", cores or 0)
+
+
+class RayHands:
+    """Tasks of a cluster; ended by `with`, whatever they are doing."""
+
+    def __init__(self, choice: RayChoice, setup: Setup, count: int, told: Callable[[str], None]) -> None:
+        self.ready: Ready | None = None
+        self.is_over = Event()
+        self._choice = choice
+        self._store = Store(Path(setup.home))
+        self._kit = msgspec.json.encode(Kit(setup, tuple(path.read_bytes().decode() for path in setup.code.paths)))
+        self._count = count
+        self._told = told
+        self._sent: dict[Any, _Sent] = {}
+        self._parcels: dict[str, dict[str, Any]] = {}
+        self._ending = ExitStack()
+
+    def run(self, jobs: Iterator[Job]) -> Iterator[tuple[Job, Rows | str] | None]:
+        """Each job with its rows, or with why there are none, as they are done; None now and then while nothing is.
+
+        Raises TapeError when no job can be run at all, and what the iterator raises.
+        """
+        orders = self._orders(jobs)
+        first = next(orders, None)
+        if first is None:
+            return
+        # Where a node dies Ray prints the end of its log, to standard output; we tell it in a line.
+        self._ending.enter_context(contextlib.redirect_stdout(io.StringIO()))
+        self._ending.enter_context(connected(self._choice, self._told))
+        yield from self._prepare()
+        orders = chain([first], orders)
+        while True:
+            self._fill(orders)
+            if not self._sent:
+                return
+            done, _ = ray().wait([*self._sent], timeout=_WAIT_S)
+            if not done:
+                yield None
+            for task in done:
+                if (answer := self._taken(task)) is not None:
+                    yield answer
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.is_over.set()
+        for task in self._sent:
+            with contextlib.suppress(Exception):  # it is over, or the cluster is gone: either way nobody waits for it
+                ray().cancel(task, force=True)
+        self._sent.clear()
+        self._ending.close()
+
+    def _orders(self, jobs: Iterator[Job]) -> Iterator[Order]:
+        """The jobs as they are sent. Raises OSError for a session that is not there any more."""
+        for sessions, group in groupby(jobs, key=lambda job: tuple(cell.session for cell in job.cells)):
+            together = list(group)
+            sealed = {id_: node.sealed_of(self._store, id_) for id_ in sessions}
+            yield from (Order(job, sealed, is_shared=len(together) > 1) for job in together)
+
+    def _prepare(self) -> Iterator[None]:
+        """Wait until one process of the cluster can take jobs, and know how it runs them. Raises TapeError."""
+        lost, waits = 0, 0
+        while self.ready is None:
+            task = _task(_prepare).remote(self._kit)
+            while not ray().wait([task], timeout=_WAIT_S)[0]:
+                waits += 1
+                if waits == _TOLD_AFTER:
+                    self._told("waiting for the first process of Ray; what it has to compile takes up to a minute")
+                yield None
+            try:
+                answer = msgspec.json.decode(ray().get(task), type=Answer)
+            except ray().exceptions.RayTaskError as error:
+                raise ConfigError(
+                    f"no node can run a cell: {_last_line(error)}; docs/ray.md says what each needs"
+                ) from None
+            except ray().exceptions.RayError as error:
+                lost += 1
+                if lost == LOST_MAX:
+                    raise TapeError(f"no cell was run: {lost} times {_how(error)} before it was ready") from None
+                continue
+            if isinstance(answer, Unfit):
+                raise ConfigError(answer.reason)
+            assert isinstance(answer, Ready)
+            self.ready = answer
+
+    def _fill(self, orders: Iterator[Order]) -> None:
+        """Send jobs until as many are under way as may be."""
+        while not self.is_over.is_set() and len(self._sent) < self._window():
+            order = next(orders, None)
+            if order is None:
+                return
+            self._send(_Sent(order))
+
+    def _window(self) -> int:
+        cores = int(ray().cluster_resources().get("CPU", 0))
+        return min(self._count, max(2 * cores, 1))
+
+    def _send(self, sent: "_Sent") -> None:
+        hashes = [session.blake3 for session in sent.order.sessions.values()]
+        parcels = {each: self._parcels[each] for each in hashes if each in self._parcels}
+        self._sent[_task(_run).remote(self._kit, msgspec.json.encode(sent.order), parcels)] = sent
+
+    def _taken(self, task: Any) -> tuple[Job, Rows | str] | None:
+        """What came of a task; None when its job is sent again."""
+        sent = self._sent.pop(task)
+        job = sent.order.job
+        try:
+            answer = msgspec.json.decode(ray().get(task), type=Answer)
+        except ray().exceptions.RayTaskError as error:
+            self._told(str(error))
+            return job, _last_line(error)
+        except ray().exceptions.RayError as error:
+            return self._again(sent, _how(error))
+        match answer:
+            case Ran(rows, told):
+                if told:
+                    self._told(told)
+                return job, rows
+            case Failed(reason):
+                return job, reason
+            case Missing(sessions):
+                for id_ in sessions:
+                    self._pack(id_, sent.order.sessions[id_].blake3)
+                self._send(sent)
+                return None
+            case Unfit(reason):
+                raise ConfigError(reason)
+        raise AssertionError(answer)
+
+    def _again(self, sent: "_Sent", how: str) -> tuple[Job, str] | None:
+        sent.lost += 1
+        job = sent.order.job
+        if sent.lost == LOST_MAX:
+            return job, f"{how}, {LOST_MAX} times"
+        self._told(f"{how} over {named(job)}; another one takes its place")
+        self._send(sent)
+        return None
+
+    def _pack(self, session: str, digest: str) -> None:
+        """Put a session where every node can fetch it, once."""
+        if digest not in self._parcels:
+            folder = self._store.folder(session)
+            self._parcels[digest] = {
+                name: ray().put(np.asarray(np.memmap(folder / name, np.uint8, "r")))
+                for name in node.files_of(self._store, session)
+            }
+
+
+@dataclass
+class _Sent:
+    """A job under way, and how often it was lost."""
+
+    order: Order
+    lost: int = 0
+
+
+def ray() -> Any:
+    """The package, loaded when it is needed: that takes a second."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
+    os.environ.setdefault("RAY_SCHEDULER_EVENTS", "0")  # nor printed between our lines
+    return importlib.import_module("ray")
+
+
+@contextlib.contextmanager
+def connected(choice: RayChoice, told: Callable[[str], None]) -> Iterator[None]:
+    """Within it this process is in the cluster; where it is in there already nothing changes.
+
+    Only a cluster that was started here is ended behind it. Raises ConfigError when none answers at the address.
+    """
+    if not choice.address:  # before Ray is loaded: nothing of a cluster of our own listens beyond loopback
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+    if ray().is_initialized() and choice.address in {"", "auto", ray().get_runtime_context().gcs_address}:
+        yield
+        return
+    with ExitStack() as ending:
+        if choice.address:
+            _join(choice.address)
+            nodes = sum(1 for each in ray().nodes() if each["Alive"])
+            told(f"Ray at {choice.address}: {nodes} nodes, {int(ray().cluster_resources().get('CPU', 0))} cores")
+        else:
+            folder = _short_folder()
+            ending.callback(shutil.rmtree, folder, ignore_errors=True)
+            told("starting Ray on this machine")
+            _start(folder, choice.cores or os.cpu_count() or 1)
+        ending.callback(ray().shutdown)
+        yield
+
+
+def _start(folder: str, cores: int) -> None:
+    paths = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *([paths] if paths else [])])
+    try:
+        ray().init(
+            address="local",
+            num_cpus=cores,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            object_store_memory=_STORE_BYTES,
+            _temp_dir=folder,
+        )
+    finally:
+        del os.environ["PYTHONPATH"]
+        if paths is not None:
+            os.environ["PYTHONPATH"] = paths
+
+
+def _join(address: str) -> None:
+    try:
+        if address != "auto":
+            host, _, port = address.rpartition(":")
+            socket.create_connection((host.strip("[]"), int(port)), timeout=_REACHED_S).close()
+        ray().init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except (OSError, RuntimeError, ValueError) as error:
+        said = str(error).strip().partition("\n")[0]
+        raise ConfigError(
+            f"--address {address}: no Ray cluster that can be joined ({said}); `ray start --head` starts one"
+        ) from None
+
+
+def _short_folder() -> str:
+    """A folder for sockets, whose paths may not be long."""
+    return tempfile.mkdtemp(prefix="tape-ray-", dir="/tmp" if Path("/tmp").is_dir() else None)  # noqa: S108 - the name is random
+
+
+def _task(work: Callable[..., bytes]) -> Any:
+    """The function as a task that Ray never repeats by itself."""
+    return ray().remote(max_retries=0, num_cpus=1)(work)
+
+
+def _prepare(kit: bytes) -> bytes:
+    return node.prepare(kit)
+
+
+def _run(kit: bytes, order: bytes, parcels: dict[str, dict[str, Any]]) -> bytes:
+    return node.run(kit, order, parcels, ray().get)
+
+
+def _how(error: Exception) -> str:
+    """How a task was lost."""
+    errors = ray().exceptions
+    if isinstance(error, errors.NodeDiedError):
+        return "a node died"
+    if isinstance(error, errors.OutOfMemoryError):
+        return "a worker was ended, its node out of memory,"
+    return f"a worker died ({type(error).__name__})"
+
+
+def _last_line(error: Exception) -> str:
+    return str(error).strip().rpartition("\n")[2]
