@@ -1,7 +1,11 @@
 """What knows the future is caught, whichever way it came by it; what comes along knows nothing of it."""
 
+import contextlib
+import socket
 import sys
 import textwrap
+import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +22,7 @@ from pipeline.provenance import Mode
 from pipeline.run.comparing import first_difference
 from pipeline.run.early import first_true
 from pipeline.run.lookahead import look_ahead
+from pipeline.run.overhearing import overhearing
 from pipeline.run.replaying import replay
 from pipeline.run.retracing import alone
 from pipeline.run.strategies import plan_of, strategy_file
@@ -248,6 +253,48 @@ def test_what_is_cut_off_is_not_even_in_memory():
 
 def numbers(block):
     return [column for column in block.columns.values() if isinstance(column, np.ndarray)]
+
+
+def test_what_is_read_while_it_is_loaded_is_told_and_no_verdict(store, tmp_path, monkeypatch):
+    (tmp_path / "at_load.csv").write_text("10.3\n")
+    (tmp_path / "loads_levels.py").write_text(
+        f"from pathlib import Path\nLEVEL = float(Path({str(tmp_path / 'at_load.csv')!r}).read_text())\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    file = written(
+        tmp_path,
+        "loads",
+        """
+        from loads_levels import LEVEL
+
+        def on_quote(s, quote, p, ctx):
+            if quote.bid > LEVEL:
+                enter(ctx, Side.BUY, quantity=10)
+
+        strategy = Strategy("loads", Params, State, on_quote=on_quote)
+        """,
+    )
+    told = tape(store.home, "lookahead-check", file, "--over", "walk", "--seed", 5, "--cuts", 3)
+    del sys.modules["loads_levels"]
+    assert told.returncode == 0
+    assert f"  opens {tmp_path / 'at_load.csv'} when it is loaded" in told.stdout
+
+
+def test_what_is_overheard_is_of_this_thread_and_no_code(tmp_path):
+    (tmp_path / "one.csv").write_text("1")
+    (tmp_path / "two.csv").write_text("2")
+    with overhearing() as heard:
+        (tmp_path / "one.csv").read_text()
+        (tmp_path / "one.csv").read_text()
+        Path(__file__).read_bytes()
+        other = threading.Thread(target=(tmp_path / "two.csv").read_text)
+        other.start()
+        other.join()
+    (tmp_path / "two.csv").read_text()
+    assert heard.said == [f"opens {tmp_path / 'one.csv'}"]
+    with overhearing(heard), socket.socket() as one, contextlib.suppress(OSError):
+        one.connect(("127.0.0.1", 9))
+    assert heard.said[1:] == ["connects to ('127.0.0.1', 9)"]
 
 
 @pytest.mark.parametrize("begins", [1, 2, 7, 40])
