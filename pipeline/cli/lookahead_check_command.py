@@ -63,6 +63,7 @@ def command(
     tape lookahead-check ema_cross --over last
     tape lookahead-check mine.py --over 2026-10-01..2026-10-05 --cuts 500 --seed 7
     """
+    from pipeline.errors import ConfigError
     from pipeline.log.store import Store
     from pipeline.run.attaching import attached
     from pipeline.run.lookahead import look_ahead
@@ -97,6 +98,8 @@ def command(
             _show(found[-1])
     if as_json:
         as_json_line(found[0] if len(found) == 1 else {"checks": found})
+    if not any(each.deciding or each.sees_ahead for each in found):
+        raise ConfigError("nothing is decided in it, so nothing is shown; name another session, or other parameters")
     sys.exit(1 if any(each.sees_ahead for each in found) else 0)
 
 
@@ -128,6 +131,8 @@ def _verdict(found: "Foresight") -> str:
         return "LOOKS AHEAD: every decision is the same, and the state that is left is not"
     if found.opened:
         return "reads what is not on the tape"
+    if not found.deciding:
+        return "decides nothing, so nothing could be compared"
     where = f"{found.cuts:,} points, {found.cuts_at_decisions:,} of them right behind decisions"
     return f"does not look ahead: {found.decisions:,} derived rows are the same with the future cut at {where}"
 

@@ -59,6 +59,8 @@ class Foresight(msgspec.Struct, frozen=True):
     inputs: int
     decisions: int
     """Derived rows."""
+    deciding: int
+    """Inputs at which something was decided, the last one left out: with none of them nothing is shown."""
     cuts: int
     cuts_at_decisions: int
     """Of these, right behind an input that something was decided at: there nothing can be known of the next."""
@@ -139,6 +141,7 @@ def look_ahead(
         seed=seed,
         inputs=track.last_seq,
         decisions=row_count(whole.derived),
+        deciding=len(decided),
         cuts=len(points),
         cuts_at_decisions=int(np.isin(decided, list(points)).sum()),
         early_cuts=len(early_cuts),

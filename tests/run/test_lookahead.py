@@ -89,18 +89,25 @@ def written(folder, name, body):
     return path
 
 
-def looked(store, session, file, scanners=(), **more):
-    plan = plan_of([file], [], [], scanners, [1] if scanners else [])
+def looked(store, session, file, params=(), **more):
+    plan = plan_of([file], params, [])
     return look_ahead(store, session, plan, [file], seed=3, **{"cuts": 40, **more})
 
 
-@pytest.mark.parametrize("name", ["hold", "ema_cross", "opening_range"])
-@pytest.mark.parametrize("session", ["walk", "in-time"])
-def test_what_comes_along_does_not_look_ahead(store, session, name):
-    found = looked(store, session, strategy_file(name))
+@pytest.mark.parametrize(
+    ("name", "session", "params"),
+    [
+        ("hold", "walk", []),
+        ("ema_cross", "walk", ["fast=2", "slow=5"]),
+        ("opening_range", "in-time", ["open_minute=870"]),
+    ],
+)
+def test_what_comes_along_does_not_look_ahead(store, session, name, params):
+    found = looked(store, session, strategy_file(name), params=params)
     assert not found.sees_ahead
     assert (found.peek, found.opened, found.early, found.same_state) == (None, [], 0, True)
-    assert 0 < found.cuts <= found.inputs - 1
+    assert 5 < found.deciding == found.cuts_at_decisions
+    assert 40 < found.cuts < found.inputs
 
 
 BY_BARS = """
@@ -316,6 +323,13 @@ def test_the_command_says_it_in_a_line_and_the_seed_repeats_it(store, tmp_path):
         == "by_bars over too-soon: LOOKS AHEAD: the decision at seq 37 changes when the input 37 is not there (seed 5)"
     )
     assert caught.stdout == tape(store.home, "lookahead-check", file, "--over", "too-soon", "--seed", 5).stdout
+
+
+def test_where_nothing_is_decided_nothing_is_shown(store):
+    told = tape(store.home, "lookahead-check", "opening_range", "--over", "walk", "--seed", 5)
+    assert told.returncode == 2
+    assert told.stdout == "opening_range over walk: decides nothing, so nothing could be compared (seed 5)\n"
+    assert "nothing is decided in it" in told.stderr
 
 
 def test_a_run_is_refused(store):
