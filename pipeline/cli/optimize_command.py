@@ -8,16 +8,16 @@ import click
 
 from pipeline.cli.searching import (
     TRADES_FEW,
+    at_work,
     bench_and_space,
     home_of,
     lost,
     named,
     number,
     search_options,
-    telling_interrupts,
     value_word,
 )
-from pipeline.cli.show import as_json_line, json_option, progress, speed_asked, speed_options
+from pipeline.cli.show import as_json_line, json_option, speed_asked, speed_options
 
 if TYPE_CHECKING:
     from pipeline.log.manifest import Manifest
@@ -82,7 +82,11 @@ def command(
     bench, space = bench_and_space(store, strategies, scanners, params, settings, workers, speed)
     window = _window(store, sessions, outside)
     search = Search(objective, trades_min, trials, seed, batch)
-    with telling_interrupts(), progress("cells", search.rounded * len(window.inside)) as done:
+    if space.size <= search.rounded:
+        bench.told(
+            f"there are {space.size:,} sets of parameters: `tape backtest` with --sweep goes over all of them, each once"
+        )
+    with at_work(search.rounded * len(window.inside)) as done:
         study, found = optimize(bench, space, window.inside, search, done)
         judgement = judge(bench, space, window.inside, window.outside, search, found)
     if as_json:
@@ -118,7 +122,7 @@ def _show(study: "Study", trials: "Sequence[Trial]", judgement: "Judgement", sho
         f"study {study.id}: {len(trials):,} trials over {len(study.sessions):,} sessions; objective {study.objective}, seed {study.seed}"
     )
     show_trials(trials, shown)
-    _show_best(study, judgement)
+    _show_best(study, trials, judgement)
     for pair in judgement.maps[:1]:
         _show_map(pair)
     if len(judgement.maps) > 1:
@@ -142,7 +146,7 @@ def show_trials(trials: "Sequence[Trial]", shown: int) -> None:
         click.echo(f"  and {len(ranked) - shown:,} more with --json")
 
 
-def _show_best(study: "Study", judgement: "Judgement") -> None:
+def _show_best(study: "Study", trials: "Sequence[Trial]", judgement: "Judgement") -> None:
     from pipeline.reports.scoring import OBJECTIVES
 
     best, around = judgement.best, judgement.neighbourhood
@@ -172,6 +176,10 @@ def _show_best(study: "Study", judgement: "Judgement") -> None:
         f"{len(around.neighbours)} sets, mean {number(around.mean)}, worst {number(around.worst)}"
         + (f"; {lacking} no candidates" if lacking else ""),
     )
+    if stopped := len({trial.point for trial in trials if trial.stopped}):
+        click.echo(
+            f"  WARNING a strategy stopped with {stopped:,} of the sets; `tape backtest` with one of them says why"
+        )
     if best.value is not None and best.value <= 0.0:
         click.echo("  WARNING the best is not above 0 in sample: what loses least is no reason to trade it")
     for where, count in (

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from pipeline.cli.show import INTERRUPTED
+from pipeline.cli.show import INTERRUPTED, progress
 
 if TYPE_CHECKING:
     from pipeline.log.backtests import Value
@@ -85,10 +85,11 @@ def bench_and_space(
 
 
 @contextmanager
-def telling_interrupts() -> Iterator[None]:
-    """Say that nothing is lost."""
+def at_work(cells: int) -> Iterator[Callable[[int], None]]:
+    """A function that is told how many of the cells are there; an interrupt says that nothing is lost."""
     try:
-        yield
+        with progress("cells", cells) as done:
+            yield done
     except KeyboardInterrupt:
         click.echo("interrupted: what was run is kept, and the same command goes on behind it", err=True)
         sys.exit(INTERRUPTED)

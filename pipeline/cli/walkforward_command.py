@@ -7,15 +7,15 @@ import click
 
 from pipeline.cli.searching import (
     TRADES_FEW,
+    at_work,
     bench_and_space,
     home_of,
     lost,
     named,
     number,
     search_options,
-    telling_interrupts,
 )
-from pipeline.cli.show import as_json_line, json_option, progress, speed_asked, speed_options
+from pipeline.cli.show import as_json_line, json_option, speed_asked, speed_options
 
 if TYPE_CHECKING:
     from pipeline.run.walking import Jumps, Walk
@@ -74,7 +74,7 @@ def command(
     parts = windows(store.select(sessions, now_ns=time.time_ns()), inside, outside, step or outside)
     search = Search(objective, trades_min, trials or 1, seed, batch)
     cells = cells_of(space, parts, search, tries_all=trials is None)
-    with telling_interrupts(), progress("cells", cells) as done:
+    with at_work(cells) as done:
         walk = walk_forward(bench, space, parts, search, done, tries_all=trials is None)
     as_json_line(walk) if as_json else _show(walk, objective)
 

@@ -227,6 +227,21 @@ def test_a_cell_that_failed_stops_the_search_and_no_batch_is_kept(store, space):
     assert not files_of(store)
 
 
+def test_a_strategy_that_stops_is_no_candidate_and_told(store, tmp_path, monkeypatch):
+    here(monkeypatch)
+    path = tmp_path / "failing.py"
+    line = "    if not quote.ask >= quote.bid:"
+    text = FILE.read_text()
+    assert line in text
+    path.write_text(text.replace(line, f"    if p.fast == 5:\n        s.fast.value = 1.0 / (p.fast - 5.0)\n{line}"))
+    words = ["--home", str(store.home), "optimize", "last", "--strategy", str(path), "--trials", "8", "--batch", "8"]
+    shown = CliRunner().invoke(main, [*words, "--trades-min", "0", "--param", "fast=3,5", "--param", "slow=27"])
+    assert shown.exit_code == 0, shown.output
+    assert "2 sets of parameters in 8 trials, 1 of them candidates" in shown.output
+    assert "WARNING a strategy stopped with 1 of the sets" in shown.output
+    assert "there are 2 sets of parameters: `tape backtest`" in shown.stderr
+
+
 def test_damaged_and_missing_batches_are_found(done):
     store = done
     first, second, _ = sorted(store.home.glob(f"studies/*/{BATCH}"))
@@ -327,6 +342,7 @@ def test_the_command_shows_the_best_and_what_stands_beside_it(store, monkeypatch
     for said in ("tried ", "in sample ", "out of sample ", "deflated Sharpe ", "beside it ", "mean by fast (down)"):
         assert said in shown.output
     assert "WARNING" in shown.output
+    assert "there are 20 sets" not in shown.stderr
     told = msgspec.json.decode(CliRunner().invoke(main, [*words, "--json"]).output.splitlines()[-1])
     assert len(told["trials"]) == 8
     assert told["judgement"]["best"]["value"] == max(each["value"] or -1e9 for each in told["trials"])
