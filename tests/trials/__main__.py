@@ -32,11 +32,14 @@ def fuzz(options: argparse.Namespace) -> None:
     from decoders import DECODERS  # noqa: PLC0415 - same
     from fuzzing import Fuzzing  # noqa: PLC0415 - same
 
+    stopped: list = []
     for name in options.names or DECODERS:
         if name not in DECODERS:
             raise SystemExit(f"decoder {name!r} is unknown; accepted are {', '.join(DECODERS)}")
         with Fuzzing(name) as fuzzing:
-            stint(options, f"fuzz {name}", fuzzing.life, f"fuzz {name} --seeds 1")
+            stint(options, f"fuzz {name}", fuzzing.life, f"fuzz {name} --seeds 1", stopped)
+        if stopped:
+            return
 
 
 def episodes(options: argparse.Namespace) -> None:
@@ -68,17 +71,17 @@ def total(options: argparse.Namespace) -> None:
     """Write what the ledgers add up to into docs/reliability.md, as every trial does when it ends."""
 
 
-def stint(options, name, life, again):
+def stint(options, name, life, again, stopped=None):
     first = stints.next_seed(name) if options.first is None else options.first
-    is_kept = options.first is None
     stints.live(
         name,
         life,
         first,
         options.seeds,
         again=f"just {again} --first {{seed}}",
-        is_kept=is_kept,
+        is_kept=options.first is None,
         until_s=options.minutes * 60,
+        stopped=stopped,
     )
 
 

@@ -103,11 +103,12 @@ def live(
     ledger: Path = LEDGER,
     is_kept: bool = True,
     until_s: float = float("inf"),
+    stopped: list | None = None,
     words=sys.stdout,
 ) -> int:
     """Live `count` seeds from `first`; how many passed. `life` gives its executions; what it raises is told and raised.
 
-    None begins after `until_s`. `again` with the seed put in is the command that repeats one.
+    None begins after `until_s`; when somebody stopped it, `stopped` has something in it. `again` with the seed put in is the command that repeats one.
     """
     print(f"{name}: seeds {first}..{first + count - 1}", file=words, flush=True)
     saved, seed, executions, began = first, first, 0, time.monotonic()
@@ -129,5 +130,7 @@ def live(
         finally:
             if is_kept:
                 record(name, saved, seed - saved, executions, ledger)
+    if stopped is not None:
+        stopped += asked
     print(f"{name}: {seed - first} seeds passed, {first}..{seed - 1}", file=words, flush=True)
     return seed - first

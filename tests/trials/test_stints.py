@@ -45,7 +45,9 @@ def test_a_stint_that_is_stopped_keeps_the_seed_it_was_living(tmp_path, by):
             os.kill(os.getpid(), by)
         return 1
 
-    assert live("a", life, 0, 100, again="", ledger=ledger, words=io.StringIO()) == 6
+    stopped = []
+    assert live("a", life, 0, 100, again="", ledger=ledger, stopped=stopped, words=io.StringIO()) == 6
+    assert stopped
     assert next_seed("a", ledger) == 6
 
 
