@@ -211,10 +211,13 @@ def _check_is_the_same(home: Path, sessions: Mapping[str, Sealed]) -> None:
 
 
 def sealed_of(store: Store, session: str) -> Sealed:
-    """A session of ours, as others are told of it. Raises OSError."""
+    """A session of ours, as others are told of it; of one that is gone nothing, and its cells will say so."""
     path = _manifest_of(store.home, session)
-    found = path.stat()
-    return Sealed(blake3(path.read_bytes()).hexdigest(), found.st_ino, found.st_mtime_ns)
+    try:
+        found = path.stat()
+        return Sealed(blake3(path.read_bytes()).hexdigest(), found.st_ino, found.st_mtime_ns)
+    except OSError:
+        return Sealed("", 0, 0)
 
 
 def files_of(store: Store, session: str) -> list[str]:

@@ -144,7 +144,7 @@ class RayHands:
         self._ending.close()
 
     def _orders(self, jobs: Iterator[Job]) -> Iterator[Order]:
-        """The jobs as they are sent. Raises OSError for a session that is not there any more."""
+        """The jobs as they are sent."""
         for sessions, group in groupby(jobs, key=lambda job: tuple(cell.session for cell in job.cells)):
             together = list(group)
             sealed = {id_: node.sealed_of(self._store, id_) for id_ in sessions}
@@ -200,10 +200,16 @@ class RayHands:
         try:
             answer = msgspec.json.decode(ray().get(task), type=Answer)
         except ray().exceptions.RayTaskError as error:
+            if isinstance(error.cause, ray().exceptions.RayError):  # what was sent along was lost
+                return self._again(sent, _how(error.cause))
             self._told(str(error))
             return job, _last_line(error)
         except ray().exceptions.RayError as error:
             return self._again(sent, _how(error))
+        return self._heard(sent, answer)
+
+    def _heard(self, sent: "_Sent", answer: Answer) -> tuple[Job, Rows | str] | None:
+        job = sent.order.job
         match answer:
             case Ran(rows, told):
                 if told:
@@ -212,8 +218,11 @@ class RayHands:
             case Failed(reason):
                 return job, reason
             case Missing(sessions):
-                for id_ in sessions:
-                    self._pack(id_, sent.order.sessions[id_].blake3)
+                try:
+                    for id_ in sessions:
+                        self._pack(id_, sent.order.sessions[id_].blake3)
+                except (TapeError, OSError) as error:
+                    return job, str(error)
                 self._send(sent)
                 return None
             case Unfit(reason):

@@ -192,6 +192,23 @@ def started(store, file, *more):
 
 
 @needs_ray
+def test_a_cell_that_kills_every_worker_is_given_up_and_the_others_go_on(nodes, store, tmp_path, held_up):
+    path = tmp_path / "deadly.py"
+    path.write_text(held_up.read_text().replace("time.sleep(0.01)", "os.kill(os.getpid(), 9)"))
+    told = []
+    grid = grid_of([path], (), (), ["fast=3,5"])
+    chosen = store.select(["last"])
+    outcome = backtest(
+        store, chosen, grid, [path], created_ns=1, workers=8, engine=RayChoice(nodes.address), told=told.append
+    )
+    assert [row.params["fast"] for row in outcome.rows] == [3]
+    ((cell, why),) = outcome.failed.items()
+    assert "fast=5" in cell
+    assert f"died (WorkerCrashedError), {on_ray.LOST_MAX} times" in why
+    assert len([text for text in told if "another one takes its place" in text]) == on_ray.LOST_MAX - 1
+
+
+@needs_ray
 def test_the_same_command_goes_on_behind_a_driver_that_was_killed(nodes, store, tmp_path, held_up):
     process = started(store, held_up, "--address", nodes.address)
     process.kill()
@@ -233,7 +250,7 @@ def test_a_node_that_does_not_see_the_store_is_sent_the_sessions_once(nodes, sto
 
 
 @needs_ray
-def test_an_interrupt_ends_all_that_was_started(store, held_up, tmp_path):
+def test_an_interrupt_ends_all_that_was_started(store, held_up):
     """Without an address: a cluster of its own, which nobody outside of this machine reaches."""
     process = started(store, held_up, "--workers", "2")
     begun = [path for path in Path("/proc").glob("[0-9]*") if process.pid in ancestors(int(path.name))]
@@ -249,8 +266,6 @@ def test_an_interrupt_ends_all_that_was_started(store, held_up, tmp_path):
         path for path in begun if path.exists() and (path / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
     ]
     assert 0 < len(Results(store, backtests(store)[0].id).rows()) < 16
-    (tmp_path / "go on").touch()
-    assert len(run(store, files=[held_up], workers=2).rows) == 16
 
 
 def listening(processes):
