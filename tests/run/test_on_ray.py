@@ -76,14 +76,16 @@ def nodes(tmp_path_factory):
         from ray.cluster_utils import Cluster  # noqa: PLC0415 - where it is installed
 
         quickly = {"health_check_period_ms": 500, "health_check_failure_threshold": 4}
+        folder = on_ray._short_folder()
         head = {"num_cpus": 1, "include_dashboard": False, "object_store_memory": 80 << 20, "_system_config": quickly}
-        cluster = Cluster(initialize_head=True, head_node_args=head)
+        cluster = Cluster(initialize_head=True, head_node_args={**head, "temp_dir": folder})
         cluster.add_node(num_cpus=1, object_store_memory=80 << 20)
         try:
             with connected(RayChoice(cluster.address), lambda _: None):
                 yield cluster
         finally:
             cluster.shutdown()
+            shutil.rmtree(folder)
 
 
 def run(store, engine=PROCESSES, *, files=(FILE,), sessions=("all",), workers=8, **options):
