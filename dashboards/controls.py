@@ -98,11 +98,14 @@ def several(key: str, label: str, options: Sequence[str], default: Sequence[str]
     )
 
 
-def lines() -> list[str]:
-    """Which indicators are drawn on a chart: chosen, or typed with parameters, and kept in the URL. What is none is said and left out."""
+def lines(also: Sequence[str] = ()) -> list[str]:
+    """Which indicators are drawn on a chart: chosen, or typed with parameters, and kept in the URL. What is none is said and left out.
+
+    `also` are words of a page's own.
+    """
     typed = st.multiselect(
         "Lines",
-        list(indicated.CHOICES),
+        [*also, *indicated.CHOICES],
         default=list(indicated.PRESETS[:1]),
         key="lines",
         bind="query-params",
@@ -115,7 +118,8 @@ def lines() -> list[str]:
     found = []
     for word in typed:
         try:
-            indicated.chosen(word, "shares")
+            if word not in also:
+                indicated.chosen(word, "shares")
         except ConfigError as error:
             st.warning(plain(error))
         else:

@@ -25,6 +25,9 @@ PREMARKET_MINUTE: Final = 240
 PRESETS: Final = ("VWAP", "VWAP 9:30", "EMA 9", "EMA 20")
 """What is chosen most, under short names."""
 
+SHOWN: Final = "shown"
+"""What strategies showed themselves, as it stands in the log: no indicator, but chosen among them."""
+
 DRAWABLE: Final = tuple(name for name, each in INDICATORS.items() if each.event is not Print)
 CHOICES: Final = (*PRESETS, *DRAWABLE)
 
@@ -91,11 +94,16 @@ def lines(wanted: Sequence[str], rows: pa.Table, quotes: pa.Table, hours: str) -
     return found
 
 
+def colour_over(place: int) -> Colour:
+    """Of what is drawn over the prices beside the presets."""
+    return _OVER_PRICES[place % len(_OVER_PRICES)]
+
+
 def _placed(made: Sequence[Line], pane: Pane, place: int) -> Iterator[Line]:
     """Over the prices an indicator has one colour, beneath them each value its own."""
     for number, line in enumerate(made):
         if pane is Pane.OVERLAY:
-            colour = _COLOURS.get(line.word) or _OVER_PRICES[place % len(_OVER_PRICES)]
+            colour = _COLOURS.get(line.word) or colour_over(place)
             yield line._replace(pane=0, colour=colour)
         else:
             yield line._replace(pane=place + 1, colour=_BENEATH[number % len(_BENEATH)])

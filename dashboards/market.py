@@ -96,6 +96,15 @@ where session = $session and instrument_id = $instrument and ts_event_ns >= $fro
 group by time
 order by time
 """
+_SHOWN: Final = """
+select
+    ts_event_ns // $step_ns * ($step_ns // 1000000000) as time, strategy, output, arg_max(value, (seq, ord)) as value
+from indicators
+where session = $session and run is not distinct from $run and instrument_id = $instrument
+    and ts_event_ns >= $from_ns and ts_event_ns < $to_ns and seq <= $until_seq and isfinite(value)
+group by time, strategy, output
+order by strategy, output, time
+"""
 _HALTS: Final = """
 select from_ns, case when to_seq <= $until_seq then to_ns end as to_ns, reason from intermediate.int_halts
 where session = $session and instrument_id = $instrument and from_seq <= $until_seq order by from_ns
@@ -185,6 +194,12 @@ def hours_bands(zone: str, hours: str, from_ns: int, to_ns: int) -> list[Band]:
                 bands.append(Band(begin / NANO, end / NANO, kind, kind.replace("_", " ")))
         day += timedelta(days=1)
     return bands
+
+
+def shown(door: Door, log: Manifest, stretch: Stretch, step_s: int) -> pa.Table:
+    """What the log's strategies showed of an instrument, its last value in each step: time in s UTC, strategy, output, value."""
+    run = {"run": log.id if log.what == "run" else None}
+    return door.rows(_SHOWN, [log.id], stretch.given(session_id(log), step_s) | run)
 
 
 def interruptions(door: Door, log: Manifest, stretch: Stretch) -> list[Band]:

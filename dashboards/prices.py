@@ -18,6 +18,10 @@ from pipeline.units import NANO
 LINES: Final = indicated.PRESETS[:1]
 """What is drawn where nobody chose."""
 
+SHOWN: Final = indicated.SHOWN
+_NEAR: Final = 0.5
+"""What lies within half of the lowest and one and a half of the highest price is drawn over them."""
+
 _PANE_HEIGHT: Final = 90
 _CANDLES_MAX: Final = 2 * POINTS_MAX
 
@@ -53,7 +57,10 @@ def price_chart(
         return "Nothing was traded or quoted here."
     kept = _window(made, scene)
     inner = _narrowed(stretch, made, kept)
-    drawn = series(made, market.spreads(door, log, inner, made.step_s), hours, lines, kept)
+    folded = [line for line in lines if line != SHOWN]
+    drawn = series(made, market.spreads(door, log, inner, made.step_s), hours, folded, kept)
+    if SHOWN in lines:
+        drawn += _shown(market.shown(door, log, inner, made.step_s), drawn)
     bands = [
         *market.hours_bands(zone, hours, inner.from_ns, inner.to_ns),
         *market.interruptions(door, log, inner._replace(to_ns=stretch.to_ns)),
@@ -74,7 +81,7 @@ def price_chart(
         is_following=scene.is_following,
     )
     coarser = "" if step == step_s else f"; {span(step_s)} would be too many here"
-    return f"Candles of {span(step)} from {made.source}{coarser}. Times of {zone}.{without(drawn, lines)}"
+    return f"Candles of {span(step)} from {made.source}{coarser}. Times of {zone}.{without(drawn, folded)}"
 
 
 def series(made: Candles, spread: pa.Table, hours: str, lines: Sequence[str], kept: Any) -> list[Series]:
@@ -92,6 +99,25 @@ def series(made: Candles, spread: pa.Table, hours: str, lines: Sequence[str], ke
         drawn.append(Series("line", line.name, told, line.pane + 1 if line.pane else 0, line.colour))
     drawn.append(Series("bars", "volume", {"time": volume["time"], "value": volume["volume"]}, 1, "faint"))
     return drawn
+
+
+def _shown(rows: pa.Table, drawn: Sequence[Series]) -> list[Series]:
+    """What strategies showed: over the prices what is about as large as they are, all else on a pane of its own each."""
+    told = rows.to_pylist()
+    strategies = {row["strategy"] for row in told}
+    prices = drawn[0].columns
+    lowest, highest = min(prices["low"]) * (1 - _NEAR), max(prices["high"]) * (1 + _NEAR)
+    pane = max(each.pane for each in drawn)
+    found = []
+    for place, (strategy, output) in enumerate(dict.fromkeys((row["strategy"], row["output"]) for row in told)):
+        own = [row for row in told if (row["strategy"], row["output"]) == (strategy, output)]
+        points = {"time": [row["time"] for row in own], "value": [row["value"] for row in own]}
+        is_price = lowest <= min(points["value"]) and max(points["value"]) <= highest
+        pane += not is_price
+        name = output if len(strategies) == 1 else f"{strategy} {output}"
+        colour = indicated.colour_over(place)
+        found.append(Series("line", name, points, 0 if is_price else pane, colour, is_stepped=True))
+    return found
 
 
 def panes(drawn: Sequence[Series]) -> tuple[int, ...]:

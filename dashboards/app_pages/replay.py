@@ -59,7 +59,7 @@ with top:
     )
     step = controls.one("replay_step", "Candles", list(STEPS), always="5 s")
     speed = controls.one("speed", "Speed", list(SPEEDS), always="20x")
-    lines = controls.lines()
+    lines = controls.lines([prices.SHOWN])
 
 session = market.session_of(store, log)
 first_ns, last_ns = session.first_ts_ns, session.last_ts_ns

@@ -163,7 +163,7 @@ with beside:
 with chosen:
     with st.container(horizontal=True, vertical_alignment="center"):
         step = controls.one("step", "Candles", list(STEPS), always="5 s" if lasted_s < 1200 else "1 min")
-        drawn = controls.lines()
+        drawn = controls.lines([prices.SHOWN])
     around_s = max(lasted_s * 0.6, 60 * STEPS[step])
     fills = blotter.fills(store, log, trade)
     first_ns, last_ns = market.day_of(zone, trade["opened_at_ns"], end_ns)

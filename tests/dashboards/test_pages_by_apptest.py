@@ -9,6 +9,7 @@ import pytest
 from pages_served import HOSTILE, HOSTILE_SYMBOL, RUN, SESSION
 from streamlit.testing.v1 import AppTest
 
+from dashboards import prices
 from dashboards.data import HOME
 from dashboards.serving import APP
 from dashboards.words import plain
@@ -132,6 +133,18 @@ def test_next_goes_to_the_next_trade(app):
     button.click().run()
     assert frames(app)[1] != first
     assert app.query_params["trade"] != ""
+
+
+def test_what_a_strategy_showed_is_drawn_as_it_stands_in_the_log(app, home, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(prices, "chart", lambda name, series, **_: drawn.extend(series))
+    query = "from indicators where run is null and output = 'range_high' order by symbol, seq limit 1 offset 50"
+    (row,) = connect(home, [SESSION], asked=named_in(query)).sql(query).to_arrow_table().to_pylist()
+    opened(app, "replay", log=SESSION, at=str(row["seq"]), lines="shown")
+    high = next(each for each in drawn if each.name == "range_high")
+    assert high.pane == 0
+    assert high.columns["value"][-1] == row["value"]
+    assert max(high.columns["time"]) * 10**9 <= row["ts_event_ns"]  # nothing of what comes later
 
 
 def test_a_note_about_a_trade_is_written_and_shown_at_it_alone(home, tmp_path, monkeypatch):
