@@ -63,6 +63,8 @@ _HERE: Final = frozenset(
     ("accounts", "dashboard", "demo", "fetch", "halt", "import", "note", "record", "reference", "renormalize", "tell")
 )
 """Commands that a store far away is nothing to: they write one, or stay open beside it."""
+_HOMELESS: Final = frozenset(("docs", "new", "pull", "strategies", "strategy"))
+"""Commands that look into no store, or refuse one that is far away themselves."""
 _ASKS_HELP: Final = "tape.asks_help"
 _COMMANDS: Final = {**_EVERY_DAY, **_MORE, **_HIDDEN}
 
@@ -129,4 +131,5 @@ def _where(error: Exception, home: str) -> str:
 @click.pass_context
 def main(ctx: click.Context, home: str) -> None:
     """Record the tape, play it back bit for bit, ask it anything."""
-    ctx.obj = _visited(home, ctx.invoked_subcommand) if "://" in home and not ctx.meta[_ASKS_HELP] else home
+    is_visited = "://" in home and not ctx.meta[_ASKS_HELP] and ctx.invoked_subcommand not in _HOMELESS
+    ctx.obj = _visited(home, ctx.invoked_subcommand) if is_visited else home

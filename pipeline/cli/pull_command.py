@@ -24,10 +24,15 @@ def command(home: str, names: tuple[str, ...], uri: str, as_json: bool) -> None:
     tape pull last --from s3://bucket/tape
     tape sessions list
     """
+    from pipeline.errors import ConfigError
     from pipeline.log.pulling import pull
     from pipeline.log.store import Store
     from pipeline.log.visiting import visit
 
+    if "://" in home:
+        raise ConfigError(
+            f"{home.partition('?')[0]} is a store to read from: what is pulled goes into a folder, --home FOLDER"
+        )
     store, far_store = Store(Path(home)), Store(visit(uri))
     logs = {log.id: log for name in names for log in far_store.find(name)}
     parents = {

@@ -102,6 +102,8 @@ class Far:
             infos = self._files.get_file_info(
                 fs.FileSelector(f"{self._root}/{under}", recursive=True, allow_not_found=True)
             )
+        if not infos:
+            self._refuse_no_bucket()
         names = ((info.path.removeprefix(f"{self._root}/"), info) for info in infos if info.type is fs.FileType.File)
         return {
             name: Object(info.size, info.mtime_ns or 0)
@@ -153,6 +155,17 @@ class Far:
         except FarError:  # what failed may be what pyarrow does next, a mark where a folder would be empty
             if name in self.listed(name.rpartition("/")[0]):
                 raise
+
+    def _refuse_no_bucket(self) -> None:
+        """A store in which nothing lies yet, and a bucket that is not there, are listed alike."""
+        from pyarrow import fs  # noqa: PLC0415 - as above
+
+        bucket = self._root.partition("/")[0]
+        if self.scheme == "file":
+            return
+        with contextlib.suppress(OSError):  # who may list objects need not be allowed to look at buckets
+            if self._files.get_file_info(bucket).type is fs.FileType.NotFound:
+                raise FarError(f"{self.place}: there is no bucket {bucket}")
 
     @cached_property
     def _files(self) -> Any:

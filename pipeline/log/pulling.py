@@ -43,7 +43,6 @@ def pull(store: Store, far_store: Store, id_: str, *, arrived: Callable[[int], N
     `arrived` is told how many bytes more are here, from several threads. Raises ConfigError when another log has its
     name here, CorruptError naming the object that is damaged, FarError, LockedError when another one pulls.
     """
-    arriving.refuse_far(store.home, "what is pulled goes into a folder, --home FOLDER")
     of, mark = far_store.manifest(id_), mark_of(far_store.folder(id_))
     if mark is None:
         raise ConfigError(f"{id_} was made here and never was in {far_store.home}: nothing to pull")

@@ -147,9 +147,18 @@ class LogReader:
         paths = part_paths(self.folder, parts)
         for part, path in zip(parts, paths, strict=True):
             if part.file not in self._proved:
-                prove(path, part)
+                self._prove(path, part)
                 self._proved.add(part.file)
         return paths
+
+    def _prove(self, path: Path, part: SealedPart) -> None:
+        try:
+            prove(path, part)
+        except CorruptError:
+            if path.is_relative_to(self.folder):
+                raise
+            path.unlink(missing_ok=True)  # kept of a far store, and damaged since: it comes once more
+            prove(part_paths(self.folder, [part])[0], part)
 
     def _open(self) -> None:
         for _ in range(_OPENINGS_MAX):

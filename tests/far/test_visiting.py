@@ -103,3 +103,29 @@ def test_what_arrived_and_was_not_used_lately_goes_first(recorded, bucket, monke
     os.utime(old, (1, 1))
     visit(bucket.uri)
     assert sorted(objects()) == sorted(kept[1:])
+
+
+def test_what_was_damaged_here_comes_once_more(recorded, folder):
+    tape(recorded.home, "push", ID, "--to", folder)
+    tape(folder, "verify", ID)
+    for name in objects():
+        flip(cache_root() / "objects" / name, 50)
+    assert "identical" in tape(folder, "verify", ID).stdout
+
+
+def test_what_a_server_refuses_is_one_line(bucket, monkeypatch):
+    said = tape(bucket.uri.replace("s3://tapes/", "s3://types/"), "sessions", "list")
+    assert (said.returncode, said.stderr.count("\n")) == (2, 1)
+    assert said.stderr.endswith(": there is no bucket types\n")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "another-secret-key")
+    said = tape(bucket.uri, "sessions", "list")
+    assert (said.returncode, said.stderr.count("\n")) == (2, 1)
+    assert "Check your key" in said.stderr
+
+
+def test_a_far_store_is_no_place_to_pull_into(recorded, folder):
+    tape(recorded.home, "push", ID, "--to", folder)
+    said = tape(folder, "pull", ID, "--from", folder)
+    assert said.returncode == 2
+    assert "goes into a folder" in said.stderr
+    assert tape(folder, "strategies").returncode == 0
