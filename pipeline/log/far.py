@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, NamedTuple
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from blake3 import blake3
 
@@ -91,7 +91,7 @@ class Far:
             raise ConfigError(f"{self.place}: a mounted path has three slashes: file:///{parts.netloc}{parts.path}")
         if self.scheme != "file" and not parts.netloc:
             raise ConfigError(f"{uri}: write {parts.scheme}://BUCKET/PATH")
-        self._root: Final = parts.path if self.scheme == "file" else f"{parts.netloc}{parts.path}".rstrip("/")
+        self._root: Final = unquote(parts.path) if self.scheme == "file" else f"{parts.netloc}{parts.path}".rstrip("/")
         self.uri: Final = self.place + (f"?{parts.query}" if parts.query else "")
 
     def listed(self, under: str) -> dict[str, Object]:

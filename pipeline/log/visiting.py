@@ -52,7 +52,11 @@ def visit(uri: str) -> Path:
     known = {place: mark.manifest for place, mark in _marks(home).items()}
     for place in known.keys() - found.keys():
         shutil.rmtree(home.joinpath(*place), ignore_errors=True)
-    fresh = {place: name for place, name in found.items() if known.get(place) != name}
+    fresh = {
+        place: name
+        for place, name in found.items()
+        if known.get(place) != name and not _is_made_here(home.joinpath(*place))
+    }
     with ThreadPoolExecutor(_MANIFESTS_AT_ONCE, "visiting") as pool:
         contents = dict(zip(fresh, pool.map(far.read, fresh.values()), strict=True))
         for place, content in contents.items():
@@ -85,6 +89,8 @@ def _show(far: Far, home: Path, objects: Path, place: tuple[str, str], name: str
     """A log's folder, its manifest last. One that can't be read is shown, too, for whoever lists the store to say so."""
     folder = home.joinpath(*place)
     folder.mkdir(parents=True, exist_ok=True)
+    mark = Mark(far.uri, str(objects), name)
+    cache.write(folder / MARK, mark)  # first: what has none was made here
     code_hash = ""
     with contextlib.suppress(LogError):
         of = manifest.decode(content, folder / MANIFEST)
@@ -94,7 +100,7 @@ def _show(far: Far, home: Path, objects: Path, place: tuple[str, str], name: str
     if code_hash and not (folder / CODE).is_symlink():
         with contextlib.suppress(FileExistsError):  # by another command in this moment
             (folder / CODE).symlink_to(Path("..", "..", CODE, code_hash), target_is_directory=True)
-    cache.write(folder / MARK, Mark(far.uri, str(objects), name, code_hash))
+    cache.write(folder / MARK, msgspec.structs.replace(mark, code_hash=code_hash))
     for file in (COPY, MANIFEST):
         temporary = folder / f".{file}-{secrets.token_hex(4)}"
         temporary.write_bytes(content)
@@ -125,6 +131,11 @@ def _marks(home: Path) -> dict[tuple[str, str], Mark]:
             if (path.parent / MANIFEST).is_file() and (mark := mark_of(path.parent)):
                 found[path.parts[-3], path.parts[-2]] = mark
     return found
+
+
+def _is_made_here(folder: Path) -> bool:
+    """Whether it is a run of this machine: one of the same name that comes to the far store does not take its place."""
+    return folder.is_dir() and any(folder.iterdir()) and not (folder / MARK).exists()
 
 
 def _make_room(objects: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from object_server import flip
 sys.path.insert(0, str(Path(__file__).parents[1] / "run"))
 from commands import tape
 
+from pipeline.log import manifest
 from pipeline.log.arriving import mark_of
 from pipeline.log.check import check_log
 from pipeline.log.far import Far
@@ -129,3 +131,13 @@ def test_a_far_store_is_no_place_to_pull_into(recorded, folder):
     assert said.returncode == 2
     assert "goes into a folder" in said.stderr
     assert tape(folder, "strategies").returncode == 0
+
+
+def test_a_run_made_here_is_not_taken_for_one_that_comes_there(recorded, folder):
+    home = visit(folder)
+    shutil.copytree(recorded.folder(RUN), home / "runs" / RUN)
+    mine = manifest.update(home / "runs" / RUN, log_id="f" * 32)
+    tape(recorded.home, "push", RUN, "--to", folder)
+    assert visit(folder) == home
+    assert manifest.load(home / "runs" / RUN) == mine
+    assert "another log has this name there" in tape(folder, "push", RUN, "--to", folder).stderr
