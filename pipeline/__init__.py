@@ -160,7 +160,7 @@ People speak to it through the commands:
 `cli.import_command`,
 `cli.replay_command`,
 `cli.refill_command`,
-`cli.backtest_command`,
+`cli.backtest_command` with its `cli.engine_options`,
 `cli.backtests_command`,
 `cli.optimize_command` and `cli.walkforward_command` over `cli.searching`,
 `cli.studies_command`,

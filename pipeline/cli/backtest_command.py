@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from pipeline.cli.engine_options import engine_asked, engine_options
 from pipeline.cli.show import INTERRUPTED, as_json_line, json_option, progress, speed_asked, speed_options
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from pipeline.log.store import Store
     from pipeline.run.attaching import Attached
     from pipeline.run.backtesting import Outcome
-    from pipeline.run.engines import EngineChoice
     from pipeline.run.scanned import Listed
 
 _SHOWN = 20
@@ -56,15 +56,7 @@ _REASONS_SHOWN: Final = 3
 )
 @click.option("--split", "splits", multiple=True, metavar="SYMBOL@DAY=FACTOR", help="shares after it for one before")
 @click.option("--workers", type=click.IntRange(1, 1_024), help="cells at a time  [default: one for each core]")
-@click.option(
-    "--engine",
-    "engine_name",
-    type=click.Choice(["processes", "ray"]),
-    default="processes",
-    show_default=True,
-    help="what runs the cells: processes of this machine, or Ray",
-)
-@click.option("--address", metavar="auto|HOST:PORT", help="the Ray cluster that runs  [default: one is started here]")
+@engine_options
 @click.option("--keep-runs", is_flag=True, help="keep the whole log of every cell, as `tape replay` does")
 @click.option("--show", "shown", type=click.IntRange(0), help="sets of parameters to print  [default: 20]")
 @speed_options
@@ -118,7 +110,7 @@ def command(
     files, scanned_by, behind = _attached(scanners, strategies)
     grid = grid_of(files, params, settings, sweeps, scanned_by, behind)
     chosen, days = _over(store, sessions, scanned, names)
-    engine, tell = _engine(engine_name, address, workers), partial(click.echo, err=True)
+    engine, tell = engine_asked(engine_name, address, workers), partial(click.echo, err=True)
     with _telling_interrupts(), engine.opened(tell), progress("cells", len(days or chosen) * len(grid.plans)) as done:
         outcome = backtest(
             store,
@@ -161,19 +153,6 @@ def _over(
     days = listed_days(store, scanned, chosen if sessions else None, names=names)
     _tell(days.told)
     return chosen, days.days
-
-
-def _engine(name: str, address: str | None, workers: int | None) -> "EngineChoice":
-    from pipeline.errors import ConfigError
-    from pipeline.run.engines import PROCESSES
-
-    if name == "processes":
-        if address is not None:
-            raise ConfigError(f"--address {address}: it is of a Ray cluster; add --engine ray, or leave it out")
-        return PROCESSES
-    from pipeline.run.on_ray import ray_engine
-
-    return ray_engine(address, workers)
 
 
 @contextmanager

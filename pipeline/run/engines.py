@@ -49,9 +49,12 @@ class EngineChoice(msgspec.Struct, frozen=True):
         """How many jobs at a time, unless it is said: one for each core."""
         return os.cpu_count() or 1
 
-    def opened(self, told: Callable[[str], None]) -> AbstractContextManager[None]:
-        """Within it there is what must be there before anything begins. Raises ConfigError."""
-        _ = told
+    def opened(self, told: Callable[[str], None], *, for_many: bool = False) -> AbstractContextManager[None]:
+        """Within it there is what must be there before anything begins; `for_many` backtests, what each would start anew.
+
+        Raises ConfigError.
+        """
+        _ = told, for_many
         return contextlib.nullcontext()
 
     def hands(self, setup: Setup, count: int, told: Callable[[str], None]) -> Hands:

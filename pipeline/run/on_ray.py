@@ -16,10 +16,12 @@ import re
 import shutil
 import socket
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from itertools import chain, groupby
+from math import inf
 from pathlib import Path
 from threading import Event
 from types import TracebackType
@@ -68,9 +70,9 @@ class RayChoice(EngineChoice, frozen=True):
         """Whatever the cluster has."""
         return _ALL
 
-    def opened(self, told: Callable[[str], None]) -> AbstractContextManager[None]:
-        """Connected to a cluster that runs. One of our own is started when there is something to run."""
-        return connected(self, told) if self.address else contextlib.nullcontext()
+    def opened(self, told: Callable[[str], None], *, for_many: bool = False) -> AbstractContextManager[None]:
+        """Connected to a cluster that runs. One of our own is started when there is something to run, or `for_many` now."""
+        return connected(self, told) if self.address or for_many else contextlib.nullcontext()
 
     def hands(self, setup: Setup, count: int, told: Callable[[str], None]) -> "RayHands":
         """At most so many tasks at a time, not yet at work."""
@@ -103,6 +105,7 @@ class RayHands:
         self._told = told
         self._sent: dict[Any, _Sent] = {}
         self._parcels: dict[str, dict[str, Any]] = {}
+        self._cores, self._looked = 0, -inf
         self._ending = ExitStack()
 
     def run(self, jobs: Iterator[Job]) -> Iterator[tuple[Job, Rows | str] | None]:
@@ -185,8 +188,9 @@ class RayHands:
             self._send(_Sent(order))
 
     def _window(self) -> int:
-        cores = int(ray().cluster_resources().get("CPU", 0))
-        return min(self._count, max(2 * cores, 1))
+        if time.monotonic() > self._looked + _WAIT_S:  # not for every cell: it asks the head
+            self._cores, self._looked = int(ray().cluster_resources().get("CPU", 0)), time.monotonic()
+        return min(self._count, max(2 * self._cores, 1))
 
     def _send(self, sent: "_Sent") -> None:
         hashes = [session.blake3 for session in sent.order.sessions.values()]

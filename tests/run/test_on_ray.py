@@ -254,7 +254,7 @@ def test_a_node_that_does_not_see_the_store_is_sent_the_sessions_once(nodes, sto
 @needs_ray
 def test_an_interrupt_ends_all_that_was_started(store, held_up):
     """Without an address: a cluster of its own, which nobody outside of this machine reaches."""
-    process = started(store, held_up, "--workers", "2")
+    process = started(store, held_up, "--workers", "1")
     begun = [path for path in Path("/proc").glob("[0-9]*") if process.pid in ancestors(int(path.name))]
     assert any("raylet" in (path / "comm").read_text() for path in begun)
     assert listening(begun)
@@ -291,6 +291,17 @@ def listening(processes):
 )
 def test_an_address_that_leads_nowhere_is_told_in_one_line(recorded, more, said):
     refused(recorded, more, said)
+
+
+@needs_ray
+def test_whoever_runs_many_backtests_starts_one_cluster_for_them(nodes, monkeypatch):
+    """The one that there is serves what is asked of none in particular; another address is not taken for it."""
+    monkeypatch.setattr(on_ray, "_start", lambda *_: pytest.fail("started another one"))
+    told = []
+    with RayChoice().opened(told.append, for_many=True), RayChoice(nodes.address).opened(told.append):
+        assert on_ray.ray().is_initialized()
+    assert on_ray.ray().is_initialized()
+    assert told == []
 
 
 def test_without_the_extra_it_is_said_how_to_have_it(recorded, monkeypatch):
