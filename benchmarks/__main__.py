@@ -15,6 +15,7 @@ NAMES = [
     "hot",
     "replay",
     "sweep",
+    "engines",
     "kernel",
     "state",
     "start",
