@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipeline.cli.engine_options import engine_asked
 from pipeline.cli.searching import (
     TRADES_FEW,
     at_work,
@@ -56,6 +57,8 @@ def command(
     trades_min: int,
     seed: int,
     workers: int | None,
+    engine_name: str,
+    address: str | None,
     trials: int,
     batch: int,
     outside: tuple[str, ...],
@@ -78,15 +81,15 @@ def command(
     from pipeline.run.optimizing import Search, optimize
 
     speed = speed_asked(is_compiled=is_compiled, is_interpreted=is_interpreted)
-    store = home_of(home)
-    bench, space = bench_and_space(store, strategies, scanners, params, settings, workers, speed)
+    store, engine = home_of(home), engine_asked(engine_name, address, workers)
+    bench, space = bench_and_space(store, strategies, scanners, params, settings, workers, engine, speed)
     window = _window(store, sessions, outside)
     search = Search(objective, trades_min, trials, seed, batch)
     if space.size <= search.rounded:
         bench.told(
             f"there are {space.size:,} sets of parameters: `tape backtest` with --sweep goes over all of them, each once"
         )
-    with at_work(search.rounded * len(window.inside)) as done:
+    with at_work(bench, search.rounded * len(window.inside)) as done:
         study, found = optimize(bench, space, window.inside, search, done)
         judgement = judge(bench, space, window.inside, window.outside, search, found)
     if as_json:

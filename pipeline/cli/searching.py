@@ -1,6 +1,5 @@
 """Searching: what `tape optimize` and `tape walkforward` have in common: options, the bench that runs cells, numbers as words."""
 
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,11 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from pipeline.cli.engine_options import engine_options
 from pipeline.cli.show import INTERRUPTED, progress
 
 if TYPE_CHECKING:
     from pipeline.log.backtests import Value
     from pipeline.log.store import Store
+    from pipeline.run.engines import EngineChoice
     from pipeline.run.fold import Speed
     from pipeline.run.optimizing import Bench
     from pipeline.run.sweeping import Space
@@ -27,7 +28,8 @@ TRADES_FEW: Final = 30
 def search_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Which strategies, parameters and settings, and what is to be as large as possible."""
     for option in (
-        click.option("--workers", type=click.IntRange(1, 1_024), help="processes  [default: one for each core]"),
+        engine_options,
+        click.option("--workers", type=click.IntRange(1, 1_024), help="cells at a time  [default: one for each core]"),
         click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="of what is suggested"),
         click.option(
             "--trades-min",
@@ -67,6 +69,7 @@ def bench_and_space(
     params: Sequence[str],
     settings: Sequence[str],
     workers: int | None,
+    engine: "EngineChoice",
     speed: "Speed",
 ) -> "tuple[Bench, Space]":
     """What runs the cells, and among which parameters is chosen. Raises ConfigError, NotFoundError, StrategyError."""
@@ -80,15 +83,15 @@ def bench_and_space(
     fixed, ranges = parted(params)
     space = space_of(files, fixed, settings, ranges, scanned_by, behind, "--param")
     told = partial(click.echo, err=True)
-    bench = Bench(store, files, time.time_ns(), workers or os.cpu_count() or 1, speed, told=told)
+    bench = Bench(store, files, time.time_ns(), workers or engine.at_once, speed, engine, told)
     return bench, space
 
 
 @contextmanager
-def at_work(cells: int) -> Iterator[Callable[[int], None]]:
+def at_work(bench: "Bench", cells: int) -> Iterator[Callable[[int], None]]:
     """A function that is told how many of the cells are there; an interrupt says that nothing is lost."""
     try:
-        with progress("cells", cells) as done:
+        with bench.engine.opened(bench.told), progress("cells", cells) as done:
             yield done
     except KeyboardInterrupt:
         click.echo("interrupted: what was run is kept, and the same command goes on behind it", err=True)

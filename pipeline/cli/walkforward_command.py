@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipeline.cli.engine_options import engine_asked
 from pipeline.cli.searching import (
     TRADES_FEW,
     at_work,
@@ -45,6 +46,8 @@ def command(
     trades_min: int,
     seed: int,
     workers: int | None,
+    engine_name: str,
+    address: str | None,
     inside: int,
     outside: int,
     step: int | None,
@@ -69,12 +72,12 @@ def command(
     from pipeline.run.windows import windows
 
     speed = speed_asked(is_compiled=is_compiled, is_interpreted=is_interpreted)
-    store = home_of(home)
-    bench, space = bench_and_space(store, strategies, scanners, params, settings, workers, speed)
+    store, engine = home_of(home), engine_asked(engine_name, address, workers)
+    bench, space = bench_and_space(store, strategies, scanners, params, settings, workers, engine, speed)
     parts = windows(store.select(sessions, now_ns=time.time_ns()), inside, outside, step or outside)
     search = Search(objective, trades_min, trials or 1, seed, batch)
     cells = cells_of(space, parts, search, tries_all=trials is None)
-    with at_work(cells) as done:
+    with at_work(bench, cells) as done:
         walk = walk_forward(bench, space, parts, search, done, tries_all=trials is None)
     as_json_line(walk) if as_json else _show(walk, objective)
 

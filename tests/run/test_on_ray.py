@@ -15,6 +15,7 @@ import msgspec
 import pyarrow as pa
 import pytest
 from click.testing import CliRunner
+from hands_here import Here
 
 from pipeline.cli import main
 from pipeline.log import cache, hot
@@ -26,8 +27,9 @@ from pipeline.run.engines import PROCESSES
 from pipeline.run.fold import Speed
 from pipeline.run.generating import record_generated
 from pipeline.run.on_ray import RayChoice, RayHands, connected
+from pipeline.run.optimizing import Bench, Search, optimize
 from pipeline.run.strategies import plan_of, strategy_file
-from pipeline.run.sweeping import grid_of
+from pipeline.run.sweeping import grid_of, space_of
 from pipeline.simulator.generate import Day
 from pipeline.units import DAY_NS, MINUTE_NS
 
@@ -315,3 +317,16 @@ def refused(store, more, said):
     assert re.fullmatch(r"tape: .*\n", done.stderr)
     assert said in done.stderr
     assert not (store.home / "backtests").exists()
+
+
+@needs_ray
+def test_a_search_on_a_cluster_is_the_search_in_one_process(store, nodes, tmp_path):
+    other = Store(shutil.copytree(store.home, tmp_path / "other"))
+    space = space_of([FILE], (), (), SWEEPS)
+    search = Search("profit", trades_min=0, trials=4, batch=2)
+    for each, engine in ((store, RayChoice(nodes.address)), (other, Here())):
+        bench = Bench(each, [FILE], 1, speed=Speed.INTERPRETED, engine=engine)
+        optimize(bench, space, each.select(["last"]), search, lambda _: None)
+    found = [sorted(path.read_bytes() for path in each.home.glob("studies/*/*.json")) for each in (store, other)]
+    assert found[0] == found[1]
+    assert len(found[0]) == 3

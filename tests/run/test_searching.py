@@ -6,11 +6,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from threading import Event
 
 import msgspec
 import pytest
 from click.testing import CliRunner
+from hands_here import HandsHere, Here
 
 from pipeline.cli import main
 from pipeline.errors import ConfigError, LockedError, TapeError
@@ -29,39 +29,12 @@ from pipeline.run.strategies import plan_of, strategy_file
 from pipeline.run.sweeping import space_of
 from pipeline.run.walking import cells_of, walk_forward
 from pipeline.run.windows import check_apart, held_back, windows
-from pipeline.run.worker import Ready
 from pipeline.simulator.generate import Day
 from pipeline.units import DAY_NS, MINUTE_NS
 
 FILE = strategy_file("ema_cross")
 RANGES = ("fast=3..12", "slow=9..40")
 SEARCH = Search("profit", trades_min=2, trials=9, seed=7, batch=3)
-
-
-class HandsHere:
-    """Jobs in this process, one after the other: the very function that a worker runs."""
-
-    def __init__(self, setup):
-        self.ready = Ready(Speed.INTERPRETED, "")
-        self.is_over = Event()
-        self._setup = setup
-
-    def run(self, jobs):
-        for job in jobs:
-            yield job, run_job(Store(Path(self._setup.home)), self._setup.code, job)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.is_over.set()
-
-
-class Here(EngineChoice, frozen=True):
-    """An engine that starts no process."""
-
-    def hands(self, setup, count, told):
-        return HandsHere(setup)
 
 
 @pytest.fixture(scope="module")
@@ -325,6 +298,14 @@ def test_studies_are_listed_shown_and_deleted(done):
     assert len(msgspec.json.decode(said[2])["trials"]) == 9
     assert said[3:5] == [f"deleted: {study.id}\n", ""]
     assert "'x' names 0 studies" in said[5]
+
+
+def test_an_address_without_ray_is_refused(store):
+    walk = ["walkforward", "all", "--in-sample", "1", "--out-of-sample", "1"]
+    rest = ["--strategy", "ema_cross", "--param", "fast=3,5", "--address", "auto"]
+    for words in (["optimize", "all"], walk):
+        told = CliRunner().invoke(main, ["--home", str(store.home), *words, *rest])
+        assert (told.exit_code, "add --engine ray" in told.stderr) == (2, True)
 
 
 def test_nothing_to_look_for_is_told(store):
