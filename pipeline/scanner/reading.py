@@ -1,7 +1,7 @@
 """Reading: a definition from its TOML. Whatever is wrong is one line with file, key and what is accepted."""
 
-import math
 import re
+import sys
 import tomllib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NoReturn
@@ -24,6 +24,9 @@ from pipeline.scanner.field import Fields, Measures
 from pipeline.scanner.keys import ARRAYS, KEYS, REQUIRED, TABLES, WEEKDAYS, Key
 from pipeline.scanner.list_lines import lines_from
 
+_LARGEST: Final = sys.float_info.max
+"""An integer may be written that no float holds."""
+
 _CLOCK: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 ROWS_MAX: Final = 60
 """Filters, or keys of the rank: their verdicts are remembered as bits."""
@@ -37,7 +40,7 @@ def tables_of(text: str, file: str) -> dict[str, Any]:
     """The tables of a definition's text. Raises ConfigError naming the file and the line."""
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # TOML's own errors, and integers and nesting without end
         raise ConfigError(f"{file}: {error}") from None
 
 
@@ -189,7 +192,7 @@ class _Reader:
     def _number(self, place: str, key: Key, value: Any) -> float:
         is_flag = isinstance(value, bool) and not key.high  # of a filter: halted == false
         is_number = isinstance(value, int if key.kind == "integer" else (int, float)) and not isinstance(value, bool)
-        if not (is_flag or is_number) or not math.isfinite(value):
+        if not (is_flag or is_number) or not abs(value) <= _LARGEST:
             self._refuse(place, f"{value!r}: accepted is {key.accepted if key.high else 'a number, true or false'}")
         if key.high and not key.low <= value <= key.high:
             self._refuse(place, f"{value!r}: accepted is {key.accepted}")

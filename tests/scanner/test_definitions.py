@@ -54,6 +54,14 @@ def test_fields_are_counted_once_shown_ones_first():
     assert made.fields == ("volume", "bid", "last", "gap_pct")
 
 
+@pytest.mark.parametrize("digits", [400, 5_000])
+def test_an_integer_without_end_is_refused(digits):
+    with pytest.raises(ConfigError, match=r"^mine\.toml: "):
+        read(f'name = "mine"\n[[filters]]\nfield = "last"\nop = ">"\nthreshold = {"9" * digits}\n')
+    with pytest.raises(ConfigError, match=r"^mine\.toml: "):
+        read(f'name = "mine"\nlimit = {"[" * digits * 20}')
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
