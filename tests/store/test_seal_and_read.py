@@ -11,9 +11,10 @@ from store_samples import DERIVED_KINDS, INPUT_KINDS, inputs, rows_of, write_ste
 from pipeline.block import concat
 from pipeline.codes import Kind
 from pipeline.errors import CorruptError, LogError
-from pipeline.log import manifest
-from pipeline.log.arrow import from_arrow
+from pipeline.log import manifest, parquet
+from pipeline.log.arrow import from_arrow, to_arrow
 from pipeline.log.check import check
+from pipeline.log.disk import RealDisk
 from pipeline.log.frames import FrameKind
 from pipeline.log.journal import Journal
 from pipeline.log.reader import LogReader
@@ -228,3 +229,39 @@ def test_a_crashed_session_goes_on_behind_its_sealed_segments(store, begun):
     manifest.update(folder, state="ended")
     seal(folder)
     assert rows_of(everything(LogReader(folder))) == rows_of(written)
+
+
+class LyingDisk(RealDisk):
+    """What it writes is not what it was given."""
+
+    def write(self, fd, content):
+        changed = bytearray(content)
+        changed[len(changed) // 2] ^= 1
+        super().write(fd, changed)
+
+
+def test_a_part_that_reads_back_as_other_bytes_drops_nothing(store, ended):
+    made, written = ended(steps=2)
+    folder = store.folder(made.id)
+    with pytest.raises(LogError, match="reads back as other bytes than were written"):
+        seal(folder, LyingDisk())
+    assert rows_of(everything(LogReader(folder))) == rows_of(written)
+
+
+def test_a_part_that_holds_other_rows_than_went_in_drops_nothing(store, ended, monkeypatch):
+    made, written = ended(steps=2)
+    folder = store.folder(made.id)
+    later = lambda block: to_arrow(block.with_columns(ts_recv_ns=block.number("ts_recv_ns") + 1))  # noqa: E731 - a fault
+    monkeypatch.setattr(parquet, "to_arrow", later)
+    with pytest.raises(LogError, match="reads back as other rows than were written"):
+        seal(folder)
+    monkeypatch.undo()
+    assert rows_of(everything(LogReader(folder))) == rows_of(written)
+
+
+def test_a_log_that_is_open_is_not_sealed(store, begun):
+    made, journal = begun()
+    write_steps(journal, 2)
+    with pytest.raises(LogError, match="the log is open; end it"):
+        seal(store.folder(made.id))
+    journal.close()

@@ -102,9 +102,9 @@ MUTANTS = [
     Mutant("log one writer", "pipeline/log/lock.py", "            _take(self._fd)\n", "            pass\n", "tests/log/test_writers.py tests/log/test_journal.py"),
     Mutant("log a manifest's hash", "pipeline/log/manifest.py", "    if _sealed(bytes(envelope.manifest)) != text:\n", "    if False:\n", "tests/store/test_parquet.py"),
     Mutant("log a small file's hash", "pipeline/log/proved.py", "    if blake3(text).hexdigest().encode() != digest:\n", "    if False:\n", "tests/store tests/run/test_backtesting.py"),
-    Mutant("log a sealed file is read back", "pipeline/log/parts.py", "        if file_hash(path) != written.blake3:\n", "        if False:\n", "tests/store"),
-    Mutant("log sealed rows are read back", "pipeline/log/parts.py", "        if PartFile(path).values() != written.values:\n", "        if False:\n", "tests/store"),
-    Mutant("log an open log is not sealed", "pipeline/log/seal.py", "    if not reader.manifest.is_closed:\n", "    if False:\n", "tests/store"),
+    Mutant("log a sealed file is read back", "pipeline/log/parts.py", "        if file_hash(path) != written.blake3:\n", "        if False:\n", "tests/store/test_seal_and_read.py"),
+    Mutant("log sealed rows are read back", "pipeline/log/parts.py", "        if PartFile(path).values() != written.values:\n", "        if False:\n", "tests/store/test_seal_and_read.py"),
+    Mutant("log an open log is not sealed", "pipeline/log/seal.py", "    if not reader.manifest.is_closed:\n", "    if False:\n", "tests/store/test_seal_and_read.py"),
     # orders
     Mutant("order an id is the same whenever asked for", "pipeline/execution/identity.py", 'return f"tape-{self._account}-{self._session}-{order_id}"', 'return f"tape-{self._account}-{self._session}-{order_id + id(self) % 7}"', "tests/execution/test_identity.py"),
     Mutant("order others' orders are not ours", "pipeline/execution/identity.py", "int(match[3]) if match and match[1] == self._account else None", "int(match[3]) if match else None", "tests/execution/test_identity.py"),
