@@ -7,12 +7,19 @@ from broker_world import START_NS, SYMBOLS, World
 from test_every_step import BROKERS, Once
 
 from pipeline.codes import FeedAction, Kind, OrderFlag, OrderReason, OrderState, OrderType, Side, TimeInForce
-from pipeline.execution.jobs import Times
+from pipeline.execution.alpaca import AlpacaTongue
+from pipeline.execution.calls import Answer, Pause
+from pipeline.execution.identity import Identity
+from pipeline.execution.jobs import Jobs, Times
+from pipeline.execution.orders import Orders
+from pipeline.execution.paper import Paper
+from pipeline.instruments import Instrument
+from pipeline.intents import OrderRequest
 from pipeline.simulator.trading.book import Quote
 from pipeline.simulator.trading.face import Call
 from pipeline.simulator.trading.mischief import Mischief, Mishap
 from pipeline.simulator.trading.orders import Ticket
-from pipeline.units import NANO, SECOND_NS
+from pipeline.units import ABSENT, NANO, SECOND_NS
 
 S = OrderState
 
@@ -166,6 +173,26 @@ def test_an_order_that_never_left_is_told_as_not_sent_only_after_a_proof(broker)
     world.run(30)
     assert world.fold.state[id_] is S.REJECTED
     world.check()
+
+
+def test_a_list_that_did_not_come_proves_nothing():
+    """The order is not found by its id, long after it was sent: only a list of all orders without it says that it never was."""
+    paper = Paper("paper")
+    orders = Orders(Identity("paper", "day"), {1: Instrument("ABCD", "XNAS", NANO)}, paper)
+    asked = OrderRequest(7, 1, Side.BUY, OrderType.MARKET, TimeInForce.DAY, OrderFlag.NONE, 5, ABSENT, ABSENT, ABSENT)
+    tracked = orders.take(asked, START_NS)
+    tracked.unknown("no answer", paper)
+    talk = Jobs(orders, AlpacaTongue("key", "secret"), Times(), lambda: 100 * SECOND_NS).finding(tracked)
+    assert "by_client_order_id" in next(talk).path
+    assert talk.send(Answer(404, b"")).path == "/v2/orders"
+    assert isinstance(talk.send(Answer(503, b"")), Pause)
+    assert tracked.is_unknown
+    assert "by_client_order_id" in talk.send(None).path
+    assert talk.send(Answer(404, b"")).query["status"] == "open"
+    assert talk.send(Answer(200, b"[]")).query["status"] == "all"
+    with pytest.raises(StopIteration):
+        talk.send(Answer(200, b"[]"))
+    assert tracked.state is S.REJECTED
 
 
 def test_a_busy_broker_is_asked_again_under_the_same_id(broker):
