@@ -17,36 +17,20 @@ REAL = Path(
 )
 NAMES = ("hold", "ema_cross", "opening_range")
 PARAMS = ["opening_range.open_minute=480", "ema_cross.fast=5", "ema_cross.slow=20"]
-SCANNER = """
-name = "busy"
-show = ["last"]
-limit = 2
+SCANNER = Path(__file__).resolve().parents[1] / "tests" / "busy.toml"
 
-[schedule]
-every_s = 60
-from = "00:00"
-until = "23:59"
-
-[[filters]]
-field = "trades_per_s"
-op = ">="
-threshold = 0.02
-
-[[rank]]
-field = "trades_per_s"
-"""
+Hashes = tuple[str, str]
+"""Of decisions, and of the state."""
 
 
-def record(store: Store, shared: Path) -> dict[str, tuple[str, str]]:
-    """Record all of them and give their hashes: of decisions and of the state."""
+def record(store: Store, shared: Path) -> dict[str, Hashes]:
+    """Record all of them and give the hashes of each."""
     files = [strategy_file(name) for name in NAMES]
     plan = plan_of(files, PARAMS, [])
     day = Day(seed=3, quotes=1_200, starts_ns=Day().starts_ns + 50 * MINUTE_NS, lasts_ns=30 * MINUTE_NS)
     generated = record_generated(store, day, plan, files, created_ns=1)
     found = {generated.id: (generated.decisions_hash, generated.state_hash)}
-    scanner = store.home / "busy.toml"
-    scanner.write_text(SCANNER)
-    picked = plan_of(files, PARAMS, [], [scanner])
+    picked = plan_of(files, PARAMS, [], [SCANNER])
     runs = [replay(store, generated.id, picked, files, created_ns=2, speed=Speed.INTERPRETED)]
     if (path := shared / REAL).is_file():
         import_files(store, [feed_of(path)], [path], name="real", created_ns=3)

@@ -26,40 +26,18 @@ from pipeline.simulator.generate import Day
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = [strategy_file("ema_cross"), strategy_file("opening_range")]
-BUSY = """
-name = "busy"
-show = ["last", "spread", "trades_per_s"]
-limit = 3
-retention_s = 60
-
-[schedule]
-every_s = 60
-from = "00:00"
-until = "23:59"
-
-[[filters]]
-field = "trades_per_s"
-op = ">="
-threshold = 0.02
-
-[[rank]]
-field = "trades_per_s"
-"""
+BUSY = ROOT / "tests" / "busy.toml"
 
 
 @pytest.fixture(scope="session")
 def home(tmp_path_factory):
     """The home of a store with a session and a run over it, both sealed; nobody may change it."""
     home = tmp_path_factory.mktemp("dashboards")
-    scanner = home / "busy.toml"
-    scanner.write_text(BUSY)
     store = Store(home)
     given = ["ema_cross.fast=5", "ema_cross.slow=20", "opening_range.open_minute=480"]
-    session = record_generated(
-        store, Day(seed=3, quotes=1_500), plan_of(FILES, given, [], [scanner]), FILES, created_ns=1
-    )
+    session = record_generated(store, Day(seed=3, quotes=1_500), plan_of(FILES, given, [], [BUSY]), FILES, created_ns=1)
     assert session.id == SESSION
-    replay(store, SESSION, plan_of(FILES[:1], ["fast=8", "slow=30"], [], [scanner]), FILES[:1], created_ns=2)
+    replay(store, SESSION, plan_of(FILES[:1], ["fast=8", "slow=30"], [], [BUSY]), FILES[:1], created_ns=2)
     remark(store, SESSION, HOSTILE, tag="*x*", now_ns=3)
     return home
 

@@ -23,32 +23,12 @@ DAY = Day(seed=3, quotes=400, lasts_ns=25 * MINUTE_NS)
 FILES = [strategy_file("ema_cross")]
 PARAMS = ["fast=5", "slow=20", "notional=1000"]
 
-BUSY = """
-name = "busy"
-show = ["last"]
-limit = 2
-retention_s = 60
-
-[schedule]
-every_s = 5
-from = "00:00"
-until = "23:59"
-
-[[filters]]
-field = "trades_per_s"
-op = ">="
-threshold = 0.02
-
-[[rank]]
-field = "trades_per_s"
-"""
+BUSY = Path(__file__).resolve().parents[1] / "busy.toml"
 
 
 @pytest.fixture(scope="module")
-def busy(tmp_path_factory):
-    path = tmp_path_factory.mktemp("scanner") / "busy.toml"
-    path.write_text(BUSY)
-    return path
+def busy():
+    return BUSY
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +124,7 @@ def test_two_scanners_have_each_its_own_strategies_and_verify(recorded, busy, tm
 
 def test_a_scanner_that_is_none_is_refused_by_name_and_key(tmp_path):
     path = tmp_path / "bad.toml"
-    path.write_text(BUSY.replace("limit = 2", "limits = 2"))
+    path.write_text(BUSY.read_text().replace("limit = 2", "limits = 2"))
     with pytest.raises(ConfigError, match=r"limits.*limit"):
         plan_of(FILES, PARAMS, [], [path])
     assert isinstance(path, Path)
@@ -171,7 +151,11 @@ FIELDS = (prints_today,)
 def own_scanner(folder, code=OWN):
     (folder / "mine.py").write_text(code)
     (folder / "own.toml").write_text(
-        'own_fields = "mine.py"\n' + BUSY.replace("trades_per_s", "prints_today").replace("0.02", "3")
+        'own_fields = "mine.py"\n'
+        + BUSY.read_text()
+        .replace("every_s = 60", "every_s = 5")
+        .replace("trades_per_s", "prints_today")
+        .replace("0.02", "3")
     )
     return folder / "own.toml"
 
@@ -235,7 +219,7 @@ FIELDS = (prints_today, fails)
 
 def test_a_field_of_ones_own_that_fails_is_absent_from_then_on_and_the_tape_says_so(tmp_path):
     path = own_scanner(tmp_path, OWN.partition("FIELDS")[0] + BROKEN)
-    path.write_text(path.read_text().replace('show = ["last"]', 'show = ["last", "fails"]'))
+    path.write_text(path.read_text().replace('"spread", "prints_today"', '"fails"'))
     store = Store(tmp_path)
     manifest = record_generated(store, DAY, plan_of(FILES, PARAMS, [], [path]), FILES, created_ns=1)
     told = rows(store, manifest.id, Kind.CANDIDATE)

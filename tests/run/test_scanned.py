@@ -3,6 +3,7 @@
 import dataclasses
 import shutil
 from datetime import date, timedelta
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -40,31 +41,11 @@ DAY = Day(seed=3, quotes=1_200, starts_ns=Day().starts_ns + 50 * MINUTE_NS, last
 
 ROWS_KEPT = 4_000
 NOVEMBER_4TH = (date(2026, 11, 4), date(2026, 11, 4))
-SCANNER = """
-name = "busy"
-show = ["last"]
-limit = 2
-
-[schedule]
-every_s = 60
-from = "00:00"
-until = "23:59"
-
-[[filters]]
-field = "trades_per_s"
-op = ">="
-threshold = 0.02
-
-[[rank]]
-field = "trades_per_s"
-"""
 
 
 @pytest.fixture(scope="module")
-def busy(tmp_path_factory):
-    path = tmp_path_factory.mktemp("scanner") / "busy.toml"
-    path.write_text(SCANNER)
-    return path
+def busy():
+    return Path(__file__).resolve().parents[1] / "busy.toml"
 
 
 @pytest.fixture(scope="module")

@@ -12,40 +12,20 @@ from pipeline.run.strategies import plan_of, strategy_file
 from pipeline.simulator.generate import Day
 
 FILES = [strategy_file("ema_cross")]
-BUSY = """
-name = "busy"
-show = ["last", "spread"]
-limit = 3
-retention_s = 60
-
-[schedule]
-every_s = 5
-from = "00:00"
-until = "23:59"
-
-[[filters]]
-field = "trades_per_s"
-op = ">="
-threshold = 0.02
-
-[[rank]]
-field = "trades_per_s"
-"""
+BUSY = Path(__file__).resolve().parents[1] / "busy.toml"
 
 
 @pytest.fixture(scope="session")
 def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The home of a store with the session `generated-3` and a run over it, both sealed; nobody may change it."""
     home = tmp_path_factory.mktemp("generated")
-    scanner = home / "busy.toml"
-    scanner.write_text(BUSY)
     store = Store(home)
     day = Day(seed=3, quotes=1_500)
-    session = record_generated(store, day, plan(scanner, "fast=5"), FILES, created_ns=1)
-    replay(store, session.id, plan(scanner, "fast=4"), FILES, created_ns=2)
+    session = record_generated(store, day, plan("fast=5"), FILES, created_ns=1)
+    replay(store, session.id, plan("fast=4"), FILES, created_ns=2)
     return home
 
 
-def plan(scanner: Path, fast: str) -> FoldPlan:
+def plan(fast: str) -> FoldPlan:
     """The strategy behind what the scanner picks."""
-    return plan_of(FILES, [fast, "slow=20", "notional=1000"], [], [scanner])
+    return plan_of(FILES, [fast, "slow=20", "notional=1000"], [], [BUSY])
