@@ -92,7 +92,7 @@ layers: setup
 bench *args: setup
     {{python}} -m benchmarks "$@"
 
-# the same sessions verified under every Python found here, at the lowest and the newest versions of the packages: just matrix 3.12
+# the same sessions under every Python found here, with the lowest and the newest packages: just matrix 3.12
 [positional-arguments]
 matrix *args: setup
     {{python}} -m matrix "$@"

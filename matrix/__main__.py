@@ -1,77 +1,59 @@
 """Record sessions here, verify them in every environment that can be made, print the table; exit 1 on a difference."""
 
-import json
-import os
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from matrix.sessions import record
-from matrix.table import Cell, table
+from matrix.environments import CHOICES, KEPT, ROOT, NotMadeError, found_python, made, said, versions
+from matrix.sessions import Hashes, record
+from matrix.table import WAYS, Cell, table
 from pipeline.log.store import Store
 
-ROOT = Path(__file__).resolve().parents[1]
-KEPT = ROOT / "build" / "matrix"
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
-CHOICES = ("lowest-direct", "highest")
-"""Which versions of the packages in pyproject.toml: its lower bounds, or the newest."""
+DATA = ROOT.parent / "shared" / "data"
 
 
 def main() -> int:
-    wanted = sys.argv[1:] or PYTHONS
+    wanted, is_complete = sys.argv[1:] or PYTHONS, True
     cells: list[Cell] = []
     with TemporaryDirectory() as folder:
-        store = Store(Path(folder))
-        recorded = record(store, ROOT.parent / "shared" / "data")
+        home = Path(folder) / "here"
+        recorded = record(Store(home), DATA)
         for version in wanted:
+            if (python := found_python(version)) is None:
+                _tell(f"Python {version}: there is none here")
+                is_complete = is_complete and wanted is PYTHONS
+                continue
             for choice in CHOICES:
-                cells += _verified(version, choice, folder, list(recorded))
+                cells += _cells(python, choice, home, Path(folder) / f"{version}-{choice}", recorded)
     told, is_equal = table(cells, recorded)
     print(told)
-    return 0 if is_equal else 1
+    return 0 if is_equal and is_complete else 1
 
 
-def _verified(version: str, choice: str, home: str, sessions: list[str]) -> list[Cell]:
+def _cells(python: str, choice: str, home: Path, there: Path, recorded: dict[str, Hashes]) -> list[Cell]:
     try:
-        python, name = _made(version, choice)
-    except (OSError, subprocess.CalledProcessError) as error:
-        reason = (getattr(error, "stderr", "") or str(error)).strip().splitlines()[-1]
-        print(f"Python {version}, {choice}: not made: {reason}", file=sys.stderr, flush=True)
-        return []
+        inside = made(there.name, python, choice)
+        environment = versions(inside)
+    except NotMadeError as error:
+        return [Cell((there.name,), each, way, problem=str(error)) for way in WAYS for each in recorded]
     cells = []
-    for number, speed in enumerate(("interpreted", "compiled"), 1):
-        print(f"... {name}, {speed}", file=sys.stderr, flush=True)
-        mine = {"PYTHONHASHSEED": str(4_711 * number), "TAPE_CACHE": str(KEPT / f"{version}-{choice}-kernels")}
-        done = subprocess.run(
-            [python, "-m", "matrix.worker", home, speed, *sessions],
-            cwd=ROOT, env={**os.environ, **mine}, check=False, capture_output=True, text=True,
-        )  # fmt: skip
-        said = {each["session"]: each for each in map(json.loads, done.stdout.splitlines())}
-        broken = {"problem": (done.stderr.strip().splitlines() or ["said nothing"])[-1]}
-        cells += [Cell(name, speed=speed, **{"session": each, **said.get(each, broken)}) for each in sessions]
+    for number, way in enumerate(WAYS, 1):
+        _tell(f"... {' '.join(environment)}: {way}")
+        settings = {"PYTHONHASHSEED": str(4_711 * number), "TAPE_CACHE": str(KEPT / f"{there.name}-kernels")}
+        words = [str(home), way, *recorded]
+        if way == "recorded there":  # and read here
+            said([inside, "-m", "matrix.worker", "record", str(there), str(DATA)], settings)
+            inside, words = sys.executable, [str(there), "interpreted", *recorded]
+        lines, problem = said([inside, "-m", "matrix.worker", "verify", *words], settings)
+        answers = {each["session"]: each for each in lines}
+        unsaid = {"problem": problem or "said nothing"}
+        cells += [Cell(environment, way=way, **{"session": each, **answers.get(each, unsaid)}) for each in recorded]
     return cells
 
 
-def _made(version: str, choice: str) -> tuple[str, str]:
-    """The Python of an environment, and what it holds. Raises CalledProcessError, OSError when it can't be made."""
-    folder = KEPT / f"{version}-{choice}"
-    python, uv = str(folder / "bin" / "python"), [sys.executable, "-m", "uv"]
-    if not (folder / "made").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        _run([*uv, "venv", "--quiet", "--no-project", "--no-python-downloads", "--python", version, str(folder)])
-        install = ["pip", "install", "--quiet", "--python", python, "--only-binary", ":all:", "--resolution", choice]
-        _run([*uv, *install, "-r", str(ROOT / "pyproject.toml")])
-        (folder / "made").touch()
-    asked = "import json; from pipeline.run.environment import packages; print(json.dumps(packages()))"
-    found = json.loads(_run([python, "-c", asked]))
-    names = ("python", "numpy", "numba", "pyarrow", "duckdb")
-    return python, ", ".join(f"{'Python' if each == 'python' else each} {found[each]}" for each in names)
-
-
-def _run(command: list[str]) -> str:
-    return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,13 @@
-"""What runs in an environment: each session verified at one speed, one line of JSON for each."""
+"""What runs in an environment: sessions verified at one speed, a line of JSON for each, or recorded there.
+
+`python -m matrix.worker verify HOME SPEED SESSION...`, `python -m matrix.worker record HOME DATA`.
+"""
 
 import json
 import sys
 from pathlib import Path
 
+from matrix.sessions import record
 from pipeline.errors import TapeError
 from pipeline.log.store import Store
 from pipeline.run.comparing import readable
@@ -11,8 +15,12 @@ from pipeline.run.fold import Speed
 from pipeline.run.verifying import verify
 
 
-def main() -> None:
-    home, speed, *names = sys.argv[1:]
+def main(words: list[str]) -> None:
+    verb, home, *others = words
+    if verb == "record":
+        record(Store(Path(home)), Path(others[0]))
+        return
+    speed, *names = others
     for name in names:
         try:
             verdict = verify(Store(Path(home)), name, speed=Speed(speed))
@@ -29,4 +37,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
