@@ -288,9 +288,10 @@ def _decoded(store: Store, session: str) -> str:
 def _folder(name: str) -> Path:
     """A folder for what is kept here. Raises ConfigError where somebody else made it."""
     said = os.environ.get(VARIABLE)
-    root = Path(said) if said else Path(tempfile.gettempdir()) / f"tapeworks-{getpass.getuser()}"
+    user = os.getuid() if hasattr(os, "getuid") else getpass.getuser()
+    root = Path(said) if said else Path(tempfile.gettempdir(), f"tapeworks-{user}")
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if hasattr(os, "getuid") and root.stat().st_uid != os.getuid():
+    if hasattr(os, "getuid") and root.stat().st_uid != user:
         raise ConfigError(f"{root} is another user's: say in {VARIABLE} where this node may keep what it is sent")
     (root / name).mkdir(exist_ok=True)
     return (root / name).resolve()
