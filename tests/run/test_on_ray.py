@@ -22,7 +22,7 @@ from pipeline.log import cache, hot
 from pipeline.log.backtests import PART, Results, backtests, table_of
 from pipeline.log.store import Store
 from pipeline.run import node, on_ray, strategies
-from pipeline.run.backtesting import backtest
+from pipeline.run.backtesting import Outcome, backtest
 from pipeline.run.engines import PROCESSES
 from pipeline.run.fold import Speed
 from pipeline.run.generating import record_generated
@@ -177,7 +177,7 @@ def test_a_node_that_is_killed_costs_nothing_but_time(nodes, store, tmp_path, he
 
 
 def words(store, file, *more):
-    given = ["--home", str(store.home), "backtest", "all", "--strategy", str(file), "--show", "0", "--interpreted"]
+    given = ["--home", str(store.home), "backtest", "all", "--strategy", str(file), "--interpreted"]
     return [*given, *(word for sweep in SWEEPS for word in ("--sweep", sweep)), "--engine", "ray", *more]
 
 
@@ -221,7 +221,10 @@ def test_the_same_command_goes_on_behind_a_driver_that_was_killed(nodes, store, 
     kept = Results(store, asked.id).rows()
     assert 0 < len(kept) < asked.rows == 16
     (tmp_path / "go on").touch()
-    outcome = run(store, RayChoice(nodes.address), files=[held_up])
+    done = CliRunner().invoke(main, words(store, held_up, "--address", nodes.address, "--json"))
+    assert done.exit_code == 0, done.output
+    (line,) = done.stdout.splitlines()
+    outcome = msgspec.json.decode(line, type=Outcome)
     assert (outcome.backtest, outcome.done_before, len(outcome.rows)) == (asked.id, len(kept), 16)
     assert {row.place: row for row in outcome.rows}.items() >= {row.place: row for row in kept}.items()
 
