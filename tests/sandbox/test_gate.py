@@ -1,5 +1,6 @@
 """The gate: what does harm is refused in one line, what does none is accepted, and nothing else ever happens."""
 
+import json
 import random
 
 import duckdb
@@ -241,6 +242,21 @@ def test_what_reaches_out_is_among_the_refused():
     assert {"read_text", "query", "glob", "arrow_scan"} <= frozen.names("tables_refused")
     assert {"dollars", "side_name", "trading_day"} <= frozen.macros()
     assert "with_symbol" not in frozen.macros()
+
+
+def test_a_part_of_a_statement_that_no_parser_had_before_is_refused():
+    """A newer DuckDB may give nodes that don't say what they are, with keys that nobody has thought about."""
+
+    class Newer:
+        def execute(self, *_):
+            return self
+
+        def fetchall(self):
+            node = {"type": "SELECT_NODE", "reads": {"outside": "/etc/passwd"}}
+            return [(json.dumps({"error": False, "statements": [{"node": node}]}),)]
+
+    with pytest.raises(RefusedError, match="outside in a statement"):
+        Gate(Newer(), chars_max=100).check("select 1")
 
 
 def test_whatever_raises_is_a_refusal(gate):
