@@ -248,15 +248,19 @@ def test_a_part_of_a_statement_that_no_parser_had_before_is_refused():
     """A newer DuckDB may give nodes that don't say what they are, with keys that nobody has thought about."""
 
     class Newer:
+        def __init__(self, node):
+            self.node = node
+
         def execute(self, *_):
             return self
 
         def fetchall(self):
-            node = {"type": "SELECT_NODE", "reads": {"outside": "/etc/passwd"}}
-            return [(json.dumps({"error": False, "statements": [{"node": node}]}),)]
+            return [(json.dumps({"error": False, "statements": [{"node": self.node}]}),)]
 
-    with pytest.raises(RefusedError, match="outside in a statement"):
-        Gate(Newer(), chars_max=100).check("select 1")
+    two_names = {"class": "FUNCTION", "function_name": "abs", "qualified_name": {"path": ["read_text"]}}
+    for part, told in (({"outside": "/etc/passwd"}, "outside in a statement"), (two_names, "the name 'read_text'")):
+        with pytest.raises(RefusedError, match=told):
+            Gate(Newer({"type": "SELECT_NODE", "reads": part}), chars_max=100).check("select 1")
 
 
 def test_whatever_raises_is_a_refusal(gate):

@@ -203,7 +203,8 @@ def _verdict(copy, mutant):
         path.write_text(whole)
     if ended.returncode == 0:
         return "missed by nobody"
-    failed = [line.split()[1] for line in ended.stdout.splitlines() if line.startswith("FAILED ")]
+    lines = [line.split() for line in ended.stdout.splitlines() if line.startswith(("FAILED ", "ERROR "))]
+    failed = [words[1] for words in lines if "::" in words[1]]  # what a test stands on may fail in its place
     return (
         f"caught by {failed[0]}" if ended.returncode == 1 and failed else f"it does not run:\n{ended.stdout[-2_000:]}"
     )
