@@ -37,7 +37,9 @@ def test_orders_wait_until_the_stream_tells_of_orders_and_all_was_compared(broke
     world = World(broker, 1)
     id_ = world.submit()
     assert not world.desk.is_ready
-    world.run(0.1)  # listening, not compared
+    while not world.desk.is_listening:
+        world.run(0.01)
+    assert not world.desk.is_ready, "nothing was compared yet"
     assert ours(world) == []
     world.run(2)
     assert world.desk.is_ready
