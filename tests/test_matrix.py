@@ -1,10 +1,11 @@
 """`just matrix`: what differs is named and makes it fail, and an environment is made anew for other requirements."""
 
 import json
+import re
 from dataclasses import replace
 
 from matrix import worker
-from matrix.environments import CHOICES, found_python, is_made, stamp
+from matrix.environments import CHOICES, ROOT, found_python, is_made, stamp
 from matrix.sessions import record
 from matrix.table import WAYS, Cell, table
 from pipeline.log.store import Store
@@ -76,3 +77,13 @@ def test_an_environment_is_made_anew_for_other_requirements(tmp_path):
         stamp(text, "python", CHOICES[1]),
     ):
         assert not is_made(tmp_path, other)
+
+
+def test_the_page_tells_the_lower_bounds_that_were_tried():
+    """Whoever changes a bound of these runs `just matrix` again and writes down what came of it."""
+    bounds = dict(re.findall(r'"(numpy|numba|pyarrow|duckdb)>=([\d.]+)"', (ROOT / "pyproject.toml").read_text()))
+    assert len(bounds) == 4
+    page = (ROOT / "docs" / "environments.md").read_text()
+    rows = [row.split(" | ") for row in page.splitlines() if row.startswith("| 3.")]
+    for place, name in enumerate(("numpy", "numba", "pyarrow", "duckdb"), 1):
+        assert any(row[place] == bounds[name] or row[place].startswith(f"{bounds[name]}.") for row in rows), name
