@@ -82,6 +82,7 @@ class Chart {
     requestAnimationFrame(() => this.data && this.tell(null)); // panes have their heights by then
     this.box.dataset.panes = String(this.chart.panes().length);
     this.box.dataset.points = String(this.times.length);
+    this.box.dataset.amiss = String(this.made.filter((each, place) => each && each.getPane().paneIndex() !== data.series[place].pane).length);
   }
 
   fit(data) {
@@ -152,13 +153,21 @@ class Chart {
       );
     } else if (each.type === "bars") {
       made.applyOptions({ color: faded(colour, 0.55) });
-      made.setData(each.time.map((time, row) => ({ time, value: each.value[row] })));
+      made.setData(this.filled(each, made));
     } else if (each.type === "line") {
       made.applyOptions({ color: colour });
-      made.setData(each.time.map((time, row) => (each.value[row] === null ? { time } : { time, value: each.value[row] })));
+      made.setData(this.filled(each, made));
     } else {
       this.ribbons[place].set(each, colour);
     }
+  }
+
+  // Points of a line or of bars. The first series has a place for every moment of the axis: bands lie by them.
+  filled(each, made) {
+    const points = each.time.map((time, row) => (each.value[row] === null ? { time } : { time, value: each.value[row] }));
+    if (made !== this.main) return points;
+    const at = new Map(points.map((point) => [point.time, point]));
+    return this.times.map((time) => at.get(time) ?? { time });
   }
 
   // Where a moment lies on the axis, which counts points and not seconds.
@@ -193,7 +202,7 @@ class Chart {
     const row = moved?.time === undefined ? null : moved.time;
     if (row !== null) say(0, this.form.full(row));
     this.data?.series.forEach((each) => {
-      const place = row === null ? each.time.length - 1 : each.time.indexOf(row);
+      const place = row === null ? this.last(each) : each.time.indexOf(row);
       if (place < 0) return;
       const number = (value, digits) =>
         value === null || value === undefined ? "-" : value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
@@ -210,6 +219,14 @@ class Chart {
       legend.style.top = `${top}px`;
       top += pane.getHeight() + 1;
     });
+  }
+
+  // The last row of what is seen first.
+  last(each) {
+    const end = this.data.shown?.[1] ?? Infinity;
+    let place = each.time.length - 1;
+    while (place > 0 && each.time[place] > end) place -= 1;
+    return place;
   }
 
   written() {

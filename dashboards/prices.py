@@ -93,11 +93,12 @@ def series(made: Candles, spread: pa.Table, hours: str, lines: Sequence[str], ke
     volume = columns(rows, "volume")
     shown = set(volume["time"])
     shown.update(spread["time"].to_pylist() if len(spread) else ())
+    # before those beneath it: a pane is made when its first series comes, and the library leaves none out
+    drawn.append(Series("bars", "volume", {"time": volume["time"], "value": volume["volume"]}, 1, "faint"))
     for line in indicated.lines(lines, made.rows, spread, hours):
         points = [point for point in zip(line.times, line.values, strict=True) if point[0] in shown]
         told: dict[str, list[Any]] = {"time": [time for time, _ in points], "value": [value for _, value in points]}
         drawn.append(Series("line", line.name, told, line.pane + 1 if line.pane else 0, line.colour))
-    drawn.append(Series("bars", "volume", {"time": volume["time"], "value": volume["volume"]}, 1, "faint"))
     return drawn
 
 

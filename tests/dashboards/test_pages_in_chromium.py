@@ -68,6 +68,12 @@ def test_a_trade_is_reached_by_keyboard_and_its_url_brings_it_back(server, page)
     assert page.url == url
 
 
+def test_what_is_chosen_lies_in_a_pane_of_its_own(server, page):
+    page.goto(f"{server.url}trades?log={SESSION}&lines=VWAP&lines=rsi&lines=macd+fast%3D5+slow%3D20")
+    page.locator("[data-panes='4']").wait_for()  # prices, volume, and one each
+    assert page.locator("[data-amiss]").first.get_attribute("data-amiss") == "0"
+
+
 def test_a_statement_is_typed_and_answered(server, page):
     page.goto(f"{server.url}sql?log={RUN}")
     editor = page.get_by_role("textbox", name="Statement")
