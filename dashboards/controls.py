@@ -44,7 +44,7 @@ def chosen_log(door: Door, first: str | None = None) -> Manifest:
         on_change=lambda: choose(st.session_state[key]),
         label_visibility="collapsed",
     )
-    return by_id[current]
+    return door.grown(by_id[current])
 
 
 def choose(id_: str) -> None:
@@ -55,6 +55,12 @@ def choose(id_: str) -> None:
 
 def empty_store(door: Door) -> None:
     """Say what to do, and end the page."""
+    lost = door.unreadable()
+    for line in lost:
+        st.error(plain(line))
+    if lost:
+        st.code("tape check", language=None)
+        st.stop()
     st.info(f"The store {plain(door.store.home)} is empty. Any of these puts a session into it:")
     st.code(_STARTS, language=None)
     st.stop()

@@ -18,7 +18,8 @@ from typing import Any, Final, NamedTuple
 import duckdb
 import pyarrow as pa
 
-from pipeline.log.manifest import MANIFEST, Manifest
+from pipeline.errors import LogError
+from pipeline.log.manifest import MANIFEST, Manifest, replaced
 from pipeline.log.store import RUNS, SESSIONS, Store
 from warehouse import connect, named_in
 
@@ -34,6 +35,18 @@ _CONNECTIONS_MAX: Final = 12
 _ANSWERS_MAX: Final = 32
 _ANSWER_BYTES_MAX: Final = 2**20
 """Kept with a connection: so many answers, none larger."""
+
+_GROWN: Final = """
+select min(ts_recv_ns) as first_ts_ns, max(ts_recv_ns) as last_ts_ns, max(seq) as last_seq
+from (
+    select session, seq, ts_recv_ns from quotes
+    union all
+    select session, seq, ts_recv_ns from prints
+    union all
+    select session, seq, ts_recv_ns from bars where origin <> 'derived'
+)
+where session = $session
+"""
 
 _Files = dict[str, tuple[int, int]]
 """When a file was written, and its bytes."""
@@ -73,6 +86,10 @@ class Door:
             self._seen = files
         return self._logs
 
+    def unreadable(self) -> list[str]:
+        """A sentence for each folder that can't be read."""
+        return [f"{name} can't be read: {error}" for name, error in self.store.unreadable().items()]
+
     def log(self, id_: str) -> Manifest:
         """Raises NotFoundError when it is not there."""
         return self.store.find_one(id_)
@@ -80,19 +97,29 @@ class Door:
     def rows(self, query: str, over: Sequence[str] = ("all",), given: Mapping[str, Any] | None = None) -> pa.Table:
         """What a statement answers over these logs; `given` are its `$name` values, never read as SQL.
 
-        Raises NotFoundError for a log that is not there, CorruptError for a damaged one.
+        Raises NotFoundError for a log that is not there, LogError for a damaged one.
         """
         kept = self._connection(query, over)
         asked = f"{query}\0{sorted((given or {}).items())}"
         # one at a time: views stand on variables of the connection, which a second one to the same rows would not have
         with kept.lock:
             if (answer := kept.answers.get(asked)) is None:
-                answer = kept.connection.sql(query, params=dict(given) if given else None).to_arrow_table()
+                try:
+                    answer = kept.connection.sql(query, params=dict(given) if given else None).to_arrow_table()
+                except duckdb.Error as error:  # damage that is met while rows are worked out comes as its own text
+                    raise LogError(str(error)) from error
                 if answer.nbytes <= _ANSWER_BYTES_MAX:
                     kept.answers[asked] = answer
                     while len(kept.answers) > _ANSWERS_MAX:
                         kept.answers.popitem(last=False)
         return answer
+
+    def grown(self, log: Manifest) -> Manifest:
+        """The same; of a log that is still open with the first and last moment, and the last input, that its rows have by now."""
+        if log.is_closed:
+            return log
+        (row,) = self.rows(_GROWN, [log.id], {"session": log.id}).to_pylist()
+        return replaced(log, **{name: value or 0 for name, value in row.items()})
 
     def _connection(self, query: str, over: Sequence[str]) -> _Kept:
         views = named_in(query)

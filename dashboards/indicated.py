@@ -60,7 +60,7 @@ def chosen(word: str, hours: str) -> Chosen:
     """What a word means for an instrument of these hours. Raises ConfigError that names what is accepted."""
     if word in PRESETS:
         return _preset(word, hours)
-    name, *told = word.split()
+    name, *told = word.split() or [""]
     if name not in DRAWABLE:
         hint = did_you_mean(name, DRAWABLE) or f"; accepted are {', '.join(DRAWABLE)}"
         raise ConfigError(f"line {word!r}: no indicator {name!r} of bars or quotes{hint}")

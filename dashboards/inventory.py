@@ -42,11 +42,6 @@ _LISTED = pa.schema(
 )
 
 
-def unreadable(door: Door) -> list[str]:
-    """A sentence for each folder that can't be read."""
-    return [f"{name} can't be read: {error}" for name, error in door.store.unreadable().items()]
-
-
 def told(log: Manifest) -> list[tuple[str, object]]:
     """What a manifest says, the hashes in full."""
     stretch = [iso_from_ns(ns) for ns in (log.first_ts_ns, log.last_ts_ns) if ns]
@@ -73,7 +68,7 @@ def told(log: Manifest) -> list[tuple[str, object]]:
 
 def verdict(door: Door, log: Manifest) -> None:
     """Whether the log's inputs still give its decisions through the code it keeps: asked by a button, since it takes a while."""
-    key = f"verdict-{log.id}"
+    key = f"verdict-{log.log_id}-{log.chain_head}"
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button(
             "Verify", icon=":material/fact_check:", help="its inputs through the code it keeps, every row compared"

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 import duckdb
+import pyarrow as pa
 
 from pipeline.errors import TapeError
 from pipeline.log.reader import JOURNAL
@@ -55,10 +56,18 @@ def keep_some(store: Store, done: dict[str, str]) -> bool:
     missing = [id_ for id_ in reversed(heads) if done.get(id_) != heads[id_]][:AT_ONCE]
     for id_ in missing:
         done[id_] = heads[id_]
-    with contextlib.suppress(TapeError, duckdb.Error, OSError):  # the page that asks for it says what is wrong
-        if missing:
-            keep(views(), chosen(store, missing))
+    if missing and not _is_kept(store, missing):
+        for id_ in missing:  # one that is damaged keeps nothing from the others
+            _is_kept(store, [id_])
     return bool(missing)
+
+
+def _is_kept(store: Store, ids: list[str]) -> bool:
+    try:
+        keep(views(), chosen(store, ids))
+    except (TapeError, duckdb.Error, pa.ArrowException, OSError, MemoryError):
+        return False  # the page that asks for it says what is wrong
+    return True
 
 
 def _is_written(folder: Path) -> bool:
@@ -81,7 +90,10 @@ def main(home: str) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     store, done = Store(Path(home)), dict[str, str]()
     while True:
-        if not keep_some(store, done):
+        is_done = True
+        with contextlib.suppress(OSError):  # a folder that went while it was listed
+            is_done = not keep_some(store, done)
+        if is_done:
             time.sleep(_PAUSE_S)
 
 

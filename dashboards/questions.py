@@ -80,7 +80,16 @@ def shown(table: pa.Table) -> pa.Table:
 
 
 def _as_text(column: pa.ChunkedArray) -> pa.Array:
-    return pa.array([None if each is None else str(each) for each in column.to_pylist()], pa.string())
+    return pa.array([None if each is None else _told(each) for each in column.combine_chunks()], pa.string())
+
+
+def _told(value: pa.Scalar) -> str | None:
+    """A value as text; of one with a moment beyond the calendar that it is."""
+    try:
+        told = value.as_py()
+    except (OverflowError, ValueError):
+        return "(beyond the calendar)"
+    return None if told is None else str(told)
 
 
 def drawn(table: pa.Table, across: str, upward: str) -> pa.Table:
@@ -92,5 +101,5 @@ def drawn(table: pa.Table, across: str, upward: str) -> pa.Table:
     )
     columns = {"across": rows[rows.column_names.index(across)], "upward": rows[upward].cast(pa.float64(), safe=False)}
     if pa.types.is_nested(columns["across"].type) or pa.types.is_decimal(columns["across"].type):
-        columns["across"] = pa.array([str(each) for each in columns["across"].to_pylist()])
+        columns["across"] = _as_text(columns["across"])
     return pa.table(columns)

@@ -65,6 +65,9 @@ shown = [number for number, name in names.items() if name in wanted][:SHOWN_MAX]
 def followed() -> None:
     """All that changes while it is recorded, once a second."""
     watch.refresh()
+    has_ended = watch.is_ended and not log.is_closed and store.log(log.id).is_closed
+    if has_ended or {row["instrument_id"] for row in watch.symbols()} != set(names):
+        st.rerun()  # what stands above the charts is of another state: new symbols, or no longer recorded
     now = "nothing yet" if not watch.session_ns else market.clock(zone, watch.session_ns)
     state = "ended" if watch.is_ended else "recording"
     st.caption(plain(f"{log.id}: {state}, {watch.inputs:,} inputs, session time {now} ({zone})"))

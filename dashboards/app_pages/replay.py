@@ -15,6 +15,7 @@ from pipeline.units import NANO
 EVERY_S = 0.5
 TICK_MAX_S = 2.0
 AT = "at"
+_DIGITS_MAX = 20
 STEPS = {"1 s": 1, "5 s": 5, "1 min": 60}
 SPEEDS = {"1x": 1, "5x": 5, "20x": 20, "60x": 60, "300x": 300}
 TOLD = {
@@ -67,7 +68,9 @@ mine = f"replay-{log.id}"
 asked = st.query_params.get(AT, "")
 if mine not in st.session_state:
     st.session_state[mine] = (
-        int(asked) if asked.isdecimal() else playing.place_at(store, log, first_ns + (last_ns - first_ns) // 10)
+        min(int(asked), session.last_seq)
+        if asked.isdecimal() and len(asked) < _DIGITS_MAX
+        else playing.place_at(store, log, first_ns + (last_ns - first_ns) // 10)
     )
 is_playing = bool(st.session_state.get(f"{mine}-plays"))
 

@@ -59,7 +59,7 @@ listed, shown = st.columns([5, 6], gap="medium")
 with listed:
     rows = inventory.listed(store)
     table("logs", rows, LIST, zone=zone, pick=Pick(rows["id"].to_pylist(), log.id, controls.choose))
-    for sentence in inventory.unreadable(store):
+    for sentence in store.unreadable():
         st.warning(plain(sentence))
 
 with shown:

@@ -52,6 +52,32 @@ def forget() -> None:
             st.session_state["sql-told"] = str(error)
 
 
+def draw(answer: Answer) -> None:
+    """One column over another."""
+    numbers = questions.numbers_of(answer.table)
+    if not numbers:
+        st.caption("No column of numbers.")
+        return
+    left, middle, right = st.columns(3)
+    across = left.selectbox("Across", answer.table.column_names, key="sql-across")
+    upward = middle.selectbox("Upward", numbers, key="sql-upward")
+    how = right.segmented_control("As", ["line", "bars", "points"], default="line", required=True, key="sql-how")
+    chart = {"line": st.line_chart, "bars": st.bar_chart, "points": st.scatter_chart}[how]
+    drawing = questions.drawn(answer.table, across, upward)
+    chart(drawing, x="across", y="upward", x_label=visible(across), y_label=visible(upward))
+
+
+def take(answer: Answer) -> None:
+    """The rows as a file."""
+    form = st.segmented_control("Form", questions.FORMS, default="csv", required=True, key="sql-form-of-file")
+    try:
+        content = questions.as_file(answer.table, form)
+    except ValueError as error:
+        st.error(plain(error))
+    else:
+        st.download_button("Take it away", content, file_name=f"answer.{form}", on_click="ignore")
+
+
 store = door()
 log = controls.chosen_log(store)
 kept = questions.saved(store)
@@ -84,6 +110,7 @@ if is_asked:
         st.session_state["sql-answer"] = questions.ask(
             store, st.session_state[_STATEMENT], ("all",) if over == EVERYTHING else (log.id,)
         )
+        st.session_state["sql-asked"] = over, st.session_state[_STATEMENT]
 answer = st.session_state.get("sql-answer")
 match answer:
     case NoAnswer():
@@ -93,31 +120,19 @@ match answer:
         st.caption(
             plain(f"{len(answer.table):,} rows{cut}; {span(answer.answering_s)}, opening {span(answer.loading_s)}")
         )
-        shown, drawn, taken = st.tabs(["Rows", "Chart", "File"])
-        with shown:
-            answer_table("sql-rows", questions.shown(answer.table))
-        with drawn:
-            numbers = questions.numbers_of(answer.table)
-            if not numbers:
-                st.caption("No column of numbers.")
-            else:
-                left, middle, right = st.columns(3)
-                across = left.selectbox("Across", answer.table.column_names, key="sql-across")
-                upward = middle.selectbox("Upward", numbers, key="sql-upward")
-                how = right.segmented_control(
-                    "As", ["line", "bars", "points"], default="line", required=True, key="sql-how"
-                )
-                chart = {"line": st.line_chart, "bars": st.bar_chart, "points": st.scatter_chart}[how]
-                drawing = questions.drawn(answer.table, across, upward)
-                chart(drawing, x="across", y="upward", x_label=visible(across), y_label=visible(upward))
-        with taken:
-            form = st.segmented_control("Form", questions.FORMS, default="csv", required=True, key="sql-form-of-file")
-            try:
-                content = questions.as_file(answer.table, form)
-            except ValueError as error:
-                st.error(plain(error))
-            else:
-                st.download_button("Take it away", content, file_name=f"answer.{form}", on_click="ignore")
+        if st.session_state["sql-asked"] != (over, st.session_state[_STATEMENT]):
+            asked_over, asked = st.session_state["sql-asked"]
+            st.info(f"These are the rows over {plain(asked_over)} of: {plain(' '.join(asked.split())[:200])}")
+        shown, drawn, taken = st.tabs(["Rows", "Chart", "File"], key="sql_part", on_change="rerun")
+        if shown.open:
+            with shown:
+                answer_table("sql-rows", questions.shown(answer.table))
+        if drawn.open:
+            with drawn:
+                draw(answer)
+        if taken.open:
+            with taken:
+                take(answer)
 
 with st.expander("What holds around a statement"):
     st.markdown(

@@ -7,6 +7,7 @@ from dashboards.data import door
 from dashboards.remembering import remembered
 from dashboards.tables import Column, Pick, facts, table
 from dashboards.words import plain, span
+from pipeline.errors import TapeError
 from pipeline.units import NANO
 
 BLOTTER = {
@@ -218,6 +219,11 @@ if noted.open:
         with st.form("note", clear_on_submit=True, border=False):
             text = st.text_input("Note", placeholder="entered late, the spread was 40 cents")
             tag = st.text_input("Tag", placeholder="one word to find it by")
-            if st.form_submit_button("Write it down") and text:
+            is_asked = st.form_submit_button("Write it down") and text
+        if is_asked:
+            try:
                 blotter.note(store, log, trade, text, tag)
+            except (TapeError, OSError) as error:
+                st.error(f"{plain(error)}. It was not written down: {plain(text)}")
+            else:
                 st.rerun()

@@ -12,6 +12,9 @@ from dashboards.keeping import keep_some
 from pipeline.log.reader import JOURNAL
 from pipeline.log.store import Store
 from pipeline.provenance import Mode
+from pipeline.run.generating import record_generated
+from pipeline.run.strategies import plan_of
+from pipeline.simulator.generate import Day
 
 
 @pytest.fixture
@@ -29,6 +32,17 @@ def test_answers_are_kept_until_there_is_nothing_to_do(own):
     (run,) = own.runs()
     assert {(SESSION, "trades"), (run.id, "trades"), (SESSION, "feed_health"), (run.id, "equity")} <= kept(own)
     assert not keep_some(own, done)
+
+
+def test_a_damaged_log_keeps_nothing_from_the_others(own):
+    day = record_generated(own, Day(quotes=200), plan_of([], [], []), [], created_ns=9)
+    part = max((own.folder(day.id)).rglob("*.parquet"), key=lambda path: path.stat().st_size)
+    content = bytearray(part.read_bytes())
+    content[len(content) // 2] ^= 1
+    part.write_bytes(content)
+    assert keep_some(own, {})
+    assert (SESSION, "trades") in kept(own)
+    assert day.id not in {name for name, _ in kept(own)}
 
 
 def test_who_records_goes_first(own):

@@ -162,6 +162,52 @@ def test_a_note_about_a_trade_is_written_and_shown_at_it_alone(home, tmp_path, m
     assert len(frames(other)) == 2
 
 
+def test_a_position_that_is_open_while_it_is_recorded_has_its_chart(writing, home, tmp_path, monkeypatch):
+    trades = "from trades where run is null order by entry_seq limit 1"
+    (first,) = connect(home, [SESSION], asked=named_in(trades)).sql(trades).to_arrow_table().to_pylist()
+    writing.write((first["entry_seq"] + first["exit_seq"]) // 2)
+    monkeypatch.setenv(HOME, str(tmp_path / "live"))
+    app = AppTest.from_file(str(APP), default_timeout=60)
+    opened(app, "trades", came_to="open")
+    (drawn,) = charts(app)
+    assert max(drawn["series"][0]["time"]) >= first["opened_at_ns"] // 10**9 - 60  # the last candle before it
+    opened(app, "replay")
+    assert charts(app)
+
+
+def test_a_store_whose_only_session_is_damaged_is_not_called_empty(home, tmp_path, monkeypatch):
+    session = shutil.copytree(home / "sessions" / SESSION, tmp_path / "sessions" / SESSION)
+    for name in ("manifest.json", "manifest.copy.json"):
+        (session / name).write_text("{}")
+    monkeypatch.setenv(HOME, str(tmp_path))
+    app = AppTest.from_file(str(APP), default_timeout=60)
+    app.switch_page("app_pages/trades.py").run()
+    assert f"{SESSION} can't be read" in app.error[0].value.replace("\\", "")
+    assert app.code[0].value == "tape check"
+
+
+def test_damage_that_is_met_while_rows_are_worked_out_is_said(home, tmp_path, monkeypatch):
+    store = shutil.copytree(home, tmp_path / "own", ignore=shutil.ignore_patterns("cache"))
+    part = max((store / "sessions" / SESSION).rglob("*.parquet"), key=lambda path: path.stat().st_size)
+    content = bytearray(part.read_bytes())
+    content[len(content) // 2] ^= 1
+    part.write_bytes(content)
+    monkeypatch.setenv(HOME, str(store))
+    app = AppTest.from_file(str(APP), default_timeout=60)
+    app.query_params["log"] = SESSION
+    app.switch_page("app_pages/trades.py").run()
+    assert not app.exception
+    assert "hash" in app.error[0].value or "blake3" in app.error[0].value or "Corrupt" in app.error[0].value
+
+
+@pytest.mark.parametrize(
+    ("page", "query"), [("trades", {"lines": " "}), ("replay", {"at": "9" * 45}), ("replay", {"at": "999999999"})]
+)
+def test_nonsense_in_the_url_raises_nothing(app, page, query):
+    opened(app, page, log=SESSION, **query)
+    assert charts(app)
+
+
 def test_a_note_is_made_while_it_is_recorded(writing, tmp_path, monkeypatch):
     monkeypatch.setenv(HOME, str(tmp_path / "live"))
     writing.write(9_000)
@@ -307,7 +353,7 @@ def test_replay_shows_nothing_of_the_future(app, home, place):
     last = f"select max(price), sum(size) from prints where instrument_id = 1 and seq <= {place} and ts_event_ns // 60000000000 = {candles['time'][-1] // 60} and marks = ''"
     high, volume = connection.sql(last).fetchall()[0]
     assert candles["high"][-1] == high
-    assert drawn["series"][-1]["value"][-1] == volume
+    assert next(each for each in drawn["series"] if each["name"] == "volume")["value"][-1] == volume
     assert all(row["seq"] <= place for row in frames(app)[-1])
 
 

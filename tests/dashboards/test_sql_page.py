@@ -9,7 +9,7 @@ import pytest
 from test_pages_by_apptest import frames, markup, opened
 
 from dashboards.data import Door
-from dashboards.questions import EXAMPLE_TITLES, as_file, drawn, example, numbers_of, saved
+from dashboards.questions import EXAMPLE_TITLES, as_file, drawn, example, numbers_of, saved, shown
 
 
 def pressed(app, label):
@@ -49,6 +49,19 @@ def test_what_is_not_answered_says_why_in_a_line(app, sql, told):
     (error,) = app.error
     assert error.value.startswith(told)
     assert "\n" not in error.value
+
+
+def test_an_answer_says_what_it_is_of_where_that_is_not_what_stands_there(app):
+    opened(app, "sql")
+    asked(app, "select 1 as one")
+    assert not app.info
+    app.text_area(key="statement").input("select 2 as two").run()
+    assert "select 1 as one" in app.info[0].value.replace("\\", "")
+
+
+def test_moments_beyond_a_calendar_are_shown():
+    far = pa.table({"t": pa.array([[2**62]], pa.list_(pa.timestamp("us")))})
+    assert len(shown(far)) == 1
 
 
 def test_an_example_and_a_saved_statement_come_into_the_editor(app, home):
