@@ -194,8 +194,12 @@ def _show_best(study: "Study", trials: "Sequence[Trial]", judgement: "Judgement"
 
 
 def _deflated(found: "Deflated") -> str:
-    if found.shape is None or found.probability is None:
+    if found.shape is None or (found.probability is None and found.best_of_chance is not None):
         return "none: it takes trades that differ"
+    if found.probability is None:
+        return f"none: of {found.tried:,} that were tried only this one has a Sharpe ratio here, so nothing says what luck finds"
+    if found.tried == 1:
+        return f"{found.probability:.0%} likely above 0: {found.shape.sharpe:.3f} a trade; one set was tried, so nothing is deflated"
     return (
         f"{found.probability:.0%} likely above chance: {found.shape.sharpe:.3f} a trade, "
         f"where the best of {found.tried:,} without skill has {found.best_of_chance:.3f}"

@@ -82,22 +82,26 @@ class Deflated(msgspec.Struct, frozen=True):
     """Sets of parameters among which it is the best, those included that were tried elsewhere."""
     shape: Shape | None
     """Of its trades."""
-    best_of_chance: float
-    """The Sharpe ratio to expect of the best of so many without skill."""
+    best_of_chance: float | None
+    """The Sharpe ratio to expect of the best of so many without skill; None of several of which fewer than two have a ratio."""
     probability: float | None
-    """That its true Sharpe ratio is above that."""
+    """That its true Sharpe ratio is above that; None where that is."""
 
 
 def deflated(best: Score, tried: Sequence[Score], elsewhere: int = 0) -> Deflated:
     """The best of all that were tried, itself among them; each set of parameters stands there once. `elsewhere` counts more of them.
 
-    Sets whose trades have no Sharpe ratio count as tried, and say nothing about how far ratios lie apart.
+    Sets whose trades have no Sharpe ratio count as tried, and say nothing about how far ratios lie apart: where fewer than two have
+    one there is nothing to deflate by, and so no probability. What was tried alone is the best of nothing, and is not deflated.
     """
     shapes = [shape.sharpe for score in tried if (shape := shape_of(score.trade_sums))]
     count = len(tried) + elsewhere
-    benchmark = best_of_chance(statistics.variance(shapes), count) if len(shapes) > 1 else 0.0
+    if len(shapes) > 1:
+        benchmark: float | None = best_of_chance(statistics.variance(shapes), count)
+    else:
+        benchmark = 0.0 if count < 2 else None
     shape = shape_of(best.trade_sums)
-    probability = probabilistic_sharpe(shape, benchmark) if shape else math.nan
+    probability = math.nan if shape is None or benchmark is None else probabilistic_sharpe(shape, benchmark)
     return Deflated(count, shape, benchmark, None if math.isnan(probability) else probability)
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.cli.optimize_command import _deflated
 from pipeline.log.backtests import TradeSums
 from pipeline.reports.deflating import Shape, best_of_chance, probabilistic_sharpe, shape_of
 from pipeline.reports.scoring import Score, candidate_value, deflated, drop_of
@@ -78,6 +79,17 @@ def test_tries_without_trades_count_as_tried():
 
 def test_what_has_no_sharpe_ratio_has_no_probability():
     assert deflated(score(5), [score(5)]).probability is None
+
+
+def test_the_only_ratio_among_several_is_not_told_as_if_it_was_deflated():
+    best = score(*[30, -10] * 50)
+    for tried, elsewhere in (([best, score(), score(5)], 0), ([best], 1)):
+        found = deflated(best, tried, elsewhere)
+        assert (found.tried, found.best_of_chance, found.probability) == (len(tried) + elsewhere, None, None)
+        assert _deflated(found).startswith(f"none: of {found.tried} that were tried only this one")
+    alone = _deflated(deflated(best, [best]))
+    assert alone.endswith("one set was tried, so nothing is deflated")
+    assert _deflated(deflated(score(5), [score(5), best])) == "none: it takes trades that differ"
 
 
 def test_objectives_by_hand():
