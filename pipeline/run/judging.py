@@ -4,16 +4,18 @@ Of how many it is the best, what it came to on sessions that it was not chosen o
 and how good the sets around it are. Only the best is run out of sample: choosing again by what was found there would spoil it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from pipeline.errors import ConfigError
-from pipeline.log.backtests import Results, Value, backtests
+from pipeline.log.backtests import Backtest, CellRow, Results, backtests
 from pipeline.log.manifest import Manifest
 from pipeline.log.studies import Trial
 from pipeline.reports.scoring import OBJECTIVES, Deflated, Score, deflated, drop_of
 from pipeline.reports.stability import Neighbour, Neighbourhood, PairMap, maps_of, neighbourhood_of, points_beside
+from pipeline.run.cell import key_of
+from pipeline.run.fold import anew
 from pipeline.run.optimizing import Bench, Search, best_of, score_in, scores_by_cell, trial_of
 from pipeline.run.sweeping import Point, Space, is_ordered
 
@@ -25,7 +27,7 @@ class Judgement(msgspec.Struct, frozen=True):
     tried: int
     """Sets of parameters, each counted once."""
     elsewhere: int
-    """More of these strategies that any backtest of the store holds over a session in sample, with any code and settings."""
+    """More of these strategies that any backtest of the store holds over a session in sample, with any code, settings and scanner."""
     candidates: int
     best: Trial
     deflated: Deflated
@@ -56,7 +58,7 @@ def judge(
         )
     score = score_outside(bench, space, outside, best, progress) if outside else None
     value = OBJECTIVES[search.objective].value(score) if score else None
-    elsewhere = _elsewhere(bench, space, inside, {trial.point for trial in trials}, best)
+    elsewhere = _elsewhere(bench, space, inside, search, trials)
     return Judgement(
         trials=len(trials),
         tried=len({trial.point for trial in trials}),
@@ -85,27 +87,43 @@ def score_outside(
     return scores_by_cell(bench.run(sessions, space.chosen([chosen.point]), progress).rows)[1]
 
 
-def _elsewhere(bench: Bench, space: Space, sessions: Sequence[Manifest], tried: set[Point], best: Trial) -> int:
+def _elsewhere(
+    bench: Bench, space: Space, sessions: Sequence[Manifest], search: Search, trials: Sequence[Trial]
+) -> int:
     """How many other sets of parameters the store has rows of over these sessions: each was a chance to find something by luck.
 
-    Those beside the best are none: they are run to judge it.
+    One set with other code, settings, scanner or picks is another. A set over several sessions is one: of what is called the same it is
+    told by the session with the most keys, so that a scanner whose file was changed counts too.
     """
     ids = {session.id for session in sessions}
     strategies = tuple(strategy.name for strategy in space.base.strategies)
-    grid = space.chosen([*tried, *_points_beside(space, best)])
-    known = {_word(bench.code_hash, grid.params_of(plan)) for plan in grid.plans}
-    found = {
-        _word(asked.code_hash, row.params)
-        for asked in backtests(bench.store)
-        if asked.strategies == strategies and ids & set(asked.sessions)
-        for row in Results(bench.store, asked.id).rows()
-        if row.session in ids
-    }
-    return len(found - known)
+    known = _known_keys(bench, space, sessions, search, trials)
+    found: dict[bytes, dict[tuple[str, str], set[str]]] = {}
+    for asked in backtests(bench.store):
+        if asked.strategies == strategies and ids & set(asked.sessions):
+            for row in Results(bench.store, asked.id).rows():
+                if row.session in ids and row.key not in known:
+                    places = found.setdefault(_word(asked, row), {})
+                    places.setdefault((row.session, row.day), set()).add(row.key)
+    return sum(max(map(len, places.values())) for places in found.values())
 
 
-def _word(code_hash: str, params: Mapping[str, Value]) -> bytes:
-    return msgspec.json.encode([code_hash, params], order="deterministic")
+def _known_keys(
+    bench: Bench, space: Space, sessions: Sequence[Manifest], search: Search, trials: Sequence[Trial]
+) -> set[str]:
+    """Keys of the cells of these trials, and of those beside the best: they are run to judge it.
+
+    So are those beside the best of fewer of these trials, as they were there when the search was asked for no more.
+    """
+    bests = (best_of(trials[:end]) for end in range(search.batch, len(trials) + 1, search.batch))
+    judged = {point for best in bests if best for point in _points_beside(space, best)}
+    plans = space.chosen({*(trial.point for trial in trials), *judged}).plans
+    return {key_of([session], anew(plan, session.settings), bench.code_hash) for session in sessions for plan in plans}
+
+
+def _word(asked: Backtest, row: CellRow) -> bytes:
+    facts = [asked.code_hash, asked.settings, asked.scanner, asked.overnight, row.params]
+    return msgspec.json.encode(facts, order="deterministic")
 
 
 def _points_beside(space: Space, best: Trial) -> list[Point]:

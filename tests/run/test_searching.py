@@ -247,9 +247,25 @@ def test_beside_the_best_stands_what_it_is_worth(done, space, whole):
     bench(store).run(inside[:1], others, lambda _: None)
     more = judge(bench(store), space, inside, outside, SEARCH, trials)
     assert (more.tried, more.elsewhere, more.deflated.tried) == (judged.tried, 2, judged.tried + 2)
+    for fee in ("fee_bps=1", "fee_bps=3"):
+        dear = space_of([FILE], [], [fee], ["fast=2,5", "slow=400"]).grid()
+        bench(store).run(inside, dear, lambda _: None)
+    dearer = judge(bench(store), space, inside, outside, SEARCH, trials)
+    assert dearer.elsewhere == 2 + 2 * 2, "with other settings they are other tries, over two sessions one each"
     none = [msgspec.structs.replace(trial, value=None) for trial in trials]
     with pytest.raises(ConfigError, match="none of 9 trials is a candidate: fewer than 2 closed trades"):
         judge(bench(store), space, inside, (), SEARCH, none)
+
+
+def test_it_is_as_many_tries_whether_it_was_judged_in_between_or_not(done, space, whole):
+    trials, inside = whole[1], done.select(["last 2"])
+    search = msgspec.structs.replace(SEARCH, batch=1)
+    at_once = judge(bench(done), space, inside, (), search, trials)
+    early = copied(whole[0], done.home.parent / "early")
+    first = judge(bench(early), space, inside, (), search, trials[:1])
+    assert first.best != at_once.best, "else there is nothing to see"
+    assert judge(bench(early), space, inside, (), search, trials) == at_once
+    assert at_once.elsewhere == 0
 
 
 def test_out_of_sample_is_what_is_not_in_sample(store):
