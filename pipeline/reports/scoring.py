@@ -46,6 +46,8 @@ class Objective(NamedTuple):
     says: str
     value: Callable[[Score], float | None]
     """None where there is none, e.g. of no trade."""
+    lacks: str
+    """What is the matter then."""
 
 
 def _profit(score: Score) -> float | None:
@@ -62,17 +64,27 @@ def _sharpe(score: Score) -> float | None:
 
 
 OBJECTIVES: Final = {
-    "profit": Objective("net profit of a session", _profit),
-    "trade": Objective("profit of a closed trade after fees", _trade),
-    "sharpe": Objective("Sharpe ratio of closed trades: mean by standard deviation", _sharpe),
+    "profit": Objective("net profit of a session", _profit, "no session"),
+    "trade": Objective("profit of a closed trade after fees", _trade, "no closed trade"),
+    "sharpe": Objective(
+        "Sharpe ratio of closed trades: mean by standard deviation", _sharpe, "no two closed trades that differ"
+    ),
 }
 
 
 def candidate_value(score: Score, objective: str, trades_min: int) -> float | None:
     """By how much a set of parameters is wanted; None when it is no candidate: a strategy failed, or there are too few trades."""
-    if score.stopped or score.trade_sums.count < trades_min:
-        return None
-    return OBJECTIVES[objective].value(score)
+    return None if why_none(score, objective, trades_min) else OBJECTIVES[objective].value(score)
+
+
+def why_none(score: Score, objective: str, trades_min: int) -> str:
+    """Why a set of parameters is no candidate; '' for one that is."""
+    if score.stopped:
+        return "a strategy that stopped"
+    if score.trade_sums.count < trades_min:
+        return f"fewer than {trades_min:,} closed trades (see --trades-min)"
+    found = OBJECTIVES[objective]
+    return "" if found.value(score) is not None else found.lacks
 
 
 class Deflated(msgspec.Struct, frozen=True):

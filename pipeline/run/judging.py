@@ -4,6 +4,7 @@ Of how many it is the best, what it came to on sessions that it was not chosen o
 and how good the sets around it are. Only the best is run out of sample: choosing again by what was found there would spoil it.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -12,7 +13,7 @@ from pipeline.errors import ConfigError
 from pipeline.log.backtests import Backtest, CellRow, Results, backtests
 from pipeline.log.manifest import Manifest
 from pipeline.log.studies import Trial
-from pipeline.reports.scoring import OBJECTIVES, Deflated, Score, deflated, drop_of
+from pipeline.reports.scoring import OBJECTIVES, Deflated, Score, deflated, drop_of, why_none
 from pipeline.reports.stability import Neighbour, Neighbourhood, PairMap, maps_of, neighbourhood_of, points_beside
 from pipeline.run.cell import key_of
 from pipeline.run.fold import anew
@@ -52,10 +53,9 @@ def judge(
     """The best of these trials over the sessions in sample. Raises ConfigError when none is a candidate, and as `Bench.run` does."""
     best = best_of(trials)
     if best is None:
-        raise ConfigError(
-            f"none of {len(trials)} trials is a candidate: fewer than {search.trades_min} closed trades, or a strategy stopped; "
-            "see --trades-min"
-        )
+        why = Counter(why_none(score_in(trial), search.objective, search.trades_min) for trial in trials)
+        told = ", ".join(f"{count:,} with {reason}" for reason, count in why.most_common())
+        raise ConfigError(f"none of {len(trials):,} trials is a candidate: {told}")
     score = score_outside(bench, space, outside, best, progress) if outside else None
     value = OBJECTIVES[search.objective].value(score) if score else None
     elsewhere = _elsewhere(bench, space, inside, search, trials)

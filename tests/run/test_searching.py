@@ -14,7 +14,7 @@ from hands_here import HandsHere, Here
 
 from pipeline.cli import main
 from pipeline.errors import ConfigError, LockedError, TapeError
-from pipeline.log.backtests import backtests
+from pipeline.log.backtests import TradeSums, backtests
 from pipeline.log.check import check
 from pipeline.log.store import Store, day_of
 from pipeline.log.studies import BATCH, Trials, studies
@@ -252,9 +252,26 @@ def test_beside_the_best_stands_what_it_is_worth(done, space, whole):
         bench(store).run(inside, dear, lambda _: None)
     dearer = judge(bench(store), space, inside, outside, SEARCH, trials)
     assert dearer.elsewhere == 2 + 2 * 2, "with other settings they are other tries, over two sessions one each"
-    none = [msgspec.structs.replace(trial, value=None) for trial in trials]
-    with pytest.raises(ConfigError, match="none of 9 trials is a candidate: fewer than 2 closed trades"):
-        judge(bench(store), space, inside, (), SEARCH, none)
+
+
+def test_why_nothing_is_a_candidate_is_told(whole, space):
+    store, trials = whole
+    idle, failed = (
+        msgspec.structs.replace(trials[0], value=None, trade_sums=TradeSums(), stopped=stopped) for stopped in (0, 1)
+    )
+
+    def told(*trials, objective="profit", trades_min=0):
+        search = msgspec.structs.replace(SEARCH, objective=objective, trades_min=trades_min)
+        with pytest.raises(ConfigError) as error:
+            judge(bench(store), space, store.select(["last 2"]), (), search, trials)
+        return str(error.value)
+
+    many = [msgspec.structs.replace(trial, value=None) for trial in trials]
+    few = "none of 9 trials is a candidate: 9 with fewer than 10,000 closed trades (see --trades-min)"
+    assert told(*many, trades_min=10_000) == few
+    said = told(idle, failed, failed, objective="trade")
+    assert said == "none of 3 trials is a candidate: 2 with a strategy that stopped, 1 with no closed trade"
+    assert told(idle, objective="sharpe").endswith("1 with no two closed trades that differ")
 
 
 def test_it_is_as_many_tries_whether_it_was_judged_in_between_or_not(done, space, whole):
