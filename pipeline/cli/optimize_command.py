@@ -169,6 +169,11 @@ def _show_best(study: "Study", trials: "Sequence[Trial]", judgement: "Judgement"
             f"{number(judgement.outside_value)}{f', {less}' if less else ''}; "
             f"{outside.sessions:,} sessions, {outside.trade_sums.count:,} trades",
         )
+        if judgement.outside_before:
+            click.echo(
+                f"  WARNING {judgement.outside_before:,} of the sessions out of sample lie before the last one in sample: "
+                "what was chosen knows what came later, so they show nothing of trading on"
+            )
     else:
         _line("out of sample", "nothing was held back, so nobody knows; see --out-of-sample")
     _line("deflated Sharpe", _deflated(judgement.deflated))

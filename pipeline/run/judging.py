@@ -19,6 +19,7 @@ from pipeline.run.cell import key_of
 from pipeline.run.fold import anew
 from pipeline.run.optimizing import Bench, Search, best_of, score_in, scores_by_cell, trial_of
 from pipeline.run.sweeping import Point, Space, is_ordered
+from pipeline.run.windows import before_the_last
 
 
 class Judgement(msgspec.Struct, frozen=True):
@@ -35,6 +36,8 @@ class Judgement(msgspec.Struct, frozen=True):
     outside: Score | None
     """Of the best, out of sample; None when nothing was held back."""
     outside_value: float | None
+    outside_before: int
+    """Sessions out of sample that lie before the last one in sample: what was chosen knows what came later."""
     drop: float | None
     """Which part of the objective was lost there."""
     neighbourhood: Neighbourhood
@@ -68,6 +71,7 @@ def judge(
         deflated=deflated_of(best, trials, elsewhere),
         outside=score,
         outside_value=value,
+        outside_before=before_the_last(inside, outside),
         drop=drop_of(best.value, value),
         neighbourhood=_around(bench, space, inside, search, best, progress),
         maps=tuple(maps_of(space.axes, trials)),

@@ -52,6 +52,12 @@ def held_back(sessions: Sequence[Manifest], share: float) -> Window:
     return window
 
 
+def before_the_last(inside: Sequence[Manifest], outside: Sequence[Manifest]) -> int:
+    """How many sessions out of sample lie before the last one in sample."""
+    last_ns = max(session.first_ts_ns for session in inside)
+    return sum(session.first_ts_ns < last_ns for session in outside)
+
+
 def check_apart(inside: Sequence[Manifest], outside: Sequence[Manifest]) -> None:
     """Raise ConfigError when a session out of sample is, holds or overlaps what is in sample."""
     contents = {cache.key_of(session): session.id for session in inside}

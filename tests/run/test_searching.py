@@ -28,7 +28,7 @@ from pipeline.run.optimizing import Bench, Search, best_of, optimize
 from pipeline.run.strategies import plan_of, strategy_file
 from pipeline.run.sweeping import space_of
 from pipeline.run.walking import cells_of, walk_forward
-from pipeline.run.windows import check_apart, held_back, windows
+from pipeline.run.windows import before_the_last, check_apart, held_back, windows
 from pipeline.simulator.generate import Day
 from pipeline.units import DAY_NS, MINUTE_NS
 
@@ -299,6 +299,17 @@ def test_out_of_sample_is_what_is_not_in_sample(store):
     with pytest.raises(ConfigError, match="holds the same as"):
         twin = msgspec.structs.replace(sessions[0], id="twin", first_ts_ns=2, last_ts_ns=1)
         check_apart(sessions[:1], [twin])
+
+
+def test_sessions_out_of_sample_that_lie_before_those_in_sample_are_told(done, monkeypatch):
+    here(monkeypatch)
+    first, *_, last = done.select(["all"])
+    words = ["--home", str(done.home), "optimize", "last 2", "--strategy", "ema_cross", "--trials", "9", "--batch", "3"]
+    words += ["--trades-min", "2", "--seed", "7", *(word for each in RANGES for word in ("--param", each))]
+    shown = CliRunner().invoke(main, [*words, "--out-of-sample", first.id])
+    assert "WARNING 1 of the sessions out of sample lie before the last one in sample" in shown.output
+    assert [before_the_last([first, last], [each]) for each in done.select(["all"])[1:3]] == [1, 1]
+    assert before_the_last([first], [last]) == 0
 
 
 def test_without_optuna_one_line_says_how_to_get_it(store, space, monkeypatch):
