@@ -15,11 +15,11 @@ from pipeline.errors import ConfigError, CorruptError, LogError, NotFoundError
 from pipeline.log import manifest
 from pipeline.log.arriving import part_paths
 from pipeline.log.disk import RealDisk, publish
-from pipeline.log.manifest import COPY, MANIFEST, Manifest
+from pipeline.log.manifest import COPY, MANIFEST, Manifest, checked_code_name
 from pipeline.log.parquet import file_hash, prove
 from pipeline.log.reader import LogReader
 from pipeline.log.seal import write_sealed
-from pipeline.log.store import CODE, Store, checked_code_name
+from pipeline.log.store import CODE, Store
 
 TAR: Final = ".tar"
 _MANIFEST_BYTES_MAX: Final = 64 * 2**20

@@ -6,7 +6,9 @@ which sealed parts count: a file it does not name is a leftover. A copy beside i
 it, one flipped bit here would take the proof from everything that was sealed.
 """
 
+import re
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Literal
 
@@ -14,7 +16,7 @@ import msgspec
 from blake3 import blake3
 
 from pipeline.codes import Kind
-from pipeline.errors import CorruptError, NotFoundError, SchemaError
+from pipeline.errors import ConfigError, CorruptError, NotFoundError, SchemaError
 from pipeline.events import LAYOUTS
 from pipeline.log.disk import Disk, RealDisk, publish
 from pipeline.log.durable import Cursor
@@ -27,6 +29,12 @@ WRITER: Final = "tapeworks 0.1.0"
 
 NOTHING_SEALED: Final = Cursor(0, 0, 0, 0, b"")
 """`sealed` of a log that has no sealed part."""
+
+_HASH: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_HASH_OR_NONE: Final = re.compile(r"(?:[0-9a-f]{64})?", re.ASCII)
+_LOG_ID: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
+_PART: Final = re.compile(r"events/kind=([a-z0-9_]+)/(?:part|inputs|derived)-[0-9]{5,12}\.parquet", re.ASCII)
+_CODE_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*", re.ASCII)
 
 What = Literal["session", "run"]
 State = Literal["open", "ended", "recovered", "sealed"]
@@ -227,8 +235,20 @@ def code_hash(files: dict[str, str]) -> str:
     return blake3("".join(f"{name}\0{files[name]}\n" for name in sorted(files)).encode()).hexdigest()
 
 
+def checked_code_name(name: str) -> str:
+    """The same name of a source file. Raises ConfigError when it could leave its folder."""
+    if not _CODE_NAME.fullmatch(name) or len(name) > 200:
+        raise ConfigError(
+            f"{name[:80]!r} is no name of a source file: words with / between them, none beginning with a dot"
+        )
+    return name
+
+
 def _check(manifest: Manifest, path: Path) -> None:
-    """Refuse a kind or layout this code does not know. Raises SchemaError."""
+    """Refuse a kind or layout this code does not know, and a text that may become a path and is not spelled like it.
+
+    Manifests come from far away, too, and their hash says only that nobody changed them since. Raises SchemaError.
+    """
     known = {kind.name.lower(): layout.version for kind, layout in LAYOUTS.items()}
     for name in manifest.kinds:
         if name not in known:
@@ -236,3 +256,30 @@ def _check(manifest: Manifest, path: Path) -> None:
     for part in manifest.parts:
         if known.get(part.kind) != part.layout_version:
             raise SchemaError(f"{path}: {part.kind} version {part.layout_version} is unknown to this version")
+        match = _PART.fullmatch(part.file)
+        if match is None or match[1] != part.kind:
+            raise SchemaError(f"{path}: {part.file[:80]!r} is no part: events/kind={part.kind}/part-00001.parquet")
+    for where, text, spelling in _spelled(manifest):
+        if not spelling.fullmatch(text):
+            digits = 32 if spelling is _LOG_ID else 64
+            raise SchemaError(f"{path}: {where} is {text[:80]!r}, which is not {digits} hexadecimal digits")
+    try:
+        for name in manifest.code:
+            checked_code_name(name)
+    except ConfigError as error:
+        raise SchemaError(f"{path}: {error}") from None
+
+
+def _spelled(manifest: Manifest) -> Iterator[tuple[str, str, re.Pattern[str]]]:
+    """Where each hash stands, itself, and how it is spelled."""
+    yield "log_id", manifest.log_id, _LOG_ID
+    yield "code_hash", manifest.code_hash, _HASH_OR_NONE
+    yield "chain_head", manifest.chain_head, _HASH_OR_NONE
+    for name, text in manifest.code.items():
+        yield f"code of {name[:80]!r}", text, _HASH
+    for part in manifest.parts:
+        yield f"blake3 of {part.file}", part.blake3, _HASH
+        yield f"chain_in of {part.file}", part.chain_in, _HASH_OR_NONE
+        yield f"chain_out of {part.file}", part.chain_out, _HASH_OR_NONE
+        for piece in part.pieces:
+            yield f"blake3 of a piece of {part.file}", piece.blake3, _HASH

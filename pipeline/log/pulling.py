@@ -17,7 +17,7 @@ from pipeline.errors import ConfigError, CorruptError
 from pipeline.log import arriving, manifest
 from pipeline.log.arriving import bring, mark_of
 from pipeline.log.disk import write_many
-from pipeline.log.far import Far, code_name
+from pipeline.log.far import Far, code_name, part_name
 from pipeline.log.lock import FILE_NAME as LOCK
 from pipeline.log.manifest import Manifest
 from pipeline.log.parquet import prove
@@ -58,6 +58,8 @@ def pull(store: Store, far_store: Store, id_: str, *, arrived: Callable[[int], N
             raise ConfigError(
                 f"{id_}: another log has this name here, {here.log_id}; the one in {far.place} is {of.log_id}"
             )
+        for part in of.parts:
+            part_name(of, part)  # raises before anything is touched
         arriving.drop_forgotten(root / "objects", all_of_them=True)
         made = root / f"making-{id_}"
         shutil.rmtree(made, ignore_errors=True)

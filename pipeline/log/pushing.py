@@ -31,8 +31,8 @@ from pipeline.log.far import (
     manifest_name,
     part_name,
 )
-from pipeline.log.manifest import Manifest
-from pipeline.log.store import CODE, Store, checked_code_name
+from pipeline.log.manifest import Manifest, checked_code_name
+from pipeline.log.store import CODE, Store
 
 
 class Pushed(NamedTuple):

@@ -29,7 +29,7 @@ from pipeline.log import familiar, lock, manifest
 from pipeline.log.arriving import refuse_far
 from pipeline.log.disk import Disk, Held, RealDisk, write_many
 from pipeline.log.half_made import RUN_PREFIX, is_half_made
-from pipeline.log.manifest import Manifest, What, code_hash
+from pipeline.log.manifest import Manifest, What, checked_code_name, code_hash
 from pipeline.log.parquet import bytes_hash
 from pipeline.log.reader import JOURNAL, read_journal
 from pipeline.names import did_you_mean
@@ -43,7 +43,6 @@ CODE: Final = "code"
 DELETED_PREFIX: Final = ".deleted-"
 
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)
-_CODE_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*", re.ASCII)
 _LAST: Final = re.compile(r"last(?:[ -]?(\d{1,6}))?")
 _DAYS: Final = re.compile(r"(\d{4}-\d{2}-\d{2})\.\.(\d{4}-\d{2}-\d{2})")
 _WILD: Final = re.compile(r"[*?\[]")
@@ -354,15 +353,6 @@ def checked_id(text: str) -> str:
     if not _ID.fullmatch(text):
         raise ConfigError(f"{text[:80]!r} is no id: lower-case letters, digits, _ and -, at most 64 of them")
     return text
-
-
-def checked_code_name(name: str) -> str:
-    """The same name of a source file. Raises ConfigError when it could leave its folder."""
-    if not _CODE_NAME.fullmatch(name) or len(name) > 200:
-        raise ConfigError(
-            f"{name[:80]!r} is no name of a source file: words with / between them, none beginning with a dot"
-        )
-    return name
 
 
 def slug(hint: str) -> str:

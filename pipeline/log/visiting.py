@@ -26,8 +26,8 @@ from pipeline.errors import ConfigError, CorruptError, FarError, LogError
 from pipeline.log import cache, manifest
 from pipeline.log.arriving import MARK, Mark, drop_forgotten, mark_of
 from pipeline.log.far import Far, code_name
-from pipeline.log.manifest import COPY, MANIFEST, Manifest
-from pipeline.log.store import CODE, checked_code_name
+from pipeline.log.manifest import COPY, MANIFEST, Manifest, checked_code_name
+from pipeline.log.store import CODE
 
 LIMIT_VARIABLE: Final = "TAPE_FAR_GIB"
 LIMIT_BYTES: Final = 20 << 30
