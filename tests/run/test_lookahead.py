@@ -1,11 +1,16 @@
 """What knows the future is caught, whichever way it came by it; what comes along knows nothing of it."""
 
 import contextlib
+import importlib
+import importlib.metadata
+import os
 import socket
 import sys
+import sysconfig
 import textwrap
 import threading
-from pathlib import Path
+import zoneinfo
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -287,21 +292,96 @@ def test_what_is_read_while_it_is_loaded_is_told_and_no_verdict(store, tmp_path,
     assert f"  opens {tmp_path / 'at_load.csv'} when it is loaded" in told.stdout
 
 
-def test_what_is_overheard_is_of_this_thread_and_no_code(tmp_path):
-    (tmp_path / "one.csv").write_text("1")
-    (tmp_path / "two.csv").write_text("2")
-    with overhearing() as heard:
-        (tmp_path / "one.csv").read_text()
-        (tmp_path / "one.csv").read_text()
-        Path(__file__).read_bytes()
-        other = threading.Thread(target=(tmp_path / "two.csv").read_text)
-        other.start()
-        other.join()
-    (tmp_path / "two.csv").read_text()
-    assert heard.said == [f"opens {tmp_path / 'one.csv'}"]
+def test_what_is_overheard_is_of_this_thread_and_those_it_starts(tmp_path):
+    names = ("one", "mine", "later", "ours", "behind")
+    files = {name: tmp_path / f"{name}.csv" for name in names}
+    for path in files.values():
+        path.write_text("1")
+    go = threading.Event()
+
+    def read_when_told(name):
+        go.wait()
+        files[name].read_text()
+
+    ours = threading.Thread(target=read_when_told, args=["ours"])
+    ours.start()
+    with ThreadPoolExecutor(1) as pool:
+        with overhearing() as heard:
+            files["one"].read_text()
+            files["one"].read_text()
+            pool.submit(files["mine"].read_text).result()
+            go.set()
+            ours.join()
+        files["behind"].read_text()
+        pool.submit(files["later"].read_text).result()
+    assert heard.said == [f"opens {files[name]}" for name in ("one", "mine", "later")]
     with overhearing(heard), socket.socket() as one, contextlib.suppress(OSError):
         one.connect(("127.0.0.1", 9))
-    assert heard.said[1:] == ["connects to ('127.0.0.1', 9)"]
+    assert heard.said[3:] == ["connects to ('127.0.0.1', 9)"]
+
+
+def test_a_thread_that_began_as_a_strategy_was_loaded_is_heard_while_it_decides(tmp_path):
+    with overhearing() as at_load, ThreadPoolExecutor(1) as pool:
+        pool.submit(int).result()
+        with overhearing() as heard:
+            pool.submit(os.listdir, tmp_path).result()
+    assert heard.said == at_load.said == [f"lists {tmp_path}"]
+
+
+def forked(path):
+    child = os.fork()
+    if not child:
+        os._exit(0)
+    os.waitpid(child, 0)
+
+
+def spawned(path):
+    os.waitpid(os.posix_spawn("/bin/true", ["true"], {}), 0)
+
+
+def sent(path):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        one.sendto(b"x", ("127.0.0.1", 9))
+
+
+@pytest.mark.parametrize(
+    ("done", "said"),
+    [
+        (os.listdir, "lists {}"),
+        (lambda path: list(os.scandir(path)), "lists {}"),
+        (lambda path: [*path.glob("*.csv")], "lists {}"),
+        (lambda path: (path / "levels.py").read_text(), "opens {}/levels.py"),
+        (lambda path: os.close(os.open(path / "levels.so", os.O_RDONLY)), "opens {}/levels.so"),
+        (forked, "forks"),
+        (spawned, "starts /bin/true"),
+        (sent, "sends to ('127.0.0.1', 9)"),
+        (lambda _: socket.getaddrinfo("127.0.0.1", 80), "looks up 127.0.0.1"),
+    ],
+)
+def test_whichever_way_something_is_asked_it_is_overheard(tmp_path, done, said):
+    for name in ("levels.py", "levels.so"):
+        (tmp_path / name).write_text("10.3")
+    with overhearing() as heard:
+        done(tmp_path)
+    assert heard.said == [said.format(tmp_path)]
+
+
+def test_what_python_loads_is_no_data_and_what_lies_beside_it_is(tmp_path, monkeypatch):
+    (tmp_path / "loaded_now.py").write_text("import sqlite3.dump\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with overhearing() as heard:
+        importlib.import_module("loaded_now")
+        importlib.metadata.version("numpy")
+        zoneinfo.ZoneInfo.no_cache("America/New_York")
+    del sys.modules["loaded_now"]
+    assert heard.said == []
+    packages, library = sysconfig.get_path("purelib"), sysconfig.get_path("stdlib")
+    beside = [f"{sys.prefix}-data/levels.csv", f"{packages}/levels/levels.csv"]
+    with overhearing() as heard:
+        for path in [*beside, f"{library}/levels.txt", f"{packages}/levels.py", f"{packages}/holidays/locale/XNYS.mo"]:
+            with contextlib.suppress(OSError):
+                open(path).close()  # noqa: PTH123 - the event, not the file
+    assert heard.said == [f"opens {path}" for path in beside]
 
 
 @pytest.mark.parametrize("begins", [1, 2, 7, 40])
