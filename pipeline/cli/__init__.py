@@ -110,7 +110,7 @@ def _visited(uri: str, command: str | None) -> str:
             f"{uri.partition('?')[0]} is a store to read from, and `tape {command}` needs a folder: --home FOLDER, "
             "then `tape push` what is finished"
         )
-    return str(visit(uri))
+    return str(visit(uri, lambda text: click.echo(f"tape: {text}", err=True)))
 
 
 def _where(error: Exception, home: str) -> str:

@@ -15,6 +15,7 @@ import re
 import secrets
 import shutil
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
@@ -22,12 +23,12 @@ from typing import Final
 import msgspec
 from blake3 import blake3
 
-from pipeline.errors import ConfigError, CorruptError, FarError, LogError
+from pipeline.errors import ConfigError, CorruptError, FarError, LogError, NotFoundError
 from pipeline.log import cache, manifest
 from pipeline.log.arriving import MARK, Mark, drop_forgotten, mark_of
-from pipeline.log.far import Far, code_name
+from pipeline.log.far import Far, code_name, log_id_in
 from pipeline.log.manifest import COPY, MANIFEST, Manifest, checked_code_name
-from pipeline.log.store import CODE
+from pipeline.log.store import CODE, RUNS
 
 LIMIT_VARIABLE: Final = "TAPE_FAR_GIB"
 LIMIT_BYTES: Final = 20 << 30
@@ -39,8 +40,12 @@ _READ_LATELY_S: Final = 3_600
 """What was used since then stays, whatever the limit says: another command may be reading it."""
 
 
-def visit(uri: str) -> Path:
-    """The home that shows a far store as it is now. Raises ConfigError for what is no URI of one, FarError."""
+def visit(uri: str, told: Callable[[str], None] = lambda _: None) -> Path:
+    """The home that shows a far store as it is now.
+
+    `told` hears of each run made here whose name another log has there. Raises ConfigError for what is no URI of one,
+    FarError.
+    """
     far, root = Far(uri), cache_root()
     home = root / f"{_slug(far.place)}-{blake3(far.uri.encode()).hexdigest()[:12]}"
     objects = root / _OBJECTS
@@ -52,11 +57,12 @@ def visit(uri: str) -> Path:
     known = {place: mark.manifest for place, mark in _marks(home).items()}
     for place in known.keys() - found.keys():
         shutil.rmtree(home.joinpath(*place), ignore_errors=True)
-    fresh = {
-        place: name
-        for place, name in found.items()
-        if known.get(place) != name and not _is_made_here(home.joinpath(*place))
-    }
+    fresh = {}
+    for place, name in found.items():
+        if _is_made_here(home.joinpath(*place)):
+            _tell_conflict(far, home.joinpath(*place), name, told)
+        elif known.get(place) != name:
+            fresh[place] = name
     with ThreadPoolExecutor(_MANIFESTS_AT_ONCE, "visiting") as pool:
         contents = dict(zip(fresh, pool.map(far.read, fresh.values()), strict=True))
         for place, content in contents.items():
@@ -88,7 +94,8 @@ def code_in(content: bytes, of: Manifest, name: str) -> dict[str, str]:
 def _show(far: Far, home: Path, objects: Path, place: tuple[str, str], name: str, content: bytes) -> None:
     """A log's folder, its manifest last. One that can't be read is shown, too, for whoever lists the store to say so."""
     folder = home.joinpath(*place)
-    folder.mkdir(parents=True, exist_ok=True)
+    if not _is_claimed(folder):
+        return
     mark = Mark(far.uri, str(objects), name)
     cache.write(folder / MARK, mark)  # first: what has none was made here
     code_hash = ""
@@ -134,8 +141,36 @@ def _marks(home: Path) -> dict[tuple[str, str], Mark]:
 
 
 def _is_made_here(folder: Path) -> bool:
-    """Whether it is a run of this machine: one of the same name that comes to the far store does not take its place."""
-    return folder.is_dir() and any(folder.iterdir()) and not (folder / MARK).exists()
+    """Whether it is a run of this machine, whole or begun: what comes to the far store does not take its place.
+
+    Who makes a run claims its name with an empty folder; only one that stayed empty for long is nobody's.
+    """
+    try:
+        is_old = folder.stat().st_mtime < time.time() - _READ_LATELY_S
+    except FileNotFoundError:
+        return False
+    is_empty = not any(folder.iterdir())
+    return folder.parent.name == RUNS and not (folder / MARK).exists() and not (is_empty and is_old)
+
+
+def _is_claimed(folder: Path) -> bool:
+    """Make the folder of a log that is shown, or find it made; False when a run of this machine took the name meanwhile."""
+    folder.parent.mkdir(exist_ok=True)
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        return not _is_made_here(folder)
+    return True
+
+
+def _tell_conflict(far: Far, folder: Path, name: str, told: Callable[[str], None]) -> None:
+    with contextlib.suppress(LogError, NotFoundError):
+        mine, theirs = manifest.load(folder).log_id, log_id_in(name)
+        if mine != theirs:
+            told(
+                f"{folder.name} is a run made here, {mine}, and stays; {far.place} has another log of this name, {theirs}, "
+                "which is not shown"
+            )
 
 
 def _make_room(objects: Path) -> None:

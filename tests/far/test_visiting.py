@@ -15,6 +15,8 @@ from pipeline.log import manifest
 from pipeline.log.arriving import mark_of
 from pipeline.log.check import check_log
 from pipeline.log.far import Far
+from pipeline.log.pushing import push
+from pipeline.log.store import Store
 from pipeline.log.visiting import cache_root, visit
 
 ID = "generated-3"
@@ -138,6 +140,40 @@ def test_a_run_made_here_is_not_taken_for_one_that_comes_there(recorded, folder)
     shutil.copytree(recorded.folder(RUN), home / "runs" / RUN)
     mine = manifest.update(home / "runs" / RUN, log_id="f" * 32)
     tape(recorded.home, "push", RUN, "--to", folder)
-    assert visit(folder) == home
+    told = []
+    assert visit(folder, told.append) == home
     assert manifest.load(home / "runs" / RUN) == mine
+    theirs = recorded.manifest(RUN).log_id
+    (line,) = told
+    assert f"{'f' * 32}, and stays; {folder} has another log of this name, {theirs}" in line
+    assert tape(folder, "runs", "list").stderr == f"tape: {line}\n"
     assert "another log has this name there" in tape(folder, "push", RUN, "--to", folder).stderr
+
+
+def test_a_run_that_is_being_made_here_keeps_its_name(recorded, folder):
+    home = visit(folder)
+    push(recorded, ID, Far(folder))
+    push(recorded, RUN, Far(folder))
+    claimed = Store(home).claim(RUN)
+    visit(folder)
+    assert not list(claimed.iterdir())
+    os.utime(claimed, (1, 1))  # whoever claimed it is gone
+    visit(folder)
+    assert mark_of(claimed)
+
+
+def test_a_run_that_begins_while_manifests_come_keeps_its_name(recorded, folder, monkeypatch):
+    push(recorded, ID, Far(folder))
+    push(recorded, RUN, Far(folder))
+    read = Far.read
+
+    def meanwhile(far, name, *more):
+        if "runs/" in name:
+            claimed.append(Store(next(cache_root().glob("file-*"))).claim(RUN))
+        return read(far, name, *more)
+
+    claimed = []
+    monkeypatch.setattr(Far, "read", meanwhile)
+    home = visit(folder)
+    assert claimed == [home / "runs" / RUN]
+    assert not list(claimed[0].iterdir())
