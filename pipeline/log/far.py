@@ -117,7 +117,7 @@ class Far:
         found: dict[tuple[str, str], tuple[int, str]] = {}
         for name, about in (entry for room in rooms for entry in self.listed(room).items()):
             if match := _MANIFEST.fullmatch(name):
-                place, entry = (match[1], match[2]), (about.written_ns, name)
+                place, entry = (match[1], match[2]), age_of(name, about)
                 found[place] = min(found.get(place, entry), entry)
         return {place: name for place, (_, name) in found.items()}
 
@@ -204,6 +204,7 @@ class Far:
             check()
             disk.sync(fd)
             os.close(fd)
+            os.utime(temporary)  # its age is from when it is seen, not from when the disk had taken it
             disk.rename(temporary, path)
         except BaseException:
             with contextlib.suppress(OSError):
@@ -272,6 +273,11 @@ def code_name(of: Manifest) -> str:
 def manifest_name(of: Manifest, content: bytes) -> str:
     """The object that makes it a log."""
     return f"{folder_of(of)}/manifest-{of.log_id}-{digest_of(content)}.json"
+
+
+def age_of(name: str, about: Object) -> tuple[int, str]:
+    """What orders manifests of one id, whoever looks: the smallest is the first, and counts."""
+    return about.written_ns, name
 
 
 def log_id_in(name: str) -> str:

@@ -2,9 +2,9 @@
 
     1  look at what is there: another log of this name is refused, this very one is done
     2  the parts and the sources, each read once and compared with its hash before its upload is completed
-    3  look again: every object is there in its size
+    3  look again: every object is there in its size, and still no other log of this name
     4  the manifest                                               <- from here on it is seen
-    5  look for another log of this name that came in this very moment; if there is one, take our manifest back
+    5  look for another log of this name that came in this very moment; if it is older, take our manifest back
 
 Whatever ends a push before 4 leaves objects that nobody sees, and that the next push finds and leaves out.
 """
@@ -25,6 +25,7 @@ from pipeline.log.far import (
     CHUNK_BYTES,
     Far,
     Object,
+    age_of,
     code_name,
     folder_of,
     log_id_in,
@@ -76,18 +77,23 @@ def push(
     wanted = [item for item in items if again or there.get(item.name, Object(-1, 0)).size != item.size]
     _put_all(wanted, arrived)
     found = far.listed(folder_of(of))
+    _refuse_other(far, of, found)
     for item in items:
         size = found.get(item.name, Object(-1, 0)).size
         if size != item.size:
             said = f"{size} bytes of {item.size}" if size >= 0 else "nothing"
             raise FarError(f"{far.place}/{item.name}: {said} arrived; push {id_} again")
     name = manifest_name(of, content)
-    far.put(name, [content])
-    try:
-        _refuse_other(far, of, far.listed(folder_of(of)))
-    except ConfigError:
-        far.drop(name)
-        raise
+    if (
+        again or name not in found
+    ):  # written anew it would be younger, and another one may have been told that it is there
+        far.put(name, [content])
+        try:
+            _refuse_other(far, of, far.listed(folder_of(of)), name)
+        except ConfigError:
+            if name not in found:
+                far.drop(name)
+            raise
     return Pushed(
         id_,
         not has_manifest,
@@ -97,12 +103,15 @@ def push(
     )
 
 
-def _refuse_other(far: Far, of: Manifest, there: dict[str, Object]) -> None:
-    """Raises ConfigError when another log has this name."""
-    if others := sorted({log_id_in(name) for name in there} - {"", of.log_id}):
+def _refuse_other(far: Far, of: Manifest, there: dict[str, Object], ours: str = "") -> None:
+    """Raises ConfigError when another log has this name, with our manifest there only one that is older."""
+    others = {name for name in there if log_id_in(name) not in ("", of.log_id)}
+    if ours in there:
+        others = {name for name in others if age_of(name, there[name]) < age_of(ours, there[ours])}
+    if others:
         raise ConfigError(
-            f"{far.place}/{folder_of(of)}: another log has this name there, {others[0]}; this one is {of.log_id}. "
-            "Nothing there was changed: push it from a copy of another name (`tape sessions export`, `restore`)"
+            f"{far.place}/{folder_of(of)}: another log has this name there, {min(map(log_id_in, others))}; this one is "
+            f"{of.log_id}. Nothing there was changed: push it from a copy of another name (`tape sessions export`, `restore`)"
         )
 
 

@@ -13,7 +13,7 @@ from object_server import flip
 from pipeline.errors import ConfigError, CorruptError, FarError, LogError
 from pipeline.log import manifest
 from pipeline.log.export import bring_in, export
-from pipeline.log.far import Far
+from pipeline.log.far import Far, log_id_in, manifest_name
 from pipeline.log.pulling import pull
 from pipeline.log.pushing import push
 from pipeline.log.store import Store
@@ -161,6 +161,49 @@ def test_of_two_logs_of_one_name_pushed_at_once_the_second_takes_itself_back(rec
         push(recorded, ID, far, arrived=meanwhile)
     (name,) = far.manifests().values()
     assert "f" * 32 in name
+
+
+class Interrupted(Far):
+    """A store in which something happens before or behind the moment in which a manifest comes."""
+
+    before = after = staticmethod(lambda: None)
+
+    def put(self, name, *more):
+        if "manifest-" not in name:
+            return super().put(name, *more)
+        self.before()
+        super().put(name, *more)
+        return self.after()
+
+
+def test_of_two_manifests_at_once_the_older_one_stays(recorded, folder, tmp_path):
+    other, far = another(recorded, tmp_path / "other"), Interrupted(folder)
+    of = other.manifest(ID)
+    content = manifest.encode(of)
+    far.after = lambda: Far(folder).put(manifest_name(of, content), [content])
+    assert push(recorded, ID, far).is_new
+    ((place, name),) = far.manifests().items()
+    assert log_id_in(name) == recorded.manifest(ID).log_id
+    far.drop(name)
+    far.drop(far.manifests()[place])
+    late = Interrupted(folder)
+    late.before = lambda: push(recorded, ID, Far(folder))
+    with pytest.raises(ConfigError, match="another log has this name there"):
+        push(other, ID, late)
+    assert [path for path in far.listed("sessions") if "manifest-" in path] == [name]
+
+
+def test_a_manifest_that_another_pushed_is_not_written_anew(recorded, folder):
+    far, came = Interrupted(folder), []
+
+    def meanwhile(_):
+        if not came:
+            came.append(0)
+            push(recorded, ID, Far(folder))
+
+    far.before = lambda: pytest.fail("it is there")
+    assert push(recorded, ID, far, arrived=meanwhile).is_new
+    assert ids(folder) == [ID]
 
 
 def test_only_what_is_sealed_and_sound_is_pushed(recorded, folder, tmp_path):
