@@ -26,7 +26,7 @@ from blake3 import blake3
 from pipeline.errors import ConfigError, CorruptError, FarError, LogError, NotFoundError
 from pipeline.log import cache, manifest
 from pipeline.log.arriving import MARK, Mark, drop_forgotten, mark_of
-from pipeline.log.far import Far, code_name, log_id_in
+from pipeline.log.far import Far, code_name, log_id_in, manifest_name
 from pipeline.log.manifest import COPY, MANIFEST, Manifest, checked_code_name
 from pipeline.log.store import CODE, RUNS
 
@@ -92,26 +92,30 @@ def code_in(content: bytes, of: Manifest, name: str) -> dict[str, str]:
 
 
 def _show(far: Far, home: Path, objects: Path, place: tuple[str, str], name: str, content: bytes) -> None:
-    """A log's folder, its manifest last. One that can't be read is shown, too, for whoever lists the store to say so."""
+    """A log's folder, its manifest last.
+
+    One that can't be read is shown, too, for whoever lists the store to say so; its mark names no object, so that the
+    next visit reads it anew: it may have been mended under the same name.
+    """
     folder = home.joinpath(*place)
     if not _is_claimed(folder):
         return
-    mark = Mark(far.uri, str(objects), name)
+    mark = Mark(far.uri, str(objects))
     cache.write(folder / MARK, mark)  # first: what has none was made here
-    code_hash = ""
     with contextlib.suppress(LogError):
         of = manifest.decode(content, folder / MANIFEST)
-        if place != (f"{of.what}s", of.id):
+        if place == (f"{of.what}s", of.id) and name == manifest_name(of, content):
+            mark = Mark(far.uri, str(objects), name, of.code_hash if of.code else "")
+        else:
             content = b""  # a manifest under another name than its own proves nothing about this one
-        code_hash = of.code_hash if of.code else ""
-    if code_hash and not (folder / CODE).is_symlink():
+    if mark.code_hash and not (folder / CODE).is_symlink():
         with contextlib.suppress(FileExistsError):  # by another command in this moment
-            (folder / CODE).symlink_to(Path("..", "..", CODE, code_hash), target_is_directory=True)
-    cache.write(folder / MARK, msgspec.structs.replace(mark, code_hash=code_hash))
+            (folder / CODE).symlink_to(Path("..", "..", CODE, mark.code_hash), target_is_directory=True)
     for file in (COPY, MANIFEST):
         temporary = folder / f".{file}-{secrets.token_hex(4)}"
         temporary.write_bytes(content)
         temporary.replace(folder / file)
+    cache.write(folder / MARK, mark)
 
 
 def _fetch_code(far: Far, home: Path, place: tuple[str, str]) -> None:

@@ -97,6 +97,19 @@ def test_a_manifest_that_is_damaged_is_told(recorded, bucket):
     assert "DAMAGED" in tape(bucket.uri, "sessions", "list").stdout
 
 
+def test_a_manifest_that_was_mended_there_is_read_anew(recorded, folder):
+    push(recorded, ID, Far(folder))
+    (name,) = Far(folder).manifests().values()
+    flip(Path(folder.removeprefix("file://"), name), 300)
+    assert ID in Store(visit(folder)).unreadable()
+    push(recorded, ID, Far(folder), again=True)
+    assert [log.id for log in Store(visit(folder)).sessions()] == [ID]
+    other = manifest.encode(manifest.replaced(recorded.manifest(ID), seed=9))
+    Far(folder).put(name, [other])  # sound, and not what the name says
+    shutil.rmtree(cache_root())
+    assert ID in Store(visit(folder)).unreadable()
+
+
 def test_what_arrived_and_was_not_used_lately_goes_first(recorded, bucket, monkeypatch):
     tape(recorded.home, "push", ID, "--to", bucket.uri)
     tape(bucket.uri, "verify", ID)
