@@ -86,6 +86,8 @@ def code_in(content: bytes, of: Manifest, name: str) -> dict[str, str]:
         texts = msgspec.json.decode(content, type=dict[str, str])
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise CorruptError(name, 0, str(error)) from None
+    if of.code_hash != manifest.code_hash(of.code):
+        raise CorruptError(name, 0, "the manifest's sources have another hash than it says")
     if {checked_code_name(key): blake3(text.encode()).hexdigest() for key, text in texts.items()} != of.code:
         raise CorruptError(name, 0, "the sources are not those that were kept")
     return texts
@@ -108,9 +110,7 @@ def _show(far: Far, home: Path, objects: Path, place: tuple[str, str], name: str
             mark = Mark(far.uri, str(objects), name, of.code_hash if of.code else "")
         else:
             content = b""  # a manifest under another name than its own proves nothing about this one
-    if mark.code_hash and not (folder / CODE).is_symlink():
-        with contextlib.suppress(FileExistsError):  # by another command in this moment
-            (folder / CODE).symlink_to(Path("..", "..", CODE, mark.code_hash), target_is_directory=True)
+    _link_code(folder, mark.code_hash)
     for file in (COPY, MANIFEST):
         temporary = folder / f".{file}-{secrets.token_hex(4)}"
         temporary.write_bytes(content)
@@ -118,10 +118,20 @@ def _show(far: Far, home: Path, objects: Path, place: tuple[str, str], name: str
     cache.write(folder / MARK, mark)
 
 
+def _link_code(folder: Path, code_hash: str) -> None:
+    """Show these sources, or none, whichever were shown when another log had the name."""
+    if not code_hash:
+        (folder / CODE).unlink(missing_ok=True)
+        return
+    temporary = folder / f".{CODE}-{secrets.token_hex(4)}"
+    temporary.symlink_to(Path("..", "..", CODE, code_hash), target_is_directory=True)
+    temporary.replace(folder / CODE)
+
+
 def _fetch_code(far: Far, home: Path, place: tuple[str, str]) -> None:
     """Sources, where whoever needs them looks; when they are damaged there are none, and who needs them says so."""
-    of = manifest.load(home.joinpath(*place))
-    with contextlib.suppress(CorruptError, ConfigError, FarError):
+    with contextlib.suppress(LogError, ConfigError, NotFoundError, FarError):
+        of = manifest.load(home.joinpath(*place))
         name = code_name(of)
         texts = code_in(far.read(name), of, f"{far.place}/{name}")
         made = home / CODE / f".{of.code_hash}-{secrets.token_hex(4)}"

@@ -14,6 +14,7 @@ from commands import tape
 from pipeline.log import manifest
 from pipeline.log.arriving import mark_of
 from pipeline.log.check import check_log
+from pipeline.log.export import bring_in, export
 from pipeline.log.far import Far
 from pipeline.log.pushing import push
 from pipeline.log.store import Store
@@ -108,6 +109,22 @@ def test_a_manifest_that_was_mended_there_is_read_anew(recorded, folder):
     Far(folder).put(name, [other])  # sound, and not what the name says
     shutil.rmtree(cache_root())
     assert ID in Store(visit(folder)).unreadable()
+
+
+def test_another_log_of_the_name_has_its_own_sources(recorded, folder, tmp_path):
+    push(recorded, ID, Far(folder))
+    home = visit(folder)
+    other = Store(tmp_path / "other")
+    bring_in(other, export(recorded, ID, tmp_path / "copy"))
+    changed = {name: (recorded.folder(ID) / "code" / name).read_text() for name in recorded.manifest(ID).code}
+    other.keep_code(ID, {**changed, "more.py": "more = 1\n"})
+    theirs = manifest.update(other.folder(ID), log_id="f" * 32)
+    Far(folder).drop(*Far(folder).manifests().values())
+    push(other, ID, Far(folder))
+    assert visit(folder) == home
+    assert Store(home).manifest(ID) == theirs
+    assert (home / "sessions" / ID / "code").resolve() == home / "code" / theirs.code_hash
+    assert check_log(home / "sessions" / ID).sound
 
 
 def test_what_arrived_and_was_not_used_lately_goes_first(recorded, bucket, monkeypatch):
