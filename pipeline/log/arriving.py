@@ -25,6 +25,7 @@ from pipeline.errors import ConfigError, CorruptError
 from pipeline.log import manifest, proved
 from pipeline.log.far import AT_ONCE, Far, part_name
 from pipeline.log.manifest import Manifest, SealedPart
+from pipeline.log.parquet import prove
 
 MARK: Final = "far.json"
 COMING: Final = ".coming-"
@@ -75,6 +76,20 @@ def part_paths(folder: Path, parts: Sequence[SealedPart]) -> list[Path]:
         for place, path in zip(missing, found, strict=True):
             paths[place] = path
     return paths
+
+
+def prove_kept(folder: Path, path: Path, part: SealedPart) -> None:
+    """Check a part of the log in this folder, byte for byte, where `part_path` says that it lies.
+
+    One that was kept of a far store and is damaged since comes once more. Raises CorruptError, FileNotFoundError, FarError.
+    """
+    try:
+        prove(path, part)
+    except CorruptError:
+        if path.is_relative_to(folder):
+            raise
+        path.unlink(missing_ok=True)
+        prove(part_path(folder, part), part)
 
 
 def bring(

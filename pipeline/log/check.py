@@ -13,7 +13,7 @@ import msgspec
 
 from pipeline.errors import CorruptError, LogError, NotFoundError, SchemaError
 from pipeline.log import backtests, manifest, proved, purchases, studies
-from pipeline.log.arriving import MARK, part_path
+from pipeline.log.arriving import MARK, part_path, prove_kept
 from pipeline.log.backtests import FOLDER as BACKTESTS
 from pipeline.log.disk import TEMPORARY, Disk, RealDisk
 from pipeline.log.durable import FILE_NAME as DURABLE
@@ -21,7 +21,7 @@ from pipeline.log.durable import durable_damage
 from pipeline.log.half_made import is_half_made
 from pipeline.log.lock import FILE_NAME as LOCK
 from pipeline.log.manifest import Manifest, SealedPart
-from pipeline.log.parquet import damaged_pieces, file_hash, prove
+from pipeline.log.parquet import damaged_pieces, file_hash
 from pipeline.log.parts import EVENTS
 from pipeline.log.reader import JOURNAL
 from pipeline.log.scan import Scan, Verdict, is_beyond_a_crash
@@ -223,13 +223,15 @@ class _Inquiry:
         path: Path | None = None
         try:
             path = part_path(folder, part)
-            prove(path, part)
+            prove_kept(folder, path, part)
             if not path.is_relative_to(folder):
                 self._bytes += part.size  # of a far store: it is not in the folder that was weighed
         except FileNotFoundError:
             self._damage.append(Damage(name, 0, f"the file is missing, {part.rows} rows"))
         except CorruptError as error:
-            pieces = damaged_pieces(path, part) if path else []  # what came damaged from far away was not kept
+            pieces = (
+                damaged_pieces(path, part) if path and path.exists() else []
+            )  # what came damaged from far away was not kept
             self._damage += [Damage(name, start, reason) for start, reason in pieces]
             if not pieces:
                 self._damage.append(Damage(name, error.valid_end, error.reason))

@@ -13,7 +13,7 @@ from typing import IO, Final, Protocol, Self
 
 from pipeline.errors import ConfigError, CorruptError, LogError, NotFoundError
 from pipeline.log import manifest
-from pipeline.log.arriving import part_paths
+from pipeline.log.arriving import part_paths, prove_kept
 from pipeline.log.disk import RealDisk, publish
 from pipeline.log.manifest import COPY, MANIFEST, Manifest, checked_code_name
 from pipeline.log.parquet import file_hash, prove
@@ -82,6 +82,9 @@ def _write(folder: Path, target: Path) -> None:
     target.mkdir()
     if of.state == "sealed":
         paths = part_paths(folder, of.parts)
+        for part, path in zip(of.parts, paths, strict=True):
+            if not path.is_relative_to(folder):  # what lies here is proved where it arrives
+                prove_kept(folder, path, part)
         with _Folder(folder, {part.file: path for part, path in zip(of.parts, paths, strict=True)}) as origin:
             _copy_named(origin, of, target)
     else:

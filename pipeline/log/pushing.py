@@ -19,7 +19,7 @@ from blake3 import blake3
 
 from pipeline.errors import ConfigError, CorruptError, FarError, LogError
 from pipeline.log import manifest
-from pipeline.log.arriving import part_path
+from pipeline.log.arriving import part_path, prove_kept
 from pipeline.log.far import (
     AT_ONCE,
     CHUNK_BYTES,
@@ -133,6 +133,8 @@ def _put_all(items: list[_Item], arrived: Callable[[int], None]) -> None:
 def _parts(far: Far, folder: Path, of: Manifest) -> Iterator[_Item]:
     for part in of.parts:
         path, name = part_path(folder, part), part_name(of, part)
+        if not path.is_relative_to(folder):
+            prove_kept(folder, path, part)
         yield _Item(name, part.size, _file_put(far, name, path, part.blake3))
 
 

@@ -15,14 +15,14 @@ from pipeline.block import Block, Blocks
 from pipeline.codes import Kind
 from pipeline.errors import CorruptError
 from pipeline.log import codec, manifest
-from pipeline.log.arriving import part_paths
+from pipeline.log.arriving import part_paths, prove_kept
 from pipeline.log.arrow import SCHEMAS
 from pipeline.log.disk import Disk
 from pipeline.log.durable import Cursor
 from pipeline.log.frames import FrameKind
 from pipeline.log.manifest import Manifest, SealedPart
 from pipeline.log.merge import ENDLESS, Chunk, Window, joined, windows
-from pipeline.log.parquet import PartFile, prove
+from pipeline.log.parquet import PartFile
 from pipeline.log.scan import Place
 from pipeline.log.segments import Segments
 
@@ -147,18 +147,9 @@ class LogReader:
         paths = part_paths(self.folder, parts)
         for part, path in zip(parts, paths, strict=True):
             if part.file not in self._proved:
-                self._prove(path, part)
+                prove_kept(self.folder, path, part)
                 self._proved.add(part.file)
         return paths
-
-    def _prove(self, path: Path, part: SealedPart) -> None:
-        try:
-            prove(path, part)
-        except CorruptError:
-            if path.is_relative_to(self.folder):
-                raise
-            path.unlink(missing_ok=True)  # kept of a far store, and damaged since: it comes once more
-            prove(part_paths(self.folder, [part])[0], part)
 
     def _open(self) -> None:
         for _ in range(_OPENINGS_MAX):

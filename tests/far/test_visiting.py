@@ -139,12 +139,23 @@ def test_what_arrived_and_was_not_used_lately_goes_first(recorded, bucket, monke
     assert sorted(objects()) == sorted(kept[1:])
 
 
-def test_what_was_damaged_here_comes_once_more(recorded, folder):
+def test_what_was_damaged_here_comes_once_more(recorded, folder, tmp_path):
     tape(recorded.home, "push", ID, "--to", folder)
     tape(folder, "verify", ID)
     for name in objects():
         flip(cache_root() / "objects" / name, 50)
     assert "identical" in tape(folder, "verify", ID).stdout
+    home, elsewhere = Store(visit(folder)), tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for read in (
+        lambda: check_log(home.folder(ID)).sound,
+        lambda: export(home, ID, tmp_path / "copy"),
+        lambda: push(home, ID, Far(f"file://{elsewhere}")).is_new,
+    ):
+        assert objects()
+        for name in objects():
+            flip(cache_root() / "objects" / name, 50)
+        assert read()
 
 
 def test_what_a_server_refuses_is_one_line(bucket, monkeypatch):
