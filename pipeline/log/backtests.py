@@ -11,7 +11,7 @@ day and place in the sweep. Two sessions of one content have rows of one key, an
 """
 
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
@@ -205,8 +205,14 @@ class Results:
 
     def rows(self) -> list[CellRow]:
         """All rows so far, by session as asked and place in the sweep. Raises CorruptError, NotFoundError."""
+        return self._in_order(row for table in self.tables() for row in _rows(table))
+
+    def rows_of(self, keys: Collection[str]) -> list[CellRow]:
+        """Those with one of these keys; as `rows`, but only they are made. Raises CorruptError, NotFoundError."""
+        return self._in_order(row for path in self._parts() for row in _rows(_table_of(path, keys)))
+
+    def _in_order(self, read: Iterable[CellRow]) -> list[CellRow]:
         places = {session: place for place, session in enumerate(self.asked().sessions)}
-        read = [row for table in self.tables() for row in _rows(table)]
         found = {row.place: row for row in sorted(read, key=lambda row: bool(row.run))}  # one that kept its run is more
         return sorted(found.values(), key=lambda row: (places[row.session], row.day, row.cell))
 
@@ -304,6 +310,14 @@ def _proved_bytes(path: Path) -> bytes:
 
 def _table(path: Path) -> pa.Table:
     return pq.read_table(pa.BufferReader(_proved_bytes(path)), use_threads=False)
+
+
+def _table_of(path: Path, keys: Collection[str]) -> pa.Table:
+    """The part's rows with one of these keys: most parts have none, and then nothing else is decoded."""
+    content = _proved_bytes(path)
+    own = pq.read_table(pa.BufferReader(content), columns=["key"], use_threads=False)["key"].to_pylist()
+    places = [place for place, key in enumerate(own) if key in keys]
+    return pq.read_table(pa.BufferReader(content), use_threads=False).take(places) if places else SCHEMA.empty_table()
 
 
 def _record(row: CellRow) -> dict[str, Any]:

@@ -265,8 +265,11 @@ def _done(store: Store, results: Results, cells: Sequence[Cell]) -> set[Place]:
     wanted = {cell.place: cell for cell in cells}
     own = results.rows()
     done = {row.place for row in own if _will_do(store, wanted[row.place], row)}
-    others = (Results(store, other.id).rows() for other in backtests(store) if other.id != results.folder.name)
-    copies = _copies(store, chain(own, *others), [cell for cell in cells if cell.place not in done])
+    left = [cell for cell in cells if cell.place not in done]
+    keys = {cell.key for cell in left}
+    others = [other.id for other in backtests(store) if other.id != results.folder.name] if left else []
+    found = (Results(store, other).rows_of(keys) for other in others)
+    copies = _copies(store, chain(own, chain.from_iterable(found)), left)
     results.add(copies)
     return done | {row.place for row in copies}
 

@@ -1,5 +1,6 @@
 """Rows of backtests: read back as they were, proved, counted once, whatever a crash left."""
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -18,6 +19,7 @@ from pipeline.log.backtests import (
     SymbolRow,
     TradeSums,
     _record,
+    _rows,
     backtests,
     find_backtest,
 )
@@ -85,6 +87,21 @@ def test_rows_that_were_written_before_there_were_days_are_read(results):
     (results.folder / f"cells-{blake3(content).hexdigest()[:32]}.parquet").write_bytes(content)
     assert results.rows() == ROWS
     assert results.finish() == ROWS
+
+
+def test_rows_of_some_keys_are_those_rows_and_the_only_ones_that_are_made(results, monkeypatch):
+    symbol = SymbolRow("probe", "ABCD", 1, 2, 3, 4, 5, -6, 7, 8)
+    all_ = [msgspec.structs.replace(each, symbols=(symbol,), trade_sums=TradeSums(2, 1, 1, 10**20)) for each in ROWS]
+    for first in (2, 0):
+        results.add(all_[first : first + 2])
+    made = []
+    monkeypatch.setattr("pipeline.log.backtests._rows", lambda table: made.append(len(table)) or _rows(table))
+    assert results.rows_of({"friday-1", "monday-2", "sunday-1"}) == [all_[1], all_[2]]
+    assert made == [1, 1]
+    assert results.rows_of(()) == []
+    parts(results)[0].write_bytes(parts(results)[0].read_bytes()[:-1])
+    with pytest.raises(CorruptError):
+        results.rows_of({"friday-1"})
 
 
 def test_sums_of_trades_come_back_exactly_and_add_up(results):
