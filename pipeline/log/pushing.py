@@ -6,7 +6,8 @@
     4  the manifest                                               <- from here on it is seen
     5  look for another log of this name that came in this very moment; if it is older, take our manifest back
 
-Whatever ends a push before 4 leaves objects that nobody sees, and that the next push finds and leaves out.
+Whatever ends a push before 4 leaves objects that nobody sees, and that the next push finds, reads, and leaves out when
+they are whole: nobody proved them yet, and from 4 on nobody writes them anew unless he is told to.
 """
 
 from collections.abc import Callable, Iterator
@@ -52,6 +53,7 @@ class Pushed(NamedTuple):
 class _Item(NamedTuple):
     name: str
     size: int
+    blake3: str
     put: Callable[[], None]
 
 
@@ -74,7 +76,7 @@ def push(
         return Pushed(id_, is_new=False, objects=0, bytes=0, skipped=len(there))
     content = manifest.encode(of)
     items = [*_parts(far, folder, of), *_code(far, folder, of)]
-    wanted = [item for item in items if again or there.get(item.name, Object(-1, 0)).size != item.size]
+    wanted = items if again else _missing(far, items, there)
     _put_all(wanted, arrived)
     found = far.listed(folder_of(of))
     _refuse_other(far, of, found)
@@ -115,6 +117,21 @@ def _refuse_other(far: Far, of: Manifest, there: dict[str, Object], ours: str = 
         )
 
 
+def _missing(far: Far, items: list[_Item], there: dict[str, Object]) -> list[_Item]:
+    """Those that are not there, or with other bytes."""
+
+    def is_whole(item: _Item) -> bool:
+        if there.get(item.name, Object(-1, 0)).size != item.size:
+            return False
+        digest = blake3()
+        for chunk in far.chunks(item.name):
+            digest.update(chunk)
+        return digest.hexdigest() == item.blake3
+
+    with ThreadPoolExecutor(AT_ONCE, "proving") as pool:
+        return [item for item, is_there in zip(items, pool.map(is_whole, items), strict=True) if not is_there]
+
+
 def _put_all(items: list[_Item], arrived: Callable[[int], None]) -> None:
     def put(item: _Item) -> None:
         item.put()
@@ -135,7 +152,7 @@ def _parts(far: Far, folder: Path, of: Manifest) -> Iterator[_Item]:
         path, name = part_path(folder, part), part_name(of, part)
         if not path.is_relative_to(folder):
             prove_kept(folder, path, part)
-        yield _Item(name, part.size, _file_put(far, name, path, part.blake3))
+        yield _Item(name, part.size, part.blake3, _file_put(far, name, path, part.blake3))
 
 
 def _file_put(far: Far, name: str, path: Path, expected: str) -> Callable[[], None]:
@@ -164,7 +181,7 @@ def _code(far: Far, folder: Path, of: Manifest) -> Iterator[_Item]:
     if of.code:
         content = packed_code(folder, of)
         name = code_name(of)
-        yield _Item(name, len(content), lambda: far.put(name, [content]))
+        yield _Item(name, len(content), blake3(content).hexdigest(), lambda: far.put(name, [content]))
 
 
 def packed_code(folder: Path, of: Manifest) -> bytes:

@@ -56,6 +56,18 @@ def test_what_is_there_is_left_out_and_damage_there_is_written_over(recorded, fo
     assert path.read_bytes() == whole
 
 
+def test_what_an_interrupted_push_left_damaged_is_written_over(recorded, folder, tmp_path):
+    far = Far(folder)
+    push(recorded, ID, far)
+    far.drop(*far.manifests().values())
+    (name,) = (name for name in far.listed("sessions") if "kind=quote" in name)
+    flip(Path(far.place.removeprefix("file://"), name))
+    done = push(recorded, ID, far)
+    assert (done.is_new, done.objects) == (True, 2)
+    assert done.skipped > 2
+    assert pull(Store(tmp_path / "home"), Store(visit(folder)), ID).is_new
+
+
 KILLED = """
 import sys, time
 from pathlib import Path
