@@ -145,6 +145,9 @@ def _come(far: Far, name: str, part: SealedPart, path: Path) -> None:
     try:
         with coming.open("wb", buffering=0) as file:
             for chunk in far.chunks(name):
+                if size + len(chunk) > part.size:
+                    size += len(chunk)
+                    break  # whatever else comes is not of it, and may fill the disk
                 digest.update(chunk)
                 size += file.write(chunk)
         _check(f"{far.place}/{name}", part, size, digest.hexdigest())
@@ -157,7 +160,8 @@ def _come(far: Far, name: str, part: SealedPart, path: Path) -> None:
 def _check(address: str, part: SealedPart, size: int, digest: str) -> None:
     """Raises CorruptError when what came is not what was sealed."""
     if size != part.size:
-        raise CorruptError(address, min(size, part.size), f"{size} bytes where the manifest says {part.size}")
+        said = f"{size} bytes" if size < part.size else "more bytes"
+        raise CorruptError(address, min(size, part.size), f"{said} where the manifest says {part.size}")
     if digest != part.blake3:
         raise CorruptError(address, 0, "other bytes than were sealed; nothing of it was taken")
 

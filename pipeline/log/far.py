@@ -36,6 +36,9 @@ AT_ONCE: Final = 8
 CHUNK_BYTES: Final = 8 << 20
 """Read and written at a time."""
 
+SMALL_BYTES_MAX: Final = 64 << 20
+"""Of a manifest, or of the sources of a log: a hundred times what the largest have."""
+
 HASH_CHARS: Final = 16
 
 _FAR: Final = re.compile(r"[a-z][a-z0-9+.-]+://")
@@ -138,8 +141,15 @@ class Far:
                 raise
 
     def read(self, name: str) -> bytes:
-        """All of a small object."""
-        return b"".join(self.chunks(name))
+        """All of a small object, a manifest or sources. Raises CorruptError when there is more than those can be."""
+        content = bytearray()
+        for chunk in self.chunks(name):
+            content += chunk
+            if len(content) > SMALL_BYTES_MAX:
+                raise CorruptError(
+                    f"{self.place}/{name}", 0, f"more than {SMALL_BYTES_MAX} bytes; nothing of it was taken"
+                )
+        return bytes(content)
 
     def chunks(self, name: str) -> Iterator[bytes]:
         """An object's bytes, from its begin to its end."""

@@ -64,7 +64,7 @@ def visit(uri: str, told: Callable[[str], None] = lambda _: None) -> Path:
         elif known.get(place) != name:
             fresh[place] = name
     with ThreadPoolExecutor(_MANIFESTS_AT_ONCE, "visiting") as pool:
-        contents = dict(zip(fresh, pool.map(far.read, fresh.values()), strict=True))
+        contents = dict(zip(fresh, pool.map(lambda name: _manifest_of(far, name), fresh.values()), strict=True))
         for place, content in contents.items():
             _show(far, home, objects, place, fresh[place], content)
         wanted = {mark.code_hash: place for place, mark in _marks(home).items() if mark.code_hash}
@@ -116,6 +116,14 @@ def _show(far: Far, home: Path, objects: Path, place: tuple[str, str], name: str
         temporary.write_bytes(content)
         temporary.replace(folder / file)
     cache.write(folder / MARK, mark)
+
+
+def _manifest_of(far: Far, name: str) -> bytes:
+    """What is there, or nothing where that is too large to be one: then this log is damaged, and the others are shown."""
+    try:
+        return far.read(name)
+    except CorruptError:
+        return b""
 
 
 def _link_code(folder: Path, code_hash: str) -> None:

@@ -1,19 +1,21 @@
 """A manifest that somebody wrote to do harm: its hash is right, and what it says is not believed."""
 
+import os
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from pipeline.errors import SchemaError, TapeError
+from pipeline.errors import CorruptError, SchemaError, TapeError
 from pipeline.log import manifest
-from pipeline.log.far import Far, folder_of, manifest_name
+from pipeline.log.far import CHUNK_BYTES, Far, folder_of, manifest_name
 from pipeline.log.pulling import pull
 from pipeline.log.pushing import push
 from pipeline.log.store import Store
 from pipeline.log.visiting import visit
 
 ID = "generated-3"
+RUN = "r-ema_cross-generated-3"
 UP = "/".join([".."] * 6)
 
 
@@ -76,3 +78,28 @@ def test_no_text_of_a_manifest_is_a_path_out_of_the_store(recorded, folder, tmp_
     assert not list(tmp_path.rglob("harmed*"))
     assert sorted(objects.iterdir()) == kept
     assert not store.folder(ID).exists()
+
+
+def test_no_more_is_taken_than_there_should_be(recorded, folder, tmp_path, monkeypatch):
+    push(recorded, ID, Far(folder))
+    there = Path(folder.removeprefix("file://"))
+    part = max(there.rglob("*.parquet"), key=lambda path: path.stat().st_size)
+    os.truncate(part, 1 << 30)
+    taken, chunks = [], Far.chunks
+
+    def counted(far, name):
+        for chunk in chunks(far, name):
+            if part.name in name:
+                taken.append(len(chunk))
+            yield chunk
+
+    monkeypatch.setattr(Far, "chunks", counted)
+    store, shown = Store(tmp_path / "home"), Store(visit(folder))
+    with pytest.raises(CorruptError, match=f"{part.name}.*more bytes where the manifest says"):
+        pull(store, shown, ID)
+    assert sum(taken) <= CHUNK_BYTES
+    push(recorded, RUN, Far(folder))
+    os.truncate(there / Far(folder).manifests()["runs", RUN], 1 << 34)
+    shown = Store(visit(folder))
+    assert [log.id for log in shown.sessions()] == [ID]
+    assert RUN in shown.unreadable()
