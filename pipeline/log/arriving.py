@@ -132,10 +132,10 @@ def _is_kept(path: Path, part: SealedPart) -> bool:
     """Whether it arrived before; who reads it compares it with its hash."""
     try:
         is_whole = path.stat().st_size == part.size
-    except FileNotFoundError:
+        if is_whole:
+            os.utime(path)  # the last that were used are the last to go
+    except FileNotFoundError:  # also of one that another command made room of in this moment
         return False
-    if is_whole:
-        os.utime(path)  # the last that were used are the last to go
     return is_whole
 
 

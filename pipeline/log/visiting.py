@@ -198,14 +198,18 @@ def _tell_conflict(far: Far, folder: Path, name: str, told: Callable[[str], None
 def _make_room(objects: Path) -> None:
     """Drop the least recently used of what arrived, until the rest fits."""
     drop_forgotten(objects)
-    kept = sorted((path for path in objects.glob("[!.]*")), key=lambda path: path.stat().st_mtime)
-    total = sum(path.stat().st_size for path in kept)
+    kept = []
+    for path in objects.glob("[!.]*"):
+        with contextlib.suppress(FileNotFoundError):  # another command makes room, too
+            found = path.stat()
+            kept.append((found.st_mtime, path.name, found.st_size))
+    total = sum(size for _, _, size in kept)
     limit = cache.limit_bytes(objects, ".", LIMIT_VARIABLE, LIMIT_BYTES)
-    for path in kept:
-        if total <= limit or path.stat().st_mtime > time.time() - _READ_LATELY_S:
+    for used_s, name, size in sorted(kept):
+        if total <= limit or used_s > time.time() - _READ_LATELY_S:
             return
-        total -= path.stat().st_size
-        path.unlink()
+        total -= size
+        (objects / name).unlink(missing_ok=True)
 
 
 def _slug(place: str) -> str:

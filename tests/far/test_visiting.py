@@ -4,6 +4,8 @@ import json
 import os
 import shutil
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from object_server import flip
@@ -18,7 +20,7 @@ from pipeline.log.export import bring_in, export
 from pipeline.log.far import Far
 from pipeline.log.pushing import push
 from pipeline.log.store import Store
-from pipeline.log.visiting import cache_root, visit
+from pipeline.log.visiting import _make_room, cache_root, visit
 
 ID = "generated-3"
 RUN = "r-ema_cross-generated-3"
@@ -109,6 +111,26 @@ def test_a_manifest_that_was_mended_there_is_read_anew(recorded, folder):
     Far(folder).put(name, [other])  # sound, and not what the name says
     shutil.rmtree(cache_root())
     assert ID in Store(visit(folder)).unreadable()
+
+
+def test_commands_at_once_may_make_room(keys, monkeypatch):
+    monkeypatch.setenv("TAPE_FAR_GIB", "0")
+    kept = cache_root() / "objects"
+    kept.mkdir(parents=True)
+    together = threading.Barrier(4)
+
+    def one(_):
+        together.wait()
+        _make_room(kept)
+
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(5):
+            for number in range(200):
+                path = kept / f"{number:064x}"
+                path.write_bytes(b"x")
+                os.utime(path, (1, 1))
+            list(pool.map(one, range(4)))
+            assert objects() == []
 
 
 def test_another_log_of_the_name_has_its_own_sources(recorded, folder, tmp_path):
