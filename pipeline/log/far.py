@@ -86,10 +86,19 @@ class Far:
             raise ConfigError(
                 f"{parts.scheme}://...{parts.path}: a secret in a URI stays in the shell's history; keys come from the environment"
             )
+        if "#" in uri:
+            raise ConfigError(
+                f"{self.place}#...: no store is asked for what is behind a #; in a path of file:// it is %23"
+            )
         self._options: Final = dict(parse_qsl(parts.query, keep_blank_values=True))
         for name in self._options.keys() - _OPTIONS[self.scheme]:
             accepted = ", ".join(sorted(_OPTIONS[self.scheme])) or "nothing"
             raise ConfigError(f"{self.place}?{name}=...: accepted there is {accepted}; keys come from the environment")
+        for name, value in self._options.items():
+            if "@" in value:
+                raise ConfigError(
+                    f"{self.place}?{name}=...: a secret in a URI stays in the shell's history; keys come from the environment"
+                )
         if self.scheme == "file" and parts.netloc:
             raise ConfigError(f"{self.place}: a mounted path has three slashes: file:///{parts.netloc}{parts.path}")
         if self.scheme != "file" and not parts.netloc:
@@ -230,6 +239,10 @@ def _s3(bucket: str, options: dict[str, str]) -> Any:
 
     endpoint, scheme = options.get("endpoint_override"), options.get("scheme", "https")
     told = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    if told and "@" in told:
+        raise ConfigError(
+            "AWS_ENDPOINT_URL: no key goes into an endpoint; AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are for it"
+        )
     if endpoint is None and told:
         parts = urlsplit(told)
         endpoint, scheme = parts.netloc, parts.scheme

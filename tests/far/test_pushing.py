@@ -238,6 +238,10 @@ def test_only_what_is_sealed_and_sound_is_pushed(recorded, folder, tmp_path):
         ("s3://key@bucket/x", "keys come from the environment"),
         ("gs://user:secret@bucket/x", "keys come from the environment"),
         ("s3://bucket/x?secret_key=1", "accepted there is endpoint_override, region, scheme"),
+        ("s3://bucket/x?endpoint_override=key:secret@host&scheme=http", "keys come from the environment"),
+        ("s3://bucket/x?endpoint_override=http%3A%2F%2Fkey:secret%40host", "keys come from the environment"),
+        ("s3://bucket/x#secret@y", "s3://bucket/x#...: no store is asked for what is behind a #"),
+        ("file:///mnt/a#", "in a path of file:// it is %23"),
         ("ftp://bucket/x", "ftp://: accepted are abfs://, file://, gs://, s3://"),
         ("file://mnt/x", "a mounted path has three slashes: file:///mnt/x"),
         ("s3:///x", "write s3://BUCKET/PATH"),
@@ -248,3 +252,10 @@ def test_what_is_no_store_is_refused_before_anybody_is_asked(uri, said):
         Far(uri)
     assert said in str(refused.value)
     assert "secret@" not in str(refused.value)
+
+
+def test_a_key_in_an_endpoint_of_the_environment_is_not_told(keys, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "key:secret@host")
+    with pytest.raises(ConfigError, match="AWS_ENDPOINT_URL: no key goes into an endpoint") as refused:
+        Far("s3://bucket/x").listed("sessions")
+    assert "secret" not in str(refused.value)
