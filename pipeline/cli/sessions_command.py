@@ -223,6 +223,8 @@ def _store(home: str) -> Any:
 
 def list_logs(home: str, what: str, *, as_json: bool) -> None:
     """One line a log, those that can't be read last: their reason instead of their facts."""
+    from pipeline.log.arriving import mark_of, told_of
+
     store = _store(home)
     manifests = store.sessions() if what == "session" else store.runs()
     unreadable = {
@@ -233,7 +235,10 @@ def list_logs(home: str, what: str, *, as_json: bool) -> None:
         as_json_line({f"{what}s": lines, "unreadable": unreadable})
         return
     if not lines and not unreadable:
-        click.echo(f"nothing in {home} yet: `tape demo` or `tape import FILE` makes the first session")
+        first = "`tape demo` or `tape import FILE` makes the first session"
+        if mark_of(Path(home)):
+            home, first = told_of(Path(home)), "`tape push` puts finished sessions there"
+        click.echo(f"nothing in {home} yet: {first}")
     width = max(map(len, [*(line["id"] for line in lines), *unreadable]), default=0)
     for line, manifest in zip(lines, manifests, strict=True):
         told = f"{line['derived']:>10,} derived  {line['first_ts'][:19]:<19}"

@@ -52,6 +52,12 @@ def mark_of(folder: Path) -> Mark | None:
         return None
 
 
+def told_of(home: Path) -> str:
+    """What people call a home: its folder, or the URI that it is a picture of."""
+    mark = mark_of(home)
+    return mark.uri.partition("?")[0] if mark else str(home)
+
+
 def refuse_far(folder: Path, what: str) -> None:
     """Raises ConfigError when this is the picture of a far store: it is read from, not written to."""
     if mark := mark_of(folder):

@@ -26,7 +26,7 @@ from typing import Final
 from pipeline.block import Blocks
 from pipeline.errors import ConfigError, LockedError, LogError, NotFoundError
 from pipeline.log import familiar, lock, manifest
-from pipeline.log.arriving import refuse_far
+from pipeline.log.arriving import refuse_far, told_of
 from pipeline.log.disk import Disk, Held, RealDisk, write_many
 from pipeline.log.half_made import RUN_PREFIX, is_half_made
 from pipeline.log.manifest import Manifest, What, checked_code_name, code_hash
@@ -315,7 +315,7 @@ class Store:
 
     def _found(self, text: str, found: list[Manifest], among: list[Manifest]) -> list[Manifest]:
         if not found:
-            raise NotFoundError(f"{text!r} names nothing in {self.home}; there is {_names(among)}")
+            raise NotFoundError(f"{text!r} names nothing in {told_of(self.home)}; there is {_names(among)}")
         return found
 
     def _delete(self, folder: Path, *, if_half_made: bool = False) -> None:

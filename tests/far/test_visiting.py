@@ -70,6 +70,8 @@ def test_what_writes_is_refused_in_one_line(recorded, bucket, tmp_path):
 
 def test_what_is_gone_there_is_gone_and_what_comes_there_comes(recorded, folder):
     assert tape(folder, "sessions", "list", "--json").stdout == '{"sessions":[],"unreadable":{}}\n'
+    assert tape(folder, "runs", "list").stdout == f"nothing in {folder} yet: `tape push` puts finished sessions there\n"
+    assert f"names nothing in {folder}; there is nothing" in tape(folder, "verify", "last").stderr
     tape(recorded.home, "push", ID, "--to", folder)
     home = visit(folder)
     assert mark_of(home / "sessions" / ID).uri == Far(folder).uri
