@@ -26,7 +26,6 @@ NAMES = [
     "views",
     "report",
     "charts",
-    "dashboards",
     "far",
 ]
 

@@ -1,4 +1,4 @@
-"""Dashboards: the pages over 1,000 sessions with 100 M events, in this machine's Chromium; a recording and a replay beside an open page.
+"""Dashboards: the pages over 1,000 sessions with 100 M events, in this machine's Chromium.
 
 The sessions are generated, each another day from another seed, recorded as `tape demo` records its own, with a strategy that
 decides. They stay in `build/dashboards`: to make them takes some minutes the first time, and goes on where it was cut short.
@@ -18,9 +18,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from benchmarks.charts import ALONE, FIRST_PAINT_S, PAGES
-from benchmarks.live import steady
 from benchmarks.measure import Figure, slowness
-from dashboards.keeping import keep_some
 from pipeline.log.store import Store
 from pipeline.reports.report_printing import browser
 from pipeline.run.generating import record_generated
@@ -35,10 +33,8 @@ QUOTES = 12_300
 
 LAST_DAY = datetime(2026, 11, 4, 8, tzinfo=UTC)
 ROUNDS = 5
-INTERACTION_S = 0.5
-LIVE_RATE, LIVE_S = 5_000, 60
-READY = "[data-testid=stDataFrame] canvas, [data-points], .stCode, textarea"
-"""Rows, a chart, commands or a statement: a page has one of them when it is painted."""
+READY = "[data-testid=stDataFrame] canvas, [data-points], .stCode"
+"""Rows, a chart or commands: a page has one of them when it is painted."""
 
 _ONE_TABLE = 'import pyarrow as pa, streamlit as st\nst.dataframe(pa.table({"a": [1, 2, 3]}))\n'
 
@@ -52,15 +48,8 @@ def figures():
         with served(["-m", "streamlit", "run", str(_one_table())], r"\s*URL: (http\S+)\s*") as url:
             least = _paints(chromium, url, "/")
         with dashboard(HOME) as url:
-            found = [_paint(chromium, url, page, least, over, slow) for page in [*PAGES, "sql"]]
-            found += [
-                _interaction(chromium, url, "trades", "Next", slow),
-                _interaction(chromium, url, "performance", "Drawdown", slow),
-                _interaction(chromium, url, "replay", "Event", slow),
-            ]
-            found.append(_replay_beside(store, url))
-    seconds = 10 if "--short" in sys.argv else LIVE_S
-    return [*found, *steady(LIVE_RATE, 1, seconds, slow, beside=_live_page, also=", its Live page open")]
+            found = [_paint(chromium, url, page, least, over, slow) for page in PAGES]
+    return found
 
 
 def built(count):
@@ -158,84 +147,6 @@ def _paint(chromium, url, name, least, over, slow):
     return Figure(what, statistics.median(later), "s", FIRST_PAINT_S * slow, at_least=False, beside=beside)
 
 
-def _interaction(chromium, url, name, pressed, slow):
-    """Press a button or a tab, some times, until the page stands still."""
-    page = chromium.new_page(viewport={"width": 1280, "height": 900})
-    _open(page, f"{url.rstrip('/')}/{name}")
-    page.wait_for_timeout(1_000)
-    button = page.get_by_role("button", name=pressed).or_(page.get_by_role("tab", name=pressed)).first
-    took = []
-    for _ in range(ROUNDS):
-        begun = time.perf_counter()
-        button.click()
-        page.wait_for_function(
-            "document.querySelector('[data-test-script-state]')?.dataset.testScriptState !== 'running'"
-        )
-        took.append(time.perf_counter() - begun)
-        page.wait_for_timeout(500)
-    page.close()
-    beside = f"pressed {ROUNDS} times, the longest {max(took):.2f} s"
-    what = f"{name}: {pressed}"
-    return Figure(what, statistics.median(took), "s", INTERACTION_S * slow, at_least=False, beside=beside)
-
-
-def _replay_beside(store, url):
-    """How fast a session is verified with its Replay page open, to without."""
-    session = store.sessions()[-1].id
-    command = [sys.executable, "-m", "pipeline.cli", "--home", str(HOME), "verify", session]
-    alone, beside = [], []
-    subprocess.run(command, check=True, capture_output=True)
-    for _ in range(ROUNDS):
-        alone.append(_took(command))
-        with _looked_at(f"{url.rstrip('/')}/replay?log={session}"):
-            beside.append(_took(command))
-    ratio = statistics.median(a / b for a, b in zip(alone, beside, strict=True))
-    told = f"{statistics.median(alone):.2f} s alone, {statistics.median(beside):.2f} s with the page open"
-    return Figure("tape verify of a session with its Replay page open, to without", ratio, "", 0.95, beside=told)
-
-
-def _took(command):
-    begun = time.perf_counter()
-    subprocess.run(command, check=True, capture_output=True)
-    return time.perf_counter() - begun
-
-
-@contextmanager
-def _live_page(where):
-    """The Live page of a session that is being recorded, open in a browser."""
-    home, session = where
-    with dashboard(home) as url, _looked_at(f"{url.split('?')[0].rstrip('/')}/live?log={session}"):
-        yield
-
-
-@contextmanager
-def _looked_at(url):
-    """The page stands in a browser of a process of its own, painted."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.dashboards", "look", url],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as looking:
-        try:
-            looking.stdout.readline()
-            yield
-        finally:
-            looking.stdin.close()
-
-
-def _look(url):
-    with _browser() as chromium:
-        page = chromium.new_page(viewport={"width": 1280, "height": 900})
-        page.goto(url)
-        page.locator(f"{READY}, [data-testid=stCaptionContainer]").first.wait_for()
-        print("there", flush=True)
-        sys.stdin.read()
-
-
 if __name__ == "__main__":
-    if sys.argv[1] == "look":
-        _look(sys.argv[2])
-    else:
-        os.nice(19)
-        built(int(sys.argv[2]))
+    os.nice(19)
+    built(int(sys.argv[2]))

@@ -12,7 +12,6 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import ExitStack, nullcontext
 from pathlib import Path
 
 import msgspec
@@ -61,7 +60,7 @@ def figures():
         slower.append(STATED[per_frame] / bare)
     slow = max(1.0, statistics.mean(slower))
     for rate, per_frame in STEADY:
-        found += steady(rate, per_frame, seconds, slow)
+        found += _steady(rate, per_frame, seconds, slow)
     return [*found, *_burst(slow)]
 
 
@@ -95,7 +94,7 @@ def _ratio(per_frame):
     for _ in range(RUNS):
         with Sender(count, per_frame) as sender:
             bare.append(count / uvloop.run(_decode_alone(sender.url, count)))
-        whole.append(count / recorded(count, per_frame)["seconds"])
+        whole.append(count / _recorded(count, per_frame)["seconds"])
     ratio = statistics.median(ours / theirs for ours, theirs in zip(whole, bare, strict=True))
     speeds = f"{statistics.median(whole) / 1e3:,.0f} k messages/s to {statistics.median(bare) / 1e3:,.0f}"
     what = f"receive, decode, normalise, log and reduce, {per_frame} a frame, to receive and decode alone"
@@ -119,10 +118,10 @@ async def _decode_alone(url, count):
     return time.perf_counter() - started
 
 
-def recorded(count, per_frame, rate=0, burst=0, strategy="ema_cross", beside=nullcontext):
-    """Record so many messages; what came of it. `beside` is what goes on meanwhile, given the home of the store and the session."""
+def _recorded(count, per_frame, rate=0, burst=0, strategy="ema_cross"):
+    """Record so many messages; what came of it."""
     file = strategy_file(strategy)
-    with tempfile.TemporaryDirectory() as home, Sender(count, per_frame, rate, burst) as sender, ExitStack() as stack:
+    with tempfile.TemporaryDirectory() as home, Sender(count, per_frame, rate, burst) as sender:
         watch, ending = _Watch(count), Ending()
         recording = Recording(
             vendors=(feed_named("massive", sender.url, frozenset((Channel.QUOTES,))),),
@@ -133,12 +132,9 @@ def recorded(count, per_frame, rate=0, burst=0, strategy="ema_cross", beside=nul
         )
         thread = threading.Thread(target=watch.wait, args=(ending,), daemon=True)
         thread.start()
-
-        def told(session):
-            session.recorder.seen.append(watch.see)
-            stack.enter_context(beside((home, session.manifest.id)))
-
-        manifest = record(Store(Path(home)), recording, ending, told=told)
+        manifest = record(
+            Store(Path(home)), recording, ending, told=lambda session: session.recorder.seen.append(watch.see)
+        )
         thread.join()
         return watch.told() | {"recorded": manifest.kinds.get("quote", 0), "watch": watch} | sender.report
 
@@ -197,13 +193,13 @@ class _Watch:
         return float("inf")
 
 
-def steady(rate, per_frame, seconds, slow, beside=nullcontext, also=""):
-    told = recorded(rate * seconds, per_frame, rate, beside=beside)
-    what = f"{rate:,} messages/s, {per_frame} a frame, {seconds} s{also}"
-    counts = f"{told['intents']:,} intents, {told['recorded']:,} of {told['sent']:,} recorded, most behind {told['lag_max_ms']:.0f} ms"
+def _steady(rate, per_frame, seconds, slow):
+    told = _recorded(rate * seconds, per_frame, rate)
+    what = f"{rate:,} messages/s, {per_frame} a frame, {seconds} s"
+    beside = f"{told['intents']:,} intents, {told['recorded']:,} of {told['sent']:,} recorded, most behind {told['lag_max_ms']:.0f} ms"
     stated = f"stated for a machine {slow:.1f} times as fast as this one now"
     return [
-        Figure(f"{what}: lost", told["sent"] - told["recorded"], "", 0, at_least=False, beside=counts),
+        Figure(f"{what}: lost", told["sent"] - told["recorded"], "", 0, at_least=False, beside=beside),
         Figure(f"{what}: tick to paper intent, p50", told["p50_ms"], "ms", slow, at_least=False, beside=stated),
         Figure(f"{what}: tick to paper intent, p99", told["p99_ms"], "ms", 10 * slow, at_least=False, beside=stated),
         Figure(f"{what}: memory grown in its last two thirds", told["grown_mb"], "MB", 64, at_least=False),
@@ -212,7 +208,7 @@ def steady(rate, per_frame, seconds, slow, beside=nullcontext, also=""):
 
 def _burst(slow):
     """25,000 messages a second for ten seconds, the burst, and the same for ten seconds again."""
-    told = recorded(BURST * 2, 10, 25_000, BURST)
+    told = _recorded(BURST * 2, 10, 25_000, BURST)
     back_s = told["watch"].back_s(told["burst_over_ns"])
     beside = (
         f"most behind {told['lag_max_ms']:,.0f} ms; {told['sent'] - told['recorded']} lost; "
