@@ -45,7 +45,10 @@ def figures():
     events = sum(session.inputs + session.derived for session in store.sessions())
     over = f"{len(store.sessions()):,} sessions, {events / 1e6:,.1f} M events"
     with _browser() as chromium:
-        with served(["-m", "streamlit", "run", str(_one_table())], r"\s*URL: (http\S+)\s*") as url:
+        with served(
+            ["-m", "streamlit", "run", str(_one_table()), "--server.headless=true", "--server.fileWatcherType=none"],
+            r".*Local URL: (http\S+)\s*",
+        ) as url:
             least = _paints(chromium, url, "/")
         with dashboard(HOME) as url:
             found = [_paint(chromium, url, page, least, over, slow) for page in PAGES]
@@ -67,11 +70,6 @@ def built(count):
         if seed not in there:
             made = Day(quotes=QUOTES, seed=seed, starts_ns=int(day.timestamp()) * NANO)
             record_generated(store, made, plan, [file], created_ns=made.starts_ns + made.lasts_ns)
-    done = {}
-    while keep_some(
-        store, done
-    ):  # as the process beside the pages does it: else it would go on while they are measured
-        pass
     return store
 
 
