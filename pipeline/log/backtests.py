@@ -198,10 +198,7 @@ class Results:
 
     def begin(self, asked: Backtest) -> None:
         """Write what was asked, unless it stands there already. Raises OSError."""
-        self._disk.make_folder(self.folder)
-        if ASKED not in self._disk.names(self.folder):
-            publish(self._disk, self.folder / ASKED, proved.encoded(asked))
-            self._disk.sync_folder(self.folder.parent)
+        proved.write_first(self._disk, self.folder, ASKED, asked)
 
     def rows(self) -> list[CellRow]:
         """All rows so far, by session as asked and place in the sweep. Raises CorruptError, NotFoundError."""

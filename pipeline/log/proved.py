@@ -7,6 +7,7 @@ import msgspec
 from blake3 import blake3
 
 from pipeline.errors import CorruptError
+from pipeline.log.disk import Disk, publish
 
 T = TypeVar("T")
 
@@ -15,6 +16,14 @@ def encoded(content: msgspec.Struct) -> bytes:
     """The file's bytes."""
     text = msgspec.json.encode(content, order="deterministic")
     return blake3(text).hexdigest().encode() + b"\n" + text
+
+
+def write_first(disk: Disk, folder: Path, name: str, content: msgspec.Struct) -> None:
+    """Make a folder with its first file, unless that stands there already; durable when this returns. Raises OSError."""
+    disk.make_folder(folder)
+    if name not in disk.names(folder):
+        publish(disk, folder / name, encoded(content))
+        disk.sync_folder(folder.parent)
 
 
 def read(path: Path, type_: type[T]) -> T:

@@ -91,10 +91,7 @@ class Trials:
 
     def begin(self, asked: Study) -> None:
         """Write what was asked, unless it stands there already. Raises OSError."""
-        self._disk.make_folder(self.folder)
-        if ASKED not in self._disk.names(self.folder):
-            publish(self._disk, self.folder / ASKED, proved.encoded(asked))
-            self._disk.sync_folder(self.folder.parent)
+        proved.write_first(self._disk, self.folder, ASKED, asked)
 
     def batches(self) -> list[Batch]:
         """All that are done, in order. Raises CorruptError, also when one between them is missing."""
