@@ -13,7 +13,6 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -23,7 +22,7 @@ from blake3 import blake3
 
 from pipeline.errors import ConfigError, CorruptError
 from pipeline.log import manifest, proved
-from pipeline.log.far import AT_ONCE, Far, part_name
+from pipeline.log.far import Far, part_name, several
 from pipeline.log.manifest import Manifest, SealedPart
 from pipeline.log.parquet import prove
 
@@ -107,21 +106,13 @@ def bring(
     """
     objects.mkdir(parents=True, exist_ok=True)
 
-    def brought(part: SealedPart) -> Path:
+    def brought(part: SealedPart) -> None:
         path = objects / part.blake3
         if not _is_kept(path, part):
             _come(far, part_name(of, part), part, path)
         arrived(part.size)
-        return path
 
-    with ThreadPoolExecutor(AT_ONCE, "arriving") as pool:
-        coming = [pool.submit(brought, part) for part in sorted(parts, key=lambda part: -part.size)]
-        try:
-            for each in coming:
-                each.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    several("arriving", brought, sorted(parts, key=lambda part: -part.size))
     return [objects / part.blake3 for part in parts]
 
 

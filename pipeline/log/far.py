@@ -19,9 +19,10 @@ import os
 import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from blake3 import blake3
@@ -29,6 +30,8 @@ from blake3 import blake3
 from pipeline.errors import ConfigError, CorruptError, FarError
 from pipeline.log.disk import TEMPORARY, RealDisk
 from pipeline.log.manifest import Manifest, SealedPart
+
+T = TypeVar("T")
 
 AT_ONCE: Final = 8
 """Objects on their way at one time."""
@@ -268,6 +271,18 @@ def _s3(bucket: str, options: dict[str, str]) -> Any:
 def _keep_open(stream: object) -> None:
     """Never close a stream, not even when Python ends: then nothing completes what was given up."""
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(stream))
+
+
+def several(name: str, move: Callable[[T], object], items: Iterable[T]) -> None:
+    """Move items, `AT_ONCE` at a time. Raises what the first of them that can't be moved raises; those not begun are left out."""
+    with ThreadPoolExecutor(AT_ONCE, name) as pool:
+        going = [pool.submit(move, item) for item in items]
+        try:
+            for each in going:
+                each.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def digest_of(content: bytes) -> str:

@@ -32,6 +32,7 @@ from pipeline.log.far import (
     log_id_in,
     manifest_name,
     part_name,
+    several,
 )
 from pipeline.log.manifest import Manifest, checked_code_name
 from pipeline.log.store import CODE, Store
@@ -137,14 +138,7 @@ def _put_all(items: list[_Item], arrived: Callable[[int], None]) -> None:
         item.put()
         arrived(item.size)
 
-    with ThreadPoolExecutor(AT_ONCE, "pushing") as pool:
-        going = [pool.submit(put, item) for item in sorted(items, key=lambda item: -item.size)]
-        try:
-            for each in going:
-                each.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    several("pushing", put, sorted(items, key=lambda item: -item.size))
 
 
 def _parts(far: Far, folder: Path, of: Manifest) -> Iterator[_Item]:
