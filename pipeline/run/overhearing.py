@@ -7,6 +7,7 @@ is, when a strategy reads it, and so is a file of data beside an installed packa
 """
 
 import os
+import re
 import sys
 import sysconfig
 import threading
@@ -56,8 +57,13 @@ _MACHINERY: Final = (
     "<frozen importlib",
     "<frozen zipimport",
     *(f"{folder}{os.sep}{name}" for folder in _LIBRARY for name in (f"importlib{os.sep}", "linecache.py")),
+    *(
+        f"{folder}{os.sep}importlib_metadata{os.sep}" for folder in _PACKAGES
+    ),  # takes the place of Python's own once something loads it
 )
 """Of Python, what reads modules: to run them, to ask what is installed, to show their lines."""
+_COMPILED: Final = re.compile(r"__pycache__.[^/\\]+\.pyc(\.\d+)?$")
+"""What Python keeps of a module it compiled, which it writes beside and then renames."""
 _TAPEWORKS: Final = str(Path(__file__).parents[1])
 
 
@@ -140,7 +146,7 @@ def _is_python(event: str, opened: Any) -> bool:
         return True
     if event != "open":
         return _is_loading()
-    if Path(path).suffix in _CODE:
+    if Path(path).suffix in _CODE or _COMPILED.search(path):
         return _is_under(path, _LIBRARY) or _is_under(path, _PACKAGES) or _is_loading()
     if _is_under(path, _PACKAGES):
         return ".dist-info" in path  # what is installed, which packages ask as they are loaded

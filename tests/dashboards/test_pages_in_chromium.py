@@ -3,6 +3,7 @@
 from urllib.parse import quote
 
 from pages_served import HOSTILE_SYMBOL, RUN, SESSION, Server
+from playwright.sync_api import expect
 
 
 def drawn(page, count=1):
@@ -87,7 +88,7 @@ def test_a_statement_is_typed_and_answered(server, page):
     editor.press("Control+Enter")
     page.get_by_role("button", name="Ask", exact=True).click()
     page.get_by_test_id("stAlert").first.wait_for()
-    assert page.get_by_test_id("stDataFrame").count() == 0
+    expect(page.get_by_test_id("stDataFrame")).to_have_count(0)  # what stood there stays a moment
 
 
 def test_the_first_page_has_a_name_as_well(server, page):

@@ -366,9 +366,13 @@ def test_whichever_way_something_is_asked_it_is_overheard(tmp_path, done, said):
     assert heard.said == [said.format(tmp_path)]
 
 
-def test_what_python_loads_is_no_data_and_what_lies_beside_it_is(tmp_path, monkeypatch):
+@pytest.mark.parametrize("is_kept", [False, True])
+def test_what_python_loads_is_no_data_and_what_lies_beside_it_is(tmp_path, monkeypatch, is_kept):
     (tmp_path / "loaded_now.py").write_text("import sqlite3.dump\n")
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", not is_kept)
+    with contextlib.suppress(ImportError):
+        importlib.import_module("importlib_metadata")  # whoever loads it has it answer for Python's own from then on
     with overhearing() as heard:
         importlib.import_module("loaded_now")
         importlib.metadata.version("numpy")
