@@ -79,6 +79,8 @@ def nodes(tmp_path_factory):
 
         quickly = {"health_check_period_ms": 500, "health_check_failure_threshold": 4}
         folder = on_ray._short_folder()
+        patch.setenv("RAY_TMPDIR", folder)  # where the cluster's address is written, for a plain init()
+        Path(folder, "ray").mkdir()
         head = {"num_cpus": 1, "include_dashboard": False, "object_store_memory": 80 << 20, "_system_config": quickly}
         cluster = Cluster(initialize_head=True, head_node_args={**head, "temp_dir": folder})
         cluster.add_node(num_cpus=1, object_store_memory=80 << 20)
