@@ -26,6 +26,8 @@ NAMES = [
     "views",
     "report",
     "charts",
+    "dashboards",
+    "looked",
     "far",
 ]
 

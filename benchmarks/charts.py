@@ -1,8 +1,6 @@
 """Charts: 100,000 points in this machine's Chromium, by the library that the dashboard draws with and by plotly; first paint of each page."""
 
 import math
-import os
-import re
 import statistics
 import subprocess
 import sys
@@ -11,17 +9,15 @@ import time
 from pathlib import Path
 
 import plotly
-from playwright.sync_api import sync_playwright
 
 from benchmarks.measure import Figure, slowness
-from pipeline.reports.report_printing import browser
+from benchmarks.viewer import SIZE, chromium, dashboard, open_page
 
 POINTS = 100_000
 ROUNDS = 3
 PAGES = ("", "live", "scanner", "trades", "replay", "performance", "execution", "montecarlo", "compare")
 FIRST_PAINT_S = 2.0
 STATIC = Path(__file__).parents[1] / "dashboards" / "static"
-ALONE = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
 _POINTS = """
 let seed = 7; const next = () => (seed = (seed * 16807) % 2147483647) / 2147483647;
@@ -55,14 +51,13 @@ return [first, (performance.now() - moved) / 5];
 
 def figures():
     slow = max(slowness(), 1.0)
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=browser(), args=["--headless", *ALONE])
-        ours = _library(chromium, _OURS)
+    with chromium() as opened:
+        ours = _library(opened, _OURS)
         told = {
             "lightweight-charts": ours,
-            "plotly, canvas of WebGL": _library(chromium, _PLOTLY.replace("TYPE", "'scattergl'")),
+            "plotly, canvas of WebGL": _library(opened, _PLOTLY.replace("TYPE", "'scattergl'")),
         }
-        told["plotly, SVG"] = _library(chromium, _PLOTLY.replace("TYPE", "'scatter'"))
+        told["plotly, SVG"] = _library(opened, _PLOTLY.replace("TYPE", "'scatter'"))
         drawn = [
             Figure(
                 f"{POINTS:,} points, {name}",
@@ -74,18 +69,17 @@ def figures():
             )
             for limit, (name, (first, move, load)) in zip((1_000 * slow, math.inf, math.inf), told.items(), strict=True)
         ]
-        paints = _pages(chromium, slow)
-        chromium.close()
+        paints = _pages(opened, slow)
     return [*drawn, *paints]
 
 
-def _library(chromium, script):
+def _library(opened, script):
     """Medians of first paint, of a move, and of loading the library first, ms."""
     made = []
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "page.html").write_text("<meta charset=utf-8><div id=box></div>")
         for _ in range(ROUNDS):
-            page = chromium.new_page()
+            page = opened.new_page()
             page.goto((Path(folder) / "page.html").as_uri())
             library = (STATIC / "lightweight-charts.mjs").read_text()
             begun = time.perf_counter()
@@ -100,35 +94,23 @@ def _library(chromium, script):
     return [statistics.median(each[place] for each in made) for place in (0, 1, 2)]
 
 
-def _pages(chromium, slow):
+def _pages(opened, slow):
     """Of each page the time until its rows and charts are there, over the day of `tape demo`, with an empty browser each time."""
     with tempfile.TemporaryDirectory() as home:
         subprocess.run(
             [sys.executable, "-m", "pipeline.cli", "--home", home, "demo", "--json"], capture_output=True, check=True
         )
-        server = subprocess.Popen(
-            [sys.executable, "-m", "pipeline.cli", "--home", home, "dashboard", "--no-browser", "--port", "0"],
-            stdout=subprocess.PIPE,
-            text=True,
-            env=os.environ,
-        )
-        try:
-            url = next(found[1] for line in server.stdout if (found := re.fullmatch(r"dashboard: (\S+)\n", line)))
-            return [_page(chromium, url, page, slow) for page in PAGES]
-        finally:
-            server.terminate()
-            server.communicate()
+        with dashboard(home) as url:
+            return [_page(opened, url, page, slow) for page in PAGES]
 
 
-def _page(chromium, url, name, slow):
+def _page(opened, url, name, slow):
     took = []
     for _ in range(ROUNDS):
-        context = chromium.new_context(viewport={"width": 1280, "height": 900})
+        context = opened.new_context(viewport=SIZE)
         page = context.new_page()
         begun = time.perf_counter()
-        page.goto(f"{url}{name}")
-        page.get_by_test_id("stStatusWidget").wait_for(state="hidden")
-        page.locator("[data-testid=stDataFrame] canvas, [data-points], .stCode").first.wait_for()
+        open_page(page, f"{url}{name}")
         took.append(time.perf_counter() - begun)
         context.close()
     first, later = took[0], statistics.median(took[1:])

@@ -6,21 +6,16 @@ To make them alone: `python -m benchmarks.dashboards built SESSIONS`.
 """
 
 import os
-import re
 import statistics
-import subprocess
 import sys
 import time
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
-
-from benchmarks.charts import ALONE, FIRST_PAINT_S, PAGES
+from benchmarks.charts import FIRST_PAINT_S, PAGES
 from benchmarks.measure import Figure, slowness
+from benchmarks.viewer import SIZE, answered_s, chromium, dashboard, open_page, served, watch_changes
 from pipeline.log.store import Store
-from pipeline.reports.report_printing import browser
 from pipeline.run.generating import record_generated
 from pipeline.run.strategies import plan_of, strategy_file
 from pipeline.simulator.generate import Day
@@ -33,9 +28,56 @@ QUOTES = 12_300
 
 LAST_DAY = datetime(2026, 11, 4, 8, tzinfo=UTC)
 ROUNDS = 5
-READY = "[data-testid=stDataFrame] canvas, [data-points], .stCode"
-"""Rows, a chart or commands: a page has one of them when it is painted."""
+ANSWERED_S = 0.5
 
+
+def _press(words):
+    return lambda page: page.get_by_role("button", name=words, exact=True).click()
+
+
+def _turn(words):
+    return lambda page: page.get_by_role("tab", name=words).click()
+
+
+def _choose(words):
+    return lambda page: page.get_by_test_id("stButtonGroup").get_by_text(words, exact=True).click()
+
+
+def _key(words):
+    return lambda page: page.keyboard.press(words)
+
+
+def _slide(label):
+    return lambda page: page.get_by_role("slider", name=label).press("ArrowRight")
+
+
+INTERACTIONS = (
+    ("sessions", "the tab Gaps", _turn("Gaps")),
+    ("live", "candles of a minute", _choose("1 min")),
+    ("trades", "the next trade, by key", _key("Alt+ArrowRight")),
+    ("trades", "those that won", _choose("won")),
+    ("trades", "candles of a second", _choose("1 s")),
+    ("trades", "the tab Executions", _turn("Executions")),
+    ("trades", "the tab Tape", _turn("Tape")),
+    ("replay", "the next event", _key("Alt+ArrowRight")),
+    ("replay", "the next decision", _key("Alt+d")),
+    ("performance", "the next tab", lambda page: page.get_by_role("tab").nth(1).click()),
+    ("montecarlo", "entries missed", _slide("Entries missed, %")),
+    ("compare", "the tab Decisions", _turn("Decisions")),
+    ("sql", "a statement asked", _press("Ask")),
+)
+"""By page what is done on it."""
+
+BARE = [
+    f"--{option}"
+    for option in (
+        "server.headless=true",
+        "server.fileWatcherType=none",
+        "server.address=127.0.0.1",
+        "server.port=0",
+        "browser.gatherUsageStats=false",
+    )
+]
 _ONE_TABLE = 'import pyarrow as pa, streamlit as st\nst.dataframe(pa.table({"a": [1, 2, 3]}))\n'
 
 
@@ -44,15 +86,13 @@ def figures():
     store = built(SESSIONS)
     events = sum(session.inputs + session.derived for session in store.sessions())
     over = f"{len(store.sessions()):,} sessions, {events / 1e6:,.1f} M events"
-    with _browser() as chromium:
-        with served(
-            ["-m", "streamlit", "run", str(_one_table()), "--server.headless=true", "--server.fileWatcherType=none"],
-            r".*Local URL: (http\S+)\s*",
-        ) as url:
-            least = _paints(chromium, url, "/")
+    with chromium() as opened:
+        with served(["-m", "streamlit", "run", str(_one_table()), *BARE], r".*URL: (http\S+)\s*") as url:
+            least = _paints(opened, url, "/")
         with dashboard(HOME) as url:
-            found = [_paint(chromium, url, page, least, over, slow) for page in PAGES]
-    return found
+            paints = [_paint(opened, url, page, least, over, slow) for page in (*PAGES, "sql")]
+            acts = [_interaction(opened, url, *named, over, slow) for named in INTERACTIONS]
+    return [*paints, *acts]
 
 
 def built(count):
@@ -83,24 +123,6 @@ def _days(count):
     return found[::-1]
 
 
-@contextmanager
-def served(arguments, says):
-    """A server in a process of its own; its address."""
-    command = [sys.executable, *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        try:
-            yield next(found[1] for line in server.stdout if (found := re.fullmatch(says, line)))
-        finally:
-            server.terminate()
-
-
-def dashboard(home):
-    """The pages over a store."""
-    return served(
-        ["-m", "pipeline.cli", "--home", str(home), "dashboard", "--no-browser", "--port", "0"], r"dashboard: (\S+)\n"
-    )
-
-
 def _one_table():
     """An app that is one small table: what no page of Streamlit's can be faster than."""
     path = HOME.parent / "one_table.py"
@@ -108,41 +130,43 @@ def _one_table():
     return path
 
 
-@contextmanager
-def _browser():
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=browser(), args=["--headless", *ALONE])
-        yield chromium
-        chromium.close()
-
-
-def _paints(chromium, url, name):
+def _paints(opened, url, name):
     """Seconds until a page is there, each time in an empty browser."""
     took = []
     for _ in range(ROUNDS):
-        context = chromium.new_context(viewport={"width": 1280, "height": 900})
+        context = opened.new_context(viewport=SIZE)
         page = context.new_page()
         begun = time.perf_counter()
-        _open(page, f"{url.rstrip('/')}/{name.lstrip('/')}")
+        open_page(page, f"{url.rstrip('/')}/{name.lstrip('/')}")
         took.append(time.perf_counter() - begun)
         context.close()
     return took
 
 
-def _open(page, url):
-    page.goto(url)
-    page.locator(READY).first.wait_for()
-    page.get_by_test_id("stStatusWidget").wait_for(state="hidden")
-
-
-def _paint(chromium, url, name, least, over, slow):
-    first, *later = _paints(chromium, url, name)
+def _paint(opened, url, name, least, over, slow):
+    first, *later = _paints(opened, url, name)
     beside = (
         f"{over}; the first time {first:.2f} s; a page of Streamlit with one table {statistics.median(least):.2f} s; "
         f"stated for a machine {slow:.1f} times as fast as this one now"
     )
     what = f"first paint of {name or 'sessions'}, large store"
     return Figure(what, statistics.median(later), "s", FIRST_PAINT_S * slow, at_least=False, beside=beside)
+
+
+def _interaction(opened, url, name, what, act, over, slow):
+    """One act on a page that was painted, each time in an empty browser."""
+    took = []
+    for _ in range(ROUNDS):
+        context = opened.new_context(viewport=SIZE)
+        page = context.new_page()
+        open_page(page, f"{url}{name}")
+        watch_changes(page)
+        took.append(answered_s(page, lambda page=page: act(page)))
+        context.close()
+    first, *later = took
+    beside = f"{over}; the first time {first:.2f} s; stated for a machine {slow:.1f} times as fast as this one now"
+    figure = f"{name}, {what}: seconds until its last change"
+    return Figure(figure, statistics.median(later), "s", ANSWERED_S * slow, at_least=False, beside=beside)
 
 
 if __name__ == "__main__":

@@ -94,7 +94,7 @@ def _ratio(per_frame):
     for _ in range(RUNS):
         with Sender(count, per_frame) as sender:
             bare.append(count / uvloop.run(_decode_alone(sender.url, count)))
-        whole.append(count / _recorded(count, per_frame)["seconds"])
+        whole.append(count / recorded(count, per_frame)["seconds"])
     ratio = statistics.median(ours / theirs for ours, theirs in zip(whole, bare, strict=True))
     speeds = f"{statistics.median(whole) / 1e3:,.0f} k messages/s to {statistics.median(bare) / 1e3:,.0f}"
     what = f"receive, decode, normalise, log and reduce, {per_frame} a frame, to receive and decode alone"
@@ -118,8 +118,8 @@ async def _decode_alone(url, count):
     return time.perf_counter() - started
 
 
-def _recorded(count, per_frame, rate=0, burst=0, strategy="ema_cross"):
-    """Record so many messages; what came of it."""
+def recorded(count, per_frame, rate=0, burst=0, strategy="ema_cross", beside=None):
+    """Record so many messages; what came of it. `beside` is called in a thread of its own with home, session and watch."""
     file = strategy_file(strategy)
     with tempfile.TemporaryDirectory() as home, Sender(count, per_frame, rate, burst) as sender:
         watch, ending = _Watch(count), Ending()
@@ -132,9 +132,13 @@ def _recorded(count, per_frame, rate=0, burst=0, strategy="ema_cross"):
         )
         thread = threading.Thread(target=watch.wait, args=(ending,), daemon=True)
         thread.start()
-        manifest = record(
-            Store(Path(home)), recording, ending, told=lambda session: session.recorder.seen.append(watch.see)
-        )
+
+        def begun(session):
+            session.recorder.seen.append(watch.see)
+            if beside is not None:
+                threading.Thread(target=beside, args=(home, session.manifest.id, watch), daemon=True).start()
+
+        manifest = record(Store(Path(home)), recording, ending, told=begun)
         thread.join()
         return watch.told() | {"recorded": manifest.kinds.get("quote", 0), "watch": watch} | sender.report
 
@@ -172,6 +176,13 @@ class _Watch:
         self._over.wait(300)
         ending.asked.set()
 
+    def is_over(self, timeout_s):
+        return self._over.wait(timeout_s)
+
+    def begin(self):
+        """Let what waited until now count for nothing."""
+        self._waits = []
+
     def told(self):
         waits = np.concatenate(self._waits) / 1e6 if self._waits else np.zeros(1)
         return {
@@ -194,7 +205,7 @@ class _Watch:
 
 
 def _steady(rate, per_frame, seconds, slow):
-    told = _recorded(rate * seconds, per_frame, rate)
+    told = recorded(rate * seconds, per_frame, rate)
     what = f"{rate:,} messages/s, {per_frame} a frame, {seconds} s"
     beside = f"{told['intents']:,} intents, {told['recorded']:,} of {told['sent']:,} recorded, most behind {told['lag_max_ms']:.0f} ms"
     stated = f"stated for a machine {slow:.1f} times as fast as this one now"
@@ -208,7 +219,7 @@ def _steady(rate, per_frame, seconds, slow):
 
 def _burst(slow):
     """25,000 messages a second for ten seconds, the burst, and the same for ten seconds again."""
-    told = _recorded(BURST * 2, 10, 25_000, BURST)
+    told = recorded(BURST * 2, 10, 25_000, BURST)
     back_s = told["watch"].back_s(told["burst_over_ns"])
     beside = (
         f"most behind {told['lag_max_ms']:,.0f} ms; {told['sent'] - told['recorded']} lost; "
