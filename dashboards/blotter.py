@@ -184,10 +184,7 @@ def _kept_explainer(door: Door, id_: str, _chain_head: str) -> Explainer:
 
 def points(rows: pa.Table) -> list[Point]:
     """Fills as marks on a chart."""
-    return [
-        Point(row["ts_event_ns"] / NANO, row["side"], f"{row['quantity']:,.10g}", row["price"])
-        for row in rows.to_pylist()
-    ]
+    return [Point(row["ts_event_ns"] / NANO, row["side"], row["quantity"], row["price"]) for row in rows.to_pylist()]
 
 
 def levels(trade: Mapping[str, Any]) -> list[Level]:

@@ -3,6 +3,7 @@
 let library;
 const load = () => (library ??= import(new URL("app/static/lightweight-charts.mjs", document.baseURI).href));
 const drawn = new WeakMap();
+const EDGE = 24;
 
 export default function (component) {
   const { data, parentElement } = component;
@@ -88,7 +89,11 @@ class Chart {
   fit(data) {
     const scale = this.chart.timeScale();
     if (data.shown) scale.setVisibleLogicalRange({ from: this.index(data.shown[0]), to: this.index(data.shown[1]) });
-    else scale.fitContent();
+    else {
+      const places = this.times.length;
+      const room = (EDGE / this.box.clientWidth) * places; // or the first and the last time beneath would be cut
+      scale.setVisibleLogicalRange({ from: -room, to: places - 1 + room });
+    }
   }
 
   back() {
@@ -345,13 +350,13 @@ function timeline(data) {
 }
 
 function marker(each, is, isCrowded) {
-  const isUp = each.kind === "buy";
+  const isBuy = each.kind === "buy";
   return {
     time: each.time,
     price: each.price,
-    position: each.price === undefined ? (isUp ? "belowBar" : "aboveBar") : isUp ? "atPriceBottom" : "atPriceTop",
-    shape: each.kind === "buy" ? "arrowUp" : each.kind === "sell" ? "arrowDown" : "circle",
-    color: isUp ? is.main : each.kind === "sell" ? "#c06be0" : is.faint,
+    position: isBuy ? "atPriceBottom" : "atPriceTop",
+    shape: isBuy ? "arrowUp" : "arrowDown",
+    color: isBuy ? is.main : "#c06be0",
     text: isCrowded ? "" : each.text,
   };
 }

@@ -40,6 +40,8 @@ class Series(NamedTuple):
     pane: int = 0
     colour: Colour = "main"
     is_stepped: bool = False
+    is_count: bool = False
+    """Whole numbers, told without decimals."""
 
 
 class Band(NamedTuple):
@@ -53,12 +55,12 @@ class Band(NamedTuple):
 
 
 class Point(NamedTuple):
-    """A mark at a moment that has a point, s UTC; at a price, else beside the candle."""
+    """An execution, marked at a moment that has a point, s UTC, and at its price."""
 
     time_s: float
-    kind: Literal["buy", "sell", "other"]
-    text: str = ""
-    price: float | None = None
+    kind: Literal["buy", "sell"]
+    quantity: float
+    price: float
 
 
 class Level(NamedTuple):
@@ -124,17 +126,17 @@ def columns(table: pa.Table, *names: str) -> dict[str, list[Any]]:
 
 def _series(each: Series) -> dict[str, Any]:
     prices = [value for name in ("close", "value", "high") for value in each.columns.get(name, ())[-1:] if value]
+    digits = 4 if prices and abs(prices[0]) < 1 else 2
     return {
         "type": each.sort,
         "name": visible(each.name),
         "pane": each.pane,
         "colour": each.colour,
         "steps": each.is_stepped,
-        "precision": 4 if prices and abs(prices[0]) < 1 else 2,
+        "precision": 0 if each.is_count else digits,
         **each.columns,
     }
 
 
 def _mark(each: Point) -> dict[str, Any]:
-    told: dict[str, Any] = {"time": each.time_s, "kind": each.kind, "text": visible(each.text)}
-    return told if each.price is None else told | {"price": each.price}
+    return {"time": each.time_s, "kind": each.kind, "text": f"{each.quantity:,.10g}", "price": each.price}

@@ -20,7 +20,7 @@ _CHOSEN: Final = "chosen-log"
 _STARTS: Final = "tape demo\ntape record --feed alpaca --symbols ABCD,EVOK\ntape import day.dbn"
 
 
-def chosen_log(door: Door, first: str | None = None) -> Manifest:
+def chosen_log(door: Door, first: str | None = None, width: int = 260) -> Manifest:
     """The session or run that is looked at: the one in the URL, or chosen on another page, else `first` or the newest.
 
     Ends the page when there is none.
@@ -43,6 +43,7 @@ def chosen_log(door: Door, first: str | None = None) -> Manifest:
         key=key,
         on_change=lambda: choose(st.session_state[key]),
         label_visibility="collapsed",
+        width=width,
     )
     return door.grown(by_id[current])
 
@@ -100,7 +101,7 @@ def several(key: str, label: str, options: Sequence[str], default: Sequence[str]
         bind="query-params",
         placeholder=label,
         label_visibility="collapsed",
-        width=170,
+        width=140,
     )
 
 

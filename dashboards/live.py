@@ -5,7 +5,7 @@ into the same picture that `tape record` draws on a terminal. A chart makes its 
 """
 
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import lru_cache
@@ -179,6 +179,12 @@ class Watch:
             for number, seen in sorted(self._glimpse.symbols.items(), key=lambda item: item[1].symbol)
         ]
 
+    def busiest(self) -> list[int]:
+        """The instrument that we dealt in most often of late, else one that a strategy has a phase in, else any."""
+        dealt = Counter(fill.instrument_id for fill in list(self.fills))
+        numbers = [row["instrument_id"] for row in self.symbols()]
+        return sorted(numbers, key=lambda number: (-dealt[number], not self._glimpse.symbols[number].phases))[:1]
+
     def told(self) -> pa.Table:
         """What happened, the latest first."""
         lines = list(self.lines)[::-1]
@@ -205,7 +211,7 @@ class Watch:
     def points(self, instrument_id: int) -> list[Point]:
         """Our executions as marks."""
         return [
-            Point(fill.ts_ns / NANO, "buy" if fill.side == "buy" else "sell", f"{fill.quantity:,.10g}", fill.price)
+            Point(fill.ts_ns / NANO, "buy" if fill.side == "buy" else "sell", fill.quantity, fill.price)
             for fill in list(self.fills)
             if fill.instrument_id == instrument_id
         ]

@@ -113,7 +113,10 @@ _INSTRUMENTS: Final = """
 select instrument_id, symbol, venue, hours from intermediate.int_instruments
 where session = $session order by symbol, instrument_id
 """
-
+_DEALT: Final = """
+select instrument_id from fills where session = $session and run is not distinct from $run
+group by all order by count(*) desc, instrument_id
+"""
 
 _EMPTY: Final = pa.table({"time": pa.array([], pa.int64())})
 
@@ -155,6 +158,13 @@ def instruments(door: Door, log: Manifest) -> dict[int, Mapping[str, Any]]:
     """Symbol, venue and hours of each instrument, by its number, in the order of their symbols."""
     rows = door.rows(_INSTRUMENTS, [log.id], {"session": session_id(log)}).to_pylist()
     return {row["instrument_id"]: row for row in rows}
+
+
+def busiest(door: Door, log: Manifest, known: Mapping[int, Mapping[str, Any]]) -> int:
+    """The instrument that was dealt in most often, else the first."""
+    given = {"session": session_id(log), "run": log.id if log.what == "run" else None}
+    dealt: list[int] = door.rows(_DEALT, [log.id], given)["instrument_id"].to_pylist()
+    return next((number for number in dealt if number in known), next(iter(known)))
 
 
 def candles(door: Door, log: Manifest, stretch: Stretch, step_s: int) -> Candles:

@@ -139,8 +139,15 @@ def without(drawn: Sequence[Series], lines: Sequence[str]) -> str:
 
 
 def on_grid(points: Sequence[Point], step_s: int) -> list[Point]:
-    """Each at the candle that it fell into."""
-    return [point._replace(time_s=point.time_s // step_s * step_s) for point in points]
+    """Each at the candle that it fell into; those of a side in one candle as one, at their mean price."""
+    found: dict[tuple[float, str], Point] = {}
+    for point in points:
+        at = point.time_s // step_s * step_s
+        had = found.get((at, point.kind), point._replace(quantity=0.0))
+        quantity = had.quantity + point.quantity
+        price = (had.price * had.quantity + point.price * point.quantity) / quantity
+        found[at, point.kind] = Point(at, point.kind, quantity, price)
+    return list(found.values())
 
 
 def _reduced(door: Door, log: Manifest, stretch: Stretch, step_s: int, scene: Scene) -> Candles:

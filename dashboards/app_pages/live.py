@@ -58,7 +58,7 @@ names = {row["instrument_id"]: row["symbol"] for row in watch.symbols()}
 known = market.instruments(store, log)
 with top:
     wanted = controls.several("live_symbol", "Symbols", sorted(set(names.values())))
-shown = [number for number, name in names.items() if name in wanted][:SHOWN_MAX] or list(names)[:1]
+shown = [number for number, name in names.items() if name in wanted][:SHOWN_MAX] or watch.busiest()
 
 
 @st.fragment(run_every=None if log.is_closed else EVERY_S)

@@ -53,6 +53,7 @@ with top:
     number = st.selectbox(
         "Symbol",
         list(known),
+        index=list(known).index(market.busiest(store, log, known)),
         format_func=lambda each: names[each],
         key="replay_symbol",
         label_visibility="collapsed",

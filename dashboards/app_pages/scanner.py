@@ -109,6 +109,7 @@ if len(rows):
                 points,
                 colour="main" if filter_ == list(parts)[-1] else "faint",
                 is_stepped=True,
+                is_count=True,
             )
         )
     chosen_s = at.at_ns / NANO

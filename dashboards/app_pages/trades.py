@@ -75,7 +75,7 @@ STEPS = {"1 s": 1, "5 s": 5, "15 s": 15, "1 min": 60, "5 min": 300}
 store = door()
 top = st.container(horizontal=True, vertical_alignment="center")
 with top:
-    log = controls.chosen_log(store)
+    log = controls.chosen_log(store, width=190)
 session, zone = figures.session_id(log), figures.zone_of(store, log)
 there = blotter.choices(store, log)
 if not there.total:
