@@ -82,10 +82,12 @@ def on_quote(s: State, quote: Quote, p: Params, ctx: Context) -> None:
         go(s, ctx, Phase.FLAT, Reason.CROSSED_DOWN)
 
 
-def on_fill(s: State, _fill: Fill, _p: Params, ctx: Context) -> None:
-    """A position begins with its first fill, not when the order was sent."""
+def on_fill(s: State, fill: Fill, _p: Params, ctx: Context) -> None:
+    """A position begins with its first fill, not when the order was sent; one that others closed is not taken anew before the next cross."""
     if s.phase == Phase.ENTERING:
         go(s, ctx, Phase.LONG, Reason.FILLED)
+    elif s.phase == Phase.LONG and fill.position == 0.0:  # a scanner dropped the symbol, or the operator's hand
+        go(s, ctx, Phase.SITTING_OUT, Reason.CLOSED)
 
 
 def close(s: State, ctx: Context) -> None:
@@ -97,8 +99,9 @@ def close(s: State, ctx: Context) -> None:
 
 
 def on_order(s: State, order: OrderUpdate, _p: Params, ctx: Context) -> None:
-    """An entry that was refused is not tried again before the next cross."""
-    if s.phase == Phase.ENTERING and order.state in (OrderState.REFUSED, OrderState.REJECTED, OrderState.EXPIRED):
+    """An entry that came to nothing is not tried again before the next cross."""
+    is_over = order.state in (OrderState.REFUSED, OrderState.REJECTED, OrderState.CANCELLED, OrderState.EXPIRED)
+    if s.phase == Phase.ENTERING and is_over:
         go(s, ctx, Phase.SITTING_OUT, Reason.REFUSED)
 
 

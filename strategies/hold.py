@@ -18,6 +18,7 @@ class Phase(IntEnum):
     BUYING = 1
     HOLDING = 2
     REFUSED = 3
+    SOLD = 4
 
 
 class Reason(IntEnum):
@@ -26,6 +27,7 @@ class Reason(IntEnum):
     QUOTED = 1
     FILLED = 2
     REFUSED = 3
+    CLOSED = 4
 
 
 @params
@@ -49,15 +51,18 @@ def on_quote(s: State, quote: Quote, p: Params, ctx: Context) -> None:
         go(s, ctx, Phase.BUYING, Reason.QUOTED)
 
 
-def on_fill(s: State, _fill: Fill, _p: Params, ctx: Context) -> None:
-    """The first fill makes it a position."""
+def on_fill(s: State, fill: Fill, _p: Params, ctx: Context) -> None:
+    """The first fill makes it a position; whoever closes it, a scanner that drops the symbol or the operator, it is not this strategy."""
     if s.phase == Phase.BUYING:
         go(s, ctx, Phase.HOLDING, Reason.FILLED)
+    elif s.phase == Phase.HOLDING and fill.position == 0.0:
+        go(s, ctx, Phase.SOLD, Reason.CLOSED)
 
 
 def on_order(s: State, order: OrderUpdate, _p: Params, ctx: Context) -> None:
     """An order that never came to be is not tried again."""
-    if s.phase == Phase.BUYING and order.state in (OrderState.REFUSED, OrderState.REJECTED, OrderState.EXPIRED):
+    is_over = order.state in (OrderState.REFUSED, OrderState.REJECTED, OrderState.CANCELLED, OrderState.EXPIRED)
+    if s.phase == Phase.BUYING and is_over:
         go(s, ctx, Phase.REFUSED, Reason.REFUSED)
 
 

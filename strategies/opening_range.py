@@ -50,7 +50,7 @@ class Message(Messages):
 
     RANGE = 1, "range complete: high {a:.4f}, low {b:.4f}"
     STOPPED = 2, "position closed at {a:.4f}, entered at {b:.4f}"
-    REFUSED = 3, "entry refused", MessageLevel.WARNING
+    REFUSED = 3, "entry refused or cancelled", MessageLevel.WARNING
 
 
 class Shown(IntEnum):
@@ -138,8 +138,9 @@ def on_fill(s: State, fill: Fill, _p: Params, ctx: Context) -> None:
 
 
 def on_order(s: State, order: OrderUpdate, _p: Params, ctx: Context) -> None:
-    """A refused entry is today's only one."""
-    if s.phase == Phase.ENTERING and order.state in (OrderState.REFUSED, OrderState.REJECTED, OrderState.EXPIRED):
+    """An entry that came to nothing is today's only one."""
+    is_over = order.state in (OrderState.REFUSED, OrderState.REJECTED, OrderState.CANCELLED, OrderState.EXPIRED)
+    if s.phase == Phase.ENTERING and is_over:
         say(ctx, Message.REFUSED)
         go(s, ctx, Phase.DONE, Reason.REFUSED)
 

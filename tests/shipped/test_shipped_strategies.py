@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from core_day import Day
 
-from pipeline.codes import IntentAction, IntentOutcome, Kind, OrderState, Side, TradingStatus
+from pipeline.codes import IntentAction, IntentOutcome, Kind, OrderState, RequestAction, Side, TradingStatus
 from pipeline.core.engine import Plan
 from pipeline.core.settings import EngineSettings
 from pipeline.units import NANO
@@ -95,6 +95,43 @@ def test_ema_cross_does_not_try_a_refused_entry_again_before_the_next_cross():
         day.quote(i, bid, bid + 0.01, 1_000, 1_000)
     _, derived = day.run([plan("ema_cross", fast=2, slow=4, notional=1e6)], FAST)
     assert [wish[0] for wish in wishes(derived)] == [5, 13]
+
+
+def flattened(bids, at, size=1_000):
+    """A quote a second, and a hand that closes all shortly behind the one numbered `at`."""
+    day = Day()
+    for i, bid in enumerate(bids):
+        day.quote(i, bid, bid + 0.01, size, size)
+        if i == at:
+            day.add(Kind.REQUEST, i + 0.05, 0, action=RequestAction.FLATTEN)
+    return day
+
+
+def test_ema_cross_sits_out_what_another_hand_closed_and_trades_the_next_cross():
+    day = flattened((10, 10, 10, 11, 12, 12, 13, 14, 9, 8, 8, 8, 11, 12), at=5)
+    engine, derived = day.run([plan("ema_cross", fast=2, slow=4, notional=1_000.0)], FAST)
+    taken = [wish for wish in wishes(derived) if wish[1] != "CANCEL"]
+    assert taken == [(5, "ENTER", "TAKEN", 90), (8, "FLATTEN", "TAKEN", 90), (15, "ENTER", "TAKEN", 90)]
+    assert moves(derived, ema_cross.Phase) == [
+        (5, "ENTERING"), (6, "LONG"), (9, "SITTING_OUT"), (11, "FLAT"), (15, "ENTERING"), (16, "LONG"),
+    ]  # fmt: skip
+    assert engine.state_of(1, 1).phase == ema_cross.Phase.LONG
+
+
+@pytest.mark.parametrize(("name", "phase"), [("ema_cross", ema_cross.Phase.SITTING_OUT), ("hold", hold.Phase.REFUSED)])
+def test_an_entry_that_is_cancelled_before_it_fills_is_not_waited_for(name, phase):
+    at = 3 if name == "ema_cross" else 0
+    day = flattened((10, 10, 10, 11, 12)[: at + 1], at, size=0).timer(60).timer(61)
+    given = {"fast": 2, "slow": 4} if name == "ema_cross" else {}
+    engine, derived = day.run([plan(name, notional=1_000.0, **given)], FAST)
+    assert derived[Kind.ORDER][-1]["state"] == OrderState.CANCELLED
+    assert engine.state_of(1, 1).phase == phase
+
+
+def test_hold_knows_when_what_it_held_is_gone():
+    engine, derived = flattened((10, 10, 10, 10), at=1).run([plan("hold", notional=1_000.0)], FAST)
+    assert [name for _, name in moves(derived, hold.Phase)] == ["BUYING", "HOLDING", "SOLD"]
+    assert [row.quantity_steps for row in engine.world.positions[1:]] == [0]
 
 
 def test_ema_cross_waits_for_a_spread_it_can_pay_and_skips_crossed_quotes():
