@@ -97,6 +97,10 @@ def test_what_leaves_is_flat_soon_or_stays_until_it_is(recorded, busy):
         run = replay(store, manifest.id, plan, FILES, created_ns=3 + policy)
         assert verify(store, run.run).identical
         assert run.fills > 0
+        closed_by = connect(store.home).sql(
+            f"select distinct exit_kind from trades where run = '{run.run}' and is_closed"
+        )
+        assert ("scanner",) in closed_by.fetchall() if policy == 1 else ("scanner",) not in closed_by.fetchall()
 
 
 def test_two_scanners_have_each_its_own_strategies_and_verify(recorded, busy, tmp_path):

@@ -1,11 +1,12 @@
 """Every answer: rows in, rows out, of a tape that can be checked by hand."""
 
 import pytest
-from warehouse_samples import DECISIONS, INPUTS, at, written
+from warehouse_samples import DECISIONS, INPUTS, at, decided, order, written
 
-from pipeline.codes import Kind
+from pipeline.codes import IntentAction, Kind, OrderState, RequestAction, SessionAction, Side
 from pipeline.log.store import Store
 from pipeline.run.notes import remark
+from pipeline.scanner_codes import UniverseAction
 from warehouse import connect, named_in
 from warehouse.views import marts
 
@@ -50,6 +51,35 @@ TRADE = {
 def test_a_round_trip_has_its_prices_costs_excursions_reasons_and_scan(day):
     (found,) = rows(day, f"select {', '.join(TRADE)} from trades")
     assert dict(zip(TRADE, found.values(), strict=True)) == TRADE
+
+
+CLOSED_BY = {
+    "strategy": (IntentAction.EXIT, None),
+    "scanner": (IntentAction.FLATTEN, (Kind.UNIVERSE, 1, {"scanner_id": 1, "action": int(UniverseAction.DROPPED)})),
+    "operator": (IntentAction.FLATTEN, (Kind.REQUEST, 0, {"action": int(RequestAction.FLATTEN)})),
+    "stopped": (IntentAction.FLATTEN, (Kind.SESSION, 1, {"action": int(SessionAction.STOPPED), "key": "probe"})),
+    "engine": (IntentAction.FLATTEN, None),
+}
+"""Whoever closes a position: what the wish was, and the row that caused it; a quote, where none is said."""
+
+
+@pytest.mark.parametrize("closed_by", CLOSED_BY)
+def test_a_trade_says_whose_wish_closed_it(tmp_path, closed_by):
+    action, cause = CLOSED_BY[closed_by]
+    kind, cause_ord, told = cause or (None, 0, {})
+    cause_row = [] if kind is None else [(kind, 18, cause_ord, 65, {"instrument_id": 1} | told)]
+    plain = {"order_id": 2, "side": int(Side.SELL), "order_type": 0, "limit_nano": -(2**63), "flags": 0}
+    rows_then = [row for row in DECISIONS if row[1] < 18 and row[4].get("order_id") != 2]
+    behind = [
+        *cause_row,
+        decided(Kind.INTENT, 18, 2, 65, (18, cause_ord), action=int(action)),
+        decided(Kind.RISK, 18, 3, 65, (18, 2)),
+        order(18, 4, 65, (18, 3), OrderState.APPROVED, **plain),
+        *((*row[:2], row[2] + 10, *row[3:]) for row in DECISIONS if row[:2] == (Kind.FILL, 18)),
+    ]
+    inputs = [row for row in INPUTS if kind is not Kind.REQUEST or row[1] != 18]
+    written(tmp_path, [*inputs, *rows_then, *behind])
+    assert connect(tmp_path).sql("select exit_kind from trades").fetchall() == [(closed_by,)]
 
 
 EXPECTED = {

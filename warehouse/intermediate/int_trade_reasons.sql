@@ -1,7 +1,7 @@
 -- grain: one row per round trip: what decided it, and the strategy's words for it
 -- decision_*: the wish that entered, whose stop, target and risk these are; null where no order is known
 -- setup: the strategy's reason for the move it made in the step that wished; null where it made none
--- exit_kind: stop, target, strategy, operator (a wish that a request or a stopped strategy caused) or null
+-- exit_kind: stop, target, strategy, scanner (it dropped the symbol), operator, stopped (the strategy failed), engine (an entry filled that was wished no longer, or a broker's word); null where no order is known
 with trades as (
     select * from intermediate.int_trades
 ),
@@ -17,6 +17,14 @@ intents as (
 
 requests as (
     select session, seq from staging.stg_requests
+),
+
+changes as (
+    select session, run, seq, ord, scanner_id from staging.stg_universe_changes
+),
+
+stops as (
+    select session, run, seq, ord from staging.stg_session_events where action = 'stopped'
 ),
 
 decided as (
@@ -41,8 +49,12 @@ decided as (
             when exits.flags is null then null
             when contains(exits.flags, 'bracket_stop') then 'stop'
             when contains(exits.flags, 'bracket_target') then 'target'
-            when requests.seq is not null then 'operator'
-            when leaving.action is not null then 'strategy'
+            when leaving.action is null then null
+            when leaving.action <> 'flatten' then 'strategy'
+            when changes.scanner_id > 0 then 'scanner'
+            when changes.seq is not null or requests.seq is not null then 'operator'
+            when stops.seq is not null then 'stopped'
+            else 'engine'
         end as exit_kind
     from trades
     left join orders as entries
@@ -69,6 +81,17 @@ decided as (
     left join requests
         on leaving.session = requests.session
         and leaving.cause_seq = requests.seq
+        and leaving.cause_ord = 0
+    left join changes
+        on leaving.session = changes.session
+        and leaving.run is not distinct from changes.run
+        and leaving.cause_seq = changes.seq
+        and leaving.cause_ord = changes.ord
+    left join stops
+        on leaving.session = stops.session
+        and leaving.run is not distinct from stops.run
+        and leaving.cause_seq = stops.seq
+        and leaving.cause_ord = stops.ord
 ),
 
 moves as (

@@ -2,7 +2,7 @@
 -- money and prices: quote currency; quantity: shares, contracts or coins; times by the clocks of the exchange: New York's of shares, Chicago's of futures, UTC of what never closes
 -- position: long or short; quantity: all that was entered
 -- entry_price, exit_price: averages of what was executed
--- setup: the strategy's reason for entering; tag: its own number of it; exit_kind: stop, target, strategy, operator
+-- setup: the strategy's reason for entering; tag: its own number of it; exit_kind: who closed it, as in trades
 -- r_multiple: gain in multiples of what was risked; holding_seconds: s
 -- opened_date, opened_time, closed_date, closed_time: by the clock of the exchange, to the second
 -- acquired_date, sold_date: when it was bought and when it was sold; of a short position it was sold first

@@ -23,7 +23,7 @@
 -- slippage_bps: of entry_value and exit_value together, 1e-4
 -- entry_bid, entry_ask, entry_spread, entry_spread_bps: when the entry was decided; entry_spread_bps: of the middle
 -- tag: the strategy's own number of the entry; setup: its reason for the move it made in the step that wished the entry
--- exit_kind: stop, target, strategy, operator; null where the order is not known
+-- exit_kind: stop, target, strategy, scanner (it dropped the symbol), operator, stopped (the strategy failed), engine (an entry filled that was wished no longer, or a broker's word); null where the order is not known
 -- phase_path: the strategy's phases from the decision to the exit, a > b > c
 -- scanner, scan_rank, scan: the latest evaluation of the instrument until the decision, the fields' values by their names
 -- gap_percent, relative_volume, float_shares: its gap_pct, rvol_tod and float
