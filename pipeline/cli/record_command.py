@@ -232,6 +232,7 @@ def _recorded(
             recording,
             ending,
             compiling=lambda: click.echo("compiling; the first time it takes half a minute ...", err=True),
+            reading=_tell_reading,
             told=told,
             left=lambda count: _tell_left(count, is_asked=ending.asked.is_set()),
         )
@@ -251,6 +252,11 @@ def _recorded(
     if ending.sealing:
         click.echo(f"sealing while recording: {ending.sealing}", err=True)
     return manifest
+
+
+def _tell_reading(name: str, count: int) -> None:
+    """Say at once what keeps a session that goes on from being recorded: a whole day takes half a minute to read."""
+    click.echo(f"{name} was not ended: reading back its {count:,} inputs to go on with it ...", err=True)
 
 
 def _tell_left(count: int, *, is_asked: bool) -> None:

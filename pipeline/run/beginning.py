@@ -139,14 +139,20 @@ class _Asked(NamedTuple):
 
 
 @contextmanager
-def begun(store: Store, recording: Recording, code: Code, fold: LocalFold) -> Iterator[Begun]:
-    """The session that is recorded into, open.
+def begun(
+    store: Store,
+    recording: Recording,
+    code: Code,
+    fold: LocalFold,
+    reading: Callable[[str, int], None] = lambda _name, _count: None,
+) -> Iterator[Begun]:
+    """The session that is recorded into, open. `reading` hears of one to go on with, and how many inputs it has, before they are read.
 
     One that nobody ended and that has these feeds, symbols, settings and code goes on; with other code or settings a new
     one begins with its state. Raises ConfigError as `opening_from` does, LockedError, CorruptError, PoisonedError.
     """
     now_ns = recording.clock.now_ns()
-    unfinished, note = (None, "") if recording.is_fresh else _unfinished(store, recording, now_ns)
+    unfinished, note = (None, "") if recording.is_fresh else _unfinished(store, recording, now_ns, reading)
     told = f"; {note}" if note else ""
     asked = _asked(recording.broker, unfinished) if recording.broker else None
     if unfinished is not None and _is_same(unfinished, recording, code):
@@ -354,7 +360,9 @@ def _created(store: Store, recording: Recording, code: Code, settings: Mapping[s
     return store.keep_code(manifest.id, code.texts)
 
 
-def _unfinished(store: Store, recording: Recording, now_ns: int) -> tuple[Manifest | None, str]:
+def _unfinished(
+    store: Store, recording: Recording, now_ns: int, reading: Callable[[str, int], None]
+) -> tuple[Manifest | None, str]:
     """The newest live session of these feeds that nobody ended and nobody records, when it is this day's; what is to be said of it.
 
     A clock that was set back since makes no other day of it: session time is the highest there was, and stands until the
@@ -372,7 +380,9 @@ def _unfinished(store: Store, recording: Recording, now_ns: int) -> tuple[Manife
         is_other = is_other or manifest.settings.get("broker") != recording.settings.get("broker")
         if is_other or _is_practice(feeds) != _is_practice([{"url": vendor.url} for vendor in recording.vendors]):
             continue
-        ago_ns = now_ns - _last_ns(LogReader(store.folder(manifest.id)))
+        log = LogReader(store.folder(manifest.id))
+        reading(manifest.id, log.last_seq)
+        ago_ns = now_ns - _last_ns(log)
         if abs(ago_ns) < RESUMED_WITHIN_NS:
             store.lock(manifest.id).release()
             behind = f"the clock shows {-ago_ns / NANO:,.1f} s before its last input: session time stands until then"

@@ -41,11 +41,13 @@ def record(
     ending: Ending,
     *,
     compiling: Callable[[], None] = lambda: None,
+    reading: Callable[[str, int], None] = lambda _name, _count: None,
     told: Callable[[Begun], None] = lambda _: None,
     left: Callable[[int], None] = lambda _: None,
 ) -> Manifest:
     """Record until it ends, seal, and give the manifest; `told` hears of the session before the first connection.
 
+    `reading` hears of a session that nobody ended, and of its inputs, before those are read; it may be long until `told`.
     `left` hears at the end how many messages came that are still to be reduced, when there are any.
 
     Raises StrategyError, ConfigError, LockedError when the session or a feed's credential is in use, PoisonedError.
@@ -61,7 +63,7 @@ def record(
             inputs=INPUTS_WORTH_COMPILING,
             compiling=compiling,
         ) as fold,
-        begun(store, recording, code, fold) as session,
+        begun(store, recording, code, fold, reading) as session,
     ):
         told(session)
         inbox = Inbox()

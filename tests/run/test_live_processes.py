@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -121,7 +122,9 @@ def test_a_recording_that_is_killed_goes_on_when_it_is_asked_again(live_store, t
                 assert again.returncode == 0, said
         serving.send_signal(signal.SIGTERM)
         serving.wait(30)
-    assert "(resumed)" in said
+    told = re.search(r"was not ended: reading back its ([0-9,]+) inputs to go on with it", said)
+    assert int(told[1].replace(",", "")) > 100
+    assert told.start() < said.index("(resumed)")
     assert "ended because of SIGTERM; sealed" in said
     (manifest,) = live_store.sessions()
     assert manifest.state == "sealed"
