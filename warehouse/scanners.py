@@ -1,5 +1,6 @@
 """The scanners of a log, by what its settings keep of them: names and units of fields, words of filters."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ from pipeline.log.manifest import Manifest
 from pipeline.scanner.field import Fields, FieldWords
 from pipeline.scanner.fields import FIELDS
 from pipeline.scanner.reading import definition_from, is_list, tables_of
+from pipeline.scanner_codes import UniverseReason
 
 
 def settings_of(manifest: Manifest) -> list[dict[str, Any]]:
@@ -20,6 +22,23 @@ def settings_of(manifest: Manifest) -> list[dict[str, Any]]:
     if "scanners" in settings:
         return list(settings["scanners"])
     return [_read(chosen) for chosen in (settings.get("plan") or {}).get("scanners", ())]
+
+
+def name_of(scanners: Sequence[Mapping[str, Any]], scanner_id: int) -> str:
+    """Whose list it is: the scanner by its name, by its number where it has none, or the operator."""
+    if scanner_id == 0:
+        return "the operator"
+    known = scanners[scanner_id - 1] if 0 < scanner_id <= len(scanners) else {}
+    return f"scanner {known.get('name') or scanner_id}"
+
+
+def reason_of(scanners: Sequence[Mapping[str, Any]], scanner_id: int, reason: int) -> str:
+    """Why a list took a symbol in or left it out: the filter that failed it as its definition says it, else the code in words."""
+    number = reason - UniverseReason.FILTER
+    if number <= 0:
+        return UniverseReason(reason).name.lower().replace("_", " ") if reason in set(UniverseReason) else str(reason)
+    filters = scanners[scanner_id - 1].get("filters", ()) if 0 < scanner_id <= len(scanners) else ()
+    return f"failed {filters[number - 1]}" if number <= len(filters) else f"filter {number}"
 
 
 def _read(chosen: dict[str, Any]) -> dict[str, Any]:

@@ -114,13 +114,9 @@ def _winner(rows: Rows, row: Row, teller: Teller) -> Iterator[Step]:
             yield msgspec.structs.replace(step, says=f"{teller.who(winner.values)}: {step.says}")
 
 
-def verdicts(
-    rows: Rows, place: Place, instrument_id: int, teller: Teller, scanners: Sequence[Mapping[str, Any]]
-) -> list[ScannerAnswer]:
-    """Of each scanner the last evaluation before a place that wrote the symbol down; none of one that never did.
-
-    scanners    of each, by its number from 1, `name`, `fields` and `filters`, as the log's settings name them
-    """
+def verdicts(rows: Rows, place: Place, instrument_id: int, teller: Teller) -> list[ScannerAnswer]:
+    """Of each scanner the last evaluation before a place that wrote the symbol down; none of one that never did."""
+    scanners = teller.scanners
     written: dict[int, list[Row]] = {}
     for row in rows.before([Kind.CANDIDATE], place, instrument_id):
         of = written.setdefault(row.values["scanner_id"], [])

@@ -11,6 +11,7 @@ from pipeline.log.manifest import StrategyEntry, Words
 from pipeline.reports.explain_rows import Row
 from pipeline.timeframes import SESSION_UNITS, Timeframe
 from pipeline.units import ABSENT, NANO, float_from_nano
+from warehouse.scanners import name_of, reason_of
 
 _NOTHING: Final = Words()
 _PRICES: Final = (("limit", "limit_nano"), ("trigger", "trigger_nano"), ("stop", "stop_loss_nano"),
@@ -26,11 +27,18 @@ class Symbol(NamedTuple):
 
 
 class Teller:
-    """Puts rows of one log into words: its strategies' for their codes, its instruments' for their ids and sizes."""
+    """Puts rows of one log into words: its strategies' for their codes, its instruments' for their ids and sizes, its scanners' filters."""
 
-    def __init__(self, strategies: Sequence[StrategyEntry], symbols: Mapping[int, Symbol]) -> None:
+    def __init__(
+        self,
+        strategies: Sequence[StrategyEntry],
+        symbols: Mapping[int, Symbol],
+        scanners: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        """`scanners`: what `warehouse.scanners.settings_of` says of them."""
         self.strategies = strategies
         self.symbols = symbols
+        self.scanners = scanners
 
     def says(self, row: Row) -> str:
         """The row as one line, without its place and time."""
@@ -210,10 +218,9 @@ def _feed(_: Teller, row: Mapping[str, Any]) -> str:
 
 
 def _universe(teller: Teller, row: Mapping[str, Any]) -> str:
-    reason, first = row["reason"], scanner_codes.UniverseReason.FILTER
-    why = f"filter {reason - first}" if reason > first else word_of(scanner_codes.UniverseReason, reason)
+    why = reason_of(teller.scanners, row["scanner_id"], row["reason"])
     action = word_of(scanner_codes.UniverseAction, row["action"])
-    by = f"scanner {row['scanner_id']}" if row["scanner_id"] else "the operator"
+    by = name_of(teller.scanners, row["scanner_id"])
     return f"{teller.symbol(row['instrument_id'])} {action} by {by}: {why}"
 
 

@@ -172,7 +172,7 @@ class Explainer:
             seq=seq,
             ts_ns=self.rows.at(seq)[0].values["ts_recv_ns"],
             strategies=refusals(self.rows, behind, instrument_id, self.teller),
-            scanners=verdicts(self.rows, behind, instrument_id, self.teller, settings_of(self.manifest)),
+            scanners=verdicts(self.rows, behind, instrument_id, self.teller),
             market=[step_of(row, self.teller, role) for role, row in market.items() if row is not None],
         )
 
@@ -226,7 +226,7 @@ def _teller(manifest: Manifest, instruments: Iterable[Mapping[str, Any]]) -> Tel
         row["instrument_id"]: Symbol(str(row.get("symbol", "")), int(row.get("size_step_nano", 0)))
         for row in instruments
     }
-    return Teller(manifest.strategies, symbols)
+    return Teller(manifest.strategies, symbols, settings_of(manifest))
 
 
 def _matching(block: Block, wanted: dict[str, int]) -> Block:

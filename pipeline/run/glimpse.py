@@ -31,8 +31,9 @@ from pipeline.log.manifest import Manifest
 from pipeline.names import printable
 from pipeline.ports import Channel
 from pipeline.run.clock import stepped
-from pipeline.scanner_codes import UniverseAction, UniverseReason
+from pipeline.scanner_codes import UniverseAction
 from pipeline.units import ABSENT, NANO
+from warehouse.scanners import name_of, reason_of, settings_of
 
 SEEN_MAX: Final = 256
 LINES_MAX: Final = 14
@@ -111,8 +112,12 @@ class Glimpse:
         phases: Sequence[Mapping[int, str]],
         strategies: Sequence[str],
         messages: Sequence[Mapping[int, str]] = (),
+        scanners: Sequence[Mapping[str, Any]] = (),
     ) -> None:
-        """`phases` are the words of each strategy's phases, `messages` the templates of what it says, both by code."""
+        """`phases` are the words of each strategy's phases, `messages` the templates of what it says, both by code.
+
+        `scanners`: what `warehouse.scanners.settings_of` says of them.
+        """
         self.feeds = [FeedGlimpse(name) for name in feeds]
         self.symbols: dict[int, SymbolGlimpse] = {}
         self.lines: deque[tuple[int, str]] = deque(maxlen=LINES_MAX)
@@ -126,6 +131,7 @@ class Glimpse:
         self.session_ns = 0
         self._phases = phases
         self._messages = messages
+        self._scanners = scanners
         self._strategies = strategies
         self._seen: deque[Blocks] = deque(maxlen=SEEN_MAX)
         self._rare: deque[Blocks] = deque()
@@ -244,12 +250,10 @@ class Glimpse:
         """What a scanner's list took in or left out."""
         known = self.symbols.get(row["instrument_id"])
         symbol = known.symbol if known else f"instrument {row['instrument_id']}"
+        who = printable(name_of(self._scanners, row["scanner_id"]))
         if row["action"] == UniverseAction.ADDED:
-            return f"scanner {row['scanner_id']} picks {symbol}, rank {row['rank']}"
-        by_filter = row["reason"] > UniverseReason.FILTER
-        number = row["reason"] - UniverseReason.FILTER
-        why = f"filter {number}" if by_filter else _word(UniverseReason(row["reason"]))
-        return f"scanner {row['scanner_id']} drops {symbol}: {why}"
+            return f"{who} picks {symbol}, rank {row['rank']}"
+        return f"{who} drops {symbol}: {printable(reason_of(self._scanners, row['scanner_id'], row['reason']))}"
 
     def _feed_row(self, row: Mapping[str, Any]) -> None:
         feed, action = self._feed(row["source"]), FeedAction(row["action"])
@@ -311,7 +315,7 @@ def glimpse_of(manifest: Manifest, feeds: Sequence[str]) -> Glimpse:
         {code: each.words.templates.get(word, word) for word, code in each.words.messages.items()}
         for each in manifest.strategies
     ]
-    return Glimpse(feeds, words, [strategy.name for strategy in manifest.strategies], messages)
+    return Glimpse(feeds, words, [strategy.name for strategy in manifest.strategies], messages, settings_of(manifest))
 
 
 def _worth_saying(block: Block) -> Block:

@@ -142,4 +142,4 @@ class ListDefinition(msgspec.Struct, frozen=True):
 
 def shown(filter_: Filter) -> str:
     """The threshold in words."""
-    return ", ".join(filter_.texts) if filter_.is_text else f"{filter_.threshold:g}"
+    return ", ".join(filter_.texts) if filter_.is_text else f"{filter_.threshold:,.10g}"

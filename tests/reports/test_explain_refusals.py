@@ -6,6 +6,7 @@ from made_rows import TELLER, MadeRows, made
 
 from pipeline.codes import IntentAction, IntentOutcome, Kind, OrderState, RiskRule, RiskVerdict, SessionAction, Side
 from pipeline.reports.explain_refusals import refusals, verdicts
+from pipeline.reports.explain_words import Teller
 from pipeline.scanner_codes import CandidateVerdict, UniverseAction, UniverseReason
 
 END = (100, 0)
@@ -96,11 +97,12 @@ def test_a_scanner_tells_every_filter_of_its_last_evaluation_of_the_symbol():
         ),
     ]
     scanner = {"name": "gappers", "fields": ["gap", "float", "price"], "filters": ["gap > 5", "float < 1"]}
-    (found,) = verdicts(MadeRows(*rows), (90, 0), 1, TELLER, [scanner])
+    teller = Teller(TELLER.strategies, TELLER.symbols, [scanner])
+    (found,) = verdicts(MadeRows(*rows), (90, 0), 1, teller)
     assert (found.scanner, found.seq, found.evaluation, found.verdict) == ("gappers", 20, 2, "near miss")
     assert [(each.filter, each.value, each.threshold, each.passed) for each in found.filters] == [
         ("gap > 5", 4.0, 5.0, False), ("float < 1", None, None, False), ("price", 7.0, None, None),
     ]  # fmt: skip
     assert found.listed is not None
-    assert found.listed.says == "ABCD dropped by scanner 1: filter 1"
-    assert verdicts(MadeRows(*rows), (5, 0), 1, TELLER, [scanner]) == []
+    assert found.listed.says == "ABCD dropped by scanner gappers: failed gap > 5"
+    assert verdicts(MadeRows(*rows), (5, 0), 1, teller) == []

@@ -1,6 +1,7 @@
 import io
 import math
 
+import pytest
 from rich.console import Console
 
 from pipeline.block import Block
@@ -19,6 +20,7 @@ from pipeline.codes import (
     Side,
 )
 from pipeline.run.glimpse import LINES_MAX, TALK_MAX, UNTOLD_MAX, Glimpse
+from pipeline.scanner.definition import Filter, shown
 from pipeline.units import ABSENT, NANO
 
 START = 1_793_779_200 * NANO
@@ -66,6 +68,26 @@ def test_what_happens_to_a_feed_is_seen_in_its_state_and_its_gaps():
     assert states == ["connected", "mute", "connected", "lost", "lost"]
     assert seen.feeds[0].gaps == 1
     assert [text for _, text in seen.lines][-1] == "massive: gap opened, why"
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ({"scanner_id": 1, "action": 0, "rank": 2}, "scanner gappers picks ABCD, rank 2"),
+        ({"scanner_id": 1, "action": 1, "reason": 102}, "scanner gappers drops ABCD: failed float <= 20,000,000"),
+        ({"scanner_id": 1, "action": 1, "reason": 103}, "scanner gappers drops ABCD: filter 3"),
+        ({"scanner_id": 1, "action": 1, "reason": 4}, "scanner gappers drops ABCD: outranked"),
+        ({"scanner_id": 2, "action": 1, "reason": 101}, "scanner 2 drops ABCD: filter 1"),
+        ({"scanner_id": 0, "action": 1, "reason": 3}, "the operator drops ABCD: unlisted"),
+    ],
+)
+def test_a_list_is_told_in_the_words_of_its_definition(row, told):
+    filters = [Filter("gap_pct", ">=", 10.0, 10.0), Filter("float", "<=", 2e7, 2e7)]
+    words = [f"{each.field} {each.operator} {shown(each)}" for each in filters]
+    seen = Glimpse(["massive"], [{}], ["mine"], scanners=[{"name": "gappers", "filters": words}])
+    seen.add([block(Kind.INSTRUMENT, {"symbol": "ABCD", "size_step_nano": NANO})], [block(Kind.UNIVERSE, row)])
+    seen.look()
+    assert [text for _, text in seen.lines] == [told]
 
 
 def test_polls_that_fail_are_told_and_the_feed_stays_what_it_is():
