@@ -135,7 +135,11 @@ _LAYOUTS: Final = (
     layout(
         Kind.NOTE,
         "one row per remark of a person",
-        Field("session", "str", "session the remark is about, in the store's notes log; empty: this one"),
+        Field(
+            "session",
+            "str",
+            "session or run the remark is about, in the store's notes log: its id, @ and its log_id; empty: this one",
+        ),
         Field("about_seq", "i8", "`seq` it is about; 0: none"),
         Field("about_ord", "i4", "`ord` it is about"),
         Field("tag", "str", "one word to find it by"),

@@ -118,15 +118,21 @@ def _register_kinds(connection: duckdb.DuckDBPyConnection, kinds: Sequence[Kind]
 
 
 def _stores_notes(logs: Logs) -> list[_Piece]:
-    """Remarks in the store's own log, each of the session or run that it is about; where all is read, also of those that are gone."""
+    """Remarks in the store's own log, each of the session or run that it is about; where all is read, also of those that are gone.
+
+    What is about one that is gone never stands with another one of the same name: its session is then called id@log_id.
+    """
     blocks = [to_arrow(block) for batch in logs.store.notes() for block in batch]
     if not blocks:
         return []
     table = pa.Table.from_batches(blocks)
-    places = {manifest.id: session_and_run(manifest) for manifest in logs.manifests}
+    places = {f"{manifest.id}@{manifest.log_id}": session_and_run(manifest) for manifest in logs.manifests}
     if logs.is_whole:
-        places = {id_: (id_, None) for id_ in table["session"].unique().to_pylist()} | places
-    found = [(place, table.filter(pc.equal(table["session"], id_))) for id_, place in places.items()]
+        taken = {manifest.id for manifest in logs.manifests}
+        for log in set(table["session"].unique().to_pylist()) - places.keys():
+            name = log.partition("@")[0]
+            places[log] = (log if name in taken else name, None)
+    found = [(place, table.filter(pc.equal(table["session"], log))) for log, place in places.items()]
     return [(*place, rows) for place, rows in found if rows.num_rows]
 
 

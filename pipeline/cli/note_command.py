@@ -15,7 +15,7 @@ import click
 def command(home: str, name: str, text: str, tag: str, about: str | None) -> None:
     """Remark TEXT on the session or run NAME: an input while it is recorded, an entry of the store's notes afterwards.
 
-    `last` is the session being recorded, the one started last; else the one begun last by its own clock.
+    TEXT has up to 4,000 characters. `last` is the session being recorded, the one started last; else the one begun last by its own clock.
 
     \b
     tape note last "entered late, spread was 40 cents" --tag discipline

@@ -4,6 +4,7 @@ import pytest
 from warehouse_samples import DECISIONS, INPUTS, at, decided, order, written
 
 from pipeline.codes import IntentAction, Kind, OrderState, RequestAction, SessionAction, Side
+from pipeline.errors import ConfigError
 from pipeline.log.store import Store
 from pipeline.run.notes import remark
 from pipeline.scanner_codes import UniverseAction
@@ -261,3 +262,34 @@ def test_remarks_stand_beside_what_they_are_about(tmp_path):
     assert {text for of, text in told if of == run} == {"of the run", "of all of the run"}
     store.delete("other")
     assert (None, "of another day") in connect(tmp_path, asked=named_in(query)).sql(query).fetchall()
+
+
+def test_a_remark_on_a_session_that_is_gone_does_not_stand_with_another_of_its_name(tmp_path):
+    store = Store(tmp_path)
+    written(tmp_path, [*INPUTS, *DECISIONS])
+    remark(store, "day", "of the one before", tag="t", about=(6, 2), now_ns=at(1))
+    gone = store.manifest("day").log_id
+    store.delete("day")
+    written(tmp_path, [*INPUTS, *DECISIONS])
+    remark(store, "day", "of this one", tag="t", about=(6, 2), now_ns=at(2))
+    assert connect(tmp_path).sql("select text from trade_notes where tag = 't'").fetchall() == [("of this one",)]
+    query = "select session, text from notes where tag = 't' order by noted_at"
+    told = connect(tmp_path, asked=named_in(query)).sql(query).fetchall()
+    assert told == [(f"day@{gone}", "of the one before"), ("day", "of this one")]
+    assert connect(tmp_path, ["day"], asked=named_in(query)).sql(query).fetchall() == [("day", "of this one")]
+
+
+@pytest.mark.parametrize(
+    ("text", "tag", "told"),
+    [
+        ("x" * 4_001, "", "the note has 4,001 characters: accepted are up to 4,000"),
+        ("x", "y" * 101, "the note's tag has 101 characters: accepted are up to 100"),
+        ("late \ud83d", "", r"the note: its character 6, '\\ud83d', is none"),
+        ("x", "\udcff", r"the note's tag: its character 1, '\\udcff', is none"),
+    ],
+)
+def test_a_remark_that_is_too_long_or_no_text_is_refused_in_a_line(tmp_path, text, tag, told):
+    written(tmp_path, INPUTS)
+    with pytest.raises(ConfigError, match=told):
+        remark(Store(tmp_path), "day", text, tag=tag, now_ns=at(1))
+    assert list(Store(tmp_path).notes()) == []
