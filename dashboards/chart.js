@@ -367,8 +367,9 @@ function clock(zone) {
   const minute = of({ hour: "2-digit", minute: "2-digit" });
   const second = of({ hour: "2-digit", minute: "2-digit", second: "2-digit" });
   const full = of({ day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  const where = zone.split("/").pop().replaceAll("_", " ");
   return {
-    full: (time) => full.format(time * 1000),
+    full: (time) => `${full.format(time * 1000)} ${where}`,
     tick: (time, sort) => (sort < 3 ? day : sort === 3 ? minute : second).format(time * 1000),
   };
 }

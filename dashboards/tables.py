@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import streamlit as st
 
-from dashboards.words import plain, visible
+from dashboards.words import clock_of, plain, visible
 
 _ROW_HEIGHT: Final = 26
 _HEAD: Final = _ROW_HEIGHT + 3
@@ -59,7 +59,7 @@ def table(
     tones: Mapping[str, Sequence[float]] | None = None,
     on: Any = st,
 ) -> None:
-    """Show these columns of rows, in this order. A moment is told by the clock of `zone`.
+    """Show these columns of rows, in this order. A moment is told by the clock of `zone`, which stands in its column's head.
 
     height      pixels; else as high as its rows, up to 15 of them
     pick        when rows can be chosen
@@ -113,7 +113,8 @@ def _config(how: Column, zone: str) -> Any:
     if how.form in _TEXTS:
         return of.TextColumn(how.label, help=how.help, width=how.width, alignment=_TEXTS[how.form])
     if how.form in _MOMENTS:
-        return of.DatetimeColumn(how.label, format=_MOMENTS[how.form], timezone=zone, help=how.help, width=how.width)
+        head = f"{how.label}, {clock_of(zone)}"
+        return of.DatetimeColumn(head, format=_MOMENTS[how.form], timezone=zone, help=how.help, width=how.width)
     if how.form == "day":
         return of.DateColumn(how.label, format="YYYY-MM-DD", help=how.help, width=how.width)
     if how.form == "yes":

@@ -22,6 +22,15 @@ def visible(text: object) -> str:
     return printable(str(text))
 
 
+def clock_of(zone: str) -> str:
+    """A zone as people say it.
+
+    >>> clock_of("America/New_York"), clock_of("UTC")
+    ('New York', 'UTC')
+    """
+    return zone.rpartition("/")[2].replace("_", " ")
+
+
 def span(seconds: float | None) -> str:
     """A stretch of time as people say it.
 

@@ -60,3 +60,9 @@ def test_a_pipe_gets_every_row(tmp_path, form):
 
 def test_a_result_without_rows_has_its_head(tmp_path):
     assert "nothing_here" in drawn(tmp_path, "select 1 as nothing_here where false")
+
+
+@pytest.mark.parametrize(("query", "is_told"), [("select 1 as i, make_timestamp_ns(0) as at", True), (QUERY, False)])
+def test_a_table_with_moments_says_by_whose_clock(tmp_path, query, is_told):
+    said = drawn(tmp_path, query).splitlines()
+    assert ("times are UTC" in said) is is_told

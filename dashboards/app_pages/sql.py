@@ -118,7 +118,9 @@ match answer:
     case Answer():
         cut = f", {answer.cut}" if answer.cut else ""
         st.caption(
-            plain(f"{len(answer.table):,} rows{cut}; {span(answer.answering_s)}, opening {span(answer.loading_s)}")
+            plain(
+                f"{len(answer.table):,} rows{cut}; {span(answer.answering_s)}, opening {span(answer.loading_s)}; times are UTC"
+            )
         )
         if st.session_state["sql-asked"] != (over, st.session_state[_STATEMENT]):
             asked_over, asked = st.session_state["sql-asked"]

@@ -63,7 +63,7 @@ TAPE = {
     "marks": Column("marks"),
 }
 CHAIN = {
-    "ts": Column("session time", "clock", width=110),
+    "ts": Column("session time", "clock", width=170),
     "seq": Column("seq", "count", width=80),
     "ord": Column("ord", "count", width=50),
     "says": Column("latest first; each row was caused by the next, what belongs to it is set in", width=900),

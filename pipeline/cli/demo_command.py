@@ -69,6 +69,7 @@ def _live(store: "Store", seed: int, say: Say) -> dict[str, Any]:
         f"a premarket of twelve thin names is served on this machine, {SPEED} times as fast, and recorded live: a scanner"
     )
     say("picks, two strategies trade on paper what it picks; there are a halt, a lost feed, late prints")
+    say("times here are New York's, as its traders tell them; those of SQL are UTC")
     with served(seed) as url, TemporaryDirectory() as folder:
         session, ending = record_served(store, url, Path(folder), lambda text: say(f"   {text}"))
     lag = f"longest wait of a message {ending.lag_s_max * 1e3:,.0f} ms"
@@ -174,10 +175,14 @@ from fills where run is null order by seq desc limit 5""",
 
 
 def _ask(home: str, session: str, say: Say) -> None:
+    from pipeline.cli.sql_out import zone_told
     from warehouse import connect
 
     connection = connect(home, [session])
     say("asking: profit by strategy, and the last fills\n")
     for query in QUERIES:
         say(f'tape sql "{query}"')
-        say(str(connection.sql(query)))
+        found = connection.sql(query)
+        say(str(found))
+        if told := zone_told(found):
+            say(told)

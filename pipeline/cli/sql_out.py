@@ -55,8 +55,15 @@ def _show(result: Any, *, is_whole: bool) -> None:
     count, at_once = kept.shape[0], _TABLE_ROWS_MAX if is_whole else _SHOWN_MAX
     for start in range(0, max(count, 1) if is_whole else 1, at_once):
         kept.limit(at_once, start).show(max_rows=at_once, max_width=_width(), max_col_width=60)
+    if told := zone_told(result):
+        click.echo(told)
     if not is_whole and count > at_once:
         click.echo(f"{at_once} of {count:,} rows; --all")
+
+
+def zone_told(result: Any) -> str:
+    """By whose clock its moments are, where it has any: a table of DuckDB does not say."""
+    return "times are UTC" if any(str(each).startswith("TIMESTAMP") for each in result.types) else ""
 
 
 def _width() -> int:

@@ -92,7 +92,7 @@ def picture(glimpse: "Glimpse", title: str, folder: Path) -> "RenderableType":
         f"{title}   {clock}   {glimpse.inputs:,} inputs   {glimpse.decisions:,} decisions   {free_gib:,.0f} GiB free",
         "bold",
     )
-    lines = Text("\n".join(f"{iso_from_ns(ts_ns)[11:23]}  {text}" for ts_ns, text in glimpse.lines))
+    lines = Text("\n".join(f"{iso_from_ns(ts_ns)[11:23]}Z  {text}" for ts_ns, text in glimpse.lines))
     return Group(head, _feeds(glimpse), _symbols(glimpse), lines)
 
 

@@ -222,7 +222,7 @@ def _falls(material: Material) -> Table | None:
     ]
     return Table(
         "the deepest falls",
-        ("depth", "of the peak", "from", "trades", "length", "recovery"),
+        ("depth", "of the peak", "from, UTC", "trades", "length", "recovery"),
         rows,
         frozenset({0, 1, 3, 4, 5}),
     )

@@ -57,6 +57,7 @@ def test_a_page_of_an_empty_store_says_what_to_do(empty_app, page):
 
 def test_sessions_shows_what_the_store_holds(app):
     opened(app, "sessions")
+    assert "first row, New York" in app.dataframe[0].proto.columns
     listed, health = frames(app)[:2]
     assert [row["id"] for row in listed] == [SESSION, RUN]
     assert listed[0]["count_inputs"] > 5_000
