@@ -1,17 +1,18 @@
 """Controls: what is looked at, chosen once for all pages and kept in the URL; and what stands there when there is nothing."""
 
-from collections.abc import Mapping, Sequence
-from typing import Final, TypeVar, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeVar, cast
 
 import streamlit as st
 
 from dashboards import indicated
 from dashboards.data import Door
 from dashboards.words import plain
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, TapeError
 from pipeline.log.manifest import Manifest
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 LOG: Final = "log"
 """The parameter of the URL that says which session or run."""
@@ -72,6 +73,19 @@ def nothing(sentence: str, commands: Sequence[str] = ()) -> None:
     st.caption(plain(sentence))
     if commands:
         st.code("\n".join(commands), language=None)
+
+
+def tried(ask: Callable[[], T], otherwise: U, said: set[str], on: Any = st) -> T | U:
+    """What is asked for; where damage is in its way, that is said there, at length unless it was `said`, and the page goes on with `otherwise`."""
+    try:
+        return ask()
+    except TapeError as error:
+        if (line := plain(error)) in said:
+            on.caption("Can't be read, for the damage that is told above.")
+        else:
+            on.error(line, icon=":material/broken_image:")
+        said.add(line)
+        return otherwise
 
 
 def one(

@@ -46,6 +46,15 @@ def session_id(log: Manifest) -> str:
     return log.parents[0] if log.what == "run" else log.id
 
 
+def lacking(door: Door, log: Manifest) -> str:
+    """Why nothing can be known of what a log's decisions were made over: a sentence without its dot; '' where it is there."""
+    session = session_id(log)
+    if any(each.id == session for each in door.logs()):
+        return ""
+    why = "can't be read" if session in door.store.unreadable() else "is not in this store any more"
+    return f"{log.id} was made over {session}, which {why}: its market rows and feeds are not known"
+
+
 def zone_of(door: Door, log: Manifest) -> str:
     """By whose clock a log is told: that of the exchange, UTC for what never closes."""
     rows = door.rows("select hours from intermediate.int_instruments where session = $session limit 1",

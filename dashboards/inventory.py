@@ -3,8 +3,10 @@
 import pyarrow as pa
 import streamlit as st
 
+from dashboards import figures
 from dashboards.data import Door
 from dashboards.words import plain
+from pipeline.errors import TapeError
 from pipeline.log.manifest import Manifest
 from pipeline.run.verifying import Verdict, verify
 from pipeline.units import NANO, iso_from_ns
@@ -68,16 +70,21 @@ def told(log: Manifest) -> list[tuple[str, object]]:
 
 def verdict(door: Door, log: Manifest) -> None:
     """Whether the log's inputs still give its decisions through the code it keeps: asked by a button, since it takes a while."""
+    if figures.lacking(door, log):
+        st.caption(plain(f"State: {log.state}. Its inputs are not here, so it can't be verified."))
+        return
     key = f"verdict-{log.log_id}-{log.chain_head}"
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button(
             "Verify", icon=":material/fact_check:", help="its inputs through the code it keeps, every row compared"
         ):
             with st.spinner("folding it again ..."):
-                st.session_state[key] = verify(door.store, log.id)
-        found: Verdict | None = st.session_state.get(key)
+                st.session_state[key] = _verified(door, log)
+        found: Verdict | str | None = st.session_state.get(key)
         if found is None:
             st.caption(plain(f"Not verified since this page was opened. State: {log.state}."))
+        elif isinstance(found, str):
+            st.error(plain(f"NOT verified: {found}. What is damaged is told by: tape check"))
         elif found.identical:
             st.success(
                 plain(
@@ -86,3 +93,11 @@ def verdict(door: Door, log: Manifest) -> None:
             )
         else:
             st.error(plain(f"NOT identical: the first difference is {found.first_difference}"))
+
+
+def _verified(door: Door, log: Manifest) -> Verdict | str:
+    """The verdict, or what kept the log from being read."""
+    try:
+        return verify(door.store, log.id)
+    except TapeError as error:
+        return str(error)

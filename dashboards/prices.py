@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from dashboards import indicated, market
 from dashboards.charts import Band, Level, Point, Series, chart, columns
 from dashboards.data import Door
-from dashboards.figures import POINTS_MAX, STEPS_S
+from dashboards.figures import POINTS_MAX, STEPS_S, lacking
 from dashboards.market import Candles, Stretch
 from dashboards.words import span
 from pipeline.log.manifest import Manifest
@@ -54,7 +54,7 @@ def price_chart(
     """Draw it, and say in a sentence what it is made of; nothing is drawn where nothing happened."""
     made = _reduced(door, log, stretch, step_s, scene)
     if not len(made.rows):
-        return "Nothing was traded or quoted here."
+        return f"{lacking(door, log) or 'Nothing was traded or quoted here'}."
     kept = _window(made, scene)
     inner = _narrowed(stretch, made, kept)
     folded = [line for line in lines if line != SHOWN]

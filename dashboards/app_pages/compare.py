@@ -34,8 +34,11 @@ log = controls.chosen_trader(store)
 there = {each.id: each for each in studies.comparable(store, log)}
 if not there:
     session = figures.session_id(log)
-    controls.nothing("There is nothing to compare it with yet. Another set of parameters over the same session:",
-                     [f"tape replay {session} --strategy ema_cross --param fast=12"])  # fmt: skip
+    if lacking := figures.lacking(store, log):
+        controls.nothing(f"There is nothing to compare it with. {lacking}.")
+    else:
+        controls.nothing("There is nothing to compare it with yet. Another set of parameters over the same session:",
+                         [f"tape replay {session} --strategy ema_cross --param fast=12"])  # fmt: skip
     st.stop()
 id_ = st.selectbox("With", list(there), key="other", bind="query-params", width=400)
 other = there[id_]

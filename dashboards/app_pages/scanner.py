@@ -67,8 +67,11 @@ with top:
 session, zone = figures.session_id(log), figures.zone_of(store, log)
 looks = scans.evaluations(store, log)
 if not looks:
-    command = f"tape scan {session} --config scanners/premarket.toml --keep"
-    controls.nothing(f"No scanner looked at {log.id}. One can be run over it afterwards:", [command])
+    if lacking := figures.lacking(store, log):
+        controls.nothing(f"No scanner looked at {log.id}. {lacking}.")
+    else:
+        command = f"tape scan {session} --config scanners/premarket.toml --keep"
+        controls.nothing(f"No scanner looked at {log.id}. One can be run over it afterwards:", [command])
     st.stop()
 with top:
     scanner = controls.one("scanner", "Scanner", list(looks), always=next(iter(looks)))

@@ -1,5 +1,8 @@
 """Sessions: what the store holds; of one its manifest, how its feeds were, where the holes are, what was noted."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import streamlit as st
 
 from dashboards import controls, figures, inventory
@@ -53,7 +56,9 @@ NOTES = {
 
 store = door()
 log = controls.chosen_log(store)
-session, zone = figures.session_id(log), figures.zone_of(store, log)
+session, lacking = figures.session_id(log), figures.lacking(store, log)
+said: set[str] = set()
+zone = controls.tried(lambda: figures.zone_of(store, log), "UTC", said)
 listed, shown = st.columns([5, 6], gap="medium")
 
 with listed:
@@ -63,8 +68,9 @@ with listed:
         st.warning(plain(sentence))
 
 with shown:
-    rows, step_s = figures.activity(store, log)
-    if len(rows):
+    rows, step_s = controls.tried(lambda: figures.activity(store, log), (None, 0), said)
+    bands = controls.tried(lambda: figures.holes(store, log), [], said)
+    if rows is not None and len(rows):
         st.caption(f"Market rows each {span(step_s)}, by our clock ({zone}). Red: not recorded, or mute.")
         chart(
             f"activity-{log.id}",
@@ -72,27 +78,32 @@ with shown:
             zone=zone,
             height=150,
             step_s=step_s,
-            bands=figures.holes(store, log),
+            bands=bands,
             is_small=True,
         )
-    else:
-        controls.nothing("No market row was recorded.")
+    elif rows is not None:
+        controls.nothing(f"{lacking}." if lacking else "No market row was recorded.")
     inventory.verdict(store, log)
 
 health, gaps, told, noted = st.tabs(
     ["Feeds", "Gaps", "Manifest", "Notes"], key="session_part", bind="query-params", on_change="rerun"
 )
+
+
+def draw(name: str, query: str, columns: Mapping[str, Column], absent: str, on: Any) -> None:
+    """What a statement answers of the session, or what is damaged."""
+    rows = controls.tried(lambda: store.rows(query, [log.id], {"session": session}), None, said, on)
+    if rows is not None:
+        table(name, rows, columns, zone=zone, on=on, absent=absent)
+
+
 if health.open:
-    rows = store.rows("select * from feed_health where session = $session", [log.id], {"session": session})
-    table("health", rows, HEALTH, zone=zone, on=health)
+    draw("health", "select * from feed_health where session = $session", HEALTH, f"{lacking or 'No row'}.", health)
 if gaps.open:
-    rows = store.rows("select * from gaps where session = $session order by from_ns", [log.id], {"session": session})
-    table(
-        "gaps", rows, GAPS, zone=zone, on=gaps, absent="No gap: every feed was recorded from its first row to its last."
-    )
+    none = lacking or "No gap: every feed was recorded from its first row to its last"
+    draw("gaps", "select * from gaps where session = $session order by from_ns", GAPS, f"{none}.", gaps)
 if told.open:
     facts("manifest", inventory.told(log), on=told)
 if noted.open:
-    rows = store.rows("select * from notes where session = $session order by noted_at", [log.id], {"session": session})
     absent = f"No note. One is made by: tape note {log.id} TEXT --tag WORD"
-    table("notes", rows, NOTES, zone=zone, on=noted, absent=absent)
+    draw("notes", "select * from notes where session = $session order by noted_at", NOTES, absent, noted)

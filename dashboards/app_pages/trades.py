@@ -79,9 +79,12 @@ with top:
 session, zone = figures.session_id(log), figures.zone_of(store, log)
 there = blotter.choices(store, log)
 if not there.total:
-    controls.nothing(
-        f"Nothing was traded in {log.id}. A strategy over it may:", [f"tape replay {session} --strategy ema_cross"]
-    )
+    if lacking := figures.lacking(store, log):
+        controls.nothing(f"Nothing was traded in {log.id}. {lacking}.")
+    else:
+        controls.nothing(
+            f"Nothing was traded in {log.id}. A strategy over it may:", [f"tape replay {session} --strategy ema_cross"]
+        )
     st.stop()
 with top:
     wanted = blotter.Filter(

@@ -204,7 +204,52 @@ def test_damage_that_is_met_while_rows_are_worked_out_is_said(home, tmp_path, mo
     app.query_params["log"] = SESSION
     app.switch_page("app_pages/trades.py").run()
     assert not app.exception
-    assert "hash" in app.error[0].value or "blake3" in app.error[0].value or "Corrupt" in app.error[0].value
+    assert "damaged at byte" in app.error[0].value
+
+
+def with_damage(home, store, kind):
+    """A copy of the store in which the rows of this kind are no longer what they were."""
+    shutil.copytree(home, store, ignore=shutil.ignore_patterns("cache"))
+    for part in (store / "sessions" / SESSION).rglob("*.parquet"):
+        if f"kind={kind}" in str(part):
+            content = bytearray(part.read_bytes())
+            content[len(content) // 2] ^= 255
+            part.write_bytes(content)
+
+
+@pytest.mark.parametrize("kind", ["quote", "feed", "instrument"])
+def test_of_a_damaged_session_it_is_said_what_is_damaged_and_the_rest_is_shown(home, tmp_path, monkeypatch, kind):
+    with_damage(home, tmp_path / "own", kind)
+    monkeypatch.setenv(HOME, str(tmp_path / "own"))
+    app = AppTest.from_file(str(APP), default_timeout=60)
+    app.switch_page("app_pages/sessions.py")
+    app.query_params.update(log=SESSION, session_part="Manifest")
+    app.run()
+    assert not app.exception
+    assert [f"kind={kind}/" in error.value.replace("\\", "") for error in app.error] == [True]
+    assert "decisions" in {row["what"] for row in frames(app)[-1]}
+    next(each for each in app.button if each.label == "Verify").click().run()
+    assert not app.exception
+    assert app.error[-1].value.startswith("NOT verified")
+    app.query_params["session_part"] = "Gaps"
+    app.run()
+    assert not app.exception
+
+
+def test_of_a_run_whose_session_is_gone_no_page_says_what_nobody_can_know(home, tmp_path, monkeypatch):
+    shutil.copytree(home, tmp_path / "own", ignore=shutil.ignore_patterns("cache"))
+    shutil.rmtree(tmp_path / "own" / "sessions" / SESSION)
+    monkeypatch.setenv(HOME, str(tmp_path / "own"))
+    for page, query in (("sessions", {"session_part": "Gaps"}), ("trades", {}), ("compare", {})):
+        app = AppTest.from_file(str(APP), default_timeout=60)
+        app.switch_page(f"app_pages/{page}.py")
+        app.query_params.update(log=RUN, **query)
+        app.run()
+        assert not app.exception
+        said = markup(app).replace("\\", "")
+        assert f"{RUN} was made over {SESSION}, which is not in this store any more" in said
+        assert not re.search("Nothing was traded|No market row|No gap", said)
+        assert not app.code
 
 
 @pytest.mark.parametrize(
