@@ -103,11 +103,12 @@ class _Tape(click.Group):
 
 def _visited(uri: str, command: str | None) -> str:
     """The home that shows a far store. Raises ConfigError for a command that needs a folder, FarError."""
-    from pipeline.log.visiting import visit  # only who goes far waits for what that takes
+    from pipeline.log.far import shown  # only who goes far waits for what that takes
+    from pipeline.log.visiting import visit
 
     if command in _HERE:
         raise ConfigError(
-            f"{uri.partition('?')[0]} is a store to read from, and `tape {command}` needs a folder: --home FOLDER, "
+            f"{shown(uri)} is a store to read from, and `tape {command}` needs a folder: --home FOLDER, "
             "then `tape push` what is finished"
         )
     return str(visit(uri, lambda text: click.echo(f"tape: {text}", err=True)))
@@ -115,7 +116,7 @@ def _visited(uri: str, command: str | None) -> str:
 
 def _where(error: Exception, home: str) -> str:
     """Which disk it may have been: a failed write names no file."""
-    is_placeless = isinstance(error, OSError) and error.filename is None
+    is_placeless = isinstance(error, OSError) and error.filename is None and "://" not in home
     return f"; the store is {Path(home).resolve()}" if is_placeless else ""
 
 

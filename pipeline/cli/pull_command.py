@@ -25,14 +25,13 @@ def command(home: str, names: tuple[str, ...], uri: str, as_json: bool) -> None:
     tape sessions list
     """
     from pipeline.errors import ConfigError
+    from pipeline.log.far import shown
     from pipeline.log.pulling import pull
     from pipeline.log.store import Store
     from pipeline.log.visiting import visit
 
     if "://" in home:
-        raise ConfigError(
-            f"{home.partition('?')[0]} is a store to read from: what is pulled goes into a folder, --home FOLDER"
-        )
+        raise ConfigError(f"{shown(home)} is a store to read from: what is pulled goes into a folder, --home FOLDER")
     store, far_store = Store(Path(home)), Store(visit(uri))
     logs = {log.id: log for name in names for log in far_store.find(name)}
     parents = {
@@ -50,4 +49,4 @@ def command(home: str, names: tuple[str, ...], uri: str, as_json: bool) -> None:
             if not as_json:
                 click.echo(f"{id_}: {f'{done[-1].bytes:,} bytes' if done[-1].is_new else 'here already'}")
     if as_json:
-        as_json_line({"from": uri.partition("?")[0], "pulled": [each._asdict() for each in done]})
+        as_json_line({"from": shown(uri), "pulled": [each._asdict() for each in done]})

@@ -22,7 +22,7 @@ from blake3 import blake3
 
 from pipeline.errors import ConfigError, CorruptError
 from pipeline.log import manifest, proved
-from pipeline.log.far import Far, part_name, several
+from pipeline.log.far import Far, part_name, several, shown
 from pipeline.log.manifest import Manifest, SealedPart
 from pipeline.log.parquet import prove
 
@@ -54,13 +54,15 @@ def mark_of(folder: Path) -> Mark | None:
 def told_of(home: Path) -> str:
     """What people call a home: its folder, or the URI that it is a picture of."""
     mark = mark_of(home)
-    return mark.uri.partition("?")[0] if mark else str(home)
+    return shown(mark.uri) if mark else str(home)
 
 
 def refuse_far(folder: Path, what: str) -> None:
     """Raises ConfigError when this is the picture of a far store: it is read from, not written to."""
     if mark := mark_of(folder):
-        raise ConfigError(f"{mark.uri} is a store to read from: {what}; `tape push` puts finished sessions there")
+        raise ConfigError(
+            f"{shown(mark.uri)} is a store to read from: {what}; `tape push` puts finished sessions there"
+        )
 
 
 def part_path(folder: Path, part: SealedPart) -> Path:

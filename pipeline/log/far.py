@@ -52,6 +52,7 @@ _OPTIONS: Final = {
     "abfs": frozenset(("blob_storage_authority", "dfs_storage_authority", "enable_tls")),
 }
 """What may be asked behind the `?` of a URI, by its scheme: nothing that is a secret."""
+_OPTION: Final = re.compile(r"[a-z_]{1,24}", re.ASCII)
 
 _PART: Final = re.compile(r"events/kind=([a-z0-9_]+)/([A-Za-z0-9][A-Za-z0-9_-]*)\.parquet", re.ASCII)
 _MANIFEST: Final = re.compile(
@@ -73,21 +74,38 @@ def is_far(home: str) -> bool:
     return bool(_FAR.match(home))
 
 
+def shown(home: str) -> str:
+    """A store's name as anybody may read it: a folder as it is, of a URI neither who asks with which key nor what is behind a `?`.
+
+    A key may hold a `/` or a `?`, at which a URI is cut: so where there is one, all of the URI but its scheme is left out.
+    """
+    scheme, found, rest = home.partition("://")
+    if not found:
+        return home
+    place = re.split(r"[?#]", rest, maxsplit=1)[0]
+    authority = place.partition("/")[0]
+    has_key = ":" in authority or ("@" in authority and scheme not in ("abfs", "abfss"))
+    return f"{scheme}://..." if has_key else f"{scheme}://{place.rstrip('/')}"
+
+
 class Far:
     """The objects under a URI. Opening one asks nothing of anybody; what it is asked raises FarError."""
 
     def __init__(self, uri: str) -> None:
         """Raises ConfigError for a URI that is none, of a scheme that is not known, or with a secret in it."""
-        parts = urlsplit(uri)
+        try:
+            parts = urlsplit(uri)
+        except ValueError:  # whose text may quote a key
+            raise ConfigError(f"{shown(uri)}: it is no URI") from None
         self.scheme: Final = {"gcs": "gs", "abfss": "abfs"}.get(parts.scheme, parts.scheme)
         if self.scheme not in _OPTIONS:
             known = ", ".join(f"{name}://" for name in sorted(_OPTIONS))
             raise ConfigError(f"{parts.scheme}://: accepted are {known}")
-        self.place: Final = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+        self.place: Final = shown(f"{parts.scheme}://{parts.netloc}{parts.path}")
         """The URI without what is asked behind it, for people."""
-        if ":" in parts.netloc or ("@" in parts.netloc and self.scheme in ("s3", "file")):
+        if self.place.endswith("://..."):
             raise ConfigError(
-                f"{parts.scheme}://...{parts.path}: a secret in a URI stays in the shell's history; keys come from the environment"
+                f"{self.place}: a secret in a URI stays in the shell's history; keys come from the environment"
             )
         if "#" in uri:
             raise ConfigError(
@@ -96,7 +114,10 @@ class Far:
         self._options: Final = dict(parse_qsl(parts.query, keep_blank_values=True))
         for name in self._options.keys() - _OPTIONS[self.scheme]:
             accepted = ", ".join(sorted(_OPTIONS[self.scheme])) or "nothing"
-            raise ConfigError(f"{self.place}?{name}=...: accepted there is {accepted}; keys come from the environment")
+            said = (
+                f"{name}=..." if _OPTION.fullmatch(name) else "..."
+            )  # a key may have been written there, with no name
+            raise ConfigError(f"{self.place}?{said}: accepted there is {accepted}; keys come from the environment")
         for name, value in self._options.items():
             if "@" in value:
                 raise ConfigError(
@@ -105,7 +126,7 @@ class Far:
         if self.scheme == "file" and parts.netloc:
             raise ConfigError(f"{self.place}: a mounted path has three slashes: file:///{parts.netloc}{parts.path}")
         if self.scheme != "file" and not parts.netloc:
-            raise ConfigError(f"{uri}: write {parts.scheme}://BUCKET/PATH")
+            raise ConfigError(f"{self.place}: write {parts.scheme}://BUCKET/PATH")
         self._root: Final = unquote(parts.path) if self.scheme == "file" else f"{parts.netloc}{parts.path}".rstrip("/")
         self.uri: Final = self.place + (f"?{parts.query}" if parts.query else "")
 

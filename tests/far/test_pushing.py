@@ -245,6 +245,11 @@ def test_only_what_is_sealed_and_sound_is_pushed(recorded, folder, tmp_path):
         ("ftp://bucket/x", "ftp://: accepted are abfs://, file://, gs://, s3://"),
         ("file://mnt/x", "a mounted path has three slashes: file:///mnt/x"),
         ("s3:///x", "write s3://BUCKET/PATH"),
+        ("s3://key:half/secret@bucket/x", "s3://...: a secret in a URI"),
+        ("s3://key:half?secret@bucket/x", "s3://...: a secret in a URI"),
+        ("s3://bucket/x?c2VjcmV0secret@", "s3://bucket/x?...: accepted there is"),
+        ("s3://key:\N{DOUBLE QUESTION MARK}secret@bucket/x", "s3://...: it is no URI"),
+        ("s3://[bucket/x", "s3://[bucket/x: it is no URI"),
     ],
 )
 def test_what_is_no_store_is_refused_before_anybody_is_asked(uri, said):

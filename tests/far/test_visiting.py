@@ -8,11 +8,13 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
 from object_server import flip
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "run"))
 from commands import tape
 
+from pipeline.cli import main
 from pipeline.log import manifest
 from pipeline.log.arriving import mark_of
 from pipeline.log.check import check_log
@@ -66,6 +68,35 @@ def test_what_writes_is_refused_in_one_line(recorded, bucket, tmp_path):
     assert "to read from" in tape(bucket.uri, "demo").stderr
     assert tape(bucket.uri, "sql", "--help").returncode == 0
     assert tape("s3://nowhere:x@bucket", "sql", "--help").returncode == 0
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "s3://TESTKEY:TESTSECRET@bucket/x?endpoint_override=127.0.0.1:1&scheme=http",
+        "s3://TESTKEY:a/TESTSECRET@bucket/x",
+        "s3://bucket/x?secret_key=TESTSECRET",
+        "https://TESTKEY:TESTSECRET@bucket/x",
+    ],
+)
+def test_no_command_tells_or_keeps_the_key_in_a_uri(recorded, keys, tmp_path, secret):
+    asked = [[name] for name in main.list_commands(None)]
+    asked += [["pull", ID, "--from", "file:///"], ["pull", ID, "--json", "--from", secret], ["strategies"]]
+    said = [tape(secret, *words) for words in asked]
+    said += [tape(recorded.home, "push", ID, "--to", secret), tape(tmp_path / "home", "pull", ID, "--from", secret)]
+    assert sum(each.returncode == 2 for each in said) > len(said) - 5
+    assert not [each.args for each in said if "TEST" in each.stdout + each.stderr]
+    kept = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert not [path for path in kept if "TEST" in str(path) or b"TEST" in path.read_bytes()]
+
+
+def test_a_disk_that_fails_names_no_uri(monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pipeline.run.strategies.shipped", full)
+    said = tape("s3://TESTKEY:TESTSECRET@bucket/x", "strategies")
+    assert (said.returncode, said.stderr) == (2, "tape: [Errno 28] No space left on device\n")
 
 
 def test_what_is_gone_there_is_gone_and_what_comes_there_comes(recorded, folder):
