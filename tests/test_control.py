@@ -52,6 +52,25 @@ def test_only_the_owner_may_speak(tmp_path):
         assert stat.S_IMODE((tmp_path / SOCKET_NAME).stat().st_mode) == 0o600
 
 
+@pytest.mark.parametrize("said", [b"", b'{"ok":tr', b'{"ok":true,"error":"\xff"}\n', b'{"x":' + b"[" * 9_000 + b"\n"])
+def test_an_answer_that_is_none_is_one_error(tmp_path, said):
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / SOCKET_NAME))
+        listening.listen()
+
+        def answer():
+            connection = listening.accept()[0]
+            with connection:
+                connection.recv(4096)
+                connection.sendall(said)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(NotFoundError, match=f"{tmp_path.name}: no whole answer came"):
+            ask(tmp_path, Request("HALT"))
+        thread.join()
+
+
 def test_bytes_that_are_no_request_are_refused_and_the_next_one_is_heard(tmp_path):
     with ControlSocket(tmp_path) as control:
         for junk in (b'{"action":"HA\xffLT"}', b'{"action":' + b"[" * 9_000):

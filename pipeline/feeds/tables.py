@@ -67,7 +67,7 @@ def mapping_from(text: str) -> Mapping:
         return mapping_of_text(text)
     try:
         return mapping_of(tomllib.loads(Path(text).read_text("utf-8")))
-    except (OSError, ValueError, ConfigError) as error:
+    except (OSError, ValueError, RecursionError, ConfigError) as error:
         raise ConfigError(f"{text}: {error}") from None
 
 

@@ -185,7 +185,7 @@ def decode(text: bytes, path: Path) -> Manifest:
     try:
         envelope = msgspec.json.decode(text, type=_Envelope)
         version = msgspec.json.decode(envelope.manifest, type=_Version).schema_version
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise CorruptError(path, 0, f"no manifest: {error}") from None
     if _sealed(bytes(envelope.manifest)) != text:
         raise CorruptError(path, 0, "the manifest's text is not the one whose hash is written in front of it")
@@ -193,7 +193,7 @@ def decode(text: bytes, path: Path) -> Manifest:
         raise SchemaError(f"{path}: manifest version {version} is unknown; this version knows {SCHEMA_VERSION}")
     try:
         manifest = msgspec.json.decode(envelope.manifest, type=Manifest)
-    except (msgspec.ValidationError, UnicodeDecodeError) as error:
+    except (msgspec.ValidationError, UnicodeDecodeError, RecursionError) as error:
         raise SchemaError(f"{path}: {error}") from None
     _check(manifest, path)
     return manifest

@@ -33,5 +33,5 @@ def read(path: Path, type_: type[T]) -> T:
         raise CorruptError(path, 0, "the text does not have the hash in front of it")
     try:
         return msgspec.json.decode(text, type=type_)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise CorruptError(path, 0, str(error)) from None

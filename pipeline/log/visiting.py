@@ -84,7 +84,7 @@ def code_in(content: bytes, of: Manifest, name: str) -> dict[str, str]:
     """The texts of a log's sources. Raises CorruptError when they are not those that were kept."""
     try:
         texts = msgspec.json.decode(content, type=dict[str, str])
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise CorruptError(name, 0, str(error)) from None
     if of.code_hash != manifest.code_hash(of.code):
         raise CorruptError(name, 0, "the manifest's sources have another hash than it says")

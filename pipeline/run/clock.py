@@ -136,7 +136,7 @@ class ServedClock:
             answer = httpx.get(self._url, timeout=_ANSWER_S, trust_env=False)
             answer.raise_for_status()
             return msgspec.json.decode(answer.content, type=_Told)
-        except (httpx.HTTPError, httpx.InvalidURL, msgspec.MsgspecError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise ConfigError(f"--clock served: no served day tells its time at {self._url}: {error}") from None
 
 

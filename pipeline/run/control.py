@@ -162,10 +162,13 @@ def _connected(folder: Path) -> Iterator[socket.socket]:
 
 
 def ask(folder: Path, request: Request) -> Answer:
-    """Ask the session recorded in this folder. Raises NotFoundError when nobody listens there."""
+    """Ask the session recorded in this folder. Raises NotFoundError when nobody listens there, or ends before it has answered."""
     with _connected(folder) as connection:
         connection.sendall(msgspec.json.encode(request) + b"\n")
-        return msgspec.json.decode(_line(connection), type=Answer)
+        try:
+            return msgspec.json.decode(_line(connection), type=Answer)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise NotFoundError(f"{folder.name}: no whole answer came out of its {SOCKET_NAME}: {error}") from None
 
 
 def _line(connection: socket.socket) -> bytes:

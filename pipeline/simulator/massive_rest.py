@@ -61,7 +61,7 @@ def answer(
         return _json(401, {"status": "ERROR", "request_id": "simulated", "error": "Unknown API Key"})
     try:
         found = _found(path, query, history)
-    except (UnitError, ValueError, msgspec.MsgspecError) as error:
+    except (UnitError, ValueError, RecursionError, msgspec.MsgspecError) as error:
         return _json(400, {"status": "ERROR", "request_id": "simulated", "error": str(error)})
     message = {"status": "NOT_FOUND", "request_id": "simulated", "message": f"{path} is not served here"}
     return found or _json(404, message)

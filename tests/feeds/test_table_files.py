@@ -74,6 +74,14 @@ def test_wrong_units_and_zones_are_refused_at_once(tmp_path, text, time, reason)
         TableFile(path, mapping_from(text))
 
 
+@pytest.mark.parametrize("text", [b'kind = "b\xffr"', b"kind = " + b"[" * 50_000, b"kind ", b"kind = 1"])
+def test_a_mapping_that_is_none_is_refused_with_its_file(tmp_path, text):
+    path = tmp_path / "mapping.toml"
+    path.write_bytes(text)
+    with pytest.raises(ConfigError, match=r"mapping\.toml: "):
+        mapping_from(str(path))
+
+
 def test_local_times_follow_the_clocks(tmp_path):
     path = bars_csv(tmp_path, "2024-01-02 09:30", "2024-07-02 09:30", "2024-07-02 05:30:00.5+00:00")
     bars = bars_of(path, f"{BARS} tz=America/New_York timeframe=1m")

@@ -116,7 +116,7 @@ def day_at(told):
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
-            body = json.dumps(told).encode()
+            body = told if isinstance(told, bytes) else json.dumps(told).encode()
             self.send_response(200 if self.path == "/tape/clock" else 404)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -168,6 +168,12 @@ def test_a_day_without_a_pace_or_without_a_clock_is_refused():
         with pytest.raises(ConfigError, match=r"no served day tells its time at .*404"):
             ServedClock(f"{url}/elsewhere")
     with pytest.raises(ConfigError, match="no served day tells its time"):
+        ServedClock(url)
+
+
+@pytest.mark.parametrize("body", [b"", b'{"session_ns": "\xff"}', b'{"\xff": 1}', b'{"x":' + b"[" * 50_000])
+def test_a_clock_that_babbles_is_refused_in_one_error(body):
+    with day_at(body) as url, pytest.raises(ConfigError, match="no served day tells its time"):
         ServedClock(url)
 
 

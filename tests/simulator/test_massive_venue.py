@@ -1,6 +1,7 @@
 """Massive's server without a socket: its handshake, its faults, its pages."""
 
 import json
+from base64 import urlsafe_b64encode
 
 import numpy as np
 import pytest
@@ -269,10 +270,11 @@ def test_conditions_are_the_table_of_the_house(shared_data):
 
 
 def test_bad_questions_are_refused():
+    deep = {"cursor": urlsafe_b64encode(b'{"x":' + b"[" * 50_000).decode()}
     venue = MassiveVenue(key="key")
     assert venue.get("/v3/quotes/ABCD", {}, {}, Served()).status == 401
     assert venue.get("/v3/quotes/ABCD", {"apiKey": "key"}, {}, Served()).status == 200
     assert venue.get("/v3/quotes/ABCD", {}, {"authorization": "Bearer key"}, Served()).status == 200
-    for query in ({"limit": "0"}, {"limit": "x"}, {"cursor": "!"}, {"timestamp": "tomorrow"}, {"cursor": "e30"}):
+    for query in ({"limit": "0"}, {"limit": "x"}, {"cursor": "!"}, {"timestamp": "tomorrow"}, {"cursor": "e30"}, deep):
         assert get(MassiveVenue(), Served(), "/v3/quotes/ABCD", **query)[0] == 400, query
     assert get(MassiveVenue(), Served(), "/v1/nothing")[0] == 404

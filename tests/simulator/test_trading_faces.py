@@ -199,6 +199,30 @@ def test_coinbase_drops_who_does_not_subscribe():
     assert listener.close_code == 1008
 
 
+BABBLE = [b"", b"[]", b"\xff", b'{"\xff":1}', b'{"x":"\xff"}', b'{"x":' + b"[" * 50_000, b'{"action":[],"channel":{}}']
+HALF_SAID = [
+    b'{"action":"auth","data":7}',
+    b'{"action":"auth","key":[]}',
+    b'{"action":"listen","data":{"streams":7}}',
+    b'{"type":"subscribe","channel":"user","product_ids":7,"jwt":"t"}',
+    b'{"type":"subscribe","channel":"user","jwt":[]}',
+]
+
+
+@pytest.mark.parametrize("payload", BABBLE + HALF_SAID)
+def test_a_client_that_babbles_to_a_broker_is_answered(payload):
+    (said,) = alpaca().listener().hear(payload, NOW_NS)
+    assert json.loads(said)["stream"] in ("error", "authorization")
+    (said,) = coinbase().listener().hear(payload, NOW_NS)
+    assert json.loads(said)["type"] == "error"
+
+
+@pytest.mark.parametrize("body", [each for each in BABBLE if each != b'{"x":"\xff"}'] + [b'{"side":"\xff"}'])
+def test_an_order_that_is_no_text_is_refused(body):
+    assert ask(alpaca(), "POST", "/orders", body)[0] == 422
+    assert ask(coinbase(), "POST", "/orders", body)[0] == 400
+
+
 def test_a_cancel_may_come_too_late():
     face = alpaca()
     counter = Counter(face, Mischief(1, {Mishap.CANCEL_RACE: 1.0}))

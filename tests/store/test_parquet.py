@@ -16,10 +16,11 @@ from store_samples import random_block, rows_of
 from pipeline.block import Block
 from pipeline.codes import Kind
 from pipeline.errors import CorruptError, LogError, SchemaError
-from pipeline.log import manifest
+from pipeline.log import manifest, proved
+from pipeline.log.arriving import Mark
 from pipeline.log.arrow import to_arrow
 from pipeline.log.frames import FrameKind
-from pipeline.log.parquet import ROW_GROUP_ROWS, PartFile, PartWriter, pieces_with_starts
+from pipeline.log.parquet import ROW_GROUP_ROWS, PartFile, PartWriter, bytes_hash, pieces_with_starts
 from pipeline.log.reader import LogReader
 from pipeline.log.seal import seal
 
@@ -214,6 +215,22 @@ def test_unknown_manifests_are_refused_by_name(store, ended):
     foreign = manifest.encode(made).partition(b'"manifest": ')[2][:-3].replace(b'"ended"', b'"en\xffd"')
     with pytest.raises(SchemaError, match="utf-8"):
         manifest.decode(manifest._sealed(foreign), path)
+
+
+@pytest.mark.parametrize("text", [b'{"schema_version":1,"x":' + b"[" * 50_000 + b"]" * 50_000 + b"}", b'{"\xff":1}'])
+def test_what_only_has_the_hash_of_a_manifest_is_refused(tmp_path, text):
+    with pytest.raises(CorruptError, match="no manifest"):
+        manifest.decode(manifest._sealed(text), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text", [b'{"x":' + b"[" * 50_000 + b"]" * 50_000 + b"}", b'{"\xff":1}', b'{"uri":"\xff"}', b"["]
+)
+def test_what_only_has_its_hash_is_no_proved_file(tmp_path, text):
+    path = tmp_path / "far.json"
+    path.write_bytes(bytes_hash(text).encode() + b"\n" + text)
+    with pytest.raises(CorruptError, match=r"far\.json"):
+        proved.read(path, Mark)
 
 
 def flipped(content: bytes, bit: int) -> bytes:

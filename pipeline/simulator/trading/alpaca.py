@@ -17,7 +17,7 @@ from pipeline.normalize.moments import text_of_ns
 from pipeline.simulator.trading.book import Book
 from pipeline.simulator.trading.face import Call, Listener
 from pipeline.simulator.trading.orders import Change, Fill, Order, RefusedError, Status, Ticket, Wrong, round_half_even
-from pipeline.simulator.trading.wording import WordingError, answer, moment_ns, nano_of, object_of
+from pipeline.simulator.trading.wording import WordingError, answer, moment_ns, nano_of, object_of, said_in
 from pipeline.simulator.venue import HttpAnswer
 from pipeline.units import ABSENT, DAY_NS, NANO, TS_MAX_NS, text_from_nano
 
@@ -52,6 +52,23 @@ _CODES: Final = {
     Wrong.POSITION: (403, 40310000),
     Wrong.OVER: (422, 42210000),
 }
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    """The data of what a client of the stream says."""
+
+    key_id: str = ""
+    secret_key: str = ""
+    streams: tuple[str, ...] = ()
+
+
+class _Said(msgspec.Struct, frozen=True):
+    """What a client of the stream says; who he is in either of two ways."""
+
+    action: str = ""
+    key: str = ""
+    secret: str = ""
+    data: _Asked | None = None
 
 
 class _WrongError(Exception):
@@ -277,18 +294,17 @@ class AlpacaListener:
         """Authenticate and listen."""
         del now_ns
         try:
-            said = msgspec.json.decode(payload, type=dict[str, Any])
-        except msgspec.MsgspecError:
+            said = said_in(payload, _Said)
+        except WordingError:
             return [_message("error", {"message": "invalid syntax"})]
-        data = said.get("data") or {}
-        match said.get("action"):
+        data = said.data or _Asked()
+        match said.action:
             case "authenticate" | "auth":
-                key, secret = data.get("key_id", said.get("key", "")), data.get("secret_key", said.get("secret", ""))
-                self._is_known = self._face.knows(key, secret)
+                self._is_known = self._face.knows(data.key_id or said.key, data.secret_key or said.secret)
                 status = "authorized" if self._is_known else "unauthorized"
                 return [_message("authorization", {"status": status, "action": "authenticate"})]
             case "listen" if self._is_known:
-                streams = [name for name in data.get("streams", []) if name == "trade_updates"]
+                streams = [name for name in data.streams if name == "trade_updates"]
                 self._is_listening = bool(streams)
                 return [_message("listening", {"streams": streams})]
         return [_message("authorization", {"status": "unauthorized", "action": "listen"})]

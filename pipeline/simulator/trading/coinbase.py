@@ -13,6 +13,7 @@ import jwt
 import msgspec
 
 from pipeline.codes import Side
+from pipeline.normalize.coinbase_advanced_words import Subscribe
 from pipeline.normalize.moments import text_of_ns
 from pipeline.simulator.coinbase_advanced import HEARTBEAT_S, SUBSCRIBE_WITHIN_S, is_signed
 from pipeline.simulator.trading.book import Book
@@ -27,7 +28,7 @@ from pipeline.simulator.trading.coinbase_words import (
 )
 from pipeline.simulator.trading.face import Call, Listener
 from pipeline.simulator.trading.orders import Change, RefusedError, Wrong
-from pipeline.simulator.trading.wording import WordingError, answer, moment_ns, object_of
+from pipeline.simulator.trading.wording import WordingError, answer, moment_ns, object_of, said_in
 from pipeline.simulator.venue import HttpAnswer
 from pipeline.units import TS_MAX_NS, text_from_nano
 
@@ -194,15 +195,15 @@ class CoinbaseListener:
     def hear(self, payload: bytes, now_ns: int) -> list[bytes]:
         """Subscribe and unsubscribe."""
         try:
-            said = msgspec.json.decode(payload, type=dict[str, Any])
-        except msgspec.MsgspecError:
+            said = said_in(payload, Subscribe)
+        except WordingError:
             return [_error("subscribe or unsubscribe required")]
-        channel, products = said.get("channel", ""), list(said.get("product_ids") or [])
+        channel, products = said.channel, said.product_ids
         if channel not in ("user", "heartbeats"):
             return [_error(f"channel {channel} is not supported")]
-        if channel == "user" and not self._face.knows(said.get("jwt", "")):
+        if channel == "user" and not self._face.knows(said.jwt):
             return [_error("authentication failure")]
-        if said.get("type") == "unsubscribe":
+        if said.type == "unsubscribe":
             self._channels.pop(channel, None)
             return [self._subscriptions(now_ns)]
         is_new = channel not in self._channels

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -10,6 +10,8 @@ from pipeline.errors import TheirsError, UnitError
 from pipeline.normalize.moments import ns_of_text
 from pipeline.simulator.venue import HttpAnswer
 from pipeline.units import NANO, nano_from_text
+
+T = TypeVar("T")
 
 _HEADERS: Final = {"Content-Type": "application/json; charset=UTF-8"}
 
@@ -25,9 +27,14 @@ def answer(status: int, body: object) -> HttpAnswer:
 
 def object_of(body: bytes) -> dict[str, Any]:
     """A JSON object. Raises WordingError."""
+    return said_in(body, dict[str, Any])
+
+
+def said_in(body: bytes, type_: type[T]) -> T:
+    """What stands in the JSON of a stranger. Raises WordingError."""
     try:
-        return msgspec.json.decode(body, type=dict[str, Any])
-    except msgspec.MsgspecError:
+        return msgspec.json.decode(body, type=type_)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise WordingError("request body format is invalid") from None
 
 
