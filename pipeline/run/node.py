@@ -1,24 +1,12 @@
 """Node: what a machine of a cluster does with a job that was sent to it, in one of its processes, and what it keeps.
 
 A job runs over the store itself where that lies at the same path with the same manifests: on the machine that asks, or
-on a mount that all share. Else the sealed parts are sent once, compared with their hashes and kept:
-
-    <folder>/kept/<blake3 of the manifest>/        a session's manifest and the parts of its inputs
-    <folder>/homes/<...>/sessions/<id>             links, so that they are a store; `cache` is one for all of them
-    <folder>/code/<...>/<strategy>.py              strategies that do not lie where they do for the one who asks
-    <folder>/locks/                                what one process does while the others wait for it
-
-The name of everything is a hash of its content, so nothing there can be out of date, and all may be deleted.
+on a mount that all share. Else the sealed parts are sent once, compared with their hashes and kept in the `node_folder`.
 """
 
 import contextlib
-import getpass
-import os
-import secrets
-import shutil
-import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from functools import lru_cache
 from pathlib import Path
 from socket import gethostname
@@ -27,19 +15,17 @@ from typing import Any, Final
 import msgspec
 from blake3 import blake3
 
-from pipeline.errors import ConfigError, CorruptError, LockedError, LogError, NotFoundError, TapeError
+from pipeline.errors import ConfigError, CorruptError, LogError, NotFoundError, TapeError
 from pipeline.log import cache, hot, manifest
 from pipeline.log.backtests import CellRow
 from pipeline.log.disk import RealDisk, write_many
-from pipeline.log.lock import Lock
 from pipeline.log.store import SESSIONS, Store
 from pipeline.run.cell import Code, Job, run_job
 from pipeline.run.code import ROOT, place_of
 from pipeline.run.fold import LocalFold
+from pipeline.run.node_folder import HOMES, KEPT, STRATEGIES, alone, lock_path, make, make_room, room, used
 from pipeline.run.worker import Failed, Ready, Setup
 
-VARIABLE: Final = "TAPE_NODE_FOLDER"
-_POLL_S: Final = 0.05
 _KITS_MAX: Final = 4
 """How many backtests a process stays ready for."""
 
@@ -122,19 +108,22 @@ def _answered(
     code = _ready(kit)[0]
     home = Path(msgspec.json.decode(kit, type=Kit).setup.home)
     try:
-        if not _is_there(home, order.sessions):
-            _check_keeps_nothing(home, order.job)
-            lacking = [id_ for id_, session in order.sessions.items() if not _is_kept(session, parcels)]
-            if lacking:
-                return Missing(tuple(lacking))
-            for session in order.sessions.values():
-                _keep(session, parcels.get(session.blake3, {}), fetched)
-            home = _home(order.sessions)
-        elif any(cell.is_kept for cell in order.job.cells):
-            _check_is_the_same(home, order.sessions)
-        store = Store(home)
-        told = [_decoded(store, id_) for id_ in order.sessions] if order.is_shared else []
-        return Ran(run_job(store, code, order.job), "\n".join(filter(None, told)))
+        with ExitStack() as using:
+            if not _is_there(home, order.sessions):
+                _check_keeps_nothing(home, order.job)
+                lacking = [
+                    id_
+                    for id_, session in order.sessions.items()
+                    if not _is_held(session, parcels.get(session.blake3, {}), fetched, using)
+                ]
+                if lacking:
+                    return Missing(tuple(lacking))
+                home = _home(order.sessions)
+            elif any(cell.is_kept for cell in order.job.cells):
+                _check_is_the_same(home, order.sessions)
+            store = Store(home)
+            told = [_decoded(store, id_) for id_ in order.sessions] if order.is_shared else []
+            return Ran(run_job(store, code, order.job), "\n".join(filter(None, told)))
     except (TapeError, OSError) as error:
         return Failed(str(error))
 
@@ -146,7 +135,7 @@ def _ready(text: bytes) -> tuple[Code, Ready]:
     files = _strategies(kit)
     _check_is_the_same_code(kit.setup.sources, files)
     code = msgspec.structs.replace(kit.setup.code, files=tuple(map(str, files)))
-    with _alone("compiling"):  # what the first compiles the others load
+    with alone("compiling"):  # what the first compiles the others load
         fold = LocalFold(kit.setup.plan, files, speed=code.speed, inputs=code.inputs)
     return code, Ready(fold.speed, fold.why)
 
@@ -158,11 +147,10 @@ def _strategies(kit: Kit) -> list[Path]:
     if all(path.is_file() and path.read_bytes() == text for path, text in zip(named, texts, strict=True)):
         return named
     digest = blake3(msgspec.json.encode([*zip([path.name for path in named], kit.texts, strict=True)])).hexdigest()
-    folder = _folder("code") / digest[:32]
-    if not folder.is_dir():
-        making = _making(folder)
-        write_many(RealDisk(), making, {path.name: text for path, text in zip(named, texts, strict=True)})
-        _publish(making, folder)
+    folder = room(STRATEGIES) / digest[:32]
+    content = {path.name: text for path, text in zip(named, texts, strict=True)}
+    with alone(folder.name):
+        make(folder, lambda making: write_many(RealDisk(), making, content))
     return [folder / path.name for path in named]
 
 
@@ -226,44 +214,49 @@ def files_of(store: Store, session: str) -> list[str]:
     return [manifest.MANIFEST, *(part.file for part in parts if part.stretch != "derived")]
 
 
-def _is_kept(session: Sealed, parcels: Mapping[str, Parcel]) -> bool:
-    return session.blake3 in parcels or (_folder("kept") / session.blake3).is_dir()
+def _is_held(session: Sealed, parcel: Parcel, fetched: Callable[[Any], Any], using: ExitStack) -> bool:
+    """Whether a session is kept here, and stays until that stack is closed; what was sent of it is written down before.
+
+    Raises CorruptError for bytes that are not its own.
+    """
+    folder = room(KEPT) / session.blake3
+    with alone(session.blake3):
+        if not folder.is_dir():
+            if not parcel:
+                return False
+            make(folder, lambda making: _write(making, folder, session, parcel, fetched))
+        using.enter_context(used(folder))
+    return True
 
 
-def _keep(session: Sealed, parcel: Parcel, fetched: Callable[[Any], Any]) -> None:
-    """Write down what was sent of a session, unless it is there. Raises CorruptError for bytes that are not its own."""
-    folder = _folder("kept") / session.blake3
-    with _alone(session.blake3):
-        if folder.is_dir():
-            return
-        making = _making(folder)
-        expected = {manifest.MANIFEST: session.blake3}
-        for name in parcel:  # the manifest first: it says what the others hash to
-            content = memoryview(fetched(parcel[name]))
-            if blake3(content).hexdigest() != expected.get(name):
-                shutil.rmtree(making)
-                raise CorruptError(
-                    folder / name, 0, "what was sent of it does not have the hash that it was sealed with"
-                )
-            path = making / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-            if name == manifest.MANIFEST:
-                expected |= {part.file: part.blake3 for part in manifest.load(making).parts}
-        _publish(making, folder)
+def _write(making: Path, folder: Path, session: Sealed, parcel: Parcel, fetched: Callable[[Any], Any]) -> None:
+    expected = {manifest.MANIFEST: session.blake3}
+    for name in parcel:  # the manifest first: it says what the others hash to
+        content = memoryview(fetched(parcel[name]))
+        if blake3(content).hexdigest() != expected.get(name):
+            raise CorruptError(folder / name, 0, "what was sent of it does not have the hash that it was sealed with")
+        path = making / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        if name == manifest.MANIFEST:
+            parts = manifest.load(making).parts
+            expected |= {part.file: part.blake3 for part in parts}
+            make_room(sum(part.size for part in parts if part.file in parcel))
 
 
 def _home(sessions: Mapping[str, Sealed]) -> Path:
     """A store in which these are, made of links to what is kept."""
     asked = [[id_, session.blake3] for id_, session in sorted(sessions.items())]
-    home = _folder("homes") / blake3(msgspec.json.encode(asked)).hexdigest()[:32]
-    if not home.is_dir():
-        making = _making(home)
+    home = room(HOMES) / blake3(msgspec.json.encode(asked)).hexdigest()[:32]
+
+    def link(making: Path) -> None:
         (making / SESSIONS).mkdir()
         for id_, session in sessions.items():
-            (making / SESSIONS / id_).symlink_to(_folder("kept") / session.blake3, target_is_directory=True)
-        (making / "cache").symlink_to(_folder("cache"), target_is_directory=True)
-        _publish(making, home)
+            (making / SESSIONS / id_).symlink_to(room(KEPT) / session.blake3, target_is_directory=True)
+        (making / "cache").symlink_to(room("cache"), target_is_directory=True)
+
+    with alone(home.name):
+        make(home, link)
     return home
 
 
@@ -273,8 +266,8 @@ def _decoded(store: Store, session: str) -> str:
         key = cache.key_of(store.manifest(session))
         if hot.has(store, session) or not cache.limit_bytes(store.home):
             return ""
-        tried = _folder("locks") / f"{key}.no-room"
-        with _alone(key):
+        tried = lock_path(f"{key}.no-room")
+        with alone(key):
             if hot.has(store, session) or tried.exists():
                 return ""
             for _ in hot.batches(store, session):
@@ -283,47 +276,3 @@ def _decoded(store: Store, session: str) -> str:
                 tried.touch()
                 return f"{session}: no room in the hot cache of {gethostname()}, so every cell decodes it anew"
     return ""
-
-
-def _folder(name: str) -> Path:
-    """A folder for what is kept here. Raises ConfigError where somebody else made it."""
-    said = os.environ.get(VARIABLE)
-    user = os.getuid() if hasattr(os, "getuid") else getpass.getuser()
-    root = Path(said) if said else Path(tempfile.gettempdir(), f"tapeworks-{user}")
-    root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if hasattr(os, "getuid") and root.stat().st_uid != user:
-        raise ConfigError(f"{root} is another user's: say in {VARIABLE} where this node may keep what it is sent")
-    (root / name).mkdir(exist_ok=True)
-    return (root / name).resolve()
-
-
-def _making(folder: Path) -> Path:
-    """Where something is made that is to stand here as a whole or not at all."""
-    making = folder.with_name(f".making-{secrets.token_hex(8)}")
-    making.mkdir()
-    return making
-
-
-def _publish(making: Path, folder: Path) -> None:
-    try:
-        making.rename(folder)
-    except OSError:
-        if not folder.is_dir():  # else another process was sooner, with the same
-            raise
-        shutil.rmtree(making)
-
-
-@contextlib.contextmanager
-def _alone(name: str) -> Iterator[None]:
-    """While no other process of this machine is here; they wait."""
-    path = _folder("locks") / name
-    while True:
-        try:
-            lock = Lock(path)
-            break
-        except LockedError:
-            time.sleep(_POLL_S)
-    try:
-        yield
-    finally:
-        lock.release()

@@ -13,7 +13,6 @@ import io
 import logging
 import os
 import re
-import shutil
 import socket
 import tempfile
 import time
@@ -38,10 +37,14 @@ from pipeline.run.code import ROOT
 from pipeline.run.crew import Rows, named
 from pipeline.run.engines import EngineChoice
 from pipeline.run.node import Answer, Kit, Missing, Order, Ran, Unfit
+from pipeline.run.owned_folder import owned_folder
 from pipeline.run.worker import Failed, Ready, Setup
 
 LOST_MAX: Final = 3
 """How often a job, or the preparing, may be lost with its process or node before it is given up."""
+
+FOLDER_PREFIX: Final = "tape-ray-"
+"""Of the folders in which clusters of our own keep their sockets and their logs."""
 
 _WAIT_S: Final = 1.0
 _TOLD_AFTER: Final = 5
@@ -284,10 +287,9 @@ def connected(choice: RayChoice, told: Callable[[str], None]) -> Iterator[None]:
             nodes = sum(1 for each in ray().nodes() if each["Alive"])
             told(f"Ray at {choice.address}: {nodes} nodes, {int(ray().cluster_resources().get('CPU', 0))} cores")
         else:
-            folder = _short_folder()
-            ending.callback(shutil.rmtree, folder, ignore_errors=True)
-            told("starting Ray on this machine")
-            _start(folder, choice.cores or os.cpu_count() or 1)
+            folder = ending.enter_context(owned_folder(FOLDER_PREFIX, short_root()))
+            told("starting Ray on this machine")  # in a folder below: Ray lets everybody write into its own
+            _start(str(folder / "r"), choice.cores or os.cpu_count() or 1)
         ending.callback(ray().shutdown)
         yield
 
@@ -324,9 +326,10 @@ def _join(address: str) -> None:
         ) from None
 
 
-def _short_folder() -> str:
-    """A folder for sockets, whose paths may not be long."""
-    return tempfile.mkdtemp(prefix="tape-ray-", dir="/tmp" if Path("/tmp").is_dir() else None)  # noqa: S108 - the name is random
+def short_root() -> Path:
+    """Where a folder for sockets lies, whose paths may not be long."""
+    root = Path("/tmp")  # noqa: S108 - the names in it are random
+    return root if root.is_dir() else Path(tempfile.gettempdir())
 
 
 def _task(work: Callable[..., bytes]) -> Any:

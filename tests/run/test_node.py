@@ -1,6 +1,8 @@
 """Node: what is sent is compared with its hashes, kept by content and run as it would be at home; what does not fit is refused."""
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from threading import Event
 
@@ -9,7 +11,7 @@ import pytest
 
 from pipeline.log import cache, hot
 from pipeline.log.store import Store
-from pipeline.run import node
+from pipeline.run import node, node_folder
 from pipeline.run.backtesting import Overnight, backtest
 from pipeline.run.engines import EngineChoice
 from pipeline.run.fold import Speed
@@ -95,14 +97,14 @@ def recorded(tmp_path_factory):
 def at_home(recorded, tmp_path_factory):
     """The rows of a node that sees the store, which are those of the process pool: see `test_on_ray`."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(node.VARIABLE, str(tmp_path_factory.mktemp("node")))
+        patch.setenv(node_folder.VARIABLE, str(tmp_path_factory.mktemp("node")))
         store = Store(shutil.copytree(recorded.home, tmp_path_factory.mktemp("home") / "store"))
         return {way: timeless(run(store, Nodes(str(store.home)), overnight=way).rows) for way in Overnight}
 
 
 @pytest.fixture
 def store(recorded, tmp_path, monkeypatch):
-    monkeypatch.setenv(node.VARIABLE, str(tmp_path / "node"))
+    monkeypatch.setenv(node_folder.VARIABLE, str(tmp_path / "node"))
     monkeypatch.setenv(cache.LIMIT_VARIABLE, "1")
     return Store(shutil.copytree(recorded.home, tmp_path / "store"))
 
@@ -139,6 +141,81 @@ def test_what_was_sent_is_kept_and_decoded_once(store, tmp_path):
     assert len(asked) == 2
     kept = tmp_path / "node" / cache.FOLDER
     assert {entry.key for entry in cache.entries_of(kept)} == set(map(cache.key_of, store.sessions()))
+
+
+def kept(tmp_path):
+    return {path.name for path in (tmp_path / "node" / "kept").iterdir()}
+
+
+def test_what_was_sent_is_kept_up_to_a_limit_and_the_last_used_stays(store, at_home, tmp_path, monkeypatch):
+    first, second = (node.sealed_of(store, session.id).blake3 for session in store.sessions())
+    away, ids = str(tmp_path / "away"), [session.id for session in store.sessions()]
+
+    def again(*sessions):
+        shutil.rmtree(store.home / "backtests", ignore_errors=True)
+        return run(store, Nodes(away), sessions)
+
+    again(*ids)
+    assert kept(tmp_path) == {first, second}
+    homes = tmp_path / "node" / "homes"
+    assert len(list(homes.iterdir())) == 2
+    size = node_folder._size_of(tmp_path / "node" / "kept" / first)
+    again(ids[0])  # used last now
+    monkeypatch.setenv(node_folder.LIMIT_VARIABLE, str((size + 1) / 2**30))
+    node_folder.make_room(1)
+    assert kept(tmp_path) == {first}
+    assert len(list(homes.iterdir())) == 1
+    assert timeless(again(*ids).rows) == at_home[Overnight.FLAT]
+    assert kept(tmp_path) == {second}
+    monkeypatch.setenv(node_folder.LIMIT_VARIABLE, "much")
+    assert all("TAPE_NODE_GIB='much': write how many GiB kept may take" in why for why in again(ids[0]).failed.values())
+    assert kept(tmp_path) == {second}
+
+
+def test_all_sessions_of_a_job_stay_though_they_pass_the_limit(store, at_home, tmp_path, monkeypatch):
+    monkeypatch.setenv(node_folder.LIMIT_VARIABLE, "0")
+    away = run(store, Nodes(str(tmp_path / "away")), overnight=Overnight.CARRY)
+    assert timeless(away.rows) == at_home[Overnight.CARRY]
+
+
+USING = """
+import sys, time
+from pipeline.run.node_folder import alone, make, room, used
+folder = room("kept") / sys.argv[1]
+with alone(folder.name):
+    make(folder, lambda making: (making / "part").write_bytes(bytes(1000)))
+    using = used(folder)
+    using.__enter__()
+def write(making):
+    print("used", flush=True)
+    time.sleep(300)
+half = folder.with_name("half of " + folder.name)
+with alone(half.name):
+    make(half, write)
+"""
+
+
+def test_no_session_goes_while_a_process_uses_it_and_what_killed_ones_had_goes(store, tmp_path, monkeypatch):
+    monkeypatch.setenv(node_folder.LIMIT_VARIABLE, "0")
+    processes = [
+        subprocess.Popen([sys.executable, "-c", USING, name], stdout=subprocess.PIPE, text=True) for name in "ab"
+    ]
+    try:
+        assert [process.stdout.readline() for process in processes] == ["used\n", "used\n"]
+        node_folder.make_room(1)
+        assert kept(tmp_path) == {"a", "b", ".making-half of a", ".making-half of b"}
+        processes[1].kill()
+        processes[1].wait()
+        node_folder.make_room(1)
+        assert kept(tmp_path) == {"a", ".making-half of a"}
+        assert len(list((tmp_path / "node" / "used").iterdir())) == 1
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+    node_folder.make_room(1)
+    assert kept(tmp_path) == set()
+    assert list((tmp_path / "node" / "used").iterdir()) == []
 
 
 def test_a_store_that_lies_at_the_same_path_is_read_there(store, tmp_path):

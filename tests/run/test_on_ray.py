@@ -1,12 +1,15 @@
 """On Ray: the rows of one process, through lost nodes and killed drivers, from several real nodes on one machine."""
 
+import contextlib
 import importlib.util
 import os
 import re
 import shutil
 import signal
+import stat
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -21,13 +24,14 @@ from pipeline.cli import main
 from pipeline.log import cache, hot
 from pipeline.log.backtests import PART, Results, backtests, table_of
 from pipeline.log.store import Store
-from pipeline.run import node, on_ray, strategies
+from pipeline.run import node, node_folder, on_ray, strategies
 from pipeline.run.backtesting import Outcome, backtest
 from pipeline.run.engines import PROCESSES
 from pipeline.run.fold import Speed
 from pipeline.run.generating import record_generated
-from pipeline.run.on_ray import RayChoice, RayHands, connected
+from pipeline.run.on_ray import FOLDER_PREFIX, RayChoice, RayHands, connected
 from pipeline.run.optimizing import Bench, Search, optimize
+from pipeline.run.owned_folder import owned_folder
 from pipeline.run.strategies import plan_of, strategy_file
 from pipeline.run.sweeping import grid_of, space_of
 from pipeline.simulator.generate import Day
@@ -72,14 +76,14 @@ def nodes(tmp_path_factory):
     """A cluster of two nodes with a core each, real processes; of this one, too."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # loopback alone
-        patch.setenv(node.VARIABLE, str(tmp_path_factory.mktemp("node")))
+        patch.setenv(node_folder.VARIABLE, str(tmp_path_factory.mktemp("node")))
         patch.setenv(cache.LIMIT_VARIABLE, "1")
         on_ray.ray()
         from ray.cluster_utils import Cluster  # noqa: PLC0415 - where it is installed
 
         quickly = {"health_check_period_ms": 500, "health_check_failure_threshold": 4}
-        folder = on_ray._short_folder()
-        patch.setenv("RAY_TMPDIR", folder)  # where the cluster's address is written, for a plain init()
+        folder = tempfile.mkdtemp(prefix="tape-tests-", dir=on_ray.short_root())
+        patch.setenv("RAY_TMPDIR", folder)  # where the cluster of this machine is written down, beside nobody else's
         Path(folder, "ray").mkdir()
         head = {"num_cpus": 1, "include_dashboard": False, "object_store_memory": 80 << 20, "_system_config": quickly}
         cluster = Cluster(initialize_head=True, head_node_args={**head, "temp_dir": folder})
@@ -250,7 +254,7 @@ def test_a_node_that_does_not_see_the_store_is_sent_the_sessions_once(nodes, sto
     assert set(packed) == {session.id for session in store.sessions()}
     assert content(ours.rows) == content(run(other, workers=2).rows)
     assert not any(hot.has(store, session.id) for session in store.sessions())
-    folder = Path(os.environ[node.VARIABLE])
+    folder = Path(os.environ[node_folder.VARIABLE])
     assert {path.name for path in (folder / "cache" / "hot").glob("[!.]*")} >= set(map(cache.key_of, store.sessions()))
     packed.clear()
     shutil.rmtree(store.home / "backtests")
@@ -275,6 +279,32 @@ def test_an_interrupt_ends_all_that_was_started(store, held_up):
         path for path in begun if path.exists() and (path / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
     ]
     assert 0 < len(Results(store, backtests(store)[0].id).rows()) < 16
+
+
+@needs_ray
+def test_what_a_killed_driver_leaves_goes_with_the_next_one(store, held_up):
+    """Its folder; Ray's own processes end by themselves, which takes them up to two minutes."""
+    before = leftovers()
+    process = started(store, held_up, "--workers", "1")
+    begun = [int(path.name) for path in Path("/proc").glob("[0-9]*") if process.pid in ancestors(int(path.name))]
+    (made,) = leftovers() - before
+    assert stat.S_IMODE(made.stat().st_mode) == 0o700
+    with owned_folder(FOLDER_PREFIX, on_ray.short_root()):
+        assert made.is_dir()  # its owner lives
+    process.kill()
+    process.communicate(timeout=60)
+    assert (made / "owner").is_file()
+    with owned_folder(FOLDER_PREFIX, on_ray.short_root()) as ours:
+        assert not made.exists()
+        assert ours.is_dir()
+    assert not ours.exists()
+    for each in begun:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(each, signal.SIGKILL)
+
+
+def leftovers():
+    return {*on_ray.short_root().glob(f"{FOLDER_PREFIX}*")}
 
 
 def listening(processes):
