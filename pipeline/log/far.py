@@ -3,6 +3,7 @@
     sessions/<id>/events/kind=quote/part-00001-<hash>.parquet    sealed parts, as they are
     sessions/<id>/code/<hash>.json                               the sources that were kept, one object
     sessions/<id>/manifest-<log id>-<hash>.json                  last: from here on there is a session
+    sessions/<id>/pushing-<log id>-<push>                        of each push, while it looks whether its manifest may come
     runs/<id>/...                                                the same
 
 The hash in a name (16 digits of blake3) is of what it holds: whoever writes a name writes the same bytes, so two that
@@ -58,6 +59,7 @@ _PART: Final = re.compile(r"events/kind=([a-z0-9_]+)/([A-Za-z0-9][A-Za-z0-9_-]*)
 _MANIFEST: Final = re.compile(
     r"(sessions|runs)/([a-z0-9][a-z0-9_-]{0,63})/manifest-([0-9a-f]{32})-[0-9a-f]{16}\.json", re.ASCII
 )
+_CLAIM: Final = re.compile(r"(?:sessions|runs)/[a-z0-9_-]{1,64}/pushing-([0-9a-f]{32})-[0-9a-f]{16}", re.ASCII)
 
 
 class Object(NamedTuple):
@@ -332,6 +334,17 @@ def code_name(of: Manifest) -> str:
 def manifest_name(of: Manifest, content: bytes) -> str:
     """The object that makes it a log."""
     return f"{folder_of(of)}/manifest-{of.log_id}-{digest_of(content)}.json"
+
+
+def claim_name(of: Manifest, push: str) -> str:
+    """The object that says which log is about to come; `push` are 16 digits that no other push has."""
+    return f"{folder_of(of)}/pushing-{of.log_id}-{push}"
+
+
+def claimed_by(name: str) -> str:
+    """The log that an object is the claim of; empty when it is none."""
+    match = _CLAIM.fullmatch(name)
+    return match[1] if match else ""
 
 
 def age_of(name: str, about: Object) -> tuple[int, str]:

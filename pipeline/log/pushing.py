@@ -2,18 +2,26 @@
 
     1  look at what is there: another log of this name is refused, this very one is done
     2  the parts and the sources, each read once and compared with its hash before its upload is completed
-    3  look again: every object is there in its size, and still no other log of this name
-    4  the manifest                                               <- from here on it is seen
-    5  look for another log of this name that came in this very moment; if it is older, take our manifest back
+    3  a claim: an object of this push's own that says which log is about to come
+    4  look again: every object is there in its size, and no other log of this name, nor the claim of one
+    5  the manifest                                               <- from here on it is seen
+    6  the claim is taken back
 
-Whatever ends a push before 4 leaves objects that nobody sees, and that the next push finds, reads, and leaves out when
-they are whole: nobody proved them yet, and from 4 on nobody writes them anew unless he is told to.
+Whatever ends a push before 5 leaves objects that nobody sees, and that the next push finds, reads, and leaves out when
+they are whole: nobody proved them yet, and from 5 on nobody writes them anew unless he is told to.
+
+All that push one log write the same bytes under the same names. Of two logs of one name one at most comes to 5, however many
+push and however their steps fall: whoever claims later looks later, and finds the other's claim or manifest. So nothing that is
+seen is ever taken back; both may be refused. It needs a store that lists what was put before, as those that speak S3 do: that a
+store refuses to write a name twice can't be asked for through pyarrow. A claim that a killed push left means nothing after an hour.
 """
 
+import contextlib
+import secrets
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 from blake3 import blake3
@@ -26,7 +34,8 @@ from pipeline.log.far import (
     CHUNK_BYTES,
     Far,
     Object,
-    age_of,
+    claim_name,
+    claimed_by,
     code_name,
     folder_of,
     log_id_in,
@@ -36,6 +45,11 @@ from pipeline.log.far import (
 )
 from pipeline.log.manifest import Manifest, checked_code_name
 from pipeline.log.store import CODE, Store
+from pipeline.units import NANO
+
+CLAIMED_NS: Final = 3_600 * NANO
+"""Age of a claim behind which nobody lives who may still act on it: it stands for the moment between a look and a write."""
+_TAKEN_BACK: Final = b"done"
 
 
 class Pushed(NamedTuple):
@@ -79,24 +93,19 @@ def push(
     items = [*_parts(far, folder, of), *_code(far, folder, of)]
     wanted = items if again else _missing(far, items, there)
     _put_all(wanted, arrived)
-    found = far.listed(folder_of(of))
-    _refuse_other(far, of, found)
-    for item in items:
-        size = found.get(item.name, Object(-1, 0)).size
-        if size != item.size:
-            said = f"{size} bytes of {item.size}" if size >= 0 else "nothing"
-            raise FarError(f"{far.place}/{item.name}: {said} arrived; push {id_} again")
-    name = manifest_name(of, content)
-    if (
-        again or name not in found
-    ):  # written anew it would be younger, and another one may have been told that it is there
-        far.put(name, [content])
-        try:
-            _refuse_other(far, of, far.listed(folder_of(of)), name)
-        except ConfigError:
-            if name not in found:
-                far.drop(name)
-            raise
+    name, claim = manifest_name(of, content), claim_name(of, secrets.token_hex(8))
+    far.put(claim, [of.log_id.encode()])
+    try:
+        found = far.listed(folder_of(of))
+        _refuse_other(far, of, found)
+        _refuse_claimed(far, of, found, claim)
+        _check_arrived(far, items, found)
+    except BaseException:
+        _take_back(far, claim)
+        raise
+    if again or name not in found:
+        far.put(name, [content])  # one that fails may still come: then the claim stays
+    _take_back(far, claim)
     return Pushed(
         id_,
         not has_manifest,
@@ -106,16 +115,47 @@ def push(
     )
 
 
-def _refuse_other(far: Far, of: Manifest, there: dict[str, Object], ours: str = "") -> None:
-    """Raises ConfigError when another log has this name, with our manifest there only one that is older."""
+def _refuse_other(far: Far, of: Manifest, there: dict[str, Object]) -> None:
+    """Raises ConfigError when another log has this name."""
     others = {name for name in there if log_id_in(name) not in ("", of.log_id)}
-    if ours in there:
-        others = {name for name in others if age_of(name, there[name]) < age_of(ours, there[ours])}
     if others:
         raise ConfigError(
             f"{far.place}/{folder_of(of)}: another log has this name there, {min(map(log_id_in, others))}; this one is "
             f"{of.log_id}. Nothing there was changed: push it from a copy of another name (`tape sessions export`, `restore`)"
         )
+
+
+def _refuse_claimed(far: Far, of: Manifest, there: dict[str, Object], claim: str) -> None:
+    """Raises ConfigError when another log is about to have this name, FarError where a store does not list what was put.
+
+    Ages are told by the store's clock alone.
+    """
+    if claim not in there:
+        raise FarError(
+            f"{far.place}/{claim}: what was just put is not listed there: two that push could not see each other"
+        )
+    for name, about in there.items():
+        stands = about.size != len(_TAKEN_BACK) and there[claim].written_ns - about.written_ns < CLAIMED_NS
+        if stands and claimed_by(name) not in ("", of.log_id):
+            raise ConfigError(
+                f"{far.place}/{folder_of(of)}: another log of this name is being pushed in this moment, {claimed_by(name)}; this "
+                f"one is {of.log_id}, and was left out. If that one does not come, push it again in an hour"
+            )
+
+
+def _check_arrived(far: Far, items: list[_Item], found: dict[str, Object]) -> None:
+    """Raises FarError when an object is not there in its size."""
+    for item in items:
+        size = found.get(item.name, Object(-1, 0)).size
+        if size != item.size:
+            said = f"{size} bytes of {item.size}" if size >= 0 else "nothing"
+            raise FarError(f"{far.place}/{item.name}: {said} arrived; push it again")
+
+
+def _take_back(far: Far, claim: str) -> None:
+    """Written over, not deleted: who pushes needs no right to delete, and a listing tells the two apart by their sizes."""
+    with contextlib.suppress(FarError):  # it means nothing before long
+        far.put(claim, [_TAKEN_BACK])
 
 
 def _missing(far: Far, items: list[_Item], there: dict[str, Object]) -> list[_Item]:

@@ -1,9 +1,12 @@
 """Into a far store: seen when it is whole, whatever happens to those who push."""
 
+import contextlib
+import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,7 +16,7 @@ from object_server import flip
 from pipeline.errors import ConfigError, CorruptError, FarError, LogError
 from pipeline.log import manifest
 from pipeline.log.export import bring_in, export
-from pipeline.log.far import Far, log_id_in, manifest_name
+from pipeline.log.far import Far, claim_name, claimed_by, log_id_in
 from pipeline.log.pulling import pull
 from pipeline.log.pushing import push
 from pipeline.log.store import Store
@@ -32,8 +35,9 @@ def ids(uri):
 def test_what_was_pushed_comes_back_byte_for_byte(recorded, bucket, tmp_path):
     first = push(recorded, ID, Far(bucket.uri))
     assert first.is_new
-    assert first.objects == len(bucket.files)
-    assert first.bytes == sum(path.stat().st_size for path in bucket.files.values())
+    written = {name: path for name, path in bucket.files.items() if "pushing-" not in name}
+    assert first.objects == len(written) == len(bucket.files) - 1
+    assert first.bytes == sum(path.stat().st_size for path in written.values())
     store, there = Store(tmp_path / "home"), Store(visit(bucket.uri))
     assert pull(store, there, ID).is_new
     assert not pull(store, there, ID).is_new
@@ -176,33 +180,74 @@ def test_of_two_logs_of_one_name_pushed_at_once_the_second_takes_itself_back(rec
 
 
 class Interrupted(Far):
-    """A store in which something happens before or behind the moment in which a manifest comes."""
+    """A store in which something happens before or behind the moment in which an object comes, or its folder is listed."""
 
-    before = after = staticmethod(lambda: None)
+    before = after = staticmethod(lambda _: None)
 
     def put(self, name, *more):
-        if "manifest-" not in name:
-            return super().put(name, *more)
-        self.before()
+        self.before(name.rpartition("/")[2].partition("-")[0])
         super().put(name, *more)
-        return self.after()
+        return self.after(name.rpartition("/")[2].partition("-")[0])
+
+    def listed(self, under):
+        self.before("list")
+        found = super().listed(under)
+        self.after("list")
+        return found
 
 
-def test_of_two_manifests_at_once_the_older_one_stays(recorded, folder, tmp_path):
-    other, far = another(recorded, tmp_path / "other"), Interrupted(folder)
-    of = other.manifest(ID)
-    content = manifest.encode(of)
-    far.after = lambda: Far(folder).put(manifest_name(of, content), [content])
+MOMENTS = [f"{when} {what}" for what in ("list", "part", "pushing", "manifest") for when in ("before", "after")]
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("ends", [True, False], ids=["whole", "killed"])
+def test_at_no_moment_do_two_logs_of_one_name_come(recorded, folder, tmp_path, moment, ends):
+    """Another one pushes a whole log, or is killed behind its claim, between any two steps of a push."""
+    other, far, (when, what), came = another(recorded, tmp_path / "other"), Interrupted(folder), moment.split(), []
+
+    class Killed(Far):
+        def put(self, name, *more):
+            if "manifest-" in name:
+                raise KeyboardInterrupt
+            super().put(name, *more)
+
+    def meanwhile(step):
+        if step == what:
+            setattr(far, when, lambda _: None)
+            with contextlib.suppress(ConfigError, KeyboardInterrupt):
+                came.append(push(other, ID, (Far if ends else Killed)(folder)))
+
+    setattr(far, when, meanwhile)
+    is_ours, told = True, ""
+    try:
+        push(recorded, ID, far)
+    except ConfigError as error:
+        is_ours, told = False, str(error)
+    logs = {log_id_in(name) for name in far.listed("sessions")} - {""}
+    mine, theirs = recorded.manifest(ID).log_id, "f" * 32
+    assert logs == ({mine} if is_ours else {theirs} if came else set())
+    assert is_ours or "another log has this name there" in told or "being pushed in this moment" in told
+    assert is_ours == (not came) or not ends
+    assert not [name for name, about in far.listed("sessions").items() if claimed_by(name) == mine and about.size > 4]
+
+
+def test_a_claim_of_a_killed_push_means_nothing_after_an_hour(recorded, folder, tmp_path):
+    far, other = Far(folder), another(recorded, tmp_path / "other")
+    claim = claim_name(other.manifest(ID), "0" * 16)
+    far.put(claim, [b"f" * 32])
+    with pytest.raises(ConfigError, match="another log of this name is being pushed in this moment, ffff"):
+        push(recorded, ID, far)
+    os.utime(Path(far.place.removeprefix("file://"), claim), (time.time() - 3_700,) * 2)
     assert push(recorded, ID, far).is_new
-    ((place, name),) = far.manifests().items()
-    assert log_id_in(name) == recorded.manifest(ID).log_id
-    far.drop(name)
-    far.drop(far.manifests()[place])
-    late = Interrupted(folder)
-    late.before = lambda: push(recorded, ID, Far(folder))
-    with pytest.raises(ConfigError, match="another log has this name there"):
-        push(other, ID, late)
-    assert [path for path in far.listed("sessions") if "manifest-" in path] == [name]
+
+
+def test_a_store_that_does_not_list_what_was_put_is_told(recorded, folder):
+    class Late(Far):
+        def listed(self, under):
+            return {name: about for name, about in super().listed(under).items() if "pushing-" not in name}
+
+    with pytest.raises(FarError, match="what was just put is not listed there"):
+        push(recorded, ID, Late(folder))
 
 
 def test_a_manifest_that_another_pushed_is_not_written_anew(recorded, folder):
@@ -213,7 +258,7 @@ def test_a_manifest_that_another_pushed_is_not_written_anew(recorded, folder):
             came.append(0)
             push(recorded, ID, Far(folder))
 
-    far.before = lambda: pytest.fail("it is there")
+    far.before = lambda step: pytest.fail("it is there") if step == "manifest" else None
     assert push(recorded, ID, far, arrived=meanwhile).is_new
     assert ids(folder) == [ID]
 
