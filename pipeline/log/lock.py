@@ -6,12 +6,15 @@ Local disks only: what flock does on a network file system is between its server
 
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Final
 
 from pipeline.errors import LockedError
 
 FILE_NAME: Final = "lock"
+_LOOKS: Final = 20
+_LOOK_S: Final = 0.005
 
 
 class Lock:
@@ -23,7 +26,7 @@ class Lock:
         try:
             _take(self._fd)
         except BlockingIOError:
-            holder = os.pread(self._fd, 32, 0).decode("ascii", "replace").strip() if hasattr(os, "pread") else ""
+            holder = _holder(self._fd)
             os.close(self._fd)
             raise LockedError(f"{path}: process {holder or 'unknown'} writes this log") from None
         os.ftruncate(self._fd, 0)
@@ -32,8 +35,30 @@ class Lock:
     def release(self) -> None:
         """Let another one write; once is enough, again does nothing."""
         if self._fd >= 0:
+            os.ftruncate(self._fd, 0)  # or whoever comes behind the next holder may read our number
             os.close(self._fd)
             self._fd = -1
+
+
+def _holder(fd: int) -> str:
+    """The number of the process that holds the lock; '' where nothing tells it. Who has just taken it is about to write it."""
+    holder = ""
+    for _ in range(_LOOKS if hasattr(os, "pread") else 0):
+        holder = os.pread(fd, 32, 0).decode("ascii", "replace").strip()
+        if holder.isdecimal() and _lives(int(holder)):
+            break
+        time.sleep(_LOOK_S)
+    return holder
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):  # another user's, or no number of a process: nothing to wait for
+        pass
+    return True
 
 
 def _take(fd: int) -> None:

@@ -43,26 +43,79 @@ def test_a_killed_holder_frees_the_lock_and_a_living_one_is_named_at_once(tmp_pa
     Lock(tmp_path / "lock").release()
 
 
-def test_of_many_processes_one_at_a_time_holds_the_lock(tmp_path):
+RACER = """
+import sys, time
+from pathlib import Path
+from pipeline.errors import LockedError
+from pipeline.log.lock import Lock
+for line in sys.stdin:
+    while time.time_ns() < int(line):
+        pass
+    try:
+        held = Lock(Path(sys.argv[1]))
+    except LockedError as error:
+        print("refused", str(error).split()[2], flush=True)
+        continue
+    print("in", flush=True)
+    sys.stdin.readline()
+    held.release()
+    print("out", flush=True)
+"""
+
+
+@pytest.mark.parametrize("rounds", [100, pytest.param(1_000, marks=pytest.mark.soak)])
+def test_of_many_that_come_in_one_moment_one_holds_the_lock(tmp_path, rounds):
+    """The others are told who holds it. Every tenth holder is killed with it."""
+    racers = {each.pid: each for each in (started(RACER, tmp_path / "lock") for _ in range(6))}
+    try:
+        for number in range(rounds):
+            at_ns = time.time_ns() + 1_000_000
+            for racer in racers.values():
+                racer.stdin.write(f"{at_ns}\n")
+                racer.stdin.flush()
+            said = {pid: racer.stdout.readline().split() for pid, racer in racers.items()}
+            (holder,) = (pid for pid, words in said.items() if words == ["in"])
+            assert [said[pid] for pid in said if pid != holder] == [["refused", str(holder)]] * 5
+            if number % 10:
+                racers[holder].stdin.write("out\n")
+                racers[holder].stdin.flush()
+                assert racers[holder].stdout.readline() == "out\n"
+            else:
+                dead = racers.pop(holder)
+                dead.kill()
+                dead.communicate()
+                other = started(RACER, tmp_path / "lock")
+                racers[other.pid] = other
+    finally:
+        for racer in racers.values():
+            racer.kill()
+            racer.communicate()
+
+
+@pytest.mark.parametrize("rounds", [100, pytest.param(1_000, marks=pytest.mark.soak)])
+def test_of_many_processes_one_at_a_time_holds_the_lock(tmp_path, rounds):
     with (tmp_path / "out").open("w+") as out:
         racers = [
             subprocess.Popen(
-                [sys.executable, "-c", HOLDER, str(tmp_path / "lock"), "100"],
+                [sys.executable, "-c", HOLDER, str(tmp_path / "lock"), str(rounds)],
                 stdin=subprocess.PIPE,
                 stdout=out,
                 env=ENVIRONMENT,
                 text=True,
             )
-            for _ in range(4)
+            for _ in range(6)
         ]
+        for racer in racers:  # all are let go before anybody is waited for
+            racer.stdin.write("go\n")
+            racer.stdin.flush()
         for racer in racers:
-            racer.communicate("go\n")
+            racer.communicate()
         assert all(racer.returncode == 0 for racer in racers)
         out.seek(0)
         words = out.read().split()
     assert words[::2] == ["in"] * (len(words) // 2)
     assert words[1::2] == ["out"] * (len(words) // 2)
-    assert len(words) >= 8
+    assert len(words) >= 2 * rounds // 10
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
