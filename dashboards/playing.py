@@ -81,6 +81,12 @@ def place_at(door: Door, log: Manifest, ts_ns: int) -> int:
     return _events(door, log, "last_seq", ts_ns=ts_ns) or 0
 
 
+def first_place(door: Door, log: Manifest, instrument_id: int, ts_ns: int) -> int:
+    """Where an instrument's first decision lies behind a moment; the last input by then where it has none."""
+    place = place_at(door, log, ts_ns)
+    return next_place(door, log, "decision", instrument_id, place) or place
+
+
 def moment_of(door: Door, log: Manifest, seq: int) -> int | None:
     """When an input came, ns UTC; None before the first."""
     return _events(door, log, "last_ns", to_seq=seq)

@@ -56,6 +56,7 @@ with top:
         index=list(known).index(market.busiest(store, log, known)),
         format_func=lambda each: names[each],
         key="replay_symbol",
+        bind="query-params",
         label_visibility="collapsed",
         width=150,
     )
@@ -71,7 +72,7 @@ if mine not in st.session_state:
     st.session_state[mine] = (
         min(int(asked), session.last_seq)
         if asked.isdecimal() and len(asked) < _DIGITS_MAX
-        else playing.place_at(store, log, first_ns + (last_ns - first_ns) // 10)
+        else playing.first_place(store, log, number, first_ns + (last_ns - first_ns) // 10)
     )
 is_playing = bool(st.session_state.get(f"{mine}-plays"))
 

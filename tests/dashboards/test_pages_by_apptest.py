@@ -141,8 +141,7 @@ def test_what_a_strategy_showed_is_drawn_as_it_stands_in_the_log(app, home, monk
     monkeypatch.setattr(prices, "chart", lambda name, series, **_: drawn.extend(series))
     query = "from indicators where run is null and output = 'range_high'"
     told = connect(home, [SESSION], asked=named_in(query)).sql(query).to_arrow_table().to_pylist()
-    of_fills = "select symbol from fills where run is null group by symbol order by count(*) desc, symbol"
-    [busiest] = connect(home, [SESSION], asked=named_in(of_fills)).sql(of_fills).fetchone()
+    _, busiest = dealt_in_most(home)
     places = sorted(
         (row["seq"], row["ord"], row["value"], row["ts_event_ns"]) for row in told if row["symbol"] == busiest
     )
@@ -392,8 +391,15 @@ def charts(app):
     return [json.loads(each.proto.json) for each in app.get("bidi_component")]
 
 
+def dealt_in_most(home):
+    """Number and symbol of the instrument with the most executions."""
+    query = "select instrument_id, symbol from fills where run is null group by all order by count(*) desc, 1 limit 1"
+    return connect(home, [SESSION], asked=named_in(query)).sql(query).fetchall()[0]
+
+
 @pytest.mark.parametrize("place", [900, 2_500])
 def test_replay_shows_nothing_of_the_future(app, home, place):
+    instrument, _ = dealt_in_most(home)
     opened(app, "replay", at=str(place), replay_step="1 min")
     connection = connect(home, [SESSION], asked=named_in("prints quotes"))
     query = f"select max(ts_recv_ns), max(ts_event_ns) from (select seq, ts_recv_ns, ts_event_ns from quotes union all select seq, ts_recv_ns, ts_event_ns from prints) where seq <= {place}"
@@ -402,7 +408,7 @@ def test_replay_shows_nothing_of_the_future(app, home, place):
     candles = drawn["series"][0]
     assert max(time for each in drawn["series"] for time in each["time"]) <= now_ns / 1e9
     assert all(band["to"] <= now_ns / 1e9 + 1e-6 for band in drawn["bands"])
-    last = f"select max(price), sum(size) from prints where instrument_id = 1 and seq <= {place} and ts_event_ns // 60000000000 = {candles['time'][-1] // 60} and marks = ''"
+    last = f"select max(price), sum(size) from prints where instrument_id = {instrument} and seq <= {place} and ts_event_ns // 60000000000 = {candles['time'][-1] // 60} and marks = ''"
     high, volume = connection.sql(last).fetchall()[0]
     assert candles["high"][-1] == high
     assert next(each for each in drawn["series"] if each["name"] == "volume")["value"][-1] == volume
@@ -410,15 +416,17 @@ def test_replay_shows_nothing_of_the_future(app, home, place):
 
 
 def test_replay_steps_to_the_next_decision_and_halt(app, home):
-    opened(app, "replay", at="900", log=SESSION)
     connection = connect(home, [SESSION], asked=named_in("transitions intents fills statuses"))
-    query = "select min(seq) from (select run, seq, instrument_id from transitions union all select run, seq, instrument_id from intents union all select run, seq, instrument_id from fills) where run is null and instrument_id = 1 and seq > 900"
+    halted = "select instrument_id, symbol from statuses where status = 'paused' group by all order by min(seq) limit 1"
+    ((instrument, symbol),) = connection.sql(halted).fetchall()
+    opened(app, "replay", at="900", log=SESSION, replay_symbol=symbol)
+    query = f"select min(seq) from (select run, seq, instrument_id from transitions union all select run, seq, instrument_id from intents union all select run, seq, instrument_id from fills) where run is null and instrument_id = {instrument} and seq > 900"
     (expected,) = connection.sql(query).fetchall()[0]
     button = {each.label: each for each in app.button}
     button["Next decision"].click().run()
     assert app.query_params["at"] == str(expected)
     (halt,) = connection.sql(
-        f"select min(seq) from statuses where instrument_id = 1 and status = 'paused' and seq > {expected}"
+        f"select min(seq) from statuses where instrument_id = {instrument} and status = 'paused' and seq > {expected}"
     ).fetchall()[0]
     {each.label: each for each in app.button}["Next halt"].click().run()
     assert app.query_params["at"] == str(halt)
