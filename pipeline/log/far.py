@@ -45,6 +45,9 @@ SMALL_BYTES_MAX: Final = 64 << 20
 
 HASH_CHARS: Final = 16
 
+_TRIES: Final = 5
+"""Of a request to S3, ever longer apart, until it has failed."""
+
 _FAR: Final = re.compile(r"[a-z][a-z0-9+.-]+://")
 _OPTIONS: Final = {
     "file": frozenset[str](),
@@ -287,7 +290,7 @@ def _s3(bucket: str, options: dict[str, str]) -> Any:
         connect_timeout=10,
         request_timeout=60,  # without a byte: a server under load is slow, not gone
         allow_delayed_open=True,  # a small object is one request, not three
-        retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=5),
+        retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=_TRIES),
     )
 
 

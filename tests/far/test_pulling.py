@@ -3,7 +3,7 @@
 import pytest
 from object_server import flip
 
-from pipeline.errors import ConfigError, CorruptError
+from pipeline.errors import ConfigError, CorruptError, FarError
 from pipeline.log.far import Far
 from pipeline.log.pulling import FOLDER, pull
 from pipeline.log.pushing import push
@@ -59,3 +59,16 @@ def test_a_log_of_another_name_here_is_left_alone(recorded, bucket, tmp_path):
     with pytest.raises(ConfigError, match="another log has this name here"):
         pull(store, Store(visit(bucket.uri)), ID)
     assert store.sessions() == [mine]
+
+
+def test_a_manifest_whose_content_is_gone_is_told_and_mended(recorded, folder, tmp_path):
+    push(recorded, ID, Far(folder))
+    store, far = Store(tmp_path / "home"), Far(folder)
+    for part in ("kind=quote", "/code/"):
+        (name,) = (name for name in far.listed("sessions") if part in name)
+        far.drop(name)
+        with pytest.raises(FarError, match=name):
+            pull(store, Store(visit(folder)), ID)
+        assert (store.sessions(), store.unreadable()) == ([], {})
+        assert push(recorded, ID, far, again=True).objects > 1
+    assert pull(store, Store(visit(folder)), ID).is_new
