@@ -67,7 +67,7 @@ def serve(
         importlib.import_module(f"dashboards.{module}")  # before anybody waits for a page
     gate = [Middleware(Gate, password=password)] if password else []
     app = st.App(APP, lifespan=told, middleware=gate)
-    with kept_beside(Path(os.environ[HOME])):
+    with kept_beside(Path(os.environ[HOME])), suppress(KeyboardInterrupt):  # how it ends
         app.run(config=options(address, port, is_alone=is_alone))
 
 

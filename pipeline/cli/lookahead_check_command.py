@@ -61,7 +61,7 @@ def command(
 
     \b
     tape lookahead-check ema_cross --over last
-    tape lookahead-check mine.py --over 2026-10-01..2026-10-05 --cuts 500 --seed 7
+    tape lookahead-check mine.py --over 2026-11-03..2026-11-04 --cuts 500 --seed 7
     """
     from pipeline.errors import ConfigError
     from pipeline.log.store import Store

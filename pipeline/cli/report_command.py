@@ -48,7 +48,7 @@ def command(
     tape report last-run
     tape report last-run --text
     tape report all -o evening.pdf --pdf
-    tape report last-run --compare r-ema_cross-day-2026-11-04
+    tape report last-run --compare 2026-11-03-massive
     """
     from pipeline.errors import ConfigError
     from pipeline.log.store import Store

@@ -86,7 +86,7 @@ def command(
     the day stands.
 
     \b
-    tape serve 2024-08-08-btcusdt --protocol coinbase --speed 10
+    tape serve generated-7 --protocol alpaca --speed 10
     tape serve --generate premarket --seed 7 --port 9000
     tape serve --generate open --symbols 200 --speed max --protocol massive
     tape serve --generate premarket --speed 60 --fault rst@09:31:00 --fault garbage@n=500

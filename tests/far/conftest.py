@@ -1,13 +1,7 @@
 """A real S3 server on loopback, and a store with a session and a run over it to push there."""
 
-import re
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
-from object_server import KEY, SECRET, Bucket
-from pyarrow import fs
+from object_server import ENVIRONMENT, Bucket, serving_objects, uri_of
 
 from pipeline.log.store import Store
 from pipeline.run.generating import record_generated
@@ -21,30 +15,14 @@ FILES = [strategy_file("ema_cross")]
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
     """The folder of its bucket `tapes`, and the port it listens on."""
-    folder = tmp_path_factory.mktemp("objects")
-    binary = Path(sys.executable).with_name("rclone")
-    words = [binary, "serve", "s3", "--addr", "127.0.0.1:0", "--auth-key", f"{KEY},{SECRET}"]
-    with subprocess.Popen([*words, folder], stderr=subprocess.PIPE, text=True) as process:
-        try:
-            found = (re.search(r"server on \[http://127\.0\.0\.1:(\d+)/\]", line) for line in process.stderr)
-            port = int(next(match for match in found if match)[1])
-            files = fs.S3FileSystem(
-                access_key=KEY,
-                secret_key=SECRET,
-                endpoint_override=f"127.0.0.1:{port}",
-                scheme="http",
-                allow_bucket_creation=True,
-            )
-            files.create_dir("tapes")
-            yield folder / "tapes", port
-        finally:
-            process.kill()
+    with serving_objects(tmp_path_factory.mktemp("objects")) as served:
+        yield served
 
 
 @pytest.fixture
 def keys(tmp_path, monkeypatch):
     """The environment of who has the keys, and a cache of its own."""
-    for name, value in (("AWS_ACCESS_KEY_ID", KEY), ("AWS_SECRET_ACCESS_KEY", SECRET), ("AWS_REGION", "us-east-1")):
+    for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     monkeypatch.delenv("TAPE_CACHE", raising=False)
@@ -55,7 +33,7 @@ def keys(tmp_path, monkeypatch):
 def bucket(server, keys, tmp_path):
     """An empty place in the bucket: its folder on this machine, and its URI. The server only sees what is done through it."""
     folder, port = server
-    return Bucket(folder / tmp_path.name, f"s3://tapes/{tmp_path.name}?endpoint_override=127.0.0.1:{port}&scheme=http")
+    return Bucket(folder / tmp_path.name, uri_of(port, tmp_path.name))
 
 
 @pytest.fixture

@@ -1,10 +1,45 @@
 """What tests know of the S3 server they talk to."""
 
+import re
+import subprocess
+import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from pyarrow import fs
+
 KEY = "tests-access-key"
 SECRET = "tests-secret-key"
+ENVIRONMENT = {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_REGION": "us-east-1"}
+"""Of who has the keys."""
+
+
+@contextmanager
+def serving_objects(folder):
+    """A real S3 server over a folder while the block runs: the folder of its bucket `tapes`, and the port it listens on."""
+    binary = Path(sys.executable).with_name("rclone")
+    words = [binary, "serve", "s3", "--addr", "127.0.0.1:0", "--auth-key", f"{KEY},{SECRET}"]
+    with subprocess.Popen([*words, folder], stderr=subprocess.PIPE, text=True) as process:
+        try:
+            found = (re.search(r"server on \[http://127\.0\.0\.1:(\d+)/\]", line) for line in process.stderr)
+            port = int(next(match for match in found if match)[1])
+            files = fs.S3FileSystem(
+                access_key=KEY,
+                secret_key=SECRET,
+                endpoint_override=f"127.0.0.1:{port}",
+                scheme="http",
+                allow_bucket_creation=True,
+            )
+            files.create_dir("tapes")
+            yield folder / "tapes", port
+        finally:
+            process.kill()
+
+
+def uri_of(port, place):
+    """How a place in the bucket is reached."""
+    return f"s3://tapes/{place}?endpoint_override=127.0.0.1:{port}&scheme=http"
 
 
 class Bucket(NamedTuple):

@@ -1,0 +1,66 @@
+"""What `tape demo` leaves behind, made once for all that is shown of it, and the servers that pages have their readers ask."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from click.testing import CliRunner
+
+from pipeline.cli import main
+from pipeline.normalize.reference_tables import moment_of
+
+for _room in ("run", "far"):
+    sys.path.insert(0, str(Path(__file__).parents[1] / _room))
+import history_server
+import reference_server
+from object_server import ENVIRONMENT, serving_objects, uri_of
+
+FROM_NS = moment_of("2026-11-20T13:00:00Z")
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory):
+    """The folder it was given in, `data` and `reports` inside, and what it said at last."""
+    folder, before = tmp_path_factory.mktemp("demo"), Path.cwd()
+    os.chdir(folder)
+    try:
+        done = CliRunner().invoke(main, ["demo", "--json"])
+    finally:
+        os.chdir(before)
+    assert done.exit_code == 0, done.output
+    return SimpleNamespace(folder=folder, home=folder / "data", told=json.loads(done.output.splitlines()[-1]))
+
+
+@pytest.fixture
+def bucket(tmp_path, monkeypatch):
+    """The URI of an empty place in a bucket."""
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "objects").mkdir()
+    with serving_objects(tmp_path / "objects") as (_, port):
+        yield uri_of(port, "tape")
+
+
+@pytest.fixture
+def history(monkeypatch):
+    """The address of a server that sells trades of two shares, as Databento does."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    rows = [
+        row
+        for number, symbol in enumerate(("ABCD", "WXYZ"), 7)
+        for row in history_server.trades(symbol, number, FROM_NS, 50)
+    ]
+    with history_server.serving(history_server.History(rows), key="simulated") as url:
+        yield url
+
+
+@pytest.fixture
+def provider():
+    """The address of a server that says of two shares what Massive does."""
+    massive = reference_server.MASSIVE
+    others = {path.replace("ABCD", "WXYZ"): answer for path, answer in massive.items()}
+    with reference_server.serving(massive | others) as (_, url):
+        yield url

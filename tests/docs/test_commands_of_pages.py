@@ -1,0 +1,126 @@
+"""Every command that a page shows is run, in the page's order, over what `tape demo` leaves behind."""
+
+import re
+
+import pytest
+from desk import Desk
+from page_commands import HELP, Command, commands_of, pages, words_of
+from readers_files import lay_out
+
+from pipeline.log.store import Store
+from warehouse import connect
+
+EVERY = {path: commands_of(path) for path in pages()}
+SHOWN = {tuple(words_of(each.text)) for path, found in EVERY.items() if path.name != HELP for each in found}
+
+NOT_RUN = {
+    r"^tape demo$": "run once: it made the store in which the others are run",
+    r"^pip install": "installs packages; what it begins then is the demo, and these tests",
+    r"^source ": "the environment in which these tests run is one already",
+    r"^just matrix": "installs packages, an environment for each Python",
+    r" --schedule ": "waits for tomorrow morning; tests/run/test_schedule.py lets clocks jump",
+    r" >> data/record.log": "a line of cron's, for the real vendor's day",
+    r"^tape (record|import) .*\.\.\.": "a form with dots in it, not a command",
+    r"^tape import FILES --resume": "needs an import that was killed, as in tests/run/test_sealing.py",
+    r" --engine ray ": "needs a cluster to join; tests/run/test_on_ray.py has one of two nodes",
+}
+"""Which commands are not run, and why. Their words are held against the command they name all the same."""
+
+EXIT_CODES = {
+    r"^tape parity (?!last-run)": 1,
+    r"^tape diff ": 1,
+    r"^tape warmup-check ema_cross": 1,
+}
+"""Of commands that find something, which is 1 (README, "Exit codes"; docs/checks.md says of one that it should)."""
+
+CUT_SHORT = (
+    (r"--trials 200", "--trials 8"),
+    (r"(--param slow=60..300) (--out-of-sample)", r"\1 --trials 8 \2"),
+    (r"--in-sample 20 --out-of-sample 5", "--in-sample 1 --out-of-sample 1"),
+    (r"--sweep slow=(60:200:20|60,120,200) --workers 2", "--sweep slow=60,200 --workers 2"),
+    (r"--cuts 500", "--cuts 5"),
+    (r"--real-money", ""),
+    (r"--port \d+", "--port 0"),
+    (r"^tape demo (--quick)", r"tape --home another demo \1"),
+    (r"file:///mnt/archive", "file://."),
+)
+"""The same command over less, at any port, beside the store and not in it; a broker on this machine takes no real money."""
+
+BEFORE = {
+    "explain.md": (
+        'tape sql "select ts_event, symbol, bid, ask, bid_size, ask_size from quotes" --over generated-7 --out final.parquet',
+        'tape import final.parquet --name final --map "kind=quote ts=ts_event symbol_column=symbol bid=bid ask=ask bid_size=bid_size ask_size=ask_size"',
+    ),
+    "fetching.md": ("tape import picks.csv --as candidates",),
+    "reference.md": ("tape import picks.csv --as candidates",),
+    "sql.md": ("tape replay last --strategy ema_cross --param notional=2000",),
+    "troubleshooting.md": ('tape accounts set paper "begun" --cash 100000',),
+}
+"""What a page's reader has done before."""
+
+
+def decided(desk):
+    """The place of a decision of `last`."""
+    ((seq, ord_),) = connect(desk.folder / "data").sql("select seq, ord from transitions where run is null order by all limit 1").fetchall()
+    return f"{seq},{ord_}"
+
+
+def kept_raw(desk):
+    """The session that kept its messages."""
+    return f"renormalize {next(each.id for each in Store(desk.folder / 'data').sessions() if each.kinds.get('raw'))}"
+
+
+def newest_backtest(desk):
+    return max((desk.folder / "data" / "backtests").iterdir(), key=lambda path: path.stat().st_mtime).name
+
+
+@pytest.fixture
+def stand_ins(bucket, history, provider):
+    """What a reader has, and what is there instead."""
+    return (
+        *CUT_SHORT,
+        (r"s3://bucket/tape", f"'{bucket}'"),
+        (r"^tape fetch", f"tape fetch --url {history}"),
+        (r"^tape reference fetch", f"tape reference fetch --url {provider}"),
+        (r"renormalize last", kept_raw),
+        (r"SEQ,ORD", decided),
+        (r"BACKTEST", newest_backtest),
+        (r"RUN_A", "r-ema_cross-generated-7"),
+        (r"RUN_B", "r-ema_cross-generated-7-2"),
+    )
+
+
+def matching(table, command):
+    return next((value for pattern, value in table.items() if re.search(pattern, command.text)), None)
+
+
+def is_first_shown(command):
+    """Whether nobody else shows it: help texts repeat what stands on pages."""
+    return command.page != HELP or tuple(words_of(command.text)) not in SHOWN
+
+
+@pytest.mark.parametrize("path", EVERY, ids=[path.name for path in EVERY])
+def test_the_commands_of_a_page_run(path, demo, stand_ins, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TAPE_HOME", raising=False)
+    lay_out(tmp_path)
+    desk, ended = Desk(tmp_path, demo.home, stand_ins), []
+    try:
+        for text in BEFORE.get(path.name, ()):
+            ended += desk.run(Command(path.name, 0, text), text)
+        for command in filter(is_first_shown, EVERY[path]):
+            if matching(NOT_RUN, command) is None:
+                ended += desk.run(command, command.text)
+    finally:
+        ended += desk.close()
+    failed = [
+        f"{command}\nexited with {code}, not {expected}:\n{printed}"
+        for command, printed, code in ended
+        if code != (expected := matching(EXIT_CODES, command) or 0)
+    ]
+    assert not failed, "\n\n".join(failed)
+
+
+@pytest.mark.parametrize("pattern", [*NOT_RUN, *EXIT_CODES])
+def test_every_exception_is_of_a_command_that_is_shown(pattern):
+    assert any(re.search(pattern, command.text) for found in EVERY.values() for command in found)
