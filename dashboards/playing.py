@@ -47,9 +47,12 @@ _TOLD: Final = """
 with told as (
     select session, run, seq, ord, ts_recv, strategy, symbol, 'is ' || to_phase as what from transitions
     union all
-    select session, run, seq, ord, ts_recv, strategy, symbol, 'wishes to ' || action || ' ' || side from intents
+    select session, run, seq, ord, ts_recv, strategy, symbol,
+        case action when 'none' then printf('is held back by %s: %.6g, limit %.6g', gate, gate_value, gate_threshold)
+            else 'wishes to ' || action || ' ' || side end
+    from intents
     union all
-    select session, run, seq, ord, ts_recv, strategy, symbol, side || ' ' || quantity || ' at ' || price from fills
+    select session, run, seq, ord, ts_recv, strategy, symbol, printf('%s %.10g at %.10g', side, quantity, price) from fills
     union all
     select session, run, seq, ord, ts_recv, strategy, symbol, coalesce(text, message) from messages
 )
