@@ -69,6 +69,7 @@ def served(arguments, says):
             yield next(found[1] for line in server.stdout if (found := re.fullmatch(says, line)))
         finally:
             server.terminate()
+            server.communicate()  # it says that it stops, and never does when nobody listens
 
 
 def dashboard(home):
