@@ -63,6 +63,14 @@ def test_the_same_fill_by_the_stream_and_in_a_list():
     assert told(paper) == [("ACCEPTED", 0), (10, PRICE, "x1"), ("FILLED", 10)]
 
 
+def test_a_fill_that_comes_again_with_another_sum_counts_once():
+    order, paper = tracked()
+    for stop in (4, 8):
+        order.execution(execution(1, stop - 4, stop), paper)
+    order.report(report(4), paper)
+    assert told(paper) == [("ACCEPTED", 0), (4, PRICE, "x1"), ("PARTIALLY_FILLED", 4)]
+
+
 def test_a_fill_that_no_message_told_is_made_of_the_sums():
     order, paper = tracked()
     order.execution(execution(2, 4, 10, price=3 * NANO), paper)
