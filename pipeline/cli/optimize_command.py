@@ -91,7 +91,7 @@ def command(
         )
     with at_work(bench, search.rounded * len(window.inside)) as done:
         study, found = optimize(bench, space, window.inside, search, done)
-        judgement = judge(bench, space, window.inside, window.outside, search, found)
+        judgement = judge(bench, space, window.inside, window.outside, search, found, study=study.id)
     if as_json:
         as_json_line({"study": study, "trials": found, "judgement": judgement})
     else:
@@ -154,6 +154,11 @@ def _show_best(study: "Study", trials: "Sequence[Trial]", judgement: "Judgement"
 
     best, around = judgement.best, judgement.neighbourhood
     more = f"; {judgement.elsewhere:,} more over these sessions in this store" if judgement.elsewhere else ""
+    more += (
+        f"; {judgement.studies:,} other {'study' if judgement.studies == 1 else 'studies'} looked at them"
+        if judgement.studies
+        else ""
+    )
     says = OBJECTIVES[study.objective].says
     click.echo(f"best: {named(best.params)}")
     _line(

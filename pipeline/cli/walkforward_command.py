@@ -100,6 +100,7 @@ def _show(walk: "Walk", objective: str) -> None:
         )
     for each in walk.jumps:
         click.echo(f"  {_jumps(each)}")
+    _show_elsewhere(walk)
     if losing := [
         str(place)
         for place, stage in enumerate(walk.stages, 1)
@@ -117,9 +118,24 @@ def _show(walk: "Walk", objective: str) -> None:
         click.echo(f"  WARNING no candidate in windows {', '.join(idle)}, so nothing was traded; see --trades-min")
 
 
+def _show_elsewhere(walk: "Walk") -> None:
+    """What others tried before or since over the same sessions."""
+    if any(stage.elsewhere for stage in walk.stages):
+        click.echo(
+            "  more: sets of parameters tried elsewhere in this store over sessions in sample; deflated by them, too"
+        )
+    if walk.elsewhere or walk.studies:
+        sets = f"{walk.elsewhere:,} sets of parameters tried elsewhere saw sessions out of sample"
+        looks = f"{walk.studies:,} other {'study' if walk.studies == 1 else 'studies'} looked at sessions of this walk"
+        click.echo(
+            f"  WARNING {' and '.join(([sets] if walk.elsewhere else []) + ([looks] if walk.studies else []))}: "
+            "if the strategy or its ranges came of them, they were chosen on what is called out of sample here"
+        )
+
+
 def _show_stages(walk: "Walk") -> None:
     click.echo(
-        f"{'out of sample':<24}{'in sample':>12}{'out':>12}{'change':>12}{'trades in':>11}{'out':>8}{'tried':>8}{'deflated':>10}  chosen"
+        f"{'out of sample':<24}{'in sample':>12}{'out':>12}{'change':>12}{'trades in':>11}{'out':>8}{'tried':>8}{'more':>8}{'deflated':>10}  chosen"
     )
     for stage in walk.stages:
         first, last = stage.days
@@ -128,7 +144,7 @@ def _show_stages(walk: "Walk") -> None:
         likely = "-" if found is None or found.probability is None else f"{found.probability:.0%}"
         click.echo(
             f"{days:<24}{number(chosen.value if chosen else None):>12}{number(stage.value):>12}{lost(stage.drop) or '-':>12}"
-            f"{chosen.trade_sums.count if chosen else 0:>11,}{stage.result.trade_sums.count:>8,}{stage.tried:>8,}{likely:>10}"
+            f"{chosen.trade_sums.count if chosen else 0:>11,}{stage.result.trade_sums.count:>8,}{stage.tried:>8,}{stage.elsewhere:>8,}{likely:>10}"
             f"  {named(chosen.params) if chosen else 'no candidate'}"
         )
 

@@ -10,15 +10,13 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from pipeline.errors import ConfigError
-from pipeline.log.backtests import Backtest, CellRow, Results, backtests
 from pipeline.log.manifest import Manifest
 from pipeline.log.studies import Trial
 from pipeline.reports.scoring import OBJECTIVES, Deflated, Score, deflated, drop_of, why_none
 from pipeline.reports.stability import Neighbour, Neighbourhood, PairMap, maps_of, neighbourhood_of, points_beside
-from pipeline.run.cell import key_of
-from pipeline.run.fold import anew
 from pipeline.run.optimizing import Bench, Search, best_of, score_in, scores_by_cell, trial_of
 from pipeline.run.sweeping import Point, Space, is_ordered
+from pipeline.run.tries import Tries
 from pipeline.run.windows import before_the_last
 
 
@@ -29,7 +27,9 @@ class Judgement(msgspec.Struct, frozen=True):
     tried: int
     """Sets of parameters, each counted once."""
     elsewhere: int
-    """More of these strategies that any backtest of the store holds over a session in sample, with any code, settings and scanner."""
+    """More of these strategies that the store holds over a session in sample, see `tries`."""
+    studies: int
+    """Other studies of these strategies over a session in sample."""
     candidates: int
     best: Trial
     deflated: Deflated
@@ -52,8 +52,9 @@ def judge(
     search: Search,
     trials: Sequence[Trial],
     progress: Callable[[int], None] = lambda _: None,
+    study: str = "",
 ) -> Judgement:
-    """The best of these trials over the sessions in sample. Raises ConfigError when none is a candidate, and as `Bench.run` does."""
+    """The best of these trials, of that study, over the sessions in sample. Raises ConfigError when none is a candidate, and as `Bench.run` does."""
     best = best_of(trials)
     if best is None:
         why = Counter(why_none(score_in(trial), search.objective, search.trades_min) for trial in trials)
@@ -61,11 +62,13 @@ def judge(
         raise ConfigError(f"none of {len(trials):,} trials is a candidate: {told}")
     score = score_outside(bench, space, outside, best, progress) if outside else None
     value = OBJECTIVES[search.objective].value(score) if score else None
-    elsewhere = _elsewhere(bench, space, inside, search, trials)
+    tries = Tries(bench, space, inside, _own(space, search, trials))
+    elsewhere = tries.over(inside)
     return Judgement(
         trials=len(trials),
         tried=len({trial.point for trial in trials}),
         elsewhere=elsewhere,
+        studies=tries.studies_over(inside, {study}),
         candidates=len({trial.point for trial in trials if trial.value is not None}),
         best=best,
         deflated=deflated_of(best, trials, elsewhere),
@@ -91,43 +94,14 @@ def score_outside(
     return scores_by_cell(bench.run(sessions, space.chosen([chosen.point]), progress).rows)[1]
 
 
-def _elsewhere(
-    bench: Bench, space: Space, sessions: Sequence[Manifest], search: Search, trials: Sequence[Trial]
-) -> int:
-    """How many other sets of parameters the store has rows of over these sessions: each was a chance to find something by luck.
-
-    One set with other code, settings, scanner or picks is another. A set over several sessions is one: of what is called the same it is
-    told by the session with the most keys, so that a scanner whose file was changed counts too.
-    """
-    ids = {session.id for session in sessions}
-    strategies = tuple(strategy.name for strategy in space.base.strategies)
-    known = _known_keys(bench, space, sessions, search, trials)
-    found: dict[bytes, dict[tuple[str, str], set[str]]] = {}
-    for asked in backtests(bench.store):
-        if asked.strategies == strategies and ids & set(asked.sessions):
-            for row in Results(bench.store, asked.id).rows():
-                if row.session in ids and row.key not in known:
-                    places = found.setdefault(_word(asked, row), {})
-                    places.setdefault((row.session, row.day), set()).add(row.key)
-    return sum(max(map(len, places.values())) for places in found.values())
-
-
-def _known_keys(
-    bench: Bench, space: Space, sessions: Sequence[Manifest], search: Search, trials: Sequence[Trial]
-) -> set[str]:
-    """Keys of the cells of these trials, and of those beside the best: they are run to judge it.
+def _own(space: Space, search: Search, trials: Sequence[Trial]) -> set[Point]:
+    """The sets of these trials, and those beside the best: they are run to judge it.
 
     So are those beside the best of fewer of these trials, as they were there when the search was asked for no more.
     """
     bests = (best_of(trials[:end]) for end in range(search.batch, len(trials) + 1, search.batch))
     judged = {point for best in bests if best for point in _points_beside(space, best)}
-    plans = space.chosen({*(trial.point for trial in trials), *judged}).plans
-    return {key_of([session], anew(plan, session.settings), bench.code_hash) for session in sessions for plan in plans}
-
-
-def _word(asked: Backtest, row: CellRow) -> bytes:
-    facts = [asked.code_hash, asked.settings, asked.scanner, asked.overnight, row.params]
-    return msgspec.json.encode(facts, order="deterministic")
+    return {*(trial.point for trial in trials), *judged}
 
 
 def _points_beside(space: Space, best: Trial) -> list[Point]:

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import msgspec
 
+from pipeline.log.manifest import Manifest
 from pipeline.log.store import day_of
 from pipeline.log.studies import Trial
 from pipeline.reports.deflating import probabilistic_sharpe, shape_of
@@ -16,6 +17,7 @@ from pipeline.reports.scoring import OBJECTIVES, Deflated, Score, drop_of, score
 from pipeline.run.judging import deflated_of, score_outside
 from pipeline.run.optimizing import Bench, Search, behind, best_of, optimize, trial_of
 from pipeline.run.sweeping import Space, is_ordered
+from pipeline.run.tries import Tries
 from pipeline.run.windows import Window
 
 
@@ -30,6 +32,8 @@ class Stage(msgspec.Struct, frozen=True):
     study: str
     """The search that chose; '' where all sets of parameters were tried."""
     tried: int
+    elsewhere: int
+    """More sets of parameters that the store holds over a session in sample and that no window tried, see `tries`."""
     chosen: Trial | None
     """None when there was no candidate: nothing is traded then."""
     deflated: Deflated | None
@@ -65,6 +69,11 @@ class Walk(msgspec.Struct, frozen=True):
     probability: float | None
     """That the Sharpe ratio of all trades out of sample is above 0: nothing was chosen on them, so nothing is deflated."""
     jumps: tuple[Jumps, ...]
+    elsewhere: int
+    """Sets of parameters that the store holds over a session out of sample and that no window tried: if a range, or the strategy, came
+    of them, it was chosen on what is out of sample here."""
+    studies: int
+    """Other studies of these strategies over a session of this walk."""
 
 
 def walk_forward(
@@ -81,16 +90,33 @@ def walk_forward(
     `progress` is given how many cells are there. Raises as `Bench.run` and `optimize` do, ConfigError for a grid that is too large.
     """
     search_in = _all_sets if tries_all else _searches
-    stages = []
+    stages, tried = [], []
     for window, (study, trials, done) in zip(windows, search_in(bench, space, windows, search, progress), strict=True):
         stages.append(_stage(bench, space, window, search, study, trials, behind(progress, done)))
+        tried.append(trials)
+    # When all is run: else the windows behind would count where the walk is taken a second time.
+    tries = _tries_elsewhere(bench, space, windows, tried)
+    stages = [
+        _beside(stage, trials, tries.over(window.inside))
+        for stage, trials, window in zip(stages, tried, windows, strict=True)
+    ]
     total = sum((stage.result for stage in stages), Score())
     insides = [stage.chosen.value for stage in stages if stage.chosen and stage.chosen.value is not None]
     inside = statistics.fmean(insides) if insides else None
     value = OBJECTIVES[search.objective].value(total)
     shape = shape_of(total.trade_sums)
     probability = probabilistic_sharpe(shape, 0.0) if shape else None
-    return Walk(tuple(stages), total, value, inside, drop_of(inside, value), probability, _jumps(space, stages))
+    return Walk(
+        stages=tuple(stages),
+        total=total,
+        value=value,
+        inside_value=inside,
+        drop=drop_of(inside, value),
+        probability=probability,
+        jumps=_jumps(space, stages),
+        elsewhere=tries.over(session for window in windows for session in window.outside),
+        studies=tries.studies_over(_sessions_of(windows), {stage.study for stage in stages}),
+    )
 
 
 def cells_of(space: Space, windows: Sequence[Window], search: Search, *, tries_all: bool) -> int:
@@ -153,12 +179,28 @@ def _stage(
         days=(day_of(window.outside[0]), day_of(window.outside[-1])),
         study=study,
         tried=len({trial.point for trial in trials}),
+        elsewhere=0,
         chosen=chosen,
-        deflated=deflated_of(chosen, trials) if chosen else None,
+        deflated=None,
         result=result,
         value=value,
         drop=drop_of(chosen.value, value) if chosen else None,
     )
+
+
+def _tries_elsewhere(bench: Bench, space: Space, windows: Sequence[Window], tried: Sequence[Sequence[Trial]]) -> Tries:
+    """What others tried over any session of these windows."""
+    return Tries(bench, space, _sessions_of(windows), (trial.point for trials in tried for trial in trials))
+
+
+def _sessions_of(windows: Sequence[Window]) -> list[Manifest]:
+    return list({session.id: session for window in windows for part in window for session in part}.values())
+
+
+def _beside(stage: Stage, trials: Sequence[Trial], elsewhere: int) -> Stage:
+    """The stage, its choice beside what was tried elsewhere too."""
+    found = deflated_of(stage.chosen, trials, elsewhere) if stage.chosen else None
+    return msgspec.structs.replace(stage, elsewhere=elsewhere, deflated=found)
 
 
 def _jumps(space: Space, stages: Sequence[Stage]) -> tuple[Jumps, ...]:

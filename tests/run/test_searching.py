@@ -235,13 +235,15 @@ def test_beside_the_best_stands_what_it_is_worth(done, space, whole):
     inside, outside = store.select(["last 2"]), store.sessions()[:2]
     judged = judge(bench(store), space, inside, outside, SEARCH, trials)
     assert (judged.trials, judged.tried) == (9, len({trial.point for trial in trials}))
-    assert (judged.deflated.tried, judged.elsewhere) == (judged.tried, 0)
+    (study,) = studies(store)
+    judged = judge(bench(store), space, inside, outside, SEARCH, trials, study=study.id)
+    assert (judged.deflated.tried, judged.elsewhere, judged.studies) == (judged.tried, 0, 0)
     assert judged.outside.sessions == 2
     rows = bench(store).run(outside, space.chosen([judged.best.point]), lambda _: None).rows
     assert judged.outside_value == pytest.approx(sum(row.net_profit_nano for row in rows) / 1e9 / 2)
     for each in judged.neighbourhood.neighbours:
         assert sum(each.params[name] != judged.best.params[name] for name in space.axes) == 1
-    again = judge(bench(store), space, inside, outside, SEARCH, trials)
+    again = judge(bench(store), space, inside, outside, SEARCH, trials, study=study.id)
     assert again == judged  # what was run to judge is no try
     others = space_of([FILE], [], [], ["fast=2,5", "slow=400"]).grid()
     bench(store).run(inside[:1], others, lambda _: None)
@@ -416,6 +418,36 @@ def test_a_walk_chooses_in_sample_and_counts_out_of_sample(store):
     assert [each.move for each in walk.jumps] == [abs(a - b) for a, b in zip(first, second, strict=True)]
 
 
+@pytest.mark.parametrize("tries_all", [True, False])
+def test_a_walk_counts_what_was_tried_elsewhere_over_its_sessions(store, tries_all):
+    space = space_of([FILE], [], [], SMALL)
+    sessions = store.select(["last 3"])
+    parts = windows(sessions, 1, 1, 1)
+    search = msgspec.structs.replace(SEARCH, trials=3, batch=3, trades_min=0)
+
+    def walked():
+        return walk_forward(bench(store), space, parts, search, lambda _: None, tries_all=tries_all)
+
+    alone = walked()
+    assert [stage.elsewhere for stage in alone.stages] == [0, 0]
+    assert (alone.elsewhere, alone.studies) == (0, 0)
+    assert walked() == alone, "what it left itself is no try of others"
+    other = space_of([FILE], [], [], ["fast=2,4,5", "slow=400,500"])
+    study, trials = searched(store, other, msgspec.structs.replace(search, seed=5), "last 3")
+    tried = len({trial.point for trial in trials})
+    bench(store).run(sessions[:1], space_of([FILE], [], ["fee_bps=3"], SMALL).grid(), lambda _: None)
+    beside = walked()
+    assert [stage.elsewhere for stage in beside.stages] == [tried + 4, tried]
+    assert (beside.elsewhere, beside.studies) == (tried, 1)
+    for before, after in zip(alone.stages, beside.stages, strict=True):
+        assert after.deflated.tried == before.deflated.tried + after.elsewhere
+        assert after.deflated.best_of_chance > before.deflated.best_of_chance
+        assert after.result == before.result
+    for batch in Trials(store, study.id).batches():
+        shutil.rmtree(store.home / "backtests" / batch.backtest)
+    assert [stage.elsewhere for stage in walked().stages] == [tried + 4, tried], "its trials tell of them"
+
+
 def test_a_walk_may_search_and_trades_nothing_without_a_candidate(store):
     space = space_of([FILE], [], [], SMALL)
     parts = windows(store.select(["last 2"]), 1, 1, 1)
@@ -441,3 +473,11 @@ def test_the_command_shows_each_window_and_what_is_out_of_sample(store, monkeypa
         assert said in shown.output
     told = msgspec.json.decode(CliRunner().invoke(main, [*words, "--json"]).output.splitlines()[-1])
     assert [stage["tried"] for stage in told["stages"]] == [2, 2]
+    assert "elsewhere" not in shown.output
+    searched(
+        store, space_of([FILE], [], [], ["fast=4,5", "slow=50"]), msgspec.structs.replace(SEARCH, trials=3), "last 4"
+    )
+    beside = CliRunner().invoke(main, words).output
+    assert "more: sets of parameters tried elsewhere in this store" in beside
+    said = "2 sets of parameters tried elsewhere saw sessions out of sample and 1 other study looked at sessions of this walk"
+    assert f"WARNING {said}: " in beside
