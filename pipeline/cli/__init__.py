@@ -63,6 +63,8 @@ _HERE: Final = frozenset(
     ("accounts", "dashboard", "demo", "fetch", "halt", "import", "note", "record", "reference", "renormalize", "tell")
 )
 """Commands that a store far away is nothing to: they write one, or stay open beside it."""
+_OF_WHAT_IS_THERE: Final = frozenset(("dashboard", "note", "renormalize"))
+"""Those of them that are about sessions which lie there."""
 _HOMELESS: Final = frozenset(("docs", "new", "pull", "strategies", "strategy"))
 """Commands that look into no store, or refuse one that is far away themselves."""
 _ASKS_HELP: Final = "tape.asks_help"
@@ -107,10 +109,11 @@ def _visited(uri: str, command: str | None) -> str:
     from pipeline.log.visiting import visit
 
     if command in _HERE:
-        raise ConfigError(
-            f"{shown(uri)} is a store to read from, and `tape {command}` needs a folder: --home FOLDER, "
-            "then `tape push` what is finished"
-        )
+        what = "--home FOLDER, then `tape push` what is finished"
+        if command in _OF_WHAT_IS_THERE:
+            place = shown(uri) + ("?..." if "?" in uri else "")
+            what = f"`tape --home FOLDER pull last --from {place}` brings a session here, then `tape --home FOLDER {command}`"
+        raise ConfigError(f"{shown(uri)} is a store to read from, and `tape {command}` needs a folder: {what}")
     return str(visit(uri, lambda text: click.echo(f"tape: {text}", err=True)))
 
 

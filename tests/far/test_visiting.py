@@ -66,6 +66,12 @@ def test_what_writes_is_refused_in_one_line(recorded, bucket, tmp_path):
         assert said.returncode == 2, words
         assert said.stderr.count("\n") == 1, words
     assert "to read from" in tape(bucket.uri, "demo").stderr
+    said = tape(bucket.uri, "dashboard").stderr
+    place = Far(bucket.uri).place
+    assert said == (
+        f"tape: {place} is a store to read from, and `tape dashboard` needs a folder: `tape --home FOLDER pull last --from "
+        f"{place}?...` brings a session here, then `tape --home FOLDER dashboard`\n"
+    )
     assert tape(bucket.uri, "sql", "--help").returncode == 0
     assert tape("s3://nowhere:x@bucket", "sql", "--help").returncode == 0
 
