@@ -3,6 +3,8 @@
 import re
 import subprocess
 import sys
+import threading
+from collections import deque
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -24,6 +26,9 @@ def serving_objects(folder):
         try:
             found = (re.search(r"server on \[http://127\.0\.0\.1:(\d+)/\]", line) for line in process.stderr)
             port = int(next(match for match in found if match)[1])
+            # What it says besides is read, too: a server whose pipe is full answers nobody.
+            listening = threading.Thread(target=deque, args=(process.stderr, 0), daemon=True)
+            listening.start()
             files = fs.S3FileSystem(
                 access_key=KEY,
                 secret_key=SECRET,
@@ -33,6 +38,8 @@ def serving_objects(folder):
             )
             files.create_dir("tapes")
             yield folder / "tapes", port
+            process.kill()
+            listening.join()
         finally:
             process.kill()
 
