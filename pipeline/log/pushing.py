@@ -18,6 +18,7 @@ store refuses to write a name twice can't be asked for through pyarrow. A claim 
 
 import contextlib
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -49,6 +50,8 @@ from pipeline.units import NANO
 
 CLAIMED_NS: Final = 3_600 * NANO
 """Age of a claim behind which nobody lives who may still act on it: it stands for the moment between a look and a write."""
+_ACTED_ON_S: Final = 1_800
+"""Age at which a push itself gives its claim up: the write behind it, with all its tries, takes minutes at most."""
 _TAKEN_BACK: Final = b"done"
 
 
@@ -94,12 +97,10 @@ def push(
     wanted = items if again else _missing(far, items, there)
     _put_all(wanted, arrived)
     name, claim = manifest_name(of, content), claim_name(of, secrets.token_hex(8))
+    begun_s = time.time()  # goes on while a machine sleeps
     far.put(claim, [of.log_id.encode()])
     try:
-        found = far.listed(folder_of(of))
-        _refuse_other(far, of, found)
-        _refuse_claimed(far, of, found, claim)
-        _check_arrived(far, items, found)
+        found = _looked_again(far, of, items, claim, begun_s)
     except BaseException:
         _take_back(far, claim)
         raise
@@ -115,6 +116,17 @@ def push(
     )
 
 
+def _looked_again(far: Far, of: Manifest, items: list[_Item], claim: str, begun_s: float) -> dict[str, Object]:
+    """What is there behind our claim. Raises ConfigError, FarError where the manifest may not come."""
+    found = far.listed(folder_of(of))
+    _refuse_other(far, of, found)
+    _refuse_claimed(far, of, found, claim)
+    _check_arrived(far, items, found)
+    if time.time() - begun_s > _ACTED_ON_S:
+        raise FarError(f"{far.place}/{claim}: this took so long that others may not believe it any more; push it again")
+    return found
+
+
 def _refuse_other(far: Far, of: Manifest, there: dict[str, Object]) -> None:
     """Raises ConfigError when another log has this name."""
     others = {name for name in there if log_id_in(name) not in ("", of.log_id)}
@@ -128,14 +140,15 @@ def _refuse_other(far: Far, of: Manifest, there: dict[str, Object]) -> None:
 def _refuse_claimed(far: Far, of: Manifest, there: dict[str, Object], claim: str) -> None:
     """Raises ConfigError when another log is about to have this name, FarError where a store does not list what was put.
 
-    Ages are told by the store's clock alone.
+    Ages are told by the store's clock alone; a claim without a time stands: one that just came may be listed so.
     """
     if claim not in there:
         raise FarError(
             f"{far.place}/{claim}: what was just put is not listed there: two that push could not see each other"
         )
     for name, about in there.items():
-        stands = about.size != len(_TAKEN_BACK) and there[claim].written_ns - about.written_ns < CLAIMED_NS
+        is_old = about.written_ns > 0 and there[claim].written_ns - about.written_ns >= CLAIMED_NS
+        stands = about.size != len(_TAKEN_BACK) and not is_old
         if stands and claimed_by(name) not in ("", of.log_id):
             raise ConfigError(
                 f"{far.place}/{folder_of(of)}: another log of this name is being pushed in this moment, {claimed_by(name)}; this "

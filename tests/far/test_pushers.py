@@ -97,7 +97,7 @@ def check_whole(bucket, folder, of):
     assert {name: blake3(text.encode()).hexdigest() for name, text in texts.items()} == of.code
 
 
-@pytest.mark.parametrize("rounds", [18, pytest.param(1_500, marks=[pytest.mark.soak, pytest.mark.timeout(7_200)])])
+@pytest.mark.parametrize("rounds", [18, pytest.param(1_000, marks=[pytest.mark.soak, pytest.mark.timeout(7_200)])])
 def test_whatever_pushers_do_at_once_no_session_is_damaged(logs, bucket, rounds):
     """Of one log or of two, into nothing or beside what a dead one left, and now and then one is killed."""
     of = [store.manifest(ID) for store in logs]

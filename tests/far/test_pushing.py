@@ -241,6 +241,37 @@ def test_a_claim_of_a_killed_push_means_nothing_after_an_hour(recorded, folder, 
     assert push(recorded, ID, far).is_new
 
 
+def test_a_claim_without_a_time_stands(recorded, folder, tmp_path):
+    class Timeless(Far):
+        def listed(self, under):
+            theirs = claim_name(other.manifest(ID), "0" * 16)
+            return {
+                name: about._replace(written_ns=0) if name == theirs else about
+                for name, about in super().listed(under).items()
+            }
+
+    other = another(recorded, tmp_path / "other")
+    Far(folder).put(claim_name(other.manifest(ID), "0" * 16), [b"f" * 32])
+    with pytest.raises(ConfigError, match="another log of this name is being pushed in this moment, ffff"):
+        push(recorded, ID, Timeless(folder))
+
+
+def test_who_slept_behind_his_claim_does_not_act_on_it(recorded, folder, monkeypatch):
+    far = Interrupted(folder)
+
+    def sleep(step):
+        if step == "pushing":
+            now_s = time.time()
+            monkeypatch.setattr("pipeline.log.pushing.time.time", lambda: now_s + 2_000)
+            far.after = lambda _: None
+
+    far.after = sleep
+    with pytest.raises(FarError, match=r"this took so long .* push it again"):
+        push(recorded, ID, far)
+    assert far.manifests() == {}
+    assert push(recorded, ID, far).is_new
+
+
 def test_a_store_that_does_not_list_what_was_put_is_told(recorded, folder):
     class Late(Far):
         def listed(self, under):
