@@ -34,8 +34,8 @@ def command(home: str, name: str, against: tuple[str, ...], wanted: str | None, 
 
     \b
     tape parity last
-    tape parity last --against last-run --against final
-    tape parity last --cause unexplained --show 100
+    tape parity generated-7 --against last-run --against final
+    tape parity generated-7 --cause unexplained --show 100
     """
     from pipeline.errors import ConfigError
     from pipeline.log.store import Store

@@ -34,20 +34,24 @@ def demo(tmp_path_factory):
     return SimpleNamespace(folder=folder, home=folder / "data", told=json.loads(done.output.splitlines()[-1]))
 
 
+@pytest.fixture(scope="session")
+def objects(tmp_path_factory):
+    """The port of an S3 server."""
+    with serving_objects(tmp_path_factory.mktemp("objects")) as (_, port):
+        yield port
+
+
 @pytest.fixture
-def bucket(tmp_path, monkeypatch):
+def bucket(objects, tmp_path, monkeypatch):
     """The URI of an empty place in a bucket."""
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
-    (tmp_path / "objects").mkdir()
-    with serving_objects(tmp_path / "objects") as (_, port):
-        yield uri_of(port, "tape")
+    return uri_of(objects, tmp_path.name)
 
 
-@pytest.fixture
-def history(monkeypatch):
+@pytest.fixture(scope="session")
+def history():
     """The address of a server that sells trades of two shares, as Databento does."""
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     rows = [
         row
         for number, symbol in enumerate(("ABCD", "WXYZ"), 7)
@@ -57,7 +61,7 @@ def history(monkeypatch):
         yield url
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def provider():
     """The address of a server that says of two shares what Massive does."""
     massive = reference_server.MASSIVE

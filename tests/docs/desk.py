@@ -26,7 +26,7 @@ READY = {
 BESIDE = re.compile(r"^tape (tell|halt|note|scan .*--feed)")
 """What is typed while a session is being recorded; anything else waits until that is ended."""
 
-NAMES = {"AAPL": "IQAH", "NVDA": "XIMH", "AMD": "MBYH", "SPY": "BUJI"}
+NAMES = {"AAPL": "IQAH", "NVDA": "XIMH", "AMD": "MBYH", "SPY": "BUJI", "ABCD": "BUJI"}
 """Shares that are traded in the generated premarket."""
 
 TOLD = ("record", "--feed", "massive", "--feed", "coinbase", "--symbols", "massive:SPY", "--symbols", "coinbase:BTC-USD")
@@ -85,7 +85,7 @@ class Desk:
 
     def __init__(self, folder, demo_home, stand_ins):
         self.folder, self._stand_ins = folder, stand_ins
-        self._market, self._recorder = None, None
+        self._market, self._served, self._recorder = None, None, None
         shutil.copytree(demo_home, folder / "data")
         for name in ("strategies", "scanners"):
             shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -109,11 +109,10 @@ class Desk:
                 yield Terminal(command, self.folder, [*words, "--no-browser"]).end()
             elif words[0] == "scan" and words[1].startswith("--"):
                 yield from self._scan(command, words)
-            elif words[0] == "tell" and not self._recorder:
-                yield from self._record(command, TOLD)
-                yield _tape(command, self._as_sold(words))
+            elif words[0] == "tell":
+                yield from self._tell(command, words)
             else:
-                yield _tape(command, self._as_sold(words) if words[0] == "tell" else words)
+                yield _tape(command, words)
 
     def close(self):
         """All that was still at work."""
@@ -133,19 +132,37 @@ class Desk:
     def _serve(self, command, words):
         if self._market:
             yield self._closed()
-        self._market = Terminal(command, self.folder, words)
+        self._market, self._served = Terminal(command, self.folder, words), words
+
+    def _serve_for(self, command, words):
+        """A market with what this recording is of: the one that was opened for another, or a new one."""
+        market = _market_for(words)
+        if market != self._served or not self._sells(words):
+            yield from self._serve(command, market)
+
+    def _sells(self, words):
+        is_open = self._market is not None and self._market.process.poll() is None
+        return is_open and _vendors(words) <= self._market.addresses.keys()
 
     def _record(self, command, words):
-        if self._market is None or "127.0.0.1" not in " ".join(words):
-            yield from self._serve(command, _market_for(words))
-            words = [*words, "--clock", "served"]
+        if "127.0.0.1" not in " ".join(words) or not self._sells(words):
+            yield from self._serve_for(command, words)
+            words = [*words, *([] if "--clock" in words else ["--clock", "served"])]
         self._recorder = Terminal(command, self.folder, self._as_sold(words))
         time.sleep(RECORDED_S)
+
+    def _tell(self, command, words):
+        if not self._recorder:
+            yield from self._record(command, TOLD)
+        yield _tape(command, self._as_sold(words))
+        if words[-1] == "end":
+            self._recorder.process.wait(WAITED_S)
+            yield self._recorded()
 
     def _scan(self, command, words):
         """What a scanner picks now: of the market that is open, or of one that goes on without a client."""
         if self._recorder is None:
-            yield from self._serve(command, [*_market_for(["--feed", "massive"]), "--wait", "0"])
+            yield from self._serve_for(command, ["--feed", "massive"])
             words = [*words, *([] if "--feed" in words else ["--feed", "massive"]), "--clock", "served"]
         words = self._as_sold(words)
         yield Terminal(command, self.folder, words).end() if "--every" in words else _tape(command, words)
@@ -159,20 +176,24 @@ class Desk:
                 found.append(f"{vendor}={open_at[vendor]}")
             elif before == "--broker":
                 found.append(f"{vendor}={open_at[f'{vendor}-trading']},{open_at[f'{vendor}-orders']}")
-            elif before in {"--symbols", "add"}:
+            elif before in {"--symbols", "add", "flatten"}:
                 found.append(re.sub(r"\w+", lambda name: NAMES.get(name[0], name[0]), word))
             else:
                 found.append(word)
         return found
 
 
+def _vendors(words):
+    return {word.partition("=")[0] for before, word in zip(words, words[1:], strict=False) if before == "--feed"}
+
+
 def _market_for(words):
-    """The words that serve what the vendors of a recording sell, and where its orders go."""
-    names = {word.partition("=")[0] for before, word in zip(words, words[1:], strict=False) if before == "--feed"}
-    protocol = ["--protocol", *names] if len(names) == 1 else []
+    """The words that serve what the vendors of a recording sell, and where its orders go; it goes on for minutes without a client."""
+    vendors = _vendors(words)
+    protocol = ["--protocol", *vendors] if len(vendors) == 1 else []
     trading = ["--trading"] if "--broker" in words else []
-    day = "crypto" if "coinbase" in names else "premarket"
-    return ["serve", "--generate", day, "--speed", "60", "--port", "0", *protocol, *trading]
+    day = "crypto" if "coinbase" in vendors else "premarket"
+    return ["serve", "--generate", day, "--speed", "10", "--port", "0", "--wait", "0", *protocol, *trading]
 
 
 def _tape(command, words):

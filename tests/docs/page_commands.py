@@ -49,8 +49,8 @@ def _works_on_something(text):
     """Whether a quoted text is a command to type; else a sentence speaks of the command by name, or of its form."""
     if _FORM.search(text):
         return False
-    _, _, words = resolved(words_of(text)[1:])
-    return any(not word.startswith("-") for word in words)
+    words = words_of(text)
+    return any(not word.startswith("-") for word in words[len(_named(words)) :])
 
 
 def commands_of(path):
@@ -67,7 +67,18 @@ def commands_of(path):
     return found
 
 
-def pages():
-    """Every page that says what to type, in the order of their names; the one written from help texts is the last."""
-    found = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
-    return sorted((path for path in found if commands_of(path)), key=lambda path: path.name == HELP)
+def chapters():
+    """The commands that belong together by the name of that: those of a page; those of a command's help, which needs no other one."""
+    found = {}
+    for path in [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]:
+        for command in commands_of(path):
+            is_help = path.name == HELP
+            name = f"{HELP} {' '.join(_named(words_of(command.text)))}" if is_help else path.name
+            found.setdefault(name, []).append(command)
+    return found
+
+
+def _named(words):
+    """`tape reference fetch`, of one with all its arguments."""
+    _, _, rest = resolved(words[1:])
+    return words[: len(words) - len(rest)]
