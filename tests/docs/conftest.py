@@ -16,6 +16,7 @@ for _room in ("run", "far"):
     sys.path.insert(0, str(Path(__file__).parents[1] / _room))
 import history_server
 import reference_server
+from desk import Terminal, market_of
 from object_server import ENVIRONMENT, serving_objects, uri_of
 
 FROM_NS = moment_of("2026-11-20T13:00:00Z")
@@ -68,3 +69,18 @@ def provider():
     others = {path.replace("ABCD", "WXYZ"): answer for path, answer in massive.items()}
     with reference_server.serving(massive | others) as (_, url):
         yield url
+
+
+@pytest.fixture(scope="session")
+def markets(tmp_path_factory):
+    """The addresses of a market for what is recorded by these words, by vendor; each is opened once, and goes on."""
+    folder, opened = tmp_path_factory.mktemp("markets"), {}
+
+    def addresses(words):
+        serving = tuple(market_of(words, "--wait", "0", "--stay"))
+        if serving not in opened:
+            opened[serving] = Terminal("a market", folder, serving)
+        return opened[serving].addresses
+
+    yield addresses
+    assert [ended for ended in (market.end() for market in opened.values()) if ended.code != 0] == []

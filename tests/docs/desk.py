@@ -83,9 +83,9 @@ class Terminal:
 class Desk:
     """Commands are run in its folder, which is the working directory; `stand_ins` are put for what only its reader has."""
 
-    def __init__(self, folder, demo_home, stand_ins):
-        self.folder, self._stand_ins = folder, stand_ins
-        self._market, self._served, self._recorder = None, None, None
+    def __init__(self, folder, demo_home, stand_ins, markets):
+        self.folder, self._stand_ins, self._markets = folder, stand_ins, markets
+        self._market, self._recorder, self._addresses = None, None, {}
         shutil.copytree(demo_home, folder / "data")
         for name in ("strategies", "scanners"):
             shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -132,22 +132,22 @@ class Desk:
     def _serve(self, command, words):
         if self._market:
             yield self._closed()
-        self._market, self._served = Terminal(command, self.folder, words), words
+        self._market = Terminal(command, self.folder, words)
 
-    def _serve_for(self, command, words):
-        """A market with what this recording is of: the one that was opened for another, or a new one."""
-        market = _market_for(words)
-        if market != self._served or not self._sells(words):
-            yield from self._serve(command, market)
-
-    def _sells(self, words):
-        is_open = self._market is not None and self._market.process.poll() is None
-        return is_open and _vendors(words) <= self._market.addresses.keys()
+    def _with_a_market(self, command, words):
+        """The words, where the market of their vendors is open: what the page serves, one with brokers, or that of all pages."""
+        if "127.0.0.1" in " ".join(words) and self._market:
+            self._addresses = self._market.addresses
+            return words
+        if "--broker" in words:
+            yield from self._serve(command, market_of(words, "--trading", "--wait", "0"))
+            self._addresses = self._market.addresses
+        else:
+            self._addresses = self._markets(words)
+        return [*words, *([] if "--clock" in words else ["--clock", "served"])]
 
     def _record(self, command, words):
-        if "127.0.0.1" not in " ".join(words) or not self._sells(words):
-            yield from self._serve_for(command, words)
-            words = [*words, *([] if "--clock" in words else ["--clock", "served"])]
+        words = yield from self._with_a_market(command, words)
         self._recorder = Terminal(command, self.folder, self._as_sold(words))
         time.sleep(RECORDED_S)
 
@@ -162,14 +162,14 @@ class Desk:
     def _scan(self, command, words):
         """What a scanner picks now: of the market that is open, or of one that goes on without a client."""
         if self._recorder is None:
-            yield from self._serve_for(command, ["--feed", "massive"])
-            words = [*words, *([] if "--feed" in words else ["--feed", "massive"]), "--clock", "served"]
+            words = [*words, *([] if "--feed" in words else ["--feed", "massive"])]
+            words = yield from self._with_a_market(command, words)
         words = self._as_sold(words)
         yield Terminal(command, self.folder, words).end() if "--every" in words else _tape(command, words)
 
     def _as_sold(self, words):
         """The words with the addresses of the open market, for vendors and for those that a page makes up, and with names that it sells."""
-        open_at, found = self._market.addresses, []
+        open_at, found = self._addresses, []
         for before, word in zip(["", *words], words, strict=False):
             vendor = word.partition("=")[0]
             if before == "--feed" and vendor in open_at:
@@ -183,17 +183,11 @@ class Desk:
         return found
 
 
-def _vendors(words):
-    return {word.partition("=")[0] for before, word in zip(words, words[1:], strict=False) if before == "--feed"}
-
-
-def _market_for(words):
-    """The words that serve what the vendors of a recording sell, and where its orders go; it goes on for minutes without a client."""
-    vendors = _vendors(words)
-    protocol = ["--protocol", *vendors] if len(vendors) == 1 else []
-    trading = ["--trading"] if "--broker" in words else []
-    day = "crypto" if "coinbase" in vendors else "premarket"
-    return ["serve", "--generate", day, "--speed", "10", "--port", "0", "--wait", "0", *protocol, *trading]
+def market_of(words, *more):
+    """The words that serve what the vendors of a recording sell."""
+    vendors = {word.partition("=")[0] for before, word in zip(words, words[1:], strict=False) if before == "--feed"}
+    day = "crypto" if vendors == {"coinbase"} else "premarket"
+    return ["serve", "--generate", day, "--speed", "10", "--port", "0", *more]
 
 
 def _tape(command, words):

@@ -107,12 +107,12 @@ def is_first_shown(command):
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
-def test_the_commands_of_a_page_run(chapter, demo, stand_ins, tmp_path, monkeypatch):
+def test_the_commands_of_a_page_run(chapter, demo, stand_ins, markets, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("TAPE_HOME", raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     lay_out(tmp_path)
-    desk, ended = Desk(tmp_path, demo.home, stand_ins), []
+    desk, ended = Desk(tmp_path, demo.home, stand_ins, markets), []
     try:
         for text in BEFORE.get(chapter, ()):
             ended += desk.run(Command(f"before {chapter}", 0, text), text)
