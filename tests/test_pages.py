@@ -2,16 +2,13 @@
 
 import os
 import re
-import shlex
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
-import click
 import pytest
 import yaml
-from click.testing import CliRunner
 
 from pipeline.cli import main
 from pipeline.core.settings import EngineSettings
@@ -21,9 +18,6 @@ from pipeline.run.pages import pages
 from pipeline.run.strategies import plan_of
 from pipeline.run.verifying import verify
 from pipeline.simulator.generate import Day
-from warehouse import connect
-from warehouse.checking import offenders
-from warehouse.views import marts
 
 ROOT = Path(__file__).resolve().parents[1]
 WRITTEN = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -52,104 +46,6 @@ def test_the_strategy_in_the_docs_can_be_copied_and_run(tmp_path):
     session = record_generated(store, Day(quotes=2_000), plan_of([path], ["ticks=2"], []), [path], created_ns=1)
     assert session.kinds["fill"] > 0
     assert verify(store, session.id).identical
-
-
-def examples(page):
-    """The commands of a page's indented blocks, each with the lines that stand beneath it as what it prints."""
-    found = []
-    for block in re.findall(r"(?:^(?:    .*)?\n)+", (ROOT / "docs" / page).read_text(), re.MULTILINE):
-        for line in filter(None, (line.strip() for line in textwrap.dedent(block).splitlines())):
-            if line.startswith("tape "):
-                found.append((shlex.split(line.removeprefix("tape "), comments=True), []))
-            else:
-                found[-1][1].append(line)
-    return found
-
-
-def commands_in(page):
-    """The commands of a page's indented blocks."""
-    lines = re.findall(r"^    tape (.*)$", (ROOT / "docs" / page).read_text(), re.MULTILINE)
-    return [shlex.split(line, comments=True) for line in lines]
-
-
-def unnumbered(line):
-    """A line without its `seq`: a feed's own rows, of which a busy machine has more, count too."""
-    return re.sub(r" +\d{1,3}(,\d{3})+(?= |$)", " #", line)
-
-
-@pytest.fixture(scope="module")
-def demo_home(tmp_path_factory):
-    """What `tape demo` leaves behind."""
-    home = tmp_path_factory.mktemp("demo")
-    assert CliRunner().invoke(main, ["--home", str(home), "demo", "--quick", "--json"]).exit_code == 0
-    return home
-
-
-def test_sql_answers_over_the_recorded_day_and_checks_find_nothing(demo_home):
-    connection = connect(demo_home)
-    rows = {view.name: connection.sql(f"select count(*) from {view.name}").fetchall()[0][0] for view in marts()}
-    assert all(rows[name] for name in ("trades", "equity", "execution_quality", "latency", "daily_pnl", "feed_health"))
-    assert [each.first for each in offenders(demo_home) if each.count] == []
-
-
-def test_the_examples_of_states_and_causes_print_what_stands_there(demo_home, monkeypatch):
-    """Over the day that `tape demo` leaves behind; what a page shows of it goes stale otherwise."""
-    monkeypatch.setenv("TAPE_HOME", str(demo_home))
-    ran, shown = examples("state.md"), 0
-    for words, expected in ran:
-        told = CliRunner().invoke(main, words)
-        assert told.exit_code == 0, (words, told.output)
-        printed = [line.strip() for line in told.output.splitlines()]
-        assert not expected or list(map(unnumbered, printed)) == list(map(unnumbered, expected)), words
-        shown += len(expected)
-    assert (len(ran), shown) == (10, 5)
-    explained = [words for words in commands_in("explain.md") if words[0] == "explain"]
-    moves = "select seq, ord from transitions where run is null order by all limit 1"
-    ((seq, ord_),) = connect(demo_home).sql(moves).fetchall()
-    for words in explained:
-        told = CliRunner().invoke(main, [word.replace("SEQ,ORD", f"{seq},{ord_}") for word in words])
-        assert told.exit_code == 0, (words, told.output)
-    assert len(explained) == 7
-
-
-PLACEHOLDERS = re.compile(r"\b(SESSION|RUN_A|RUN_B|ID|LIVE|NAME|COMMAND|REASON|FILES?)\b|\.\.\.")
-
-
-def all_commands():
-    """Every command that a page shows in a block of its own, or quotes whole."""
-    for path in WRITTEN:
-        if path.name in {"commands.md", "CHANGELOG.md"}:
-            continue
-        text = path.read_text()
-        for pattern, is_whole in ((r"^    tape (.*)$", True), (r"`tape ([a-z][^`]*)`", False)):
-            for line in re.findall(pattern, text, re.MULTILINE):
-                yield pytest.param(line, is_whole, id=f"{path.name}: {line[:60]}")
-
-
-@pytest.mark.parametrize(("line", "is_whole"), [*all_commands()])
-def test_every_command_of_the_pages_is_one(line, is_whole):
-    """Its words are taken by the command they name, and by nobody else; what is meant by a placeholder is left out."""
-    words = [word for word in shlex.split(line, comments=True) if not PLACEHOLDERS.search(word)]
-    context = main.make_context("tape", [], resilient_parsing=True)
-    command = main
-    while isinstance(command, click.Group) and words:
-        name, found, words = command.resolve_command(context, words)
-        assert found is not None, line
-        context, command = click.Context(found, parent=context, info_name=name), found
-    if "--help" in words or isinstance(command, click.Group):
-        return
-    known = {name for parameter in command.params for name in parameter.opts + parameter.secondary_opts} | {
-        "--help",
-        "-h",
-    }
-    given = {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)}
-    assert given <= known, f"{line}: no option {given - known}"
-    if is_whole and not PLACEHOLDERS.search(line):
-        try:
-            command.make_context(name, words, parent=context.parent)
-        except click.BadParameter as error:
-            if "does not exist" not in str(error):  # a file of the reader's
-                raise
 
 
 def test_every_setting_is_told():

@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from pipeline.cli import main
 from pipeline.normalize.reference_tables import moment_of
 
-for _room in ("run", "far"):
-    sys.path.insert(0, str(Path(__file__).parents[1] / _room))
+sys.path.insert(0, str(Path(__file__).parents[1] / "run"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "far"))
 import history_server
 import reference_server
 from desk import Terminal, market_of

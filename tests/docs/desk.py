@@ -1,5 +1,6 @@
 """A reader's desk: a folder with the demo's store and the files that pages speak of, and as many terminals as they ask for."""
 
+import itertools
 import os
 import re
 import shutil
@@ -29,7 +30,17 @@ BESIDE = re.compile(r"^tape (tell|halt|note|scan .*--feed)")
 NAMES = {"AAPL": "IQAH", "NVDA": "XIMH", "AMD": "MBYH", "SPY": "BUJI", "ABCD": "BUJI"}
 """Shares that are traded in the generated premarket."""
 
-TOLD = ("record", "--feed", "massive", "--feed", "coinbase", "--symbols", "massive:SPY", "--symbols", "coinbase:BTC-USD")
+TOLD = (
+    "record",
+    "--feed",
+    "massive",
+    "--feed",
+    "coinbase",
+    "--symbols",
+    "massive:SPY",
+    "--symbols",
+    "coinbase:BTC-USD",
+)
 """The session that is told something, where a page says only what."""
 
 RECORDED_S = 1.5
@@ -170,7 +181,7 @@ class Desk:
     def _as_sold(self, words):
         """The words with the addresses of the open market, for vendors and for those that a page makes up, and with names that it sells."""
         open_at, found = self._addresses, []
-        for before, word in zip(["", *words], words, strict=False):
+        for before, word in itertools.pairwise(["", *words]):
             vendor = word.partition("=")[0]
             if before == "--feed" and vendor in open_at:
                 found.append(f"{vendor}={open_at[vendor]}")
@@ -185,7 +196,7 @@ class Desk:
 
 def market_of(words, *more):
     """The words that serve what the vendors of a recording sell."""
-    vendors = {word.partition("=")[0] for before, word in zip(words, words[1:], strict=False) if before == "--feed"}
+    vendors = {word.partition("=")[0] for before, word in itertools.pairwise(words) if before == "--feed"}
     day = "crypto" if vendors == {"coinbase"} else "premarket"
     return ["serve", "--generate", day, "--speed", "10", "--port", "0", *more]
 

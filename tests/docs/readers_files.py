@@ -46,7 +46,9 @@ def _strategy():
 def _scanner():
     """The definition of the page, with what it says is otherwise where it is tried."""
     text = _block("scanners.md", 'name = "mine"')
-    text = text.replace('["last", "pm_high", "float_rotation"]', '["last", "volume", "float"]').replace('"09:30"', '"16:00"')
+    text = text.replace('["last", "pm_high", "float_rotation"]', '["last", "volume", "float"]').replace(
+        '"09:30"', '"16:00"'
+    )
     start, first, *_, last = re.split(r"(?=\[\[)", text)
     return start + first + last
 
@@ -79,6 +81,9 @@ def _records():
 
 def _frames():
     """A capture as hftbacktest writes it."""
-    ticker = {"stream": "btcusdt@bookTicker", "data": {"u": 1, "s": "BTCUSDT", "b": "1.5", "B": "2", "a": "1.6", "A": "3"}}
+    ticker = {
+        "stream": "btcusdt@bookTicker",
+        "data": {"u": 1, "s": "BTCUSDT", "b": "1.5", "B": "2", "a": "1.6", "A": "3"},
+    }
     lines = (f"{START_NS + number * 1_000_000} {json.dumps(ticker)}\n" for number in range(60))
     return "".join(lines).encode()

@@ -53,7 +53,11 @@ BEFORE = {
     "sql.md": (REPLAYED,),
     "commands.md tape diff": (REPLAYED,),
     "commands.md tape state": (REPLAYED,),
-    "commands.md tape parity": (REPLAYED, "tape import day.dbn.zst --name final", "tape replay final --strategy ema_cross"),
+    "commands.md tape parity": (
+        REPLAYED,
+        "tape import day.dbn.zst --name final",
+        "tape replay final --strategy ema_cross",
+    ),
     "troubleshooting.md": ('tape accounts set paper "begun" --cash 100000',),
 }
 """What a page's reader has done before."""
@@ -61,7 +65,11 @@ BEFORE = {
 
 def decided(desk):
     """The place of a decision of `last`."""
-    ((seq, ord_),) = connect(desk.folder / "data").sql("select seq, ord from transitions where run is null order by all limit 1").fetchall()
+    ((seq, ord_),) = (
+        connect(desk.folder / "data")
+        .sql("select seq, ord from transitions where run is null order by all limit 1")
+        .fetchall()
+    )
     return f"{seq},{ord_}"
 
 

@@ -1,9 +1,11 @@
 """Providers asked over loopback: pages, refusals, and what is kept of it."""
 
+import json
+
 import pyarrow as pa
 import pytest
 from click.testing import CliRunner
-from reference_server import MASSIVE, serving, split
+from reference_server import MASSIVE, serving
 
 from pipeline.cli import main
 from pipeline.errors import ConfigError
