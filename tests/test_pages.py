@@ -7,6 +7,7 @@ import sys
 import textwrap
 from pathlib import Path
 
+import click
 import pytest
 import yaml
 
@@ -46,6 +47,18 @@ def test_the_strategy_in_the_docs_can_be_copied_and_run(tmp_path):
     session = record_generated(store, Day(quotes=2_000), plan_of([path], ["ticks=2"], []), [path], created_ns=1)
     assert session.kinds["fill"] > 0
     assert verify(store, session.id).identical
+
+
+def test_every_command_is_told_by_hand_and_has_an_example():
+    """What is written from the code has every command by itself; a reader learns when to use it from somebody's sentence."""
+    by_hand = "\n".join(path.read_text() for path in WRITTEN if path.name not in {"commands.md", "CHANGELOG.md"})
+    examples = (ROOT / "docs" / "commands.md").read_text()
+    context = click.Context(main)
+    names = main.list_commands(context)
+    assert len(names) >= 40
+    assert [name for name in names if not re.search(rf"\btape {name}(?![\w-])", by_hand)] == []
+    alone = [name for name in names if not isinstance(main.get_command(context, name), click.Group)]
+    assert [name for name in alone if not re.search(rf"^  tape {name}(?![\w-])", examples, re.MULTILINE)] == []
 
 
 def test_every_setting_is_told():

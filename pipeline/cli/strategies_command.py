@@ -5,7 +5,11 @@ import click
 
 @click.command("strategies")
 def command() -> None:
-    """List the strategies that come along, with their parameters."""
+    """List the strategies that come along, with their parameters.
+
+    \b
+    tape strategies
+    """
     from pipeline.run.loading import load_strategy
     from pipeline.run.strategies import shipped, strategy_file
 
