@@ -54,8 +54,8 @@ _ODD_COUNT: Final = 1009
 _TYPES: Final = {
     field.type: np.dtype(field.type) for layout in LAYOUTS.values() for field in layout.fields if field.is_fixed
 }
-_TEMPLATES_MAX: Final = 4096
-"""Templates kept, about 2 KB each: more than the row counts that a live session commits."""
+_TEMPLATES_MAX: Final = 1024
+"""Templates kept, some 4 KB each: what a live session commits again and again; another one is made in 60 us."""
 
 
 class Template(NamedTuple):
@@ -83,7 +83,7 @@ class Template(NamedTuple):
 def encode(blocks: Sequence[Block], before: bytes = b"") -> bytearray:
     """The payload for these blocks, none of them empty, at most one a kind, behind the bytes `before`."""
     messages = [_message(block) for block in blocks]
-    pieces = [before, _directory(tuple([entry for entry, _ in messages]))]
+    pieces = [before, _directory([entry for entry, _ in messages])]
     for _, message in messages:
         pieces += message
     return _joined(pieces)
@@ -100,7 +100,7 @@ def decode(payload: Buffer) -> list[Block]:
 def encode_schemas(kinds: Iterable[Kind], before: bytes = b"") -> bytearray:
     """The payload of a SCHEMA frame, an Arrow schema message for each kind, behind the bytes `before`."""
     messages = [(kind, _schema_message(kind)) for kind in kinds]
-    directory = _directory(tuple([(kind, 0, len(message)) for kind, message in messages]))
+    directory = _directory([(kind, 0, len(message)) for kind, message in messages])
     return _joined([before, directory, *[message for _, message in messages]])
 
 
@@ -128,8 +128,7 @@ def _joined(pieces: Pieces) -> bytearray:
         return bytearray().join([memoryview(piece).tobytes() for piece in pieces])
 
 
-@lru_cache(maxsize=_TEMPLATES_MAX)
-def _directory(entries: tuple[Entry, ...]) -> bytes:
+def _directory(entries: Sequence[Entry]) -> bytes:
     offset = padded(_COUNT.size + _ENTRY.size * len(entries))
     parts = [_COUNT.pack(len(entries), 0)]
     for kind, rows, length in entries:
