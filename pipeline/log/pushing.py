@@ -172,14 +172,17 @@ def _take_back(far: Far, claim: str) -> None:
 
 
 def _missing(far: Far, items: list[_Item], there: dict[str, Object]) -> list[_Item]:
-    """Those that are not there, or with other bytes."""
+    """Those that are not there, with other bytes, or can't be read."""
 
     def is_whole(item: _Item) -> bool:
         if there.get(item.name, Object(-1, 0)).size != item.size:
             return False
         digest = blake3()
-        for chunk in far.chunks(item.name):
-            digest.update(chunk)
+        try:
+            for chunk in far.chunks(item.name):
+                digest.update(chunk)
+        except FarError:  # another push may write it in this moment, and not every server does that at a stroke
+            return False
         return digest.hexdigest() == item.blake3
 
     with ThreadPoolExecutor(AT_ONCE, "proving") as pool:

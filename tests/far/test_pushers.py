@@ -103,7 +103,7 @@ def test_whatever_pushers_do_at_once_no_session_is_damaged(logs, bucket, rounds)
     of = [store.manifest(ID) for store in logs]
     chance = random.Random(rounds)
     base, _, options = bucket.uri.partition("?")
-    came = {log.log_id: 0 for log in of}
+    came, failed = {log.log_id: 0 for log in of}, 0
     with Crew([store.home for store in logs]) as crew:
         for number in range(rounds):
             uri, folder = f"{base}/{number}?{options}", bucket.folder / str(number)
@@ -115,7 +115,8 @@ def test_whatever_pushers_do_at_once_no_session_is_damaged(logs, bucket, rounds)
             assert len(seen) <= 1, (number, said)
             assert seen or len({*stores}) == 2, (number, said)  # of two logs both may be refused
             for store, told in zip(stores, said, strict=True):
-                assert told in ("pushed", "there", "") or told.startswith("refused"), (number, said)
+                assert told in ("pushed", "there", "") or told.startswith(("refused", "failed")), (number, said)
+                failed += told.startswith("failed")
                 if told in ("pushed", "there"):
                     assert of[store].log_id in seen, (number, said)
                 if "another log has this name there" in told:
@@ -125,6 +126,7 @@ def test_whatever_pushers_do_at_once_no_session_is_damaged(logs, bucket, rounds)
                     check_whole(bucket, folder, log)
                     came[log.log_id] += 1
     assert all(came.values())
+    assert failed <= rounds // 20, "the server may lose its way between so many, seldom"
 
 
 def leave_half(store, far, chance):
