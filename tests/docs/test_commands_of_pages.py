@@ -35,16 +35,22 @@ EXIT_CODES = {
 """Of commands that find something, which is 1 (README, "Exit codes"; docs/checks.md says of one that it should)."""
 
 CUT_SHORT = (
-    (r"--trials 200", "--trials 8"),
-    (r"(--param slow=60..300) (--out-of-sample)", r"\1 --trials 8 \2"),
+    (r"--trials 200", "--trials 4"),
+    (r"(--param slow=60..300) (--out-of-sample)", r"\1 --trials 4 \2"),
     (r"--in-sample 20 --out-of-sample 5", "--in-sample 1 --out-of-sample 1"),
-    (r"--sweep slow=(60:200:20|60,120,200) --workers 2", "--sweep slow=60,200 --workers 2"),
+    (r"fast=(5:50:5|20:100:20)", "fast=5,20"),
+    (r"slow=(60:200:20|60,120,200|200,400,800)", "slow=60,200"),
+    (r"rise_pct=0.5:3:0.5", "rise_pct=0.5,1"),
+    (r"--batch 7$", "--batch 700"),
     (r"--cuts 500", "--cuts 5"),
     (r"--real-money", ""),
     (r"--port \d+", "--port 0"),
-    (r"^tape demo (--quick)", r"tape --home another demo \1"),
+    (r"^tape demo (--quick)", r"tape --home another demo --quotes 1000 \1"),
 )
 """The same command over less, at any port, beside the store and not in it; a broker on this machine takes no real money."""
+
+LONG = {f"{HELP} tape {name}" for name in ("demo", "optimize", "record", "report", "scan", "verify")}
+"""Helps whose examples differ little from those of pages, and take seconds each: `just soak` runs them."""
 
 REPLAYED = "tape replay generated-7 --strategy ema_cross --param notional=2000"
 BEFORE = {
@@ -114,7 +120,9 @@ def is_first_shown(command):
     return command.page != HELP or tuple(words_of(command.text)) not in SHOWN
 
 
-@pytest.mark.parametrize("chapter", CHAPTERS)
+@pytest.mark.parametrize(
+    "chapter", [pytest.param(each, marks=[pytest.mark.soak] * (each in LONG)) for each in CHAPTERS]
+)
 def test_the_commands_of_a_page_run(chapter, demo, stand_ins, markets, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("TAPE_HOME", raising=False)
@@ -137,6 +145,7 @@ def test_the_commands_of_a_page_run(chapter, demo, stand_ins, markets, tmp_path,
     assert not failed, "\n\n".join(failed)
 
 
-@pytest.mark.parametrize("pattern", [*NOT_RUN, *EXIT_CODES])
+@pytest.mark.parametrize("pattern", [*NOT_RUN, *EXIT_CODES, *(pattern for pattern, _ in CUT_SHORT)])
 def test_every_exception_is_of_a_command_that_is_shown(pattern):
     assert any(re.search(pattern, command.text) for command in EVERY)
+    assert CHAPTERS.keys() >= BEFORE.keys() | LONG
