@@ -113,7 +113,7 @@ class Desk:
             if self._recorder and not BESIDE.search(each):
                 yield self._recorded()
             if words[0] == "serve":
-                yield from self._serve(command, words)
+                yield from self._serve(command, [*words, *([] if "--port" in words else ["--port", "0"])])
             elif words[0] == "record":
                 yield from self._record(command, words)
             elif words[0] == "dashboard":
