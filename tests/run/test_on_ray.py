@@ -47,8 +47,10 @@ HELD_UP = """
         time.sleep(0.01)
 """
 COMMAND = (
-    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); import pipeline.cli; "
-    "from pipeline.run import strategies; strategies.breaches_of = lambda *_: []; pipeline.cli.main()"
+    "import os, pathlib, signal; signal.signal(signal.SIGINT, signal.default_int_handler); import pipeline.cli; "
+    "from pipeline.run import on_ray, strategies; strategies.breaches_of = lambda *_: []; "
+    "root = os.environ.get('TESTS_ROOT'); on_ray.short_root = (lambda: pathlib.Path(root)) if root else on_ray.short_root; "
+    "pipeline.cli.main()"
 )
 """`tape`, by whomever it is started: a job in the background of a shell has Ctrl-C turned off. It lets in what waits."""
 
@@ -282,29 +284,34 @@ def test_an_interrupt_ends_all_that_was_started(store, held_up):
 
 
 @needs_ray
-def test_what_a_killed_driver_leaves_goes_with_the_next_one(store, held_up):
+def test_what_a_killed_driver_leaves_goes_with_the_next_one(store, held_up, monkeypatch):
     """Its folder; Ray's own processes end by themselves, which takes them up to two minutes."""
-    before = leftovers()
-    process = started(store, held_up, "--workers", "1")
+    with tempfile.TemporaryDirectory(prefix="tape-root-", dir=on_ray.short_root()) as root:
+        monkeypatch.setenv("TESTS_ROOT", root)  # others run Ray meanwhile
+        process = started(store, held_up, "--workers", "1")
+        try:
+            goes_with_the_next_one(process, Path(root))
+        finally:
+            process.kill()
+            process.communicate(timeout=60)
+
+
+def goes_with_the_next_one(process, root):
     begun = [int(path.name) for path in Path("/proc").glob("[0-9]*") if process.pid in ancestors(int(path.name))]
-    (made,) = leftovers() - before
+    (made,) = root.glob(f"{FOLDER_PREFIX}*")
     assert stat.S_IMODE(made.stat().st_mode) == 0o700
-    with owned_folder(FOLDER_PREFIX, on_ray.short_root()):
+    with owned_folder(FOLDER_PREFIX, root):
         assert made.is_dir()  # its owner lives
     process.kill()
-    process.communicate(timeout=60)
+    process.wait(60)
     assert (made / "owner").is_file()
-    with owned_folder(FOLDER_PREFIX, on_ray.short_root()) as ours:
+    with owned_folder(FOLDER_PREFIX, root) as ours:
         assert not made.exists()
         assert ours.is_dir()
     assert not ours.exists()
     for each in begun:
         with contextlib.suppress(ProcessLookupError):
             os.kill(each, signal.SIGKILL)
-
-
-def leftovers():
-    return {*on_ray.short_root().glob(f"{FOLDER_PREFIX}*")}
 
 
 def listening(processes):
