@@ -21,16 +21,19 @@ class Lock:
     """A lock that is held, until `release` or the end of the process."""
 
     def __init__(self, path: Path) -> None:
-        """Take the lock at once. Raises LockedError, naming the holder, when another one holds it."""
+        """Take the lock at once. Raises LockedError, naming the holder, when another one holds it, and OSError, holding nothing."""
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o644)
         try:
             _take(self._fd)
+            os.ftruncate(self._fd, 0)
+            os.write(self._fd, f"{os.getpid()}\n".encode("ascii"))
         except BlockingIOError:
             holder = _holder(self._fd)
             os.close(self._fd)
             raise LockedError(f"{path}: process {holder or 'unknown'} writes this log") from None
-        os.ftruncate(self._fd, 0)
-        os.write(self._fd, f"{os.getpid()}\n".encode("ascii"))
+        except OSError:  # the disk is full: nobody would ever let go of what nobody knows that he holds
+            os.close(self._fd)
+            raise
 
     def release(self) -> None:
         """Let another one write; once is enough, again does nothing."""

@@ -24,12 +24,14 @@ def owned_folder(prefix: str, root: Path) -> Iterator[Path]:
     """A new folder, gone behind the block; those of this prefix whose owners are dead go now."""
     drop_of_dead(prefix, root)
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=root))
-    lock = Lock(folder / f".{_OWNER}")
     try:
-        (folder / f".{_OWNER}").rename(folder / _OWNER)
-        yield folder
+        lock = Lock(folder / f".{_OWNER}")
+        try:
+            (folder / f".{_OWNER}").rename(folder / _OWNER)
+            yield folder
+        finally:
+            lock.release()
     finally:
-        lock.release()
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -2,6 +2,7 @@
 
 import os
 import random
+import resource
 import subprocess
 import sys
 import time
@@ -40,6 +41,17 @@ def test_a_killed_holder_frees_the_lock_and_a_living_one_is_named_at_once(tmp_pa
             Lock(tmp_path / "lock")
         assert time.monotonic() - start < 1
         holder.kill()
+    Lock(tmp_path / "lock").release()
+
+
+def test_who_has_no_room_for_his_number_holds_no_lock(tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))  # as on a full disk, no byte can be written
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            Lock(tmp_path / "lock")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     Lock(tmp_path / "lock").release()
 
 

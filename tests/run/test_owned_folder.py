@@ -1,8 +1,11 @@
 """A temporary folder goes with its owner, or behind him; nobody else's is touched."""
 
+import resource
 import signal
 import subprocess
 import sys
+
+import pytest
 
 from pipeline.run.owned_folder import owned_folder
 
@@ -57,3 +60,14 @@ def test_what_is_not_surely_a_dead_ones_is_left_alone(tmp_path):
         pass
     assert {*tmp_path.rglob("*")} == before
     assert kept.read_text() == "mine"
+
+
+def test_a_full_disk_leaves_no_folder_behind(tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"), owned_folder("tape-x-", tmp_path):
+            pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not [*tmp_path.iterdir()]
