@@ -11,8 +11,9 @@ day and place in the sweep. Two sessions of one content have rows of one key, an
 """
 
 import shutil
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -206,7 +207,7 @@ class Results:
 
     def rows_of(self, keys: Collection[str]) -> list[CellRow]:
         """Those with one of these keys; as `rows`, but only they are made. Raises CorruptError, NotFoundError."""
-        return self._in_order(row for path in self._parts() for row in _rows(_table_of(path, keys)))
+        return self._in_order(row for table in self._read(partial(_table_of, keys=keys)) for row in _rows(table))
 
     def _in_order(self, read: Iterable[CellRow]) -> list[CellRow]:
         places = {session: place for place, session in enumerate(self.asked().sessions)}
@@ -214,8 +215,19 @@ class Results:
         return sorted(found.values(), key=lambda row: (places[row.session], row.day, row.cell))
 
     def tables(self) -> list[pa.Table]:
-        """The parts, each proved. Raises CorruptError."""
-        return [_table(path) for path in self._parts()]
+        """The parts, each proved. Raises CorruptError, NotFoundError."""
+        return self._read(_table)
+
+    def _read(self, read: Callable[[Path], pa.Table]) -> list[pa.Table]:
+        """All parts; once more where who finishes has put them into one meanwhile."""
+        while True:
+            parts = self._parts()
+            try:
+                return [read(path) for path in parts]
+            except FileNotFoundError:
+                self.asked()  # raises when it was deleted
+                if self._parts() == parts:
+                    raise
 
     def add(self, rows: Sequence[CellRow]) -> None:
         """Publish rows, all or none of them, durable when this returns. Raises OSError."""

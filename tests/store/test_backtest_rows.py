@@ -104,6 +104,30 @@ def test_rows_of_some_keys_are_those_rows_and_the_only_ones_that_are_made(result
         results.rows_of({"friday-1"})
 
 
+class Overtaken(Results):
+    """Rows that are put into one part behind the look at which parts there are."""
+
+    is_finished = False
+
+    def _parts(self):
+        found = super()._parts()
+        if not self.is_finished:
+            self.is_finished = True
+            super().finish()
+        return found
+
+
+def test_who_reads_while_another_one_finishes_reads_all_rows(results, tmp_path):
+    for read in (Results.rows, lambda results: results.rows_of({row.key for row in ROWS})):
+        for each in ROWS:
+            results.add([each])
+        assert read(Overtaken(Store(tmp_path), ASKED_NOW.id)) == ROWS
+    parts(results)[0].rename(results.folder / "kept")
+    (results.folder / "cells-0.parquet").symlink_to("nowhere")
+    with pytest.raises(FileNotFoundError):
+        results.rows()
+
+
 def test_sums_of_trades_come_back_exactly_and_add_up(results):
     one, two = TradeSums().with_trade(10**17), TradeSums().with_trade(-3).with_trade(0)
     results.add([row("monday", 1, trade_sums=one), row("monday", 2, trade_sums=two)])
