@@ -13,6 +13,7 @@ import msgspec
 from pipeline.log.backtests import Backtest, CellRow, Results, Value, backtests
 from pipeline.log.manifest import Manifest
 from pipeline.log.studies import Trials, studies
+from pipeline.run.backtesting import Overnight
 from pipeline.run.cell import key_of
 from pipeline.run.fold import anew
 from pipeline.run.optimizing import Bench
@@ -34,7 +35,8 @@ class Tries:
         self._studies: dict[str, frozenset[str]] = {}
         """Sessions by study."""
         kept = self._read_rows({session.id for session in sessions}, _keys(bench, space, sessions, points))
-        own = {_word(bench.code_hash, space.base.settings, space.values_of(point)) for point in points}
+        fixed = space.fixed
+        own = {_word(bench.code_hash, space.base.settings, fixed | space.values_of(point)) for point in points}
         self._read_trials(kept, own)
 
     def over(self, sessions: Iterable[Manifest]) -> int:
@@ -44,11 +46,12 @@ class Tries:
         whose file was changed counts too.
         """
         ids = {session.id for session in sessions}
-        of_rows = (
-            max((len(keys) for (session, _), keys in places.items() if session in ids), default=0)
-            for places in self._cells.values()
-        )
-        return sum(of_rows) + sum(not ids.isdisjoint(tried) for tried in self._trials.values())
+        of_rows = {
+            word: max((len(keys) for (session, _), keys in places.items() if session in ids), default=0)
+            for word, places in self._cells.items()
+        }
+        of_trials = (not of_rows.get(word) and not ids.isdisjoint(tried) for word, tried in self._trials.items())
+        return sum(of_rows.values()) + sum(of_trials)
 
     def studies_over(self, sessions: Iterable[Manifest], own: AbstractSet[str]) -> int:
         """How many studies but these went over some of the sessions, whatever they tried."""
@@ -75,7 +78,7 @@ class Tries:
                 if batch.backtest in kept:
                     continue
                 for trial in batch.trials:
-                    word = _word(study.code_hash, study.settings, trial.params)
+                    word = _word(study.code_hash, study.settings, study.params | trial.params)
                     if word not in known:
                         self._trials.setdefault(word, set()).update(study.sessions)
 
@@ -86,9 +89,11 @@ def _keys(bench: Bench, space: Space, sessions: Sequence[Manifest], points: Sequ
 
 
 def _word_of(asked: Backtest, row: CellRow) -> bytes:
-    facts = [asked.code_hash, asked.settings, asked.scanner, asked.overnight, row.params]
-    return msgspec.json.encode(facts, order="deterministic")
+    return _word(asked.code_hash, asked.settings, row.params, asked.scanner, asked.overnight)
 
 
-def _word(code_hash: str, settings: object, params: dict[str, Value]) -> bytes:
-    return msgspec.json.encode([code_hash, settings, params], order="deterministic")
+def _word(
+    code_hash: str, settings: object, params: dict[str, Value], scanner: str = "", overnight: str = Overnight.FLAT
+) -> bytes:
+    """A set of parameters, all of them: of a study those that vary and those that are the same in all its trials."""
+    return msgspec.json.encode([code_hash, settings, scanner, overnight, params], order="deterministic")

@@ -446,6 +446,21 @@ def test_a_walk_counts_what_was_tried_elsewhere_over_its_sessions(store, tries_a
     for batch in Trials(store, study.id).batches():
         shutil.rmtree(store.home / "backtests" / batch.backtest)
     assert [stage.elsewhere for stage in walked().stages] == [tried + 4, tried], "its trials tell of them"
+    bench(store).run(sessions, other.chosen({trial.point for trial in trials}), lambda _: None)
+    assert [stage.elsewhere for stage in walked().stages] == [tried + 4, tried], "of which rows tell again"
+
+
+def test_trials_whose_rows_are_gone_are_told_apart_by_what_did_not_vary_too(store):
+    sessions = store.select(["last 3"])
+    search = msgspec.structs.replace(SEARCH, trials=3, batch=3, trades_min=0)
+    tried = 0
+    for size in ("notional=1000", "notional=2000"):
+        _, trials = searched(store, space_of([FILE], [size], [], SMALL), search, "last 3")
+        tried += len({trial.point for trial in trials})
+    shutil.rmtree(store.home / "backtests")
+    space = space_of([FILE], [], [], SMALL)
+    walk = walk_forward(bench(store), space, windows(sessions, 1, 1, 1), search, lambda _: None, tries_all=True)
+    assert [stage.elsewhere for stage in walk.stages] == [tried, tried]
 
 
 def test_a_walk_may_search_and_trades_nothing_without_a_candidate(store):
