@@ -12,13 +12,15 @@ from pipeline.cli.show import as_json_line, bytes_passing, json_option
 @click.option(
     "--from", "uri", required=True, envvar="TAPE_FAR", show_envvar=True, help="the store, e.g. s3://bucket/path"
 )
+@click.option("--again", is_flag=True, help="compare what is here, too: whatever is damaged comes once more")
 @json_option
 @click.pass_obj
-def command(home: str, names: tuple[str, ...], uri: str, as_json: bool) -> None:
+def command(home: str, names: tuple[str, ...], uri: str, again: bool, as_json: bool) -> None:
     """Bring sessions and runs NAMES out of the object store URI into this one, with the session of each run.
 
     Every byte is compared with its hash as it comes; a session is seen here when all of it is here. An interrupted
-    pull goes on with what had come. Keys come from the environment.
+    pull goes on with what had come. Of a session that is here, parts that are missing or cut come once more. Keys come
+    from the environment.
 
     \b
     tape pull last --from s3://bucket/tape
@@ -45,8 +47,11 @@ def command(home: str, names: tuple[str, ...], uri: str, as_json: bool) -> None:
     done = []
     with bytes_passing("pulling", total) as arrived:
         for id_ in wanted:
-            done.append(pull(store, far_store, id_, arrived=arrived))
+            done.append(pull(store, far_store, id_, again=again, arrived=arrived))
             if not as_json:
-                click.echo(f"{id_}: {f'{done[-1].bytes:,} bytes' if done[-1].is_new else 'here already'}")
+                each = done[-1]
+                came = f"{each.bytes:,} bytes"
+                was = f"here already, {came} mended" if each.bytes else "here already"
+                click.echo(f"{id_}: {came if each.is_new else was}")
     if as_json:
         as_json_line({"from": shown(uri), "pulled": [each._asdict() for each in done]})

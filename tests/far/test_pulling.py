@@ -1,11 +1,14 @@
 """Out of a far store: every byte proved as it comes, nothing seen before all is here."""
 
+import shutil
+
 import pytest
 from object_server import flip
 
 from pipeline.errors import ConfigError, CorruptError, FarError
+from pipeline.log.check import check
 from pipeline.log.far import Far
-from pipeline.log.pulling import FOLDER, pull
+from pipeline.log.pulling import FOLDER, Pulled, pull
 from pipeline.log.pushing import push
 from pipeline.log.store import Store
 from pipeline.log.visiting import visit
@@ -72,3 +75,24 @@ def test_a_manifest_whose_content_is_gone_is_told_and_mended(recorded, folder, t
         assert (store.sessions(), store.unreadable()) == ([], {})
         assert push(recorded, ID, far, again=True).objects > 1
     assert pull(store, Store(visit(folder)), ID).is_new
+
+
+def test_what_is_damaged_here_comes_once_more(recorded, bucket, tmp_path):
+    push(recorded, ID, Far(bucket.uri))
+    store, there = Store(tmp_path / "home"), Store(visit(bucket.uri))
+    assert pull(store, there, ID).is_new
+    parts = {part.kind: part for part in store.manifest(ID).parts}
+    paths = {kind: store.folder(ID) / part.file for kind, part in parts.items()}
+    (source,) = (store.folder(ID) / "code").rglob("ema_cross.py")
+    shutil.rmtree(paths["quote"].parent)
+    paths["print"].write_bytes(paths["print"].read_bytes()[:-1])
+    flip(paths["fill"])
+    flip(source)
+    before = paths["order"].stat()
+    assert pull(store, there, ID) == Pulled(ID, is_new=False, bytes=parts["quote"].size + parts["print"].size)
+    assert len(check(store).damage) == 2, "what has its length is only read when it is asked for"
+    assert pull(store, there, ID, again=True) == Pulled(ID, is_new=False, bytes=parts["fill"].size)
+    assert check(store).sound
+    assert pull(store, there, ID, again=True).bytes == 0
+    assert paths["order"].stat() == before
+    assert not list((store.home / FOLDER / "objects").iterdir())
