@@ -89,6 +89,8 @@ def shown(home: str) -> str:
         return home
     place = re.split(r"[?#]", rest, maxsplit=1)[0]
     authority = place.partition("/")[0]
+    if not authority and scheme != "file":  # a slash too many: who asks stands where the path begins
+        authority = place
     has_key = ":" in authority or ("@" in authority and scheme not in ("abfs", "abfss"))
     return f"{scheme}://..." if has_key else f"{scheme}://{place.rstrip('/')}"
 
