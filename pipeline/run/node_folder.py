@@ -47,8 +47,11 @@ def room(name: str) -> Path:
     user = os.getuid() if hasattr(os, "getuid") else getpass.getuser()
     root = Path(said) if said else Path(tempfile.gettempdir(), f"tapeworks-{user}")
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if hasattr(os, "getuid") and root.stat().st_uid != user:
-        raise ConfigError(f"{root} is another user's: say in {VARIABLE} where this node may keep what it is sent")
+    # Where others write, too, a link of theirs may lead to any folder of ours.
+    if (hasattr(os, "getuid") and root.stat().st_uid != user) or (not said and root.is_symlink()):
+        raise ConfigError(
+            f"{root} is another user's, or a link: say in {VARIABLE} where this node may keep what it is sent"
+        )
     (root / name).mkdir(exist_ok=True)
     return (root / name).resolve()
 

@@ -9,6 +9,7 @@ from threading import Event
 import msgspec
 import pytest
 
+from pipeline.errors import ConfigError
 from pipeline.log import cache, hot
 from pipeline.log.store import Store
 from pipeline.run import node, node_folder
@@ -216,6 +217,19 @@ def test_no_session_goes_while_a_process_uses_it_and_what_killed_ones_had_goes(s
     node_folder.make_room(1)
     assert kept(tmp_path) == set()
     assert list((tmp_path / "node" / "used").iterdir()) == []
+
+
+def test_a_link_in_the_folder_for_temporary_files_is_not_followed(tmp_path, monkeypatch):
+    monkeypatch.delenv(node_folder.VARIABLE, raising=False)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    root = node_folder.room("kept").parent
+    assert root.parent == tmp_path
+    root.rename(tmp_path / "ours")
+    root.symlink_to(tmp_path / "ours")
+    with pytest.raises(ConfigError, match="or a link: say in TAPE_NODE_FOLDER where"):
+        node_folder.room("kept")
+    monkeypatch.setenv(node_folder.VARIABLE, str(root))
+    assert node_folder.room("kept") == tmp_path / "ours" / "kept", "who says where means it"
 
 
 def test_a_store_that_lies_at_the_same_path_is_read_there(store, tmp_path):
