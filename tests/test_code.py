@@ -2,6 +2,9 @@
 
 import ast
 
+import pytest
+
+from pipeline.errors import ConfigError
 from pipeline.run.code import ROOT, code_of, imports_of_ours
 
 
@@ -46,3 +49,10 @@ def test_the_hash_sees_every_byte_and_every_name(tmp_path):
     first = code_of([path]).hash
     path.write_text("a = 2\n")
     assert code_of([path]).hash != first
+
+
+def test_a_strategy_that_is_no_utf_8_is_refused_with_the_byte(tmp_path):
+    path = tmp_path / "other.py"
+    path.write_bytes(b"# -*- coding: latin-1 -*-\n# caf\xe9\n" + b"a = 1\n")
+    with pytest.raises(ConfigError, match=r"other\.py: byte 31 is no UTF-8, as which a log keeps"):
+        code_of([path])

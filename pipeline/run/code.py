@@ -52,7 +52,7 @@ class Code:
 def code_of(strategy_files: Sequence[Path]) -> Code:
     """The fold, the engine, these strategies, and all of ours that they import.
 
-    A strategy from outside the root is kept under `strategies/`. Raises ConfigError when a file can't be parsed,
+    A strategy from outside the root is kept under `strategies/`. Raises ConfigError when a file can't be parsed or is no UTF-8,
     when two have one name, or when one imports a module that could not be kept.
     """
     sources: dict[str, bytes] = {}
@@ -88,7 +88,11 @@ def place_of(strategy_file: Path) -> str:
 
 
 def _check_is_one_file(path: Path) -> None:
-    """A strategy imports ours, the standard library and installed packages: a module beside it would not be kept."""
+    """A strategy is a text, and imports ours, the standard library and installed packages: a module beside it would not be kept."""
+    try:
+        path.read_bytes().decode()
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: byte {error.start} is no UTF-8, as which a log keeps a strategy's source") from None
     for line, module in imports_of(path):
         if module.partition(".")[0] not in PACKAGES and not is_installed(module):
             raise ConfigError(
