@@ -14,6 +14,7 @@ import logging
 import os
 import re
 import socket
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -315,15 +316,29 @@ def _start(folder: str, cores: int) -> None:
 
 def _join(address: str) -> None:
     try:
-        if address != "auto":
-            host, _, port = address.rpartition(":")
-            socket.create_connection((host.strip("[]"), int(port)), timeout=_REACHED_S).close()
-        ray().init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        named = _written_down() if address == "auto" else address
+        host, _, port = named.rpartition(":")
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_REACHED_S).close()
+        ray().init(address=named, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, RuntimeError, ValueError) as error:
         said = str(error).strip().partition("\n")[0]
         raise ConfigError(
             f"--address {address}: no Ray cluster that can be joined ({said}); `ray start --head` starts one"
         ) from None
+
+
+def _written_down() -> str:
+    """The cluster of RAY_ADDRESS, or the last one that `ray start` began or joined here. Raises ConnectionError.
+
+    Asked for `auto`, Ray takes any process that is a head by its name, one that another command started for itself alone, too,
+    and waits ten minutes for one that does not answer.
+    """
+    temporary = os.environ.get("TMPDIR") if sys.platform.startswith("linux") else None
+    file = Path(os.environ.get("RAY_TMPDIR") or temporary or short_root(), "ray", "ray_current_cluster")
+    named = os.environ.get("RAY_ADDRESS") or (file.read_text().strip() if file.is_file() else "")
+    if not _ADDRESS.fullmatch(named):
+        raise ConnectionError(f"no HOST:PORT in RAY_ADDRESS, nor in {file}")
+    return named
 
 
 def short_root() -> Path:

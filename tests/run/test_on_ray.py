@@ -21,6 +21,7 @@ from click.testing import CliRunner
 from hands_here import Here
 
 from pipeline.cli import main
+from pipeline.errors import ConfigError
 from pipeline.log import cache, hot
 from pipeline.log.backtests import PART, Results, backtests, table_of
 from pipeline.log.store import Store
@@ -335,6 +336,21 @@ def listening(processes):
 )
 def test_an_address_that_leads_nowhere_is_told_in_one_line(recorded, more, said):
     refused(recorded, more, said)
+
+
+@needs_ray
+def test_auto_is_the_cluster_that_is_written_down_and_no_other_one(nodes, tmp_path, monkeypatch):
+    """Beside the head of another one, which is no business of ours."""
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    with pytest.raises(ConfigError, match=r"no HOST:PORT in RAY_ADDRESS, nor in .*ray_current_cluster"):
+        on_ray._join("auto")
+    (tmp_path / "ray").mkdir()
+    (tmp_path / "ray" / "ray_current_cluster").write_text("127.0.0.1:1\n")
+    with pytest.raises(ConfigError, match=r"--address auto: no Ray cluster that can be joined \(.*refused"):
+        on_ray._join("auto")
+    monkeypatch.setenv("RAY_ADDRESS", nodes.address)
+    assert on_ray._written_down() == nodes.address
 
 
 @needs_ray
