@@ -164,7 +164,13 @@ def _window(made: Candles, scene: Scene) -> Any:
         return pc.is_valid(time)
     around_s = (_CANDLES_MAX * made.step_s - (scene.shown_s[1] - scene.shown_s[0])) / 2
     after = pc.greater_equal(time, int(scene.shown_s[0] - around_s))
-    return pc.and_(after, pc.less_equal(time, int(scene.shown_s[1] + around_s)))
+    kept = pc.and_(after, pc.less_equal(time, int(scene.shown_s[1] + around_s)))
+    if pc.any(kept).as_py():
+        return kept
+    came = pc.sum(
+        pc.less_equal(time, int(scene.shown_s[1]))
+    ).as_py()  # nothing happened there: what did last, else first
+    return pa.array(max(0, came - _CANDLES_MAX) <= place < max(came, _CANDLES_MAX) for place in range(len(time)))
 
 
 def _narrowed(stretch: Stretch, made: Candles, kept: Any) -> Stretch:
