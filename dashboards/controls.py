@@ -102,7 +102,7 @@ def one(
         format_func=lambda each: plain(told[each] if told else each),
         label_visibility="collapsed",
     )
-    return cast("T", chosen)
+    return cast("T", always if chosen is None else chosen)  # a URL that ends in `step=` chooses nothing
 
 
 def several(key: str, label: str, options: Sequence[str], default: Sequence[str] = ()) -> list[str]:

@@ -87,6 +87,14 @@ def test_a_log_that_is_not_there_is_said(app):
     assert frames(app)[0][0]["id"] == SESSION
 
 
+@pytest.mark.parametrize(
+    ("page", "name"),
+    [("live", "live_step"), ("live", "live_span"), ("trades", "step"), ("replay", "replay_step"), ("replay", "speed")],
+)
+def test_an_empty_word_in_the_url_chooses_nothing(app, page, name):
+    opened(app, page, log=SESSION, **{name: ""})
+
+
 def test_verify_folds_the_session_again(app):
     opened(app, "sessions")
     app.button[0].click().run()
