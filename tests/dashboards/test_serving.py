@@ -41,6 +41,14 @@ def test_nothing_leaves_and_no_file_comes_in():
     assert told["server.allowedHosts"] == ["localhost", "127.0.0.1"]
 
 
+@pytest.mark.parametrize("beside", ["", 'prefs={"a":1}; ', "a[b]=1; ", "odd; ", 'x="; ', "path=1; "])
+def test_cookies_of_other_servers_of_this_machine_do_not_hide_ours(beside):
+    shut = gate.Gate(None, "secret")
+    cookie = f"{beside}{gate.COOKIE}={shut._token}".encode()
+    assert shut._is_known({"headers": [(b"cookie", cookie)]})
+    assert not shut._is_known({"headers": [(b"cookie", cookie + b"x")]})
+
+
 def asked(server, method, path, body=None, **headers):
     with closing(http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=120)) as connection:
         connection.request(method, path, body, headers)
