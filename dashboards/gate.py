@@ -25,6 +25,26 @@ height:90vh}form{display:grid;gap:10px;width:260px}input,button{font:inherit;pad
 """
 
 
+class SameOrigin:
+    """In front of an ASGI app: no page of another origin opens a socket.
+
+    Streamlit refuses those of other sites too, but not of other ports of this machine, and asks a server on the internet for this
+    machine's address before it does, while everybody waits.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        headers = dict(scope.get("headers", ()))
+        origin = headers.get(b"origin")
+        if scope["type"] == "websocket" and origin is not None and origin.partition(b"//")[2] != headers.get(b"host"):
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            await self._app(scope, receive, send)
+
+
 class Gate:
     """In front of an ASGI app: lets through who has the cookie, asks everybody else."""
 

@@ -16,7 +16,7 @@ from streamlit import config
 
 from dashboards import theme
 from dashboards.data import HOME
-from dashboards.gate import Gate
+from dashboards.gate import Gate, SameOrigin
 from dashboards.keeping import kept_beside
 from pipeline.errors import ConfigError
 
@@ -66,7 +66,7 @@ def serve(
     for module in _FIRST:
         importlib.import_module(f"dashboards.{module}")  # before anybody waits for a page
     gate = [Middleware(Gate, password=password)] if password else []
-    app = st.App(APP, lifespan=told, middleware=gate)
+    app = st.App(APP, lifespan=told, middleware=[Middleware(SameOrigin), *gate])
     with kept_beside(Path(os.environ[HOME])), suppress(KeyboardInterrupt):  # how it ends
         app.run(config=options(address, port, is_alone=is_alone))
 
@@ -96,7 +96,7 @@ def options(address: str, port: int, *, is_alone: bool) -> dict[str, Any]:
         "server.enableXsrfProtection": True,
         "server.enableStaticServing": True,
         "server.maxUploadSize": 1,
-        "server.allowedHosts": _NAMES if is_alone else [],
+        "server.allowedHosts": list(dict.fromkeys([*_NAMES, address])) if is_alone else [],
         "server.showEmailPrompt": False,
         "browser.gatherUsageStats": False,
         "client.toolbarMode": "minimal",

@@ -41,6 +41,48 @@ def test_nothing_leaves_and_no_file_comes_in():
     assert told["server.allowedHosts"] == ["localhost", "127.0.0.1"]
 
 
+@pytest.mark.parametrize("address", ["127.8.0.1", "::1"])
+def test_an_address_of_this_machine_answers_by_its_own_name(address):
+    assert options(address, 0, is_alone=True)["server.allowedHosts"] == ["localhost", "127.0.0.1", address]
+
+
+def is_let_in(app, scope):
+    """Whether a request comes through to what stands behind."""
+    came = []
+
+    async def behind(*_):
+        came.append(True)
+
+    async def told():
+        async def send(_):
+            pass
+
+        async def receive():
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        await app(behind)(scope, receive, send)
+
+    anyio.run(told)
+    return came == [True]
+
+
+@pytest.mark.parametrize(
+    ("origin", "is_ours"),
+    [
+        ("http://localhost:8501", True),
+        (None, True),
+        ("http://localhost:9999", False),
+        ("http://127.0.0.1:8501", False),
+        ("https://evil.test", False),
+        ("null", False),
+    ],
+)
+def test_a_page_of_another_origin_opens_no_socket(origin, is_ours):
+    headers = [(b"host", b"localhost:8501"), *([(b"origin", origin.encode())] if origin else [])]
+    assert is_let_in(gate.SameOrigin, {"type": "websocket", "headers": headers}) is is_ours
+    assert is_let_in(gate.SameOrigin, {"type": "http", "headers": headers})
+
+
 @pytest.mark.parametrize("beside", ["", 'prefs={"a":1}; ', "a[b]=1; ", "odd; ", 'x="; ', "path=1; "])
 def test_cookies_of_other_servers_of_this_machine_do_not_hide_ours(beside):
     shut = gate.Gate(None, "secret")
