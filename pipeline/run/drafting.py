@@ -2,6 +2,8 @@
 
 import keyword
 import re
+import sys
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Final
 
@@ -13,15 +15,27 @@ _NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
 
 
 def draft_strategy(name: str, folder: Path) -> list[Path]:
-    """Write NAME.py and test_NAME.py. Raises ConfigError for a name that no module can have, or that stands there already."""
+    """Write NAME.py and test_NAME.py. Raises ConfigError for a name that no module can have, that another has, or that stands there already."""
     if name in STRATEGIES:
         raise ConfigError(f"{name}: that strategy comes along; accepted is a name of its own")
+    if _NAME.fullmatch(name) and _is_taken(name, folder):
+        raise ConfigError(
+            f"{name}: a module of Python has that name, and its test would hide it; accepted is another one"
+        )
     return _write(name, folder, {f"{name}.py": "strategy.py.txt", f"test_{name}.py": "test_strategy.py.txt"})
 
 
 def draft_scanner(name: str, folder: Path) -> list[Path]:
     """Write NAME.toml and test_NAME.py. Raises ConfigError as `draft_strategy` does."""
     return _write(name, folder, {f"{name}.toml": "scanner.toml.txt", f"test_{name}.py": "test_scanner.py.txt"})
+
+
+def _is_taken(name: str, folder: Path) -> bool:
+    """Whether what is installed has this name; a file of the folder itself has it not."""
+    if name in sys.stdlib_module_names:
+        return True
+    spec = PathFinder.find_spec(name)
+    return spec is not None and spec.origin is not None and Path(spec.origin).parent != folder.resolve()
 
 
 def _write(name: str, folder: Path, drafts: dict[str, str]) -> list[Path]:

@@ -59,6 +59,9 @@ def test_what_is_written_is_in_the_house_style(drafted):
     [
         ("strategy", "burst", "is there already"),
         ("strategy", "hold", "comes along"),
+        ("strategy", "random", "a module of Python has that name"),
+        ("strategy", "numpy", "a module of Python has that name"),
+        ("strategy", "pipeline", "a module of Python has that name"),
         ("strategy", "Burst", "accepted are small letters"),
         ("strategy", "class", "accepted are small letters"),
         ("strategy", "../burst", "accepted are small letters"),
