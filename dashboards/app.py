@@ -4,8 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboards.words import plain
-from pipeline.errors import TapeError
+from dashboards.controls import saying
 
 _ABOUT = (
     "Tapeworks. Charts are drawn with [Lightweight Charts](https://www.tradingview.com/) of TradingView, Apache-2.0."
@@ -35,7 +34,4 @@ page = st.navigation(
     ],
     position="top",
 )
-try:
-    page.run()
-except TapeError as error:
-    st.error(plain(error), icon=":material/error:")
+saying(page.run)()

@@ -1,7 +1,8 @@
 """Controls: what is looked at, chosen once for all pages and kept in the URL; and what stands there when there is nothing."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, TypeVar, cast
+from functools import wraps
+from typing import Any, Final, ParamSpec, TypeVar, cast
 
 import streamlit as st
 
@@ -13,6 +14,7 @@ from pipeline.log.manifest import Manifest
 
 T = TypeVar("T")
 U = TypeVar("U")
+P = ParamSpec("P")
 
 LOG: Final = "log"
 """The parameter of the URL that says which session or run."""
@@ -73,6 +75,19 @@ def nothing(sentence: str, commands: Sequence[str] = ()) -> None:
     st.caption(plain(sentence))
     if commands:
         st.code("\n".join(commands), language=None)
+
+
+def saying(draw: Callable[P, None]) -> Callable[P, None]:
+    """A page, a piece of one that is drawn again by itself, or what a click does, with what is wrong said where it stopped."""
+
+    @wraps(draw)
+    def drawn(*given: P.args, **named: P.kwargs) -> None:
+        try:
+            draw(*given, **named)
+        except (TapeError, OSError) as error:
+            st.error(plain(error), icon=":material/error:")
+
+    return drawn
 
 
 def tried(ask: Callable[[], T], otherwise: U, said: set[str], on: Any = st) -> T | U:

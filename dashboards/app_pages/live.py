@@ -62,8 +62,11 @@ shown = [number for number, name in names.items() if name in wanted][:SHOWN_MAX]
 
 
 @st.fragment(run_every=None if log.is_closed else EVERY_S)
+@controls.saying
 def followed() -> None:
     """All that changes while it is recorded, once a second."""
+    if not store.store.folder(log.id).exists():
+        st.rerun()  # deleted meanwhile, as stands above the next one then
     watch.refresh()
     has_ended = watch.is_ended and not log.is_closed and store.log(log.id).is_closed
     if has_ended or {row["instrument_id"] for row in watch.symbols()} != set(names):

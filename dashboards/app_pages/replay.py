@@ -83,6 +83,7 @@ def go_to(seq: int | None) -> None:
     st.query_params[AT] = str(st.session_state[mine])
 
 
+@controls.saying
 def step_to(what: str) -> None:
     """The next event, decision or halt of the symbol."""
     go_to(playing.next_place(store, log, what, number, st.session_state[mine]))
@@ -100,6 +101,7 @@ def local(ns: int) -> datetime:
     return datetime.fromtimestamp(ns // NANO, ZoneInfo(zone)).replace(tzinfo=None)
 
 
+@controls.saying
 def scrubbed() -> None:
     """Where the slider was moved to."""
     chosen = st.session_state[f"{mine}-slider"].replace(tzinfo=ZoneInfo(zone))
@@ -115,6 +117,7 @@ with st.container(horizontal=True, vertical_alignment="center"):
 
 
 @st.fragment(run_every=EVERY_S if is_playing else None)
+@controls.saying
 def stage() -> None:
     """What was known at the place."""
     if is_playing:

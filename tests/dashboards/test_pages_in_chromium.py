@@ -1,5 +1,6 @@
 """The pages in a real browser: clicks, what the URL restores, charts that are drawn. Nothing is asked of another machine."""
 
+import shutil
 from urllib.parse import quote
 
 from pages_served import HOSTILE_SYMBOL, RUN, SESSION, Server
@@ -49,6 +50,27 @@ def test_live_draws_what_comes_while_it_is_recorded(writing, tmp_path, page):
         drawn(page)
         page.get_by_text(HOSTILE_SYMBOL).first.wait_for()  # as it is spelt, and nobody's picture
         assert page.locator("img").count() == 0
+    finally:
+        server.end()
+
+
+def test_a_session_that_is_deleted_while_it_is_followed_or_played_is_missed_in_words(writing, home, tmp_path, page):
+    writing.write(3_000)
+    store = tmp_path / "live"
+    shutil.copytree(home / "sessions" / SESSION, store / "sessions" / SESSION)
+    server = Server(store)
+    try:
+        page.goto(f"{server.url}live?log=live")
+        page.get_by_text("recording, 3,000 inputs").wait_for()
+        shutil.rmtree(store / "sessions" / "live")
+        page.get_by_text("There is no session or run live in this store").wait_for()
+        page.goto(f"{server.url}replay?log={SESSION}")
+        page.get_by_role("button", name="Play").click()
+        page.get_by_role("button", name="Pause").wait_for()
+        shutil.rmtree(store / "sessions" / SESSION)
+        page.get_by_text(f"'{SESSION}' names nothing").or_(page.get_by_text("is empty")).first.wait_for()
+        page.wait_for_timeout(2_000)
+        assert page.get_by_text("encountered an error").count() == 0
     finally:
         server.end()
 
