@@ -11,8 +11,11 @@ from pipeline.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
 HELP = "commands.md"
-PROGRAMS = ("tape", "just", "pytest", "pip", "cp", "source")
-_SHOWN = re.compile(rf"^    (?:.*/)?((?:{'|'.join(PROGRAMS)}) .*)$")
+PROGRAMS = ("tape", "just", "pytest", "pip", "cp", "source", "ray")
+_SHOWN = re.compile(rf"^ {{4,}}(?:.*/)?((?:{'|'.join(PROGRAMS)}) .*)$")
+OTHERWISE_SHOWN = re.compile(rf"^(?:\s*(?:[$%>]|\w+=\S*)\s+(?:{'|'.join(PROGRAMS)})|\s{{0,3}}tape) ")
+"""Behind a prompt or a variable, or not set in, as between fences: a form in which nobody would find a command to run it."""
+
 _QUOTED = re.compile(r"`(tape [a-z][^`]*)`")
 _FORM = re.compile(r"\b(SESSION|ID|LIVE|NAME|FILE|RUN_A)\b")
 _EXAMPLE = re.compile(r"^  (tape .*)$")
@@ -38,9 +41,10 @@ def resolved(words):
     """The command that the words behind `tape` name, its context's parent and its own words; KeyError when there is none."""
     parent, command, name = main.make_context("tape", [], resilient_parsing=True), main, "tape"
     while isinstance(command, click.Group) and words and not words[0].startswith("-"):
-        name, found, words = command.resolve_command(parent, words)
+        name, found, rest = command.resolve_command(parent, words)
         if found is None:
-            raise KeyError(name)
+            raise KeyError(f"tape has no command {' '.join(words)}")
+        words = rest
         parent, command = click.Context(found, parent=parent, info_name=name), found
     return command, parent, words
 

@@ -23,6 +23,7 @@ NOT_RUN = {
     r" >> data/record.log": "a line of cron's, for the real vendor's day",
     r"^tape (record|import) .*\.\.\.": "a form with dots in it, not a command",
     r"^tape import FILES --resume": "needs an import that was killed, as in tests/run/test_sealing.py",
+    r"^ray start": "makes a cluster of several machines; tests/run/test_on_ray.py has one of two nodes",
     r" --engine ray ": "needs a cluster to join; tests/run/test_on_ray.py has one of two nodes",
 }
 """Which commands are not run, and why. Their words are held against the command they name all the same."""

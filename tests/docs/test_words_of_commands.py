@@ -4,7 +4,7 @@ import re
 
 import click
 import pytest
-from page_commands import HELP, ROOT, commands_of, resolved, words_of
+from page_commands import HELP, OTHERWISE_SHOWN, ROOT, commands_of, resolved, words_of
 
 PLACEHOLDERS = re.compile(r"\b(SESSION|RUN_A|RUN_B|ID|LIVE|NAME|COMMAND|REASON|FILES?)\b|\.\.\.")
 
@@ -40,3 +40,15 @@ def test_the_words_are_those_of_a_command(text, is_whole):
         except click.BadParameter as error:
             if "does not exist" not in str(error):  # a file of the reader's
                 raise
+
+
+def test_commands_stand_in_the_one_form_in_which_they_are_found():
+    assert OTHERWISE_SHOWN.match("    TAPE_HOME=x tape check")
+    pages = [path for path in [ROOT / "README.md", *ROOT.glob("docs/*.md")] if path.name != HELP]
+    lines = [
+        f"{path.name}: {line}"
+        for path in pages
+        for line in path.read_text().splitlines()
+        if OTHERWISE_SHOWN.match(line)
+    ]
+    assert lines == []
