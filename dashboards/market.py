@@ -1,5 +1,6 @@
 """Market: what an instrument did in a stretch of time, as few rows as a chart has room for: candles, spreads, halts, hours."""
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -158,6 +159,19 @@ def instruments(door: Door, log: Manifest) -> dict[int, Mapping[str, Any]]:
     """Symbol, venue and hours of each instrument, by its number, in the order of their symbols."""
     rows = door.rows(_INSTRUMENTS, [log.id], {"session": session_id(log)}).to_pylist()
     return {row["instrument_id"]: row for row in rows}
+
+
+def names(known: Mapping[int, Mapping[str, Any]]) -> dict[int, str]:
+    """What each instrument is called on a page: its symbol, with its venue where another one has the same.
+
+    >>> names({1: {"symbol": "SPY", "venue": "A"}, 2: {"symbol": "SPY", "venue": "B"}, 3: {"symbol": "QQQ", "venue": "A"}})
+    {1: 'SPY A', 2: 'SPY B', 3: 'QQQ'}
+    """
+    count = Counter(row["symbol"] for row in known.values())
+    return {
+        number: f"{row['symbol']} {row['venue']}" if count[row["symbol"]] > 1 else row["symbol"]
+        for number, row in known.items()
+    }
 
 
 def busiest(door: Door, log: Manifest, known: Mapping[int, Mapping[str, Any]]) -> int:

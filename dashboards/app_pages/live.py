@@ -92,7 +92,7 @@ def drawn(number: int) -> None:
     step_s = max(STEPS[step], figures.step_for(min(SPANS[span], watch.lasted_s), 2 * figures.POINTS_MAX))
     rows = watch.candles(number, step_s, 0)  # lines are folded from the first row on
     kept = pc.greater_equal(rows["time"], from_s)
-    st.markdown(f"**{plain(names[number])}**")
+    st.markdown(f"**{plain(market.names(known).get(number, names[number]))}**")
     if not pc.any(kept).as_py():
         st.caption("Nothing was traded yet in this span.")
         return

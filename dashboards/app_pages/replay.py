@@ -48,7 +48,7 @@ known = market.instruments(store, log)
 if not known or not log.first_ts_ns:
     controls.nothing(f"{log.id} has no rows that could be played yet.")
     st.stop()
-names = {number: row["symbol"] for number, row in known.items()}
+names = market.names(known)
 with top:
     number = st.selectbox(
         "Symbol",

@@ -6,12 +6,13 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboards import figures, words
+from dashboards import figures, market, words
 
 
 def test_the_examples_hold():
     assert doctest.testmod(words).failed == 0
     assert doctest.testmod(figures).failed == 0
+    assert doctest.testmod(market).failed == 0
 
 
 @given(st.text())
