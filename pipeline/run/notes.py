@@ -19,9 +19,11 @@ def remark(store: Store, name: str, text: str, *, tag: str, now_ns: int, about: 
     """Write the remark where it belongs, durably; a sentence that says where. `last` is what is being recorded, if anything is.
 
     `about`: the `seq` and `ord` of the row it is about; such a remark is made looking back, and stands in the store's own log.
-    Raises ConfigError for a text that is too long or no text, NotFoundError, LockedError when another note is being written,
+    Raises ConfigError for a text that is too long, empty, or no text, NotFoundError, LockedError when another note is being written,
     OperatorError when the session refuses it.
     """
+    if not text.strip():
+        raise ConfigError("the note is empty: accepted are words")
     _check("the note", text, TEXT_CHARACTERS_MAX)
     _check("the note's tag", tag, TAG_CHARACTERS_MAX)
     recorded = recorded_last(store) if name.strip() == LAST else None

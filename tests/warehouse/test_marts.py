@@ -282,6 +282,7 @@ def test_a_remark_on_a_session_that_is_gone_does_not_stand_with_another_of_its_n
 @pytest.mark.parametrize(
     ("text", "tag", "told"),
     [
+        ("  ", "x", "the note is empty: accepted are words"),
         ("x" * 4_001, "", "the note has 4,001 characters: accepted are up to 4,000"),
         ("x", "y" * 101, "the note's tag has 101 characters: accepted are up to 100"),
         ("late \ud83d", "", r"the note: its character 6, '\\ud83d', is none"),
