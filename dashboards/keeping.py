@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import duckdb
 import pyarrow as pa
@@ -37,7 +37,8 @@ _LOWEST: Final = 19
 def kept_beside(home: Path) -> Iterator[None]:
     """While this lasts a process works out what isn't kept yet."""
     command = [sys.executable, "-m", "dashboards.keeping", str(home)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as keeper:  # noqa: S603 - ourselves
+    told: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "start_new_session": True}
+    with subprocess.Popen(command, **told) as keeper:  # noqa: S603 - ourselves; a Ctrl-C is not for it to die of, and to tell of
         try:
             yield
         finally:

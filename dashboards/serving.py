@@ -3,6 +3,7 @@
 import importlib
 import ipaddress
 import os
+import socket
 import webbrowser
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -44,12 +45,13 @@ def serve(
     """Serve the pages over the store `home` until interrupted, and open them in the browser of this machine.
 
         log     the session or run shown first, else the newest
-        port    0: any; where it is taken, the next one that is free
+        port    0: any that is free
 
-    Raises ConfigError for an address that others reach when no password is set.
+    Raises ConfigError for an address that others reach when no password is set, and for a port that can't be had.
     """
     password = os.environ.get(PASSWORD, "")
     is_alone = checked(address, password)
+    _try_port(address, port)
     os.environ[HOME] = str(Path(home).resolve())
     with suppress(OSError):
         os.nice(_NICENESS)
@@ -82,6 +84,17 @@ def checked(address: str, password: str) -> bool:
             f"--address {address}: others reach it, so it needs a password: set {PASSWORD}, and serve it behind TLS"
         )
     return is_alone
+
+
+def _try_port(address: str, port: int) -> None:
+    """Raises ConfigError when nobody can be served there."""
+    try:
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        socket.create_server((address, port), family=family).close()
+    except OSError as error:
+        raise ConfigError(
+            f"--port {port} at {address}: {error.strerror or error}; accepted is another one, or 0 for any that is free"
+        ) from None
 
 
 def options(address: str, port: int, *, is_alone: bool) -> dict[str, Any]:

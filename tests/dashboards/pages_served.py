@@ -15,7 +15,7 @@ SESSION, RUN = "generated-3", "r-ema_cross-generated-3"
 class Server:
     """`tape dashboard` over a store, in a process of its own."""
 
-    def __init__(self, home, *options, **environment):
+    def __init__(self, home, *options, stderr=None, start_new_session=False, **environment):
         command = [
             sys.executable,
             "-m",
@@ -28,7 +28,13 @@ class Server:
             "0",
         ]
         self.process = subprocess.Popen(
-            [*command, *options], stdout=subprocess.PIPE, text=True, cwd=ROOT, env=os.environ | environment
+            [*command, *options],
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            start_new_session=start_new_session,
+            text=True,
+            cwd=ROOT,
+            env=os.environ | environment,
         )
         self.url = ""
         for line in self.process.stdout:

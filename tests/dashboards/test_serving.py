@@ -1,6 +1,10 @@
 """Serving: this machine alone, unless there is a password; and then nothing before it was said."""
 
 import http.client
+import os
+import signal
+import socket
+import time
 from contextlib import closing
 from urllib.parse import urlsplit
 
@@ -103,6 +107,29 @@ def test_an_address_that_others_reach_is_refused_in_one_line(home, monkeypatch):
     told = CliRunner().invoke(main, ["--home", str(home), "dashboard", "--address", "0.0.0.0", "--no-browser"])
     assert told.exit_code == 2
     assert len(told.output.splitlines()) == 1
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_a_port_that_is_taken_is_told_in_one_line(home, address):
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.create_server((address, 0), family=family) as taken:
+        port = str(taken.getsockname()[1])
+        words = ["dashboard", "--address", address, "--port", port, "--no-browser"]
+        told = CliRunner().invoke(main, ["--home", str(home), *words])
+    assert told.exit_code == 2
+    assert told.output.startswith(f"tape: --port {port} at {address}: Address already in use")
+    assert len(told.output.splitlines()) == 1
+
+
+def test_ctrl_c_at_the_terminal_reaches_all_its_processes_and_ends_without_a_word(home, tmp_path):
+    with (tmp_path / "told").open("w") as told:
+        server = Server(home, stderr=told, start_new_session=True)
+        time.sleep(1.0)  # the keeper is at work
+        os.killpg(server.process.pid, signal.SIGINT)
+        assert server.process.wait(60) == 0
+        server.process.stdout.close()
+    assert "Traceback" not in (tmp_path / "told").read_text()
+    assert "leaked" not in (tmp_path / "told").read_text()
 
 
 def test_behind_a_password_nothing_is_there_before_it_was_said(home):
