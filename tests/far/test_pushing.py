@@ -14,7 +14,7 @@ import pytest
 from object_server import flip
 
 from pipeline.errors import ConfigError, CorruptError, FarError, LogError
-from pipeline.log import manifest
+from pipeline.log import manifest, pushing
 from pipeline.log.export import bring_in, export
 from pipeline.log.far import Far, claim_name, claimed_by, log_id_in
 from pipeline.log.pulling import pull
@@ -261,8 +261,8 @@ def test_who_slept_behind_his_claim_does_not_act_on_it(recorded, folder, monkeyp
 
     def sleep(step):
         if step == "pushing":
-            now_s = time.time()
-            monkeypatch.setattr("pipeline.log.pushing.time.time", lambda: now_s + 2_000)
+            now_s = pushing._elapsed_s()
+            monkeypatch.setattr(pushing, "_elapsed_s", lambda: now_s + 2_000)
             far.after = lambda _: None
 
     far.after = sleep
