@@ -74,7 +74,9 @@ def serve(
 
 
 def checked(address: str, password: str) -> bool:
-    """Whether only this machine reaches an address. Raises ConfigError when others do and there is no password."""
+    """Whether only this machine reaches an address. Raises ConfigError when others do and there is no password, or none to type."""
+    if not password.isprintable():
+        raise ConfigError(f"{PASSWORD}: accepted is text that can be typed, in UTF-8")
     try:
         is_alone = address == "localhost" or ipaddress.ip_address(address).is_loopback
     except ValueError:

@@ -33,6 +33,13 @@ def test_others_need_one(address):
     assert not checked(address, "secret")
 
 
+@pytest.mark.parametrize("password", ["\udcff", "a\n", "\x00"])
+def test_a_password_that_nobody_can_type_is_refused(password):
+    with pytest.raises(ConfigError, match=f"{PASSWORD}: accepted is text"):
+        checked("127.0.0.1", password)
+    assert checked("127.0.0.1", "schlüssel: 鍵")
+
+
 def test_an_address_that_is_none_is_refused():
     with pytest.raises(ConfigError, match="accepted is an IP address"):
         checked("example", "secret")
