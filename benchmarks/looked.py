@@ -20,7 +20,7 @@ from pipeline.simulator.generate import Day
 
 RATE, PER_FRAME = 5_000, 5
 SECONDS = 60
-RUNS = 3
+RUNS = 2
 QUOTES = 300_000
 """Of each of the six instruments of the day that is replayed: some 2.4 M inputs, that a run lasts longer than its start."""
 
@@ -31,7 +31,7 @@ REPLAY_RATIO = 0.95
 
 def figures():
     slow = max(slowness(), 1.0)
-    return [*_recorder(slow), *_replays()]
+    return [*_replays(), *_recorder(slow)]
 
 
 def _recorder(slow):
@@ -95,7 +95,7 @@ def _pairs(home, session, viewer, is_playing):
         alone = _verify_s(home, session.id)
         viewer.ask("open", f"replay?log={session.id}")
         if is_playing:
-            viewer.ask("press", "Play")
+            viewer.ask("press", "Alt+p")
         ratios.append(alone / _verify_s(home, session.id))
         changes += viewer.ask("changes")
     return Figure(

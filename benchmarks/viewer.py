@@ -1,7 +1,7 @@
 """Viewer: somebody who looks at the dashboard, as a process of its own: the pages' server and this machine's Chromium.
 
 It is told what to do line by line, each a list in JSON, and answers each with a line when it is done: `["open", "live?log=x"]`,
-`["press", "Play"]`, `["leave"]`, `["changes"]` (how often the page changed since it was opened). Run: `python -m benchmarks.viewer HOME`.
+`["press", "Alt+p"]`, `["leave"]`, `["changes"]` (how often the page changed since it was opened). Run: `python -m benchmarks.viewer HOME`.
 """
 
 import json
@@ -23,7 +23,7 @@ _WATCHED = """
 () => {
   window.changes = 0; window.changed = performance.now(); window.acted = 0;
   new MutationObserver(() => { window.changes += 1; window.changed = performance.now(); })
-    .observe(document.querySelector("[data-testid=stApp]"), { childList: true, subtree: true, characterData: true });
+    .observe(document.querySelector("[data-testid=stApp]"), { childList: true, subtree: true, characterData: true, attributeFilter: ["data-test-script-state"] });
   for (const kind of ["pointerdown", "keydown"])
     document.addEventListener(kind, () => { window.acted = performance.now(); window.changed = window.acted; }, true);
 }
@@ -113,7 +113,7 @@ def _do(page, url, what, *words):
         case "leave":
             page.goto("about:blank")
         case "press":
-            page.get_by_role("button", name=words[0], exact=True).click()
+            page.keyboard.press(words[0])
         case "changes":
             return page.evaluate("window.changes")
     return what

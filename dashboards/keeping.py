@@ -88,6 +88,8 @@ def main(home: str) -> None:
     """Keep answers until the process that began this one is gone."""
     with contextlib.suppress(OSError, AttributeError):
         os.nice(_LOWEST)
+    with contextlib.suppress(OSError, AttributeError):  # Linux: only where a core has nothing else to do
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     threading.Thread(target=_end_with_parent, daemon=True).start()
     store, done = Store(Path(home)), dict[str, str]()
     while True:
