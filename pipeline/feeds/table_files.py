@@ -84,16 +84,25 @@ def opened_table(path: Path) -> Iterator[Table]:
     try:
         if head.startswith(_PARQUET_MAGIC):
             with pq.ParquetFile(path, page_checksum_verification=True) as parquet:
-                yield Table(parquet.schema_arrow.names, lambda: parquet.iter_batches(_ROWS_AT_ONCE))
+                yield Table(_names_of(parquet.schema_arrow), lambda: parquet.iter_batches(_ROWS_AT_ONCE))
         elif head.startswith(_ARROW_MAGIC):
             with pa.ipc.open_file(pa.memory_map(str(path))) as arrow:
-                yield Table(arrow.schema.names, lambda: (arrow.get_batch(i) for i in range(arrow.num_record_batches)))
+                yield Table(
+                    _names_of(arrow.schema), lambda: (arrow.get_batch(i) for i in range(arrow.num_record_batches))
+                )
         else:
             names = _csv_names(head, path, problem)
             with opened(path) as stream:
                 yield _csv_table(_WholeLines(stream), names)
     except (pa.ArrowInvalid, OSError, pa.ArrowNotImplementedError, UnicodeDecodeError) as error:
         raise FeedError(path, "header", " ".join(str(error).split())) from None
+
+
+def _names_of(schema: pa.Schema) -> list[str]:
+    """Names of the columns. Raises UnicodeDecodeError where one, or the zone of a column's times, is no text."""
+    for type_ in schema.types:
+        getattr(type_, "tz", None)
+    return list(schema.names)
 
 
 def _csv_names(head: bytes, path: Path, problem: str) -> list[str]:

@@ -82,6 +82,16 @@ def test_a_mapping_that_is_none_is_refused_with_its_file(tmp_path, text):
         mapping_from(str(path))
 
 
+def test_a_zone_that_is_no_text_is_refused_with_its_file(tmp_path):
+    path = tmp_path / "bars.arrow"
+    table = pa.table({"time": pa.array([0], pa.timestamp("ms", "UTC")), "close": [1.5]})
+    with pa.ipc.new_file(str(path), table.schema) as file:
+        file.write_table(table)
+    path.write_bytes(path.read_bytes().replace(b"UTC", b"UT\xab"))
+    with pytest.raises(FeedError, match=r"bars\.arrow.*can't decode byte 0xab"):
+        TableFile(path)
+
+
 def test_local_times_follow_the_clocks(tmp_path):
     path = bars_csv(tmp_path, "2024-01-02 09:30", "2024-07-02 09:30", "2024-07-02 05:30:00.5+00:00")
     bars = bars_of(path, f"{BARS} tz=America/New_York timeframe=1m")
