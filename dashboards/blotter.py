@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from dashboards.charts import Band, Level, Point
 from dashboards.data import Door
-from dashboards.figures import session_id
+from dashboards.figures import of_log, session_id
 from pipeline.log.manifest import Manifest
 from pipeline.reports.explain_chain import Step
 from pipeline.run.explaining import Explainer
@@ -91,7 +91,7 @@ class Choices(NamedTuple):
 
 def choices(door: Door, log: Manifest) -> Choices:
     """Symbols and strategies that traded, and how many trades there are."""
-    (row,) = door.rows(_CHOICES, [log.id], _log(log)).to_pylist()
+    (row,) = door.rows(_CHOICES, [log.id], of_log(log)).to_pylist()
     return Choices(row["symbols"] or [], row["strategies"] or [], row["total"])
 
 
@@ -103,28 +103,28 @@ def trades(door: Door, log: Manifest, wanted: Filter) -> pa.Table:
         "side": wanted.side,
         "came_to": wanted.came_to,
     }
-    return door.rows(_ALL, [log.id], _log(log) | given)
+    return door.rows(_ALL, [log.id], of_log(log) | given)
 
 
 def fills(door: Door, log: Manifest, trade: Mapping[str, Any]) -> pa.Table:
     """The executions of a trade."""
-    return door.rows(_FILLS, [log.id], _log(log) | _trade(trade))
+    return door.rows(_FILLS, [log.id], of_log(log) | _trade(trade))
 
 
 def quality(door: Door, log: Manifest, trade: Mapping[str, Any]) -> pa.Table:
     """The executions of a trade with the market when each was decided, sent, acknowledged and filled."""
-    return door.rows(_QUALITY, [log.id], _log(log) | _trade(trade))
+    return door.rows(_QUALITY, [log.id], of_log(log) | _trade(trade))
 
 
 def executions(door: Door, log: Manifest) -> pa.Table:
     """All executions of a log, as `quality` has those of a trade."""
-    return door.rows(_EXECUTIONS, [log.id], _log(log))
+    return door.rows(_EXECUTIONS, [log.id], of_log(log))
 
 
 def around(door: Door, log: Manifest, trade: Mapping[str, Any], seq: int, count: int = 40) -> pa.Table:
     """Quotes, prints and our own executions, so many up to an input and so many behind it."""
     asked = {"instrument": trade["instrument_id"], "strategy": trade["strategy_id"], "seq": seq, "count": count}
-    return door.rows(_AROUND, [log.id], _log(log) | asked)
+    return door.rows(_AROUND, [log.id], of_log(log) | asked)
 
 
 def notes(door: Door, log: Manifest, trade: Mapping[str, Any]) -> pa.Table:
@@ -196,10 +196,6 @@ def levels(trade: Mapping[str, Any]) -> list[Level]:
 def held(trade: Mapping[str, Any], end_ns: int) -> Band:
     """While it was open."""
     return Band(trade["opened_at_ns"] / NANO, (trade["closed_at_ns"] or end_ns) / NANO, "held")
-
-
-def _log(log: Manifest) -> dict[str, Any]:
-    return {"session": session_id(log), "run": log.id if log.what == "run" else None}
 
 
 def _trade(trade: Mapping[str, Any]) -> dict[str, Any]:

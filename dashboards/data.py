@@ -106,9 +106,8 @@ class Door:
             if (answer := kept.answers.get(asked)) is None:
                 try:
                     answer = kept.connection.sql(query, params=dict(given) if given else None).to_arrow_table()
-                except (
-                    duckdb.Error
-                ) as error:  # damage that is met while rows are worked out comes as text, behind whom it stopped
+                except duckdb.Error as error:
+                    # Damage that is met while rows are worked out comes as text, behind whom it stopped.
                     raise LogError(str(error).rpartition("CorruptError: ")[2]) from error
                 if answer.nbytes <= _ANSWER_BYTES_MAX:
                     kept.answers[asked] = answer

@@ -1,6 +1,6 @@
 """Figures: statements that make few points of many rows. How fine a chart is follows from how wide it is, not from the log."""
 
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -44,6 +44,11 @@ where session = $session and seq <= $until_seq and action in ('mute', 'heard') o
 def session_id(log: Manifest) -> str:
     """The session whose inputs a log has: a run's parent."""
     return log.parents[0] if log.what == "run" else log.id
+
+
+def of_log(log: Manifest) -> dict[str, Any]:
+    """What a statement over a log's own rows is given: `session`, and `run`, null of what a session decided itself."""
+    return {"session": session_id(log), "run": log.id if log.what == "run" else None}
 
 
 def lacking(door: Door, log: Manifest) -> str:

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from dashboards.charts import Band
 from dashboards.data import Door
-from dashboards.figures import holes, session_id
+from dashboards.figures import holes, of_log, session_id
 from dashboards.indicated import PREMARKET_MINUTE
 from pipeline.hours import CLOSE_MINUTE, OPEN_MINUTE
 from pipeline.log.manifest import Manifest
@@ -176,8 +176,7 @@ def names(known: Mapping[int, Mapping[str, Any]]) -> dict[int, str]:
 
 def busiest(door: Door, log: Manifest, known: Mapping[int, Mapping[str, Any]]) -> int:
     """The instrument that was dealt in most often, else the first."""
-    given = {"session": session_id(log), "run": log.id if log.what == "run" else None}
-    dealt: list[int] = door.rows(_DEALT, [log.id], given)["instrument_id"].to_pylist()
+    dealt: list[int] = door.rows(_DEALT, [log.id], of_log(log))["instrument_id"].to_pylist()
     return next((number for number in dealt if number in known), next(iter(known)))
 
 
@@ -222,8 +221,7 @@ def hours_bands(zone: str, hours: str, from_ns: int, to_ns: int) -> list[Band]:
 
 def shown(door: Door, log: Manifest, stretch: Stretch, step_s: int) -> pa.Table:
     """What the log's strategies showed of an instrument, its last value in each step: time in s UTC, strategy, output, value."""
-    run = {"run": log.id if log.what == "run" else None}
-    return door.rows(_SHOWN, [log.id], stretch.given(session_id(log), step_s) | run)
+    return door.rows(_SHOWN, [log.id], stretch.given(session_id(log), step_s) | of_log(log))
 
 
 def interruptions(door: Door, log: Manifest, stretch: Stretch) -> list[Band]:

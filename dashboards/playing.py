@@ -9,7 +9,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from dashboards.data import Door
-from dashboards.figures import session_id
+from dashboards.figures import of_log, session_id
 from pipeline.log.manifest import Manifest
 
 _EVENTS: Final = """
@@ -99,23 +99,23 @@ def next_place(door: Door, log: Manifest, what: str, instrument_id: int, seq: in
     """The next `event`, `decision` or `halt` of an instrument behind a place; None when there is none."""
     if what == "event":
         return _events(door, log, "first_seq", from_seq=seq + 1, instrument=instrument_id)
-    given = {"session": session_id(log), "instrument": instrument_id, "seq": seq}
-    return _number(door.rows(_NEXT[what], [log.id], given | (_run(log) if what == "decision" else {})), "seq")
+    of = of_log(log) if what == "decision" else {"session": session_id(log)}
+    return _number(door.rows(_NEXT[what], [log.id], of | {"instrument": instrument_id, "seq": seq}), "seq")
 
 
 def told(door: Door, log: Manifest, seq: int) -> pa.Table:
     """What strategies did and said up to a place, the latest first."""
-    return door.rows(_TOLD, [log.id], _log(log) | {"seq": seq})
+    return door.rows(_TOLD, [log.id], of_log(log) | {"seq": seq})
 
 
 def phases(door: Door, log: Manifest, seq: int) -> pa.Table:
     """In which phase each strategy was of each symbol."""
-    return door.rows(_PHASES, [log.id], _log(log) | {"seq": seq})
+    return door.rows(_PHASES, [log.id], of_log(log) | {"seq": seq})
 
 
 def fills(door: Door, log: Manifest, instrument_id: int, seq: int) -> pa.Table:
     """Executions of an instrument up to a place."""
-    return door.rows(_FILLS, [log.id], _log(log) | {"instrument": instrument_id, "seq": seq})
+    return door.rows(_FILLS, [log.id], of_log(log) | {"instrument": instrument_id, "seq": seq})
 
 
 def quote(door: Door, log: Manifest, instrument_id: int, seq: int) -> pa.Table:
@@ -131,11 +131,3 @@ def _events(door: Door, log: Manifest, name: str, **given: int) -> int | None:
 def _number(rows: pa.Table, name: str) -> int | None:
     value = rows[name][0].as_py() if len(rows) else None
     return None if value is None else int(value)
-
-
-def _run(log: Manifest) -> dict[str, Any]:
-    return {"run": log.id if log.what == "run" else None}
-
-
-def _log(log: Manifest) -> dict[str, Any]:
-    return {"session": session_id(log)} | _run(log)

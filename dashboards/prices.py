@@ -167,9 +167,8 @@ def _window(made: Candles, scene: Scene) -> Any:
     kept = pc.and_(after, pc.less_equal(time, int(scene.shown_s[1] + around_s)))
     if pc.any(kept).as_py():
         return kept
-    came = pc.sum(
-        pc.less_equal(time, int(scene.shown_s[1]))
-    ).as_py()  # nothing happened there: what did last, else first
+    # Nothing happened there: what did last, else first.
+    came = pc.sum(pc.less_equal(time, int(scene.shown_s[1]))).as_py()
     return pa.array(max(0, came - _CANDLES_MAX) <= place < max(came, _CANDLES_MAX) for place in range(len(time)))
 
 
