@@ -11,7 +11,7 @@ from pathlib import Path
 import plotly
 
 from benchmarks.measure import Figure, slowness
-from benchmarks.viewer import SIZE, chromium, dashboard, open_page
+from benchmarks.viewer import chromium, dashboard, paints_s
 
 POINTS = 100_000
 ROUNDS = 3
@@ -105,14 +105,7 @@ def _pages(opened, slow):
 
 
 def _page(opened, url, name, slow):
-    took = []
-    for _ in range(ROUNDS):
-        context = opened.new_context(viewport=SIZE)
-        page = context.new_page()
-        begun = time.perf_counter()
-        open_page(page, f"{url}{name}")
-        took.append(time.perf_counter() - begun)
-        context.close()
+    took = paints_s(opened, f"{url}{name}", ROUNDS)
     first, later = took[0], statistics.median(took[1:])
     return Figure(
         f"first paint of {name or 'sessions'}",

@@ -8,13 +8,12 @@ To make them alone: `python -m benchmarks.dashboards built SESSIONS`.
 import os
 import statistics
 import sys
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from benchmarks.charts import FIRST_PAINT_S, PAGES
 from benchmarks.measure import Figure, slowness
-from benchmarks.viewer import SIZE, answered_s, chromium, dashboard, open_page, served, watch_changes
+from benchmarks.viewer import SIZE, answered_s, chromium, dashboard, open_page, paints_s, served, watch_changes
 from pipeline.log.store import Store
 from pipeline.run.generating import record_generated
 from pipeline.run.strategies import plan_of, strategy_file
@@ -88,11 +87,11 @@ def figures():
     over = f"{len(store.sessions()):,} sessions, {events / 1e6:,.1f} M events"
     with chromium() as opened:
         with served(["-m", "streamlit", "run", str(_one_table()), *BARE], r".*URL: (http\S+)\s*") as url:
-            least = _paints(opened, url, "/")
+            least = paints_s(opened, url, ROUNDS)
         with dashboard(HOME) as url:
-            paints = [_paint(opened, url, page, least, over, slow) for page in (*PAGES, "sql")]
+            painted = [_paint(opened, url, page, least, over, slow) for page in (*PAGES, "sql")]
             acts = [_interaction(opened, url, *named, over, slow) for named in INTERACTIONS]
-    return [*paints, *acts]
+    return [*painted, *acts]
 
 
 def built(count):
@@ -130,21 +129,8 @@ def _one_table():
     return path
 
 
-def _paints(opened, url, name):
-    """Seconds until a page is there, each time in an empty browser."""
-    took = []
-    for _ in range(ROUNDS):
-        context = opened.new_context(viewport=SIZE)
-        page = context.new_page()
-        begun = time.perf_counter()
-        open_page(page, f"{url.rstrip('/')}/{name.lstrip('/')}")
-        took.append(time.perf_counter() - begun)
-        context.close()
-    return took
-
-
 def _paint(opened, url, name, least, over, slow):
-    first, *later = _paints(opened, url, name)
+    first, *later = paints_s(opened, f"{url}{name}", ROUNDS)
     beside = (
         f"{over}; the first time {first:.2f} s; a page of Streamlit with one table {statistics.median(least):.2f} s; "
         f"stated for a machine {slow:.1f} times as fast as this one now"

@@ -8,6 +8,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 
 from playwright.sync_api import sync_playwright
@@ -92,6 +93,19 @@ def open_page(page, url):
     page.goto(url)
     page.locator(READY).first.wait_for()
     page.get_by_test_id("stStatusWidget").wait_for(state="hidden")
+
+
+def paints_s(opened, url, rounds):
+    """Seconds until a page is there, each time in an empty browser."""
+    took = []
+    for _ in range(rounds):
+        context = opened.new_context(viewport=SIZE)
+        page = context.new_page()
+        begun = time.perf_counter()
+        open_page(page, url)
+        took.append(time.perf_counter() - begun)
+        context.close()
+    return took
 
 
 def watch_changes(page):
