@@ -22,6 +22,9 @@ _DECIMAL: Final = pa.decimal128(38, 9)
 _FLOAT_STEPS_MAX: Final = 4
 """How far, in steps of the float itself, a float may lie from the decimal it stands for: it may have been computed."""
 
+_FEW_ROWS: Final = 4
+"""So few are read one by one: halving them further costs more casts than it saves."""
+
 _NOTHING: Final = ["", "nan", "null", "none", "na", "n/a", "nat"]
 """What tables write where there is no number."""
 
@@ -183,14 +186,38 @@ def _times_of_texts(column: Any, zone: str, fold: str, name: str) -> Exact:
     """ISO texts: with a zone of their own, or local to the zone said."""
     column = pc.utf8_trim_whitespace(column)
     column = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
+    return _stretch_of_times(column, zone, fold, name)
+
+
+def _stretch_of_times(column: Any, zone: str, fold: str, name: str) -> Exact:
     try:
         return _texts_as_times(column, pa.timestamp("ns", "UTC"), name)
-    except UnitError:
+    except _NoTimesError:
         pass
     try:
-        return _zoned(_texts_as_times(column, pa.timestamp("ns"), name), zone, fold, name)
+        local = _texts_as_times(column, pa.timestamp("ns"), name)
     except _NoTimesError:
+        return _times_by_halves(column, zone, fold, name)
+    found = _zoned(local, zone, fold, name)
+    if found.reasons is None:
+        return found
+    return Exact(found.values, np.array([reason and f"{name}: {reason}" for reason in found.reasons], object))
+
+
+def _times_by_halves(column: Any, zone: str, fold: str, name: str) -> Exact:
+    """The slow way, for a chunk in which some row can't be read: what lies between such rows is still read at once."""
+    if len(column) <= _FEW_ROWS:
         return _one_by_one(column, lambda text: _one_time(text, zone, fold, name), name)
+    middle = len(column) // 2
+    halves = []
+    for half in (column[:middle], column[middle:]):
+        try:
+            halves.append(_stretch_of_times(half, zone, fold, name))
+        except UnitError:  # none carries a zone, where others do: what these rows are refused for, not the column
+            halves.append(_one_by_one(half, lambda text: _one_time(text, zone, fold, name), name))
+    reasons = [np.full(len(half.values), "", object) if half.reasons is None else half.reasons for half in halves]
+    is_any = any(half.reasons is not None for half in halves)
+    return Exact(np.concatenate([half.values for half in halves]), np.concatenate(reasons) if is_any else None)
 
 
 class _NoTimesError(UnitError):

@@ -110,7 +110,9 @@ def test_an_hour_that_is_twice_is_refused_or_told_apart(tmp_path, fold, hour):
     ends = [ns("2024-11-03T04:59:00"), ns("2024-11-03T07:00:00")]
     if hour is None:
         assert times == ends
-        reason = "a local time that was twice: clocks went back in America/New_York; say fold=first or fold=second"
+        reason = (
+            "time: a local time that was twice: clocks went back in America/New_York; say fold=first or fold=second"
+        )
         assert rejections(rows) == [(2, reason), (3, reason)]
     else:
         assert times == [ends[0], ns(f"2024-11-03T0{hour}:00:00"), ns(f"2024-11-03T0{hour}:59:00"), ends[1]]
@@ -122,7 +124,7 @@ def test_an_hour_that_never_was_is_refused(tmp_path, fold):
     rows = rows_of(TableFile(path, mapping_from(f"{BARS} tz=America/New_York timeframe=1m fold={fold}")).events())
     times = [row["ts_event_ns"] for row in rows if row["kind"] is Kind.BAR]
     assert times == [ns("2024-03-10T06:59:00"), ns("2024-03-10T07:00:00")]
-    reason = "a local time that never was: clocks went forward in America/New_York"
+    reason = "time: a local time that never was: clocks went forward in America/New_York"
     assert rejections(rows) == [(2, reason), (3, reason)]
 
 

@@ -1,5 +1,7 @@
 """What tables make of doubtful rows: fractions of coins, impossible bars, rows that stand twice."""
 
+import random
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -9,6 +11,7 @@ from table_samples import BARS, bars_csv, bars_of, csv_file, rejections
 
 from pipeline.codes import Kind, Mark
 from pipeline.errors import FeedError
+from pipeline.feeds.columns import exact_times
 from pipeline.feeds.tables import TableFile, mapping_from
 from pipeline.instruments import COIN_STEP_NANO, WHOLE_STEP_NANO
 from pipeline.normalize.marks import bar_marks, one_bar_marks
@@ -130,3 +133,20 @@ def test_rows_of_a_wrong_length_at_the_end_are_told(tmp_path):
     path = csv_file(tmp_path, "time,open,high,low,close,volume", "1700000000,1,2,0.5,1.5,10", "1", "2,3")
     rows = rows_of(TableFile(path, mapping_from(f"{BARS} unit=s timeframe=1m")).events())
     assert rejections(rows) == [(2, "1 values where the header has 6"), (3, "2 values where the header has 6")]
+
+
+TIMES = ["2024-01-02T10:00:00Z", "2024-01-02 11:00:00+01:00", "2024-01-02 05:00", "2024-11-03 01:30", "17", "x", " "]
+
+
+@pytest.mark.parametrize("tz", ["", "America/New_York"])
+def test_what_a_row_is_read_as_does_not_depend_on_its_neighbours(tz):
+    rng = random.Random(tz)
+
+    def read(texts):
+        found = exact_times(pa.array(texts), unit="", zone=tz, fold="", name="time")
+        return list(zip(found.values, [""] * len(texts) if found.reasons is None else found.reasons, strict=True))
+
+    alone = {text: read([text, "x"])[0] for text in TIMES}
+    for _ in range(100):
+        texts = ["x", *rng.choices(TIMES, weights=[20, 20, 1, 1, 1, 1, 1], k=rng.randrange(200))]
+        assert read(texts) == [alone[text] for text in texts]
