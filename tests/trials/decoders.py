@@ -58,6 +58,7 @@ from pipeline.scanner.reading import definition_from, list_from
 from pipeline.units import DAY_NS, TS_MAX_NS, TS_MIN_NS
 
 RECV_NS = 1_788_877_047_310_000_000
+READ_AS = mapping_from(MAPPING)
 
 
 def proved(batch):
@@ -237,7 +238,7 @@ class CsvTable(File):
     mutations = Texts(CSV.splitlines()[1:])
     name = "x.csv"
     messages = 100
-    source = staticmethod(lambda path: TableFile(path, mapping_from(MAPPING)))
+    source = staticmethod(lambda path: TableFile(path, READ_AS))
 
     def check(self, messages):
         header, *good = CSV.splitlines()
@@ -248,7 +249,7 @@ class CsvTable(File):
 class ParquetTable(File):
     mutations = Bytes([PARQUET])
     name = "x.parquet"
-    source = staticmethod(lambda path: feed_of(path, mapping=mapping_from(MAPPING)))
+    source = staticmethod(lambda path: feed_of(path, mapping=READ_AS))
 
 
 class References(Decoder):
