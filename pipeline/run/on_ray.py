@@ -51,6 +51,10 @@ _WAIT_S: Final = 1.0
 _TOLD_AFTER: Final = 5
 """Waits for the first node after which a person is told what takes so long."""
 _REACHED_S: Final = 5.0
+_HELLO: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
+"""What a client of gRPC begins with, and its settings, of which there are none (RFC 9113, 3.4)."""
+_SETTINGS: Final = 4
+"""The type of a server's first frame."""
 _STORE_BYTES: Final = 128 << 20
 """Of the object store of a cluster of our own: all of it sees the files, so nothing is sent."""
 _ALL: Final = 1 << 20
@@ -318,13 +322,22 @@ def _join(address: str) -> None:
     try:
         named = _written_down() if address == "auto" else address
         host, _, port = named.rpartition(":")
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_REACHED_S).close()
+        _greet(host.strip("[]"), int(port))
         ray().init(address=named, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, RuntimeError, ValueError) as error:
         said = str(error).strip().partition("\n")[0]
         raise ConfigError(
             f"--address {address}: no Ray cluster that can be joined ({said}); `ray start --head` starts one"
         ) from None
+
+
+def _greet(host: str, port: int) -> None:
+    """Raises OSError where nobody answers as a head does: Ray waits ten minutes for one that takes a connection and is silent."""
+    with socket.create_connection((host, port), timeout=_REACHED_S) as connection:
+        connection.sendall(_HELLO)
+        head = connection.recv(4)
+        if len(head) < 4 or head[3] != _SETTINGS:
+            raise ConnectionError("what listens there is no head of a cluster")
 
 
 def _written_down() -> str:

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -336,6 +337,26 @@ def listening(processes):
 )
 def test_an_address_that_leads_nowhere_is_told_in_one_line(recorded, more, said):
     refused(recorded, more, said)
+
+
+@needs_ray
+@pytest.mark.parametrize(("says", "told"), [(b"", "timed out"), (b"HTTP/1.1 400\r\n\r\n", "no head of a cluster")])
+def test_what_is_no_head_at_an_address_is_not_waited_for(monkeypatch, says, told):
+    monkeypatch.setattr(on_ray, "_REACHED_S", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        taken = threading.Thread(target=lambda: answer(server.accept()[0], says))
+        taken.start()
+        with pytest.raises(ConfigError, match=rf"{address}: no Ray cluster that can be joined \(.*{told}"):
+            on_ray._join(address)
+        taken.join(10)
+
+
+def answer(connection, says):
+    with connection, contextlib.suppress(ConnectionResetError):
+        connection.sendall(says)
+        while connection.recv(1 << 10):  # until the other end goes
+            pass
 
 
 @needs_ray
