@@ -179,6 +179,11 @@ def _show_best(study: "Study", trials: "Sequence[Trial]", judgement: "Judgement"
                 f"  WARNING {judgement.outside_before:,} of the sessions out of sample lie before the last one in sample: "
                 "what was chosen knows what came later, so they show nothing of trading on"
             )
+        if more := judgement.outside_elsewhere:
+            click.echo(
+                f"  WARNING {more:,} other {'set' if more == 1 else 'sets'} of parameters in this store saw sessions out of sample: "
+                "the more often they are looked at, the more this one was chosen on them too"
+            )
     else:
         _line("out of sample", "nothing was held back, so nobody knows; see --out-of-sample")
     _line("deflated Sharpe", _deflated(judgement.deflated))

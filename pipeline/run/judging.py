@@ -38,6 +38,8 @@ class Judgement(msgspec.Struct, frozen=True):
     outside_value: float | None
     outside_before: int
     """Sessions out of sample that lie before the last one in sample: what was chosen knows what came later."""
+    outside_elsewhere: int
+    """Sets but the best that the store holds over a session out of sample: who looks there often enough chooses by it."""
     drop: float | None
     """Which part of the objective was lost there."""
     neighbourhood: Neighbourhood
@@ -75,6 +77,7 @@ def judge(
         outside=score,
         outside_value=value,
         outside_before=before_the_last(inside, outside),
+        outside_elsewhere=Tries(bench, space, outside, {best.point}).over(outside),
         drop=drop_of(best.value, value),
         neighbourhood=_around(bench, space, inside, search, best, progress),
         maps=tuple(maps_of(space.axes, trials)),
