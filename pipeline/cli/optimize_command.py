@@ -179,9 +179,9 @@ def _show_best(study: "Study", trials: "Sequence[Trial]", judgement: "Judgement"
                 f"  WARNING {judgement.outside_before:,} of the sessions out of sample lie before the last one in sample: "
                 "what was chosen knows what came later, so they show nothing of trading on"
             )
-        if more := judgement.outside_elsewhere:
+        if others := judgement.outside_elsewhere:
             click.echo(
-                f"  WARNING {more:,} other {'set' if more == 1 else 'sets'} of parameters in this store saw sessions out of sample: "
+                f"  WARNING {others:,} other {'set' if others == 1 else 'sets'} of parameters in this store saw sessions out of sample: "
                 "the more often they are looked at, the more this one was chosen on them too"
             )
     else:

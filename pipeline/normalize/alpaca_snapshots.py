@@ -15,7 +15,7 @@ from pipeline.block import Numbers
 from pipeline.hours import new_york_offset_ns
 from pipeline.normalize.alpaca_columns import nano_of_floats, ns_of_texts
 from pipeline.normalize.alpaca_rows import ROUND_LOT_SHARES, SHARES_SINCE_NS
-from pipeline.normalize.alpaca_words import UNREADABLE, Unread
+from pipeline.normalize.alpaca_words import UNREADABLE, Size, Unread
 from pipeline.units import ABSENT, DAY_NS
 
 
@@ -31,9 +31,9 @@ class LastQuote(Struct, gc=False):
 
     t: str = ""
     bp: float = 0.0
-    bs: int = 0
+    bs: Size = 0
     ap: float = 0.0
-    as_: int = field(default=0, name="as")
+    as_: Size = field(default=0, name="as")
 
 
 class DayBar(Struct, gc=False):
@@ -44,7 +44,7 @@ class DayBar(Struct, gc=False):
     h: float = 0.0
     low: float = field(default=0.0, name="l")
     c: float = 0.0
-    v: int = ABSENT
+    v: Size = ABSENT
     vw: float = float("nan")
 
 

@@ -120,6 +120,8 @@ def test_alpacas_daily_bar_of_another_day_is_the_day_before(answers):
         ("alpaca", {"message": "forbidden."}, "the venue says: forbidden."),
         ("alpaca", {"A": {"latestTrade": {"t": "soon", "p": 1.0}}}, "a time or a symbol that is none"),
         ("alpaca", {"A": 3}, "snapshot of A"),
+        ("alpaca", {"A": {"latestQuote": {"ap": 1.0, "as": 2**64 - 1}}}, "snapshot of A"),
+        ("alpaca", {"A": {"dailyBar": {"v": -1}}}, "snapshot of A"),
     ],
 )
 def test_what_can_not_be_read_is_told_and_costs_its_neighbours_nothing(answers, vendor, body, told):
