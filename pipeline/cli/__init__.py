@@ -67,6 +67,8 @@ _OF_WHAT_IS_THERE: Final = frozenset(("dashboard", "note", "renormalize"))
 """Those of them that are about sessions which lie there."""
 _HOMELESS: Final = frozenset(("docs", "new", "pull", "strategies", "strategy"))
 """Commands that look into no store, or refuse one that is far away themselves."""
+_SCHEMES: Final = frozenset(("abfs", "abfss", "file", "gcs", "gs", "s3"))
+"""What a URI of a store may begin with."""
 _ASKS_HELP: Final = "tape.asks_help"
 _COMMANDS: Final = {**_EVERY_DAY, **_MORE, **_HIDDEN}
 
@@ -103,6 +105,11 @@ class _Tape(click.Group):
             sys.exit(2)
 
 
+def is_far(home: str) -> bool:
+    """Whether a store's name is a URI, also one with slashes too few, and no folder."""
+    return "://" in home or home.partition(":")[0] in _SCHEMES
+
+
 def _visited(uri: str, command: str | None) -> str:
     """The home that shows a far store. Raises ConfigError for a command that needs a folder, FarError."""
     from pipeline.log.far import shown  # only who goes far waits for what that takes
@@ -119,7 +126,7 @@ def _visited(uri: str, command: str | None) -> str:
 
 def _where(error: Exception, home: str) -> str:
     """Which disk it may have been: a failed write names no file."""
-    is_placeless = isinstance(error, OSError) and error.filename is None and "://" not in home
+    is_placeless = isinstance(error, OSError) and error.filename is None and not is_far(home)
     return f"; the store is {Path(home).resolve()}" if is_placeless else ""
 
 
@@ -135,5 +142,5 @@ def _where(error: Exception, home: str) -> str:
 @click.pass_context
 def main(ctx: click.Context, home: str) -> None:
     """Record the tape, play it back bit for bit, ask it anything."""
-    is_visited = "://" in home and not ctx.meta[_ASKS_HELP] and ctx.invoked_subcommand not in _HOMELESS
+    is_visited = is_far(home) and not ctx.meta[_ASKS_HELP] and ctx.invoked_subcommand not in _HOMELESS
     ctx.obj = _visited(home, ctx.invoked_subcommand) if is_visited else home

@@ -26,13 +26,14 @@ def command(home: str, names: tuple[str, ...], uri: str, again: bool, as_json: b
     tape pull last --from s3://bucket/tape
     tape sessions list
     """
+    from pipeline.cli import is_far
     from pipeline.errors import ConfigError
     from pipeline.log.far import shown
     from pipeline.log.pulling import pull
     from pipeline.log.store import Store
     from pipeline.log.visiting import visit
 
-    if "://" in home:
+    if is_far(home):
         raise ConfigError(f"{shown(home)} is a store to read from: what is pulled goes into a folder, --home FOLDER")
     store, far_store = Store(Path(home)), Store(visit(uri))
     logs = {log.id: log for name in names for log in far_store.find(name)}

@@ -10,6 +10,7 @@ written as one, in order, and the others are dropped; a crash in between leaves 
 day and place in the sweep. Two sessions of one content have rows of one key, and each has its own.
 """
 
+import contextlib
 import shutil
 from collections.abc import Callable, Collection, Iterable, Sequence
 from decimal import Decimal
@@ -277,7 +278,10 @@ def table_of(rows: Iterable[CellRow]) -> pa.Table:
 
 def backtests(store: Store) -> list[Backtest]:
     """What was asked so far, oldest first. Raises CorruptError."""
-    found = [Results(store, path.parent.name).asked() for path in (store.home / FOLDER).glob(f"[!.]*/{ASKED}")]
+    found = []
+    for path in (store.home / FOLDER).glob(f"[!.]*/{ASKED}"):
+        with contextlib.suppress(NotFoundError):  # another command deletes it
+            found.append(Results(store, path.parent.name).asked())
     return sorted(found, key=lambda asked: (asked.created_ns, asked.id))
 
 

@@ -48,7 +48,6 @@ HASH_CHARS: Final = 16
 _TRIES: Final = 5
 """Of a request to S3, ever longer apart, until it has failed."""
 
-_FAR: Final = re.compile(r"[a-z][a-z0-9+.-]+://")
 _OPTIONS: Final = {
     "file": frozenset[str](),
     "s3": frozenset(("region", "scheme", "endpoint_override")),
@@ -56,6 +55,8 @@ _OPTIONS: Final = {
     "abfs": frozenset(("blob_storage_authority", "dfs_storage_authority", "enable_tls")),
 }
 """What may be asked behind the `?` of a URI, by its scheme: nothing that is a secret."""
+_ALSO: Final = {"gcs": "gs", "abfss": "abfs"}
+"""Schemes of another spelling."""
 _OPTION: Final = re.compile(r"[a-z_]{1,24}", re.ASCII)
 
 _PART: Final = re.compile(r"events/kind=([a-z0-9_]+)/([A-Za-z0-9][A-Za-z0-9_-]*)\.parquet", re.ASCII)
@@ -74,11 +75,6 @@ class Object(NamedTuple):
     """When it was completed, by the clock of the store; 0 where that is not told."""
 
 
-def is_far(home: str) -> bool:
-    """Whether a store's name is a URI, and no folder."""
-    return bool(_FAR.match(home))
-
-
 def shown(home: str) -> str:
     """A store's name as anybody may read it: a folder as it is, of a URI neither who asks with which key nor what is behind a `?`.
 
@@ -86,7 +82,9 @@ def shown(home: str) -> str:
     """
     scheme, found, rest = home.partition("://")
     if not found:
-        return home
+        scheme, _, rest = home.partition(":")  # slashes too few
+        if scheme not in {*_OPTIONS, *_ALSO}:
+            return home
     place = re.split(r"[?#]", rest, maxsplit=1)[0]
     authority = place.partition("/")[0]
     if not authority and scheme != "file":  # a slash too many: who asks stands where the path begins
@@ -104,7 +102,7 @@ class Far:
             parts = urlsplit(uri)
         except ValueError:  # whose text may quote a key
             raise ConfigError(f"{shown(uri)}: it is no URI") from None
-        self.scheme: Final = {"gcs": "gs", "abfss": "abfs"}.get(parts.scheme, parts.scheme)
+        self.scheme: Final = _ALSO.get(parts.scheme, parts.scheme)
         if self.scheme not in _OPTIONS:
             known = ", ".join(f"{name}://" for name in sorted(_OPTIONS))
             raise ConfigError(f"{parts.scheme}://: accepted are {known}")
@@ -135,6 +133,9 @@ class Far:
         if self.scheme != "file" and not parts.netloc:
             raise ConfigError(f"{self.place}: write {parts.scheme}://BUCKET/PATH")
         self._root: Final = unquote(parts.path) if self.scheme == "file" else f"{parts.netloc}{parts.path}".rstrip("/")
+        endpoint = self._options.get("endpoint_override") or _endpoint_told() if self.scheme == "s3" else ""
+        self.identity: Final = f"{endpoint} {self.place}?{parts.query}"
+        """Which store it is: one bucket's name is another's, asked at another endpoint."""
         self.uri: Final = self.place + (f"?{parts.query}" if parts.query else "")
 
     def listed(self, under: str) -> dict[str, Object]:
@@ -269,7 +270,7 @@ def _s3(bucket: str, options: dict[str, str]) -> Any:
     from pyarrow import fs  # noqa: PLC0415 - as above
 
     endpoint, scheme = options.get("endpoint_override"), options.get("scheme", "https")
-    told = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    told = _endpoint_told()
     if told and "@" in told:
         raise ConfigError(
             "AWS_ENDPOINT_URL: no key goes into an endpoint; AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are for it"
@@ -294,6 +295,11 @@ def _s3(bucket: str, options: dict[str, str]) -> Any:
         allow_delayed_open=True,  # a small object is one request, not three
         retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=_TRIES),
     )
+
+
+def _endpoint_told() -> str:
+    """The endpoint that the environment says, '' for none."""
+    return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
 
 
 def _keep_open(stream: object) -> None:

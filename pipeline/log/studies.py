@@ -8,6 +8,7 @@ The id is made of all that trials follow from, by content; how many are wanted i
 shorter one. A batch is published whole, once all its cells are run; these lie in the store as rows of a backtest.
 """
 
+import contextlib
 import shutil
 from typing import Any, Final
 
@@ -94,10 +95,15 @@ class Trials:
         proved.write_first(self._disk, self.folder, ASKED, asked)
 
     def batches(self) -> list[Batch]:
-        """All that are done, in order. Raises CorruptError, also when one between them is missing."""
-        found = [proved.read(path, Batch) for path in sorted(self.folder.glob(BATCH))]
+        """All that are done, in order. Raises CorruptError, also when one between them is missing, and NotFoundError when it is deleted meanwhile."""
+        try:
+            found = [proved.read(path, Batch) for path in sorted(self.folder.glob(BATCH))]
+        except FileNotFoundError:
+            self.asked()
+            raise
         for place, batch in enumerate(found, 1):
             if batch.number != place:
+                self.asked()
                 raise CorruptError(self.folder / _name(place), 0, "the file is missing")
         return found
 
@@ -122,7 +128,10 @@ class Trials:
 
 def studies(store: Store) -> list[Study]:
     """What was asked so far, oldest first. Raises CorruptError."""
-    found = [Trials(store, path.parent.name).asked() for path in (store.home / FOLDER).glob(f"[!.]*/{ASKED}")]
+    found = []
+    for path in (store.home / FOLDER).glob(f"[!.]*/{ASKED}"):
+        with contextlib.suppress(NotFoundError):  # another command deletes it
+            found.append(Trials(store, path.parent.name).asked())
     return sorted(found, key=lambda asked: (asked.created_ns, asked.id))
 
 
@@ -152,6 +161,7 @@ def damage(store: Store) -> list[CorruptError]:
             except NotFoundError:
                 if any(folder.glob(BATCH)):
                     found.append(CorruptError(folder / ASKED, 0, "the file is missing"))
+                break
     return found
 
 

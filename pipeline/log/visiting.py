@@ -47,7 +47,7 @@ def visit(uri: str, told: Callable[[str], None] = lambda _: None) -> Path:
     FarError.
     """
     far, root = Far(uri), cache_root()
-    home = root / f"{_slug(far.place)}-{blake3(far.uri.encode()).hexdigest()[:12]}"
+    home = root / f"{_slug(far.place)}-{blake3(far.identity.encode()).hexdigest()[:12]}"
     objects = root / _OBJECTS
     for folder in (home, objects):
         folder.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,7 @@ The id is made of all that the numbers depend on: the trades by their hash, the 
 finds the same. `again` walks all paths once more and compares every number that they left, to the last bit.
 """
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -110,7 +111,10 @@ def keep(store: Store, simulation: Simulation) -> None:
 
 def simulations(store: Store) -> list[Simulation]:
     """All that are kept, oldest first. Raises CorruptError."""
-    kept = [proved.read(path, Simulation) for path in sorted((store.home / SIMULATIONS).glob("mc-*.json"))]
+    kept = []
+    for path in sorted((store.home / SIMULATIONS).glob("mc-*.json")):
+        with contextlib.suppress(FileNotFoundError):  # another command forgets it
+            kept.append(proved.read(path, Simulation))
     return sorted(kept, key=lambda each: (each.created_ns, each.id))
 
 

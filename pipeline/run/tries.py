@@ -10,9 +10,11 @@ from collections.abc import Set as AbstractSet
 
 import msgspec
 
+from pipeline.errors import NotFoundError
 from pipeline.log.backtests import Backtest, CellRow, Results, Value, backtests
 from pipeline.log.manifest import Manifest
-from pipeline.log.studies import Trials, studies
+from pipeline.log.store import Store
+from pipeline.log.studies import Batch, Study, Trials, studies
 from pipeline.run.backtesting import Overnight
 from pipeline.run.cell import key_of
 from pipeline.run.fold import anew
@@ -63,7 +65,7 @@ class Tries:
         kept = backtests(self._bench.store)
         for asked in kept:
             if asked.strategies == self._strategies and not ids.isdisjoint(asked.sessions):
-                for row in Results(self._bench.store, asked.id).rows():
+                for row in _rows_of(self._bench.store, asked):
                     if row.session in ids and row.key not in known:
                         places = self._cells.setdefault(_word_of(asked, row), {})
                         places.setdefault((row.session, row.day), set()).add(row.key)
@@ -74,13 +76,27 @@ class Tries:
             if study.strategies != self._strategies:
                 continue
             self._studies[study.id] = frozenset(study.sessions)
-            for batch in Trials(self._bench.store, study.id).batches():
+            for batch in _batches_of(self._bench.store, study):
                 if batch.backtest in kept:
                     continue
                 for trial in batch.trials:
                     word = _word(study.code_hash, study.settings, study.params | trial.params)
                     if word not in known:
                         self._trials.setdefault(word, set()).update(study.sessions)
+
+
+def _rows_of(store: Store, asked: Backtest) -> list[CellRow]:
+    try:
+        return Results(store, asked.id).rows()
+    except NotFoundError:  # another command deletes it
+        return []
+
+
+def _batches_of(store: Store, study: Study) -> list[Batch]:
+    try:
+        return Trials(store, study.id).batches()
+    except NotFoundError:  # as above
+        return []
 
 
 def _keys(bench: Bench, space: Space, sessions: Sequence[Manifest], points: Sequence[Point]) -> set[str]:

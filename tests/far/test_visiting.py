@@ -7,6 +7,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import pytest
 from object_server import flip
@@ -15,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "run"))
 from commands import tape
 
 from pipeline.cli import main
+from pipeline.errors import FarError
 from pipeline.log import manifest
 from pipeline.log.arriving import mark_of
 from pipeline.log.check import check_log
@@ -83,6 +85,8 @@ def test_what_writes_is_refused_in_one_line(recorded, bucket, tmp_path):
         "s3://TESTKEY:a/TESTSECRET@bucket/x",
         "s3://bucket/x?secret_key=TESTSECRET",
         "https://TESTKEY:TESTSECRET@bucket/x",
+        "s3:/TESTKEY:TESTSECRET@bucket/x",
+        "s3:TESTKEY:TESTSECRET@bucket/x",
     ],
 )
 def test_no_command_tells_or_keeps_the_key_in_a_uri(recorded, keys, tmp_path, secret):
@@ -279,3 +283,19 @@ def test_a_run_that_begins_while_manifests_come_keeps_its_name(recorded, folder,
     home = visit(folder)
     assert claimed == [home / "runs" / RUN]
     assert not list(claimed[0].iterdir())
+
+
+def test_one_name_at_two_endpoints_is_two_stores(recorded, bucket, monkeypatch):
+    push(recorded, ID, Far(bucket.uri))
+    uri, _, asked = bucket.uri.partition("?")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{parse_qs(asked)['endpoint_override'][0]}")
+    home = visit(uri)
+    assert [log.id for log in Store(home).sessions()] == [ID]
+    assert visit(uri) == home
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    assert Far(bucket.uri).identity.startswith("127.0.0.1:")
+    assert "127.0.0.1:1 " not in Far(bucket.uri).identity, "what stands in the URI goes first"
+    monkeypatch.setattr("pipeline.log.far._TRIES", 1)
+    with pytest.raises(FarError):
+        visit(uri)
+    assert [log.id for log in Store(home).sessions()] == [ID], "the other one is as it was"

@@ -1,5 +1,6 @@
 """Searching for parameters: a search that was killed is the search that was not, its studies are kept, listed and told apart."""
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,8 @@ from hands_here import HandsHere, Here
 from search_samples import FILE, RANGES, SEARCH, bench, here, searched
 
 from pipeline.cli import main
-from pipeline.errors import ConfigError, LockedError, TapeError
+from pipeline.errors import ConfigError, LockedError, NotFoundError, TapeError
+from pipeline.log import proved
 from pipeline.log.backtests import backtests
 from pipeline.log.check import check
 from pipeline.log.store import Store
@@ -186,6 +188,25 @@ def test_studies_are_listed_shown_and_deleted(done):
     assert len(msgspec.json.decode(said[2])["trials"]) == 9
     assert said[3:5] == [f"deleted: {study.id}\n", ""]
     assert "'x' names 0 studies" in said[5]
+
+
+def test_what_another_command_deletes_meanwhile_is_left_out(done, space, monkeypatch):
+    searched(done, space, msgspec.structs.replace(SEARCH, seed=8))
+    gone, stays = (study.id for study in studies(done))
+    asked = [each.id for each in backtests(done)]
+    batches = Trials(done, gone).batches
+    read = proved.read
+
+    def deleted_before(path, form):
+        if path.parent.name in {gone, asked[0]}:
+            shutil.rmtree(path.parent, ignore_errors=True)
+        return read(path, form)
+
+    monkeypatch.setattr(proved, "read", deleted_before)
+    with pytest.raises(NotFoundError, match=f"{gone}: no such study"):
+        batches()
+    assert [study.id for study in studies(done)] == [stays]
+    assert [each.id for each in backtests(done)] == asked[1:]
 
 
 def test_an_address_without_ray_is_refused(store):
