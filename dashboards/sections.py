@@ -1,31 +1,19 @@
 """Sections: parts of a report drawn on a page: the words and numbers of `tape report`, by the page's own means."""
 
-import html
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, assert_never
 
-import plotly.graph_objects as go
 import pyarrow as pa
 import streamlit as st
 
 from dashboards.charts import Colour, chart
 from dashboards.charts import Series as Drawn
-from dashboards.tables import Column, table
+from dashboards.diagrams import diagram
+from dashboards.tables import Column, height_of, table
 from dashboards.words import plain, visible
 from pipeline.reports.report_document import Calendar, Chart, Fact, Facts, Heads, Line, Part, Section, Series, Table
 
-_COLOURS: Final = {
-    "main": "#4c8dff",
-    "other": "#d08a00",
-    "third": "#9a6be0",
-    "fourth": "#2aa198",
-    "fifth": "#c06be0",
-    "quiet": "rgba(128,140,155,0.55)",
-    "gain": "#1f9d73",
-    "loss": "#d9534c",
-    "band": "rgba(76,141,255,0.16)",
-}
 _ROLES: Final[dict[str, Colour]] = {"main": "main", "other": "vwap", "gain": "up", "loss": "down"}
 _TONES: Final = {"gain": 1.0, "loss": -1.0}
 _PLACES: Final = 1_500
@@ -74,9 +62,9 @@ def _heads(rows: Sequence[Fact]) -> None:
 
 
 def _beside(facts: Sequence[Facts], name: str) -> None:
-    for first in range(0, len(facts), 3):
-        shown = facts[first : first + 3]
-        for place, part in zip(st.columns(3, gap="small"), shown, strict=False):
+    a_row = min(max(len(facts), 2), 3)
+    for first in range(0, len(facts), a_row):
+        for place, part in zip(st.columns(a_row, gap="small"), facts[first : first + a_row], strict=False):
             rows = pa.table(
                 {
                     "name": [visible(row.name) for row in part.rows],
@@ -87,7 +75,7 @@ def _beside(facts: Sequence[Facts], name: str) -> None:
             columns = {"name": Column(visible(part.title)), "value": Column("", "number")}
             if any(row.beside for row in part.rows):
                 columns["beside"] = Column("95%", "number", "interval, where one is told")
-            height = None if len(part.rows) <= 15 else 26 * len(part.rows) + 32
+            height = None if len(part.rows) <= 15 else height_of(len(part.rows))
             table(f"{name}-{first}", rows, columns, on=place, height=height)
 
 
@@ -101,7 +89,7 @@ def _table(part: Table, name: str) -> None:
         for place, key in enumerate(keys)
     }
     toned = {key: [_TONES.get(row[place].tone, 0.0) for row in part.rows] for place, key in enumerate(keys)}
-    table(name, rows, columns, height=None if len(rows) <= 20 else 26 * 20 + 32, tones=toned)
+    table(name, rows, columns, height=None if len(rows) <= 20 else height_of(20), tones=toned)
 
 
 def _calendar(part: Calendar, name: str) -> None:
@@ -126,18 +114,7 @@ def _chart(part: Chart, name: str) -> None:
             step_s = max(1, (max(times) - min(times)) // _PLACES)
             chart(name, drawn, height=part.height, step_s=step_s, is_small=True)
         return
-    figure = go.Figure([_trace(each, part.form) for each in part.series])
-    figure.update_layout(
-        height=part.height,
-        margin={"l": 8, "r": 8, "t": 8, "b": 8},
-        showlegend=len(part.series) > 1,
-        legend={"orientation": "h", "y": 1.08, "x": 0},
-        xaxis_title=html.escape(visible(part.across)) or None,
-        bargap=0.15,
-        barmode="stack",
-        hovermode="x unified" if part.form in ("lines", "steps") else "closest",
-    )
-    st.plotly_chart(figure, key=name, config={"displaylogo": False, "displayModeBar": False})
+    diagram(part, name)
 
 
 def _is_moments(each: Series) -> bool:
@@ -154,23 +131,3 @@ def _over_time(each: Series, *, is_stepped: bool) -> Drawn:
         values[int(told.timestamp())] = value
     points: dict[str, list[Any]] = {"time": sorted(values), "value": [values[time] for time in sorted(values)]}
     return Drawn("line", each.name, points, colour=_ROLES.get(each.role, "faint"), is_stepped=is_stepped)
-
-
-def _trace(each: Series, form: str) -> Any:
-    """As plotly has it; what it takes for markup in a name is told letter for letter."""
-    name = html.escape(visible(each.name))
-    x = [html.escape(visible(value)) if isinstance(value, str) else value for value in each.x]
-    colour = _COLOURS[each.role]
-    if form == "bars":
-        return go.Bar(x=x, y=list(each.y), name=name, marker_color=colour)
-    if form == "points":
-        return go.Scattergl(x=x, y=list(each.y), name=name, mode="markers", marker={"color": colour, "size": 4})
-    told = go.Scatter(x=x, y=list(each.y), name=name, mode="lines", line={"color": colour, "width": 1.4})
-    if form == "steps":
-        told.line.shape = "hv"
-    if each.role in ("quiet", "band"):
-        told.line.width = 0
-        told.showlegend = False
-    if each.role == "band":
-        told.update(fill="tonexty", fillcolor=colour)
-    return told

@@ -13,7 +13,8 @@ import streamlit as st
 from dashboards.words import clock_of, plain, visible
 
 _ROW_HEIGHT: Final = 26
-_HEAD: Final = _ROW_HEIGHT + 3
+_HEAD: Final = 34
+"""Of a table, with its borders."""
 _COLOURED_MAX: Final = 4_000
 """Cells of a table; of more none is coloured, for every cell of it then takes a twentieth of a millisecond."""
 
@@ -47,6 +48,11 @@ class Pick(NamedTuple):
     """What to do with another."""
 
 
+def height_of(rows: int) -> int:
+    """Pixels of a table that shows so many rows whole, at least one."""
+    return _HEAD + _ROW_HEIGHT * max(rows, 1)
+
+
 def table(
     name: str,
     rows: pa.Table,
@@ -75,7 +81,7 @@ def table(
     on.dataframe(
         _coloured(shown, columns, tones),
         hide_index=True,
-        height=height or _HEAD + _ROW_HEIGHT * min(max(len(rows), 1), 15),
+        height=height or height_of(min(len(rows), 15)),
         row_height=_ROW_HEIGHT,
         placeholder="",
         column_config={each: _config(columns[each], zone) for each in shown.column_names},
@@ -146,7 +152,7 @@ def answer_table(name: str, rows: pa.Table) -> None:
     st.dataframe(
         rows,
         hide_index=True,
-        height=_HEAD + _ROW_HEIGHT * min(max(len(rows), 1), 20),
+        height=height_of(min(len(rows), 20)),
         row_height=_ROW_HEIGHT,
         placeholder="",
         key=name,
@@ -159,7 +165,7 @@ def facts(title: str, told: Sequence[tuple[str, object]], on: Any = st) -> None:
     on.dataframe(
         rows,
         hide_index=True,
-        height=_HEAD + _ROW_HEIGHT * len(told),
+        height=height_of(len(told)),
         row_height=_ROW_HEIGHT,
         column_config={
             "what": st.column_config.TextColumn(visible(title), width="small"),

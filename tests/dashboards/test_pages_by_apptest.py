@@ -357,7 +357,7 @@ def test_performance_says_the_numbers_of_the_report(app, home):
 @pytest.mark.parametrize("part", ["Equity", "Calendar", "Distributions"])
 def test_every_part_of_performance_is_drawn(app, part):
     opened(app, "performance", performance_part=part)
-    assert app.dataframe or app.get("plotly_chart") or app.get("bidi_component")
+    assert app.dataframe or app.get("echarts_chart") or app.get("bidi_component")
 
 
 def test_execution_has_every_execution(app, home):

@@ -118,3 +118,17 @@ def test_the_first_page_has_a_name_as_well(server, page):
     drawn(page)
     assert page.get_by_text("Page not found").count() == 0
     assert page.get_by_role("link", name="Sessions").count() == 1
+
+
+def test_a_diagram_is_drawn_and_tells_what_is_beneath_the_pointer(server, page):
+    page.goto(f"{server.url}montecarlo?log={RUN}")
+    diagram = page.get_by_test_id("stEChartsChart").first
+    diagram.locator("canvas").wait_for()
+    diagram.hover()
+    told = diagram.get_by_text("as traded").last
+    told.wait_for()
+    words = diagram.inner_text().split()
+    assert [words.count(each) for each in ("5%", "50%", "95%")] == [1, 1, 1]
+    page.goto(f"{server.url}performance?log={RUN}&performance_part=Distributions")
+    page.get_by_test_id("stEChartsChart").first.locator("canvas").wait_for()
+    assert page.get_by_test_id("stEChartsChartError").count() == 0
