@@ -46,6 +46,8 @@ class Overnight(StrEnum):
 
 
 PREFIX: Final = "b-"
+_SILENT_S: Final = 60.0
+"""So long may no cell be done before a person is told."""
 _PUBLISHED_S: Final = 2.0
 """Rows wait at most about so long before they are published: what a crash may cost."""
 
@@ -118,7 +120,7 @@ def backtest(
         setup = Setup(str(store.home.resolve()), code, sources.hashes, grid.plans[0])
         hands = engine.hands(setup, min(workers, len(waiting)), told)
         handed = _handed_out(store, waiting, told, hands.is_over, is_decoding=engine.decodes_here)
-        failed = _run(hands, results, handed, lambda count: progress(len(done) + count))
+        failed = _run(hands, results, handed, lambda count: progress(len(done) + count), told)
         failed |= {named(twin): failed[named(job)] for twin, job in twins if named(job) in failed}
         copies = _copies(store, results.rows(), [cell for twin, _ in twins for cell in twin.cells]) if twins else []
         results.add(copies)
@@ -297,23 +299,30 @@ def _taken(row: CellRow, cell: Cell) -> CellRow:
 
 
 def _run(
-    hands: Hands, results: Results, handed: Generator[Job, None, None], progress: Callable[[int], None]
+    hands: Hands,
+    results: Results,
+    handed: Generator[Job, None, None],
+    progress: Callable[[int], None],
+    told: Callable[[str], None],
 ) -> dict[str, str]:
     """Run the jobs, publish their rows; those that failed and why."""
     failed: dict[str, str] = {}
     waiting: list[CellRow] = []
     count, published = 0, time.monotonic()
+    silence = _Silence(told)
     try:
         with hands:
-            for answer in hands.run(handed):
+            for answer in hands.run(silence.seen(handed)):
                 if answer is not None:
                     job, rows = answer
+                    silence.broken(job)
                     count += len(job.cells)
                     if isinstance(rows, str):
                         failed[named(job)] = rows
                     else:
                         waiting += rows
                     progress(count)
+                silence.tell()
                 if time.monotonic() - published > _PUBLISHED_S:
                     results.add(waiting)
                     waiting, published = [], time.monotonic()
@@ -321,6 +330,38 @@ def _run(
         handed.close()
         results.add(waiting)
     return failed
+
+
+class _Silence:
+    """Tells which cell is under way when none was done for long: a strategy that never ends has no other sign."""
+
+    def __init__(self, told: Callable[[str], None]) -> None:
+        self._told = told
+        self._under_way: dict[int, Job] = {}
+        """The oldest first."""
+        self._since, self._told_after = time.monotonic(), _SILENT_S
+
+    def seen(self, jobs: Iterator[Job]) -> Iterator[Job]:
+        """The jobs, as they are handed out."""
+        for job in jobs:
+            self._under_way[job.cells[0].place] = job
+            yield job
+
+    def broken(self, job: Job) -> None:
+        """A job is done."""
+        self._under_way.pop(job.cells[0].place)
+        self._since, self._told_after = time.monotonic(), _SILENT_S
+
+    def tell(self) -> None:
+        """After a minute, then after twice as long as before."""
+        for_s = time.monotonic() - self._since
+        if for_s < self._told_after or not self._under_way:
+            return
+        self._told_after *= 2
+        oldest, *_ = [*self._under_way.values()]  # at once: others are handed out meanwhile
+        self._told(
+            f"no cell was done for {for_s:.0f} s, {named(oldest)} is under way; Ctrl-C ends it, and what was done is kept"
+        )
 
 
 def _handed_out(

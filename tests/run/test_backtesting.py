@@ -1,5 +1,6 @@
 """Backtests: the same rows from any number of workers as replays give, through kills and interrupts, nothing run twice."""
 
+import re
 import shutil
 import signal
 import subprocess
@@ -16,7 +17,7 @@ from pipeline.log import cache, hot
 from pipeline.log.backtests import PART, Results, backtests
 from pipeline.log.check import check
 from pipeline.log.store import Store
-from pipeline.run import strategies
+from pipeline.run import backtesting, strategies
 from pipeline.run.backtesting import backtest
 from pipeline.run.crew import Crew
 from pipeline.run.fold import Speed
@@ -232,6 +233,23 @@ def test_a_cell_that_kills_every_worker_is_given_up_and_the_others_go_on(store, 
     assert all("slow=27" in cell and "died 2 times" in why for cell, why in outcome.failed.items())
     (tmp_path / "killed").touch()
     assert len(run(store, files=[deadly], sessions=["last"]).rows) == 6
+
+
+def test_a_cell_that_does_not_end_is_told(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(strategies, "breaches_of", lambda *_: [])
+    monkeypatch.setattr(backtesting, "_SILENT_S", 0.2)
+    marker = tmp_path / "goes on"
+    path = strategy_that(tmp_path, "held", HELD_UP.format(marker=str(marker)))
+    told = []
+
+    def tell(text):
+        told.append(text)
+        if "fast=9" in text:
+            marker.touch()
+
+    outcome = run(store, files=[path], sweeps=["fast=3,9", "slow=18"], sessions=["last"], told=tell)
+    assert len(outcome.rows) == 2
+    assert re.fullmatch(r"no cell was done for \d+ s, \S+ fast=9 .*slow=18.* is under way; Ctrl-C ends it.*", told[-1])
 
 
 def test_a_damaged_session_fails_alone(store):
