@@ -337,7 +337,7 @@ class _Silence:
 
     def __init__(self, told: Callable[[str], None]) -> None:
         self._told = told
-        self._under_way: dict[int, Job] = {}
+        self._under_way: dict[tuple[str, str, int], Job] = {}
         """The oldest first."""
         self._since, self._told_after = time.monotonic(), _SILENT_S
 
