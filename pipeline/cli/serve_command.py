@@ -23,7 +23,7 @@ many events of a connection), then perhaps ,for=DURATION ,count=N ,protocol=NAME
 \b
 close-1000 close-1001 close-1006 close-1008 close-1011 fin rst     the connection ends
 mute outage refuse-auth slow-acks                                  for a while (for=)
-duplicate late garbage huge                                        so many (count=)
+duplicate late garbage huge bomb                                   so many (count=)
 
 With --trading orders are taken for any key, at `LISTENING alpaca-trading` (REST),
 `alpaca-orders` (trade_updates), `coinbase-trading` (REST) and `coinbase-orders` (user

@@ -14,7 +14,7 @@ from typing import Final
 import anyio
 
 from pipeline.ports import Channel, Encoder, Served
-from pipeline.simulator.faults import HUGE_BYTES, Fault, FaultKind, garbage
+from pipeline.simulator.faults import HUGE_BYTES, Fault, FaultKind, bomb, garbage
 from pipeline.simulator.ledger import Ledger, Sent
 from pipeline.simulator.outbox import Doing, Out, Outbox
 from pipeline.simulator.venue import Conversation, Framing, Scolding, Timed
@@ -152,6 +152,8 @@ class Client:
             if found := next(((event, size) for event, size in sizes if size), None):
                 event, count_bytes = found
                 self._put_frame([event] * (HUGE_BYTES // count_bytes + 1), kind)
+        elif kind is FaultKind.BOMB:
+            self._put(Out(Doing.SEND_RAW, kind, bomb()))
         elif kind is FaultKind.GARBAGE:
             for number in range(fault.count):
                 frame = garbage(self._last_frame, number, self._chance)

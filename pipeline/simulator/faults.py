@@ -9,6 +9,7 @@
     duplicate                  the last `count` events come again
     late                       the next `count` events come `for` so long after their time, behind others
     huge                       the last event that shares a frame with others, again and again in one of 20 MB
+    bomb                       a compressed frame that nobody agreed on: 1 MB that would be 1 GiB
     garbage                    `count` frames that say nothing: damaged, cut short, noise, one after the other
 
 A fault happens once. Each is a value; what it does to a connection stands in `client`, what it does to a server in
@@ -17,6 +18,7 @@ A fault happens once. Each is a value; what it does to a connection stands in `c
 
 import random
 import re
+import zlib
 from dataclasses import dataclass
 from datetime import tzinfo
 from enum import StrEnum
@@ -28,6 +30,10 @@ from pipeline.units import NANO
 
 HUGE_BYTES: Final = 20_000_000
 """More than our feeds take of a vendor at once (16 MiB), but for Coinbase's, whose books are larger (64 MiB)."""
+
+
+_BOMB_PARTS: Final = 64
+"""Of 16 MiB each."""
 
 
 class FaultKind(StrEnum):
@@ -47,6 +53,7 @@ class FaultKind(StrEnum):
     DUPLICATE = "duplicate"
     LATE = "late"
     HUGE = "huge"
+    BOMB = "bomb"
     GARBAGE = "garbage"
 
 
@@ -155,3 +162,11 @@ def garbage(frame: bytes, number: int, chance: random.Random) -> bytes:
             return frame[: chance.randrange(1, len(frame) - 1)]
         case _:
             return chance.randbytes(chance.randrange(16, 400))
+
+
+def bomb() -> bytes:
+    """A WebSocket frame as permessage-deflate sends them (RFC 7692, 7.2.1): its first reserved bit set, 1 GiB of zeros in 1 MB."""
+    packing = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
+    part = packing.compress(bytes(16 << 20)) + packing.flush(zlib.Z_FULL_FLUSH)  # behind it nothing refers back
+    payload = part * _BOMB_PARTS
+    return b"\xc2\x7f" + len(payload).to_bytes(8, "big") + payload

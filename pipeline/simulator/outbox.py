@@ -23,10 +23,11 @@ class Doing(Enum):
     FINISH = 2
     ABORT = 3
     RESET = 4
+    SEND_RAW = 5
 
 
 class Out(NamedTuple):
-    """One thing that waits to be done; all but SEND are the last. `what` and `rows` are for the ledger."""
+    """One thing that waits to be done; all but those that send are the last. `what` and `rows` are for the ledger."""
 
     doing: Doing
     what: str
@@ -38,7 +39,7 @@ class Out(NamedTuple):
     @property
     def counted_bytes(self) -> int:
         """What it counts for in the buffer: a frame that was made huge on purpose is nobody's slowness."""
-        return 0 if self.what == FaultKind.HUGE else len(self.payload)
+        return 0 if self.what in (FaultKind.HUGE, FaultKind.BOMB) else len(self.payload)
 
 
 class Outbox:
@@ -99,10 +100,14 @@ class Outbox:
                 await self._filled.wait()
                 while self._queue:
                     out = self._queue[0]
-                    if out.doing is not Doing.SEND:
-                        await self._last(out)
-                        return
-                    await self._wire.send(out.payload, is_binary=out.is_binary)
+                    match out.doing:
+                        case Doing.SEND:
+                            await self._wire.send(out.payload, is_binary=out.is_binary)
+                        case Doing.SEND_RAW:
+                            self._wire.send_raw(out.payload)
+                        case _:
+                            await self._last(out)
+                            return
                     self._sent(out)
                 self._filled.clear()
         except GoneError:

@@ -26,6 +26,10 @@ class Wire(Protocol):
         """Send a message; returns when there is room for the next. Raises GoneError."""
         ...
 
+    def send_raw(self, payload: bytes) -> None:
+        """Send bytes as they are, whatever the protocol makes of them."""
+        ...
+
     def heard(self) -> AsyncIterator[bytes]:
         """What the client says, until it goes."""
         ...
@@ -55,6 +59,10 @@ class WebSocketWire:
             await self._connection.send(payload, text=not is_binary)
         except ConnectionClosed as error:
             raise GoneError from error
+
+    def send_raw(self, payload: bytes) -> None:
+        """No frame is made of them."""
+        self._connection.transport.write(payload)
 
     async def heard(self) -> AsyncIterator[bytes]:
         """Messages, text and binary alike."""
@@ -94,6 +102,10 @@ class TcpWire:
             await self._writer.drain()
         except OSError as error:
             raise GoneError from error
+
+    def send_raw(self, payload: bytes) -> None:
+        """As what is sent is anyway."""
+        self._writer.write(payload)
 
     async def heard(self) -> AsyncIterator[bytes]:
         """Lines, without their ends."""

@@ -1,6 +1,7 @@
 """Every fault of the exchange against every feed, through the whole recorder: recovered, marked, nothing twice, no silent hole."""
 
 import dataclasses
+import resource
 
 import numpy as np
 import pytest
@@ -226,6 +227,15 @@ def test_a_huge_frame_within_the_limit_passes(feed, live_store):
 def test_a_huge_frame_above_the_limit_ends_the_connection_which_comes_back(feed, live_store):
     account = recorded(live_store, feed, Fault(FaultKind.HUGE, events=AT), vendor={"frame_bytes_max": 2**20})
     assert [row["code"] for row in account.told(FeedAction.LOST)] == [1009]
+    assert account.filling()
+
+
+@soaked("alpaca", "coinbase")
+def test_a_compressed_bomb_is_not_unpacked_and_ends_the_connection_which_comes_back(feed, live_store):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    account = recorded(live_store, feed, Fault(FaultKind.BOMB, events=AT))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < before + 2**18, "KiB, of a GiB that it would be"
+    assert [row["code"] for row in account.told(FeedAction.LOST)] == [1002]
     assert account.filling()
 
 
