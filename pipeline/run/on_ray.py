@@ -55,6 +55,8 @@ _HELLO: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
 """What a client of gRPC begins with, and its settings, of which there are none (RFC 9113, 3.4)."""
 _SETTINGS: Final = 4
 """The type of a server's first frame."""
+_GONE_S: Final = 10.0
+"""So long may a head not answer: it may be busy, or started anew by whoever looks after it."""
 _STORE_BYTES: Final = 128 << 20
 """Of the object store of a cluster of our own: all of it sees the files, so nothing is sent."""
 _ALL: Final = 1 << 20
@@ -114,6 +116,7 @@ class RayHands:
         self._sent: dict[Any, _Sent] = {}
         self._parcels: dict[str, dict[str, Any]] = {}
         self._cores, self._looked = 0, -inf
+        self._answered = -inf
         self._ending = ExitStack()
 
     def run(self, jobs: Iterator[Job]) -> Iterator[tuple[Job, Rows | str] | None]:
@@ -128,6 +131,7 @@ class RayHands:
         # Where a node dies Ray prints the end of its log, to standard output; we tell it in a line.
         self._ending.enter_context(contextlib.redirect_stdout(io.StringIO()))
         self._ending.enter_context(connected(self._choice, self._told))
+        self._answered = time.monotonic()
         yield from self._prepare()
         orders = chain([first], orders)
         while True:
@@ -136,6 +140,7 @@ class RayHands:
                 return
             done, _ = ray().wait([*self._sent], timeout=_WAIT_S)
             if not done:
+                self._is_head_there()
                 yield None
             for task in done:
                 if (answer := self._taken(task)) is not None:
@@ -170,6 +175,7 @@ class RayHands:
                 waits += 1
                 if waits == _TOLD_AFTER:
                     self._told("waiting for the first process of Ray; what it has to compile takes up to a minute")
+                self._is_head_there()
                 yield None
             try:
                 answer = msgspec.json.decode(ray().get(task), type=Answer)
@@ -196,9 +202,27 @@ class RayHands:
             self._send(_Sent(order))
 
     def _window(self) -> int:
+        """How many may be under way; none more while the head does not answer."""
         if time.monotonic() > self._looked + _WAIT_S:  # not for every cell: it asks the head
+            if not self._is_head_there():
+                return 0
             self._cores, self._looked = int(ray().cluster_resources().get("CPU", 0)), time.monotonic()
         return min(self._count, max(2 * self._cores, 1))
+
+    def _is_head_there(self) -> bool:
+        """Whether the head answers. Raises TapeError when it has not for a while: after a minute Ray would end this process."""
+        host, _, port = ray().get_runtime_context().gcs_address.rpartition(":")
+        try:
+            _greet(host, int(port))
+        except OSError:
+            if time.monotonic() < self._answered + _GONE_S:
+                return False
+            raise TapeError(
+                f"the head of the Ray cluster is gone, {host}:{port} does not answer; the same command goes on "
+                "behind what is done, on another cluster or without --engine ray"
+            ) from None
+        self._answered = time.monotonic()
+        return True
 
     def _send(self, sent: "_Sent") -> None:
         hashes = [session.blake3 for session in sent.order.sessions.values()]

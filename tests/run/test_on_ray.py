@@ -286,6 +286,25 @@ def test_an_interrupt_ends_all_that_was_started(store, held_up):
 
 
 @needs_ray
+def test_a_head_that_is_killed_is_told_and_the_same_command_goes_on_without_it(store, tmp_path, held_up):
+    process = started(store, held_up, "--workers", "1")
+    head = next(
+        int(path.name)
+        for path in Path("/proc").glob("[0-9]*")
+        if process.pid in ancestors(int(path.name)) and "gcs_server" in (path / "comm").read_text()
+    )
+    os.kill(head, signal.SIGKILL)
+    _, said = process.communicate(timeout=55)  # after a minute Ray would end it
+    assert process.returncode == 2, said
+    assert "tape: the head of the Ray cluster is gone" in said.splitlines()[-1]
+    kept = Results(store, backtests(store)[0].id).rows()
+    assert 0 < len(kept) < 16
+    (tmp_path / "go on").touch()
+    outcome = run(store, files=[held_up])
+    assert (outcome.done_before, len(outcome.rows), outcome.failed) == (len(kept), 16, {})
+
+
+@needs_ray
 def test_what_a_killed_driver_leaves_goes_with_the_next_one(store, held_up, monkeypatch):
     """Its folder; Ray's own processes end by themselves, which takes them up to two minutes."""
     with tempfile.TemporaryDirectory(prefix="tape-root-", dir=on_ray.short_root()) as root:
