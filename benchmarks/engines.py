@@ -20,9 +20,10 @@ from pipeline.log import cache
 from pipeline.log.backtests import FOLDER
 from pipeline.log.store import Store
 from pipeline.run.backtesting import backtest
+from pipeline.run.cluster import connected
 from pipeline.run.engines import PROCESSES
 from pipeline.run.fold import Speed
-from pipeline.run.on_ray import RayChoice, connected
+from pipeline.run.on_ray import RayChoice
 from pipeline.run.strategies import strategy_file
 from pipeline.run.sweeping import grid_of
 
@@ -44,7 +45,7 @@ def figures():
         sealed_session(Path(home, "store"), rows)
         store = Store(Path(home, "store"))
         _run(store, PROCESSES, 2)  # decodes
-        with connected(RayChoice(cores=cores), lambda _: None):
+        with connected("", cores, lambda _: None):
             _run(store, RayChoice(), cores)  # the processes are there, as on a node that stands
             pairs = [(_run(store, PROCESSES, cells), _run(store, RayChoice(), cells)) for _ in range(PAIRS)]
         started = _run(store, RayChoice(cores=cores), cells)

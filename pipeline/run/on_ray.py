@@ -10,16 +10,11 @@ import contextlib
 import importlib
 import importlib.util
 import io
-import logging
-import os
-import re
-import socket
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain, groupby
 from math import inf
 from pathlib import Path
@@ -34,33 +29,22 @@ from pipeline.errors import ConfigError, TapeError
 from pipeline.log.store import Store
 from pipeline.run import node
 from pipeline.run.cell import Job
-from pipeline.run.code import ROOT
+from pipeline.run.cluster import connected, greet, is_address, ray
 from pipeline.run.crew import Rows, named
 from pipeline.run.engines import EngineChoice
 from pipeline.run.node import Answer, Kit, Missing, Order, Ran, Unfit
-from pipeline.run.owned_folder import owned_folder
 from pipeline.run.worker import Failed, Ready, Setup
 
 LOST_MAX: Final = 3
 """How often a job, or the preparing, may be lost with its process or node before it is given up."""
 
-FOLDER_PREFIX: Final = "tape-ray-"
-"""Of the folders in which clusters of our own keep their sockets and their logs."""
 
 _WAIT_S: Final = 1.0
 _TOLD_AFTER: Final = 5
 """Waits for the first node after which a person is told what takes so long."""
-_REACHED_S: Final = 5.0
-_HELLO: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
-"""What a client of gRPC begins with, and its settings, of which there are none (RFC 9113, 3.4)."""
-_SETTINGS: Final = 4
-"""The type of a server's first frame."""
 _GONE_S: Final = 10.0
 """So long may a head not answer: it may be busy, or started anew by whoever looks after it."""
-_STORE_BYTES: Final = 128 << 20
-"""Of the object store of a cluster of our own: all of it sees the files, so nothing is sent."""
 _ALL: Final = 1 << 20
-_ADDRESS: Final = re.compile(r"[\w.-]+:\d{1,5}|\[[0-9A-Fa-f:.]+\]:\d{1,5}", re.ASCII)
 
 
 class RayChoice(EngineChoice, frozen=True):
@@ -82,7 +66,7 @@ class RayChoice(EngineChoice, frozen=True):
 
     def opened(self, told: Callable[[str], None], *, for_many: bool = False) -> AbstractContextManager[None]:
         """Connected to a cluster that runs. One of our own is started when there is something to run, or `for_many` now."""
-        return connected(self, told) if self.address or for_many else contextlib.nullcontext()
+        return connected(self.address, self.cores, told) if self.address or for_many else contextlib.nullcontext()
 
     def hands(self, setup: Setup, count: int, told: Callable[[str], None]) -> "RayHands":
         """At most so many tasks at a time, not yet at work."""
@@ -95,7 +79,7 @@ def ray_engine(address: str | None, cores: int | None) -> RayChoice:
         raise ConfigError(
             "--engine ray: Ray is not installed; pip install 'tapeworks[ray]', from a checkout pip install -e '.[ray]'"
         )
-    if address is not None and address != "auto" and not _ADDRESS.fullmatch(address):
+    if address is not None and address != "auto" and not is_address(address):
         raise ConfigError(
             f"--address {address}: accepted are auto, for the cluster that runs on this machine, and HOST:PORT"
         )
@@ -130,7 +114,7 @@ class RayHands:
             return
         # Where a node dies Ray prints the end of its log, to standard output; we tell it in a line.
         self._ending.enter_context(contextlib.redirect_stdout(io.StringIO()))
-        self._ending.enter_context(connected(self._choice, self._told))
+        self._ending.enter_context(connected(self._choice.address, self._choice.cores, self._told))
         self._answered = time.monotonic()
         yield from self._prepare()
         orders = chain([first], orders)
@@ -213,7 +197,7 @@ class RayHands:
         """Whether the head answers. Raises TapeError when it has not for a while: after a minute Ray would end this process."""
         host, _, port = ray().get_runtime_context().gcs_address.rpartition(":")
         try:
-            _greet(host, int(port))
+            greet(host, int(port))
         except OSError:
             if time.monotonic() < self._answered + _GONE_S:
                 return False
@@ -292,100 +276,9 @@ class _Sent:
     lost: int = 0
 
 
-def ray() -> Any:
-    """The package, loaded when it is needed: that takes a second."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
-    os.environ.setdefault("RAY_SCHEDULER_EVENTS", "0")  # nor printed between our lines
-    return importlib.import_module("ray")
-
-
-@contextlib.contextmanager
-def connected(choice: RayChoice, told: Callable[[str], None]) -> Iterator[None]:
-    """Within it this process is in the cluster; where it is in there already nothing changes.
-
-    Only a cluster that was started here is ended behind it. Raises ConfigError when none answers at the address.
-    """
-    if not choice.address:  # before Ray is loaded: nothing of a cluster of our own listens beyond loopback
-        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
-    if ray().is_initialized() and choice.address in {"", "auto", ray().get_runtime_context().gcs_address}:
-        yield
-        return
-    with ExitStack() as ending:
-        if choice.address:
-            _join(choice.address)
-            nodes = sum(1 for each in ray().nodes() if each["Alive"])
-            told(f"Ray at {choice.address}: {nodes} nodes, {int(ray().cluster_resources().get('CPU', 0))} cores")
-        else:
-            folder = ending.enter_context(owned_folder(FOLDER_PREFIX, short_root()))
-            told("starting Ray on this machine")  # in a folder below: Ray lets everybody write into its own
-            _start(str(folder / "r"), choice.cores or os.cpu_count() or 1)
-        ending.callback(ray().shutdown)
-        yield
-
-
-def _start(folder: str, cores: int) -> None:
-    paths = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *([paths] if paths else [])])
-    try:
-        ray().init(
-            address="local",
-            num_cpus=cores,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            object_store_memory=_STORE_BYTES,
-            _temp_dir=folder,
-        )
-    finally:
-        del os.environ["PYTHONPATH"]
-        if paths is not None:
-            os.environ["PYTHONPATH"] = paths
-
-
-def _join(address: str) -> None:
-    try:
-        named = _written_down() if address == "auto" else address
-        host, _, port = named.rpartition(":")
-        _greet(host.strip("[]"), int(port))
-        ray().init(address=named, log_to_driver=False, logging_level=logging.ERROR)
-    except (OSError, RuntimeError, ValueError) as error:
-        said = str(error).strip().partition("\n")[0]
-        raise ConfigError(
-            f"--address {address}: no Ray cluster that can be joined ({said}); `ray start --head` starts one"
-        ) from None
-
-
-def _greet(host: str, port: int) -> None:
-    """Raises OSError where nobody answers as a head does: Ray waits ten minutes for one that takes a connection and is silent."""
-    with socket.create_connection((host, port), timeout=_REACHED_S) as connection:
-        connection.sendall(_HELLO)
-        head = connection.recv(4)
-        if len(head) < 4 or head[3] != _SETTINGS:
-            raise ConnectionError("what listens there is no head of a cluster")
-
-
-def _written_down() -> str:
-    """The cluster of RAY_ADDRESS, or the last one that `ray start` began or joined here. Raises ConnectionError.
-
-    Asked for `auto`, Ray takes any process that is a head by its name, one that another command started for itself alone, too,
-    and waits ten minutes for one that does not answer.
-    """
-    temporary = os.environ.get("TMPDIR") if sys.platform.startswith("linux") else None
-    file = Path(os.environ.get("RAY_TMPDIR") or temporary or short_root(), "ray", "ray_current_cluster")
-    named = os.environ.get("RAY_ADDRESS") or (file.read_text().strip() if file.is_file() else "")
-    if not _ADDRESS.fullmatch(named):
-        raise ConnectionError(f"no HOST:PORT in RAY_ADDRESS, nor in {file}")
-    return named
-
-
-def short_root() -> Path:
-    """Where a folder for sockets lies, whose paths may not be long."""
-    root = Path("/tmp")  # noqa: S108 - the names in it are random
-    return root if root.is_dir() else Path(tempfile.gettempdir())
-
-
+@cache
 def _task(work: Callable[..., bytes]) -> Any:
-    """The function as a task that Ray never repeats by itself."""
+    """The function as a task that Ray never repeats by itself; once, for each that is made is handed to the head."""
     return ray().remote(max_retries=0, num_cpus=1)(work)
 
 

@@ -26,12 +26,13 @@ from pipeline.errors import ConfigError
 from pipeline.log import cache, hot
 from pipeline.log.backtests import PART, Results, backtests, table_of
 from pipeline.log.store import Store
-from pipeline.run import node, node_folder, on_ray, strategies
+from pipeline.run import cluster, node, node_folder, on_ray, strategies
 from pipeline.run.backtesting import Outcome, backtest
+from pipeline.run.cluster import FOLDER_PREFIX, connected
 from pipeline.run.engines import PROCESSES
 from pipeline.run.fold import Speed
 from pipeline.run.generating import record_generated
-from pipeline.run.on_ray import FOLDER_PREFIX, RayChoice, RayHands, connected
+from pipeline.run.on_ray import RayChoice, RayHands
 from pipeline.run.optimizing import Bench, Search, optimize
 from pipeline.run.owned_folder import owned_folder
 from pipeline.run.strategies import plan_of, strategy_file
@@ -50,8 +51,8 @@ HELD_UP = """
 """
 COMMAND = (
     "import os, pathlib, signal; signal.signal(signal.SIGINT, signal.default_int_handler); import pipeline.cli; "
-    "from pipeline.run import on_ray, strategies; strategies.breaches_of = lambda *_: []; "
-    "root = os.environ.get('TESTS_ROOT'); on_ray.short_root = (lambda: pathlib.Path(root)) if root else on_ray.short_root; "
+    "from pipeline.run import cluster, strategies; strategies.breaches_of = lambda *_: []; "
+    "root = os.environ.get('TESTS_ROOT'); cluster.short_root = (lambda: pathlib.Path(root)) if root else cluster.short_root; "
     "pipeline.cli.main()"
 )
 """`tape`, by whomever it is started: a job in the background of a shell has Ctrl-C turned off. It lets in what waits."""
@@ -82,21 +83,21 @@ def nodes(tmp_path_factory):
         patch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # loopback alone
         patch.setenv(node_folder.VARIABLE, str(tmp_path_factory.mktemp("node")))
         patch.setenv(cache.LIMIT_VARIABLE, "1")
-        on_ray.ray()
+        cluster.ray()
         from ray.cluster_utils import Cluster  # noqa: PLC0415 - where it is installed
 
         quickly = {"health_check_period_ms": 500, "health_check_failure_threshold": 4}
-        folder = tempfile.mkdtemp(prefix="tape-tests-", dir=on_ray.short_root())
+        folder = tempfile.mkdtemp(prefix="tape-tests-", dir=cluster.short_root())
         patch.setenv("RAY_TMPDIR", folder)  # where the cluster of this machine is written down, beside nobody else's
         Path(folder, "ray").mkdir()
         head = {"num_cpus": 1, "include_dashboard": False, "object_store_memory": 80 << 20, "_system_config": quickly}
-        cluster = Cluster(initialize_head=True, head_node_args={**head, "temp_dir": folder})
-        cluster.add_node(num_cpus=1, object_store_memory=80 << 20)
+        made = Cluster(initialize_head=True, head_node_args={**head, "temp_dir": folder})
+        made.add_node(num_cpus=1, object_store_memory=80 << 20)
         try:
-            with connected(RayChoice(cluster.address), lambda _: None):
-                yield cluster
+            with connected(made.address, 0, lambda _: None):
+                yield made
         finally:
-            cluster.shutdown()
+            made.shutdown()
             shutil.rmtree(folder)
 
 
@@ -307,7 +308,7 @@ def test_a_head_that_is_killed_is_told_and_the_same_command_goes_on_without_it(s
 @needs_ray
 def test_what_a_killed_driver_leaves_goes_with_the_next_one(store, held_up, monkeypatch):
     """Its folder; Ray's own processes end by themselves, which takes them up to two minutes."""
-    with tempfile.TemporaryDirectory(prefix="tape-root-", dir=on_ray.short_root()) as root:
+    with tempfile.TemporaryDirectory(prefix="tape-root-", dir=cluster.short_root()) as root:
         monkeypatch.setenv("TESTS_ROOT", root)  # others run Ray meanwhile
         process = started(store, held_up, "--workers", "1")
         try:
@@ -361,13 +362,13 @@ def test_an_address_that_leads_nowhere_is_told_in_one_line(recorded, more, said)
 @needs_ray
 @pytest.mark.parametrize(("says", "told"), [(b"", "timed out"), (b"HTTP/1.1 400\r\n\r\n", "no head of a cluster")])
 def test_what_is_no_head_at_an_address_is_not_waited_for(monkeypatch, says, told):
-    monkeypatch.setattr(on_ray, "_REACHED_S", 0.3)
+    monkeypatch.setattr(cluster, "_REACHED_S", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"127.0.0.1:{server.getsockname()[1]}"
         taken = threading.Thread(target=lambda: answer(server.accept()[0], says))
         taken.start()
         with pytest.raises(ConfigError, match=rf"{address}: no Ray cluster that can be joined \(.*{told}"):
-            on_ray._join(address)
+            cluster._join(address)
         taken.join(10)
 
 
@@ -384,23 +385,23 @@ def test_auto_is_the_cluster_that_is_written_down_and_no_other_one(nodes, tmp_pa
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
     with pytest.raises(ConfigError, match=r"no HOST:PORT in RAY_ADDRESS, nor in .*ray_current_cluster"):
-        on_ray._join("auto")
+        cluster._join("auto")
     (tmp_path / "ray").mkdir()
     (tmp_path / "ray" / "ray_current_cluster").write_text("127.0.0.1:1\n")
     with pytest.raises(ConfigError, match=r"--address auto: no Ray cluster that can be joined \(.*refused"):
-        on_ray._join("auto")
+        cluster._join("auto")
     monkeypatch.setenv("RAY_ADDRESS", nodes.address)
-    assert on_ray._written_down() == nodes.address
+    assert cluster._written_down() == nodes.address
 
 
 @needs_ray
 def test_whoever_runs_many_backtests_starts_one_cluster_for_them(nodes, monkeypatch):
     """The one that there is serves what is asked of none in particular; another address is not taken for it."""
-    monkeypatch.setattr(on_ray, "_start", lambda *_: pytest.fail("started another one"))
+    monkeypatch.setattr(cluster, "_start", lambda *_: pytest.fail("started another one"))
     told = []
     with RayChoice().opened(told.append, for_many=True), RayChoice(nodes.address).opened(told.append):
-        assert on_ray.ray().is_initialized()
-    assert on_ray.ray().is_initialized()
+        assert cluster.ray().is_initialized()
+    assert cluster.ray().is_initialized()
     assert told == []
 
 
