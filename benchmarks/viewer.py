@@ -19,6 +19,12 @@ ALONE = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "-
 READY = "[data-testid=stDataFrame] canvas, [data-points], .stCode, textarea"
 """Rows, a chart, commands or a statement: a page has one of them when it is painted."""
 
+_IS_WHOLE = """
+() => !document.querySelector("[data-testid=stSkeleton]")
+  && [...document.querySelectorAll("[data-testid=stEChartsChart]")].every((diagram) => diagram.querySelector("canvas"))
+"""
+"""Nothing stands in for what is still loaded, and every diagram is drawn."""
+
 SIZE = {"width": 1280, "height": 900}
 _WATCHED = """
 () => {
@@ -89,9 +95,10 @@ def chromium():
 
 
 def open_page(page, url):
-    """Until its rows or charts are there and no script of it runs."""
+    """Until its rows and charts are there and no script of it runs."""
     page.goto(url)
     page.locator(READY).first.wait_for()
+    page.wait_for_function(_IS_WHOLE)
     page.get_by_test_id("stStatusWidget").wait_for(state="hidden")
 
 
