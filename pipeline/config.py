@@ -58,7 +58,10 @@ def moment_ns(text: str, *, day_ns: int, zone: tzinfo = UTC) -> int:
         )
     clocks = zone_named(match[5]) if match[5] else zone
     if match[4]:
-        clocks = datetime.fromisoformat(f"2000-01-01T00:00{match[4]}").tzinfo or UTC
+        try:
+            clocks = datetime.fromisoformat(f"2000-01-01T00:00{match[4]}").tzinfo or UTC
+        except ValueError:
+            raise ConfigError(f"moment {text!r}: {match[4]} is no offset; accepted is less than a day") from None
     day = match[1] or f"{datetime.fromtimestamp(day_ns // NANO, clocks):%Y-%m-%d}"
     try:
         local = datetime.fromisoformat(f"{day}T{match[2]}").replace(tzinfo=clocks)

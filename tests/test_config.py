@@ -38,7 +38,9 @@ def test_a_moment_survives_its_text(ts_ns):
     assert moment_ns(iso_from_ns(ts_ns)[11:-1], day_ns=ts_ns) == ts_ns
 
 
-@pytest.mark.parametrize("text", ["", "9:31", "25:00", "2026-02-30T10:00", "09:31:07.0123456789", "yesterday"])
+@pytest.mark.parametrize(
+    "text", ["", "9:31", "25:00", "2026-02-30T10:00", "09:31:07.0123456789", "yesterday", "09:31-45:00"]
+)
 def test_a_moment_that_is_none_is_refused(text):
     with pytest.raises(ConfigError, match="moment"):
         moment_ns(text, day_ns=0)
