@@ -125,6 +125,7 @@ def backtest(
         copies = _copies(store, results.rows(), [cell for twin, _ in twins for cell in twin.cells]) if twins else []
         results.add(copies)
         rows = results.finish()
+        assert failed or len(rows) == len(cells), "a cell has neither a row nor a reason why not"
         progress(len(rows))
     finally:
         if keep_runs:

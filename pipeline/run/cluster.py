@@ -99,10 +99,16 @@ def _join(address: str) -> None:
 
 
 def greet(host: str, port: int) -> None:
-    """Raises OSError where nobody answers as a head does: Ray waits ten minutes for one that takes a connection and is silent."""
+    """Raises OSError where nobody answers as a head does: Ray waits ten minutes for one that takes a connection and is silent.
+
+    A cluster that speaks TLS is greeted by Ray alone, which has the certificates.
+    """
     with socket.create_connection((host, port), timeout=_REACHED_S) as connection:
+        if os.environ.get("RAY_USE_TLS", "0").lower() in ("1", "true"):
+            return
         connection.sendall(_HELLO)
-        head = connection.recv(4)
+        with connection.makefile("rb") as answer:
+            head = answer.read(4)
         if len(head) < 4 or head[3] != _SETTINGS:
             raise ConnectionError("what listens there is no head of a cluster")
 

@@ -100,7 +100,7 @@ class RayHands:
         self._sent: dict[Any, _Sent] = {}
         self._parcels: dict[str, dict[str, Any]] = {}
         self._cores, self._looked = 0, -inf
-        self._answered = -inf
+        self._silent_since = inf
         self._ending = ExitStack()
 
     def run(self, jobs: Iterator[Job]) -> Iterator[tuple[Job, Rows | str] | None]:
@@ -115,13 +115,16 @@ class RayHands:
         # Where a node dies Ray prints the end of its log, to standard output; we tell it in a line.
         self._ending.enter_context(contextlib.redirect_stdout(io.StringIO()))
         self._ending.enter_context(connected(self._choice.address, self._choice.cores, self._told))
-        self._answered = time.monotonic()
         yield from self._prepare()
         orders = chain([first], orders)
         while True:
-            self._fill(orders)
+            is_all = self._fill(orders)
             if not self._sent:
-                return
+                if is_all:
+                    return
+                time.sleep(_WAIT_S)  # the head does not answer, and nothing may be sent before it does
+                yield None
+                continue
             done, _ = ray().wait([*self._sent], timeout=_WAIT_S)
             if not done:
                 self._is_head_there()
@@ -177,13 +180,14 @@ class RayHands:
             assert isinstance(answer, Ready)
             self.ready = answer
 
-    def _fill(self, orders: Iterator[Order]) -> None:
-        """Send jobs until as many are under way as may be."""
+    def _fill(self, orders: Iterator[Order]) -> bool:
+        """Send jobs until as many are under way as may be; whether these were all there are."""
         while not self.is_over.is_set() and len(self._sent) < self._window():
             order = next(orders, None)
             if order is None:
-                return
+                return True
             self._send(_Sent(order))
+        return self.is_over.is_set()
 
     def _window(self) -> int:
         """How many may be under way; none more while the head does not answer."""
@@ -197,15 +201,16 @@ class RayHands:
         """Whether the head answers. Raises TapeError when it has not for a while: after a minute Ray would end this process."""
         host, _, port = ray().get_runtime_context().gcs_address.rpartition(":")
         try:
-            greet(host, int(port))
+            greet(host.strip("[]"), int(port))
         except OSError:
-            if time.monotonic() < self._answered + _GONE_S:
+            self._silent_since = min(self._silent_since, time.monotonic())
+            if time.monotonic() < self._silent_since + _GONE_S:
                 return False
             raise TapeError(
                 f"the head of the Ray cluster is gone, {host}:{port} does not answer; the same command goes on "
                 "behind what is done, on another cluster or without --engine ray"
             ) from None
-        self._answered = time.monotonic()
+        self._silent_since = inf
         return True
 
     def _send(self, sent: "_Sent") -> None:

@@ -13,7 +13,9 @@ import sys
 import tempfile
 import threading
 import time
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import pyarrow as pa
@@ -372,9 +374,70 @@ def test_what_is_no_head_at_an_address_is_not_waited_for(monkeypatch, says, told
         taken.join(10)
 
 
-def answer(connection, says):
+@needs_ray
+def test_a_head_is_known_by_an_answer_in_pieces_and_one_that_speaks_tls_by_ray_alone(monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        taken = threading.Thread(target=lambda: answer(server.accept()[0], b"\0\0\0", b"\4\0\0\0\0\0"))
+        taken.start()
+        cluster.greet(*server.getsockname())
+        taken.join(10)
+    monkeypatch.setenv("RAY_USE_TLS", "1")
+    monkeypatch.setattr(cluster, "_REACHED_S", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        cluster.greet(*server.getsockname())
+
+
+class InThisProcess:
+    """Ray as far as it is asked, and a clock: tasks run where their answers are taken, and take 20 s."""
+
+    now_s = 0.0
+
+    def monotonic(self):
+        return self.now_s
+
+    def sleep(self, seconds):
+        self.now_s += seconds
+
+    def wait(self, tasks, timeout):
+        return tasks[:1], tasks[1:]
+
+    def get(self, task):
+        self.sleep(20.0)
+        return task()
+
+    def cluster_resources(self):
+        return {"CPU": 1}
+
+    def get_runtime_context(self):
+        return SimpleNamespace(gcs_address="[::1]:6379")
+
+
+def test_a_head_that_is_silent_for_a_moment_costs_no_cell(store, tmp_path, monkeypatch):
+    """Also where it was not asked for longer than it may be silent, and nothing is under way."""
+    asked = []
+
+    def greet(host, port):
+        asked.append((host, port))
+        if len(asked) % 3:
+            raise ConnectionRefusedError
+
+    here = InThisProcess()
+    monkeypatch.setattr(on_ray, "ray", lambda: here)
+    monkeypatch.setattr(on_ray, "time", here)
+    monkeypatch.setattr(on_ray, "connected", lambda *_: contextlib.nullcontext())
+    monkeypatch.setattr(on_ray, "greet", greet)
+    monkeypatch.setattr(on_ray, "_task", lambda work: SimpleNamespace(remote=lambda *words: partial(work, *words)))
+    monkeypatch.setenv(node_folder.VARIABLE, str(tmp_path / "node"))
+    ours = run(store, RayChoice("[::1]:6379"), workers=1)
+    assert (len(ours.rows), ours.failed) == (16, {})
+    assert set(asked) == {("::1", 6379)}
+
+
+def answer(connection, *says):
     with connection, contextlib.suppress(ConnectionResetError):
-        connection.sendall(says)
+        for piece in says:
+            connection.sendall(piece)
+            time.sleep(0.05)
         while connection.recv(1 << 10):  # until the other end goes
             pass
 
