@@ -17,6 +17,7 @@ from blake3 import blake3
 
 from pipeline.errors import ConfigError, CorruptError, LogError, NotFoundError, TapeError
 from pipeline.log import cache, hot, manifest
+from pipeline.log.arriving import part_paths
 from pipeline.log.backtests import CellRow
 from pipeline.log.disk import RealDisk, write_many
 from pipeline.log.store import SESSIONS, Store
@@ -208,10 +209,17 @@ def sealed_of(store: Store, session: str) -> Sealed:
         return Sealed("", 0, 0)
 
 
-def files_of(store: Store, session: str) -> list[str]:
-    """The files of a session that a job over it reads: names within its folder. Raises CorruptError, NotFoundError."""
-    parts = store.manifest(session).parts
-    return [manifest.MANIFEST, *(part.file for part in parts if part.stretch != "derived")]
+def files_of(store: Store, session: str) -> dict[str, Path]:
+    """The files of a session that a job over it reads, by their names within its folder; those of a far store come first.
+
+    Raises CorruptError, NotFoundError, FarError.
+    """
+    folder = store.folder(session)
+    parts = [part for part in store.manifest(session).parts if part.stretch != "derived"]
+    paths = part_paths(folder, parts)
+    return {manifest.MANIFEST: folder / manifest.MANIFEST} | {
+        part.file: path for part, path in zip(parts, paths, strict=True)
+    }
 
 
 def _is_held(session: Sealed, parcel: Parcel, fetched: Callable[[Any], Any], using: ExitStack) -> bool:

@@ -266,10 +266,9 @@ class RayHands:
     def _pack(self, session: str, digest: str) -> None:
         """Put a session where every node can fetch it, once."""
         if digest not in self._parcels:
-            folder = self._store.folder(session)
             self._parcels[digest] = {
-                name: ray().put(np.asarray(np.memmap(folder / name, np.uint8, "r")))
-                for name in node.files_of(self._store, session)
+                name: ray().put(np.asarray(np.memmap(path, np.uint8, "r")))
+                for name, path in node.files_of(self._store, session).items()
             }
 
 

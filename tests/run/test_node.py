@@ -11,7 +11,10 @@ import pytest
 
 from pipeline.errors import ConfigError
 from pipeline.log import cache, hot
+from pipeline.log.far import Far
+from pipeline.log.pushing import push
 from pipeline.log.store import Store
+from pipeline.log.visiting import visit
 from pipeline.run import node, node_folder
 from pipeline.run.backtesting import Overnight, backtest
 from pipeline.run.engines import EngineChoice
@@ -72,8 +75,7 @@ class _Hands:
         return msgspec.json.decode(node.run(self.kit, order, parcels, self.choice.sent), type=Answer)
 
     def parcel(self, session):
-        folder = self.store.folder(session)
-        return {name: (folder / name).read_bytes() for name in node.files_of(self.store, session)}
+        return {name: path.read_bytes() for name, path in node.files_of(self.store, session).items()}
 
     def __enter__(self):
         return self
@@ -131,6 +133,17 @@ def test_sessions_that_were_sent_give_the_rows_of_home(store, at_home, tmp_path,
     )
     assert not any(hot.has(store, session.id) for session in store.sessions())
     assert timeless(away.rows) == at_home[overnight]
+
+
+def test_sessions_of_a_far_store_are_sent_as_well(store, at_home, tmp_path, monkeypatch):
+    monkeypatch.setenv("TAPE_CACHE", str(tmp_path / "user-cache"))
+    (tmp_path / "mounted").mkdir()
+    uri = f"file://{tmp_path}/mounted"
+    for session in store.sessions():
+        push(store, session.id, Far(uri))
+    away = run(Store(visit(uri)), Nodes(str(tmp_path / "away")))
+    assert away.failed == {}
+    assert timeless(away.rows) == at_home[Overnight.FLAT]
 
 
 def test_what_was_sent_is_kept_and_decoded_once(store, tmp_path):
