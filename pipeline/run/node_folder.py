@@ -128,7 +128,8 @@ def _is_dropped(folder: Path) -> bool:
         if not is_free or any(_is_held(path) for path in room(_USED).glob(f"{folder.name}-*")):
             return False
         going = folder.with_name(f"{_MAKING}{folder.name}")
-        folder.rename(going)
+        with contextlib.suppress(FileNotFoundError):  # another process was first
+            folder.rename(going)
         shutil.rmtree(going, ignore_errors=True)
         return True
 

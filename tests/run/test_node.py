@@ -232,6 +232,14 @@ def test_no_session_goes_while_a_process_uses_it_and_what_killed_ones_had_goes(s
     assert list((tmp_path / "node" / "used").iterdir()) == []
 
 
+def test_a_session_that_another_process_drops_first_is_gone_all_the_same(store, tmp_path, monkeypatch):
+    monkeypatch.setenv(node_folder.LIMIT_VARIABLE, "0")
+    (node_folder.room("kept") / "a").mkdir()
+    monkeypatch.setattr(node_folder, "_size_of", lambda folder: folder.rmdir() or 1)
+    node_folder.make_room(1)
+    assert kept(tmp_path) == set()
+
+
 def test_a_link_in_the_folder_for_temporary_files_is_not_followed(tmp_path, monkeypatch):
     monkeypatch.delenv(node_folder.VARIABLE, raising=False)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
