@@ -107,7 +107,8 @@ class _Tape(click.Group):
 
 def is_far(home: str) -> bool:
     """Whether a store's name is a URI, also one with slashes too few, and no folder."""
-    return "://" in home or home.partition(":")[0] in _SCHEMES
+    scheme, colon, _ = home.partition(":")
+    return "://" in home or (bool(colon) and scheme in _SCHEMES)
 
 
 def _visited(uri: str, command: str | None) -> str:

@@ -82,8 +82,8 @@ def shown(home: str) -> str:
     """
     scheme, found, rest = home.partition("://")
     if not found:
-        scheme, _, rest = home.partition(":")  # slashes too few
-        if scheme not in {*_OPTIONS, *_ALSO}:
+        scheme, found, rest = home.partition(":")  # slashes too few
+        if not found or scheme not in {*_OPTIONS, *_ALSO}:
             return home
     place = re.split(r"[?#]", rest, maxsplit=1)[0]
     authority = place.partition("/")[0]
@@ -128,7 +128,7 @@ class Far:
                 raise ConfigError(
                     f"{self.place}?{name}=...: a secret in a URI stays in the shell's history; keys come from the environment"
                 )
-        if self.scheme == "file" and parts.netloc:
+        if self.scheme == "file" and (parts.netloc or not parts.path.startswith("/")):
             raise ConfigError(f"{self.place}: a mounted path has three slashes: file:///{parts.netloc}{parts.path}")
         if self.scheme != "file" and not parts.netloc:
             raise ConfigError(f"{self.place}: write {parts.scheme}://BUCKET/PATH")

@@ -320,6 +320,7 @@ def test_only_what_is_sealed_and_sound_is_pushed(recorded, folder, tmp_path):
         ("file:///mnt/a#", "in a path of file:// it is %23"),
         ("ftp://bucket/x", "ftp://: accepted are abfs://, file://, gs://, s3://"),
         ("file://mnt/x", "a mounted path has three slashes: file:///mnt/x"),
+        ("file:data/x", "a mounted path has three slashes: file:///data/x"),
         ("s3:///x", "write s3://BUCKET/PATH"),
         ("s3:///key:secret@bucket/x", "s3://...: a secret in a URI"),
         ("s3:/key:secret@bucket/x", "s3://...: a secret in a URI"),

@@ -21,7 +21,7 @@ from pipeline.log import manifest
 from pipeline.log.arriving import mark_of
 from pipeline.log.check import check_log
 from pipeline.log.export import bring_in, export
-from pipeline.log.far import Far
+from pipeline.log.far import Far, shown
 from pipeline.log.pushing import push
 from pipeline.log.store import Store
 from pipeline.log.visiting import _make_room, cache_root, visit
@@ -98,6 +98,15 @@ def test_no_command_tells_or_keeps_the_key_in_a_uri(recorded, keys, tmp_path, se
     assert not [each.args for each in said if "TEST" in each.stdout + each.stderr]
     kept = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert not [path for path in kept if "TEST" in str(path) or b"TEST" in path.read_bytes()]
+
+
+@pytest.mark.parametrize("name", ["s3", "file"])
+def test_a_folder_may_be_called_as_a_scheme_is(recorded, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    Path(name).symlink_to(recorded.home)
+    said = tape(name, "sessions", "list")
+    assert (said.returncode, said.stdout) == (0, tape(recorded.home, "sessions", "list").stdout), said.stderr
+    assert shown(name) == name
 
 
 def test_a_disk_that_fails_names_no_uri(monkeypatch):
