@@ -307,4 +307,6 @@ def test_one_name_at_two_endpoints_is_two_stores(recorded, bucket, monkeypatch):
     monkeypatch.setattr("pipeline.log.far._TRIES", 1)
     with pytest.raises(FarError):
         visit(uri)
+    monkeypatch.setattr(Far, "manifests", lambda _: {})  # the other one answers, and has nothing
+    assert Store(visit(uri)).sessions() == []
     assert [log.id for log in Store(home).sessions()] == [ID], "the other one is as it was"
