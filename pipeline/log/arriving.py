@@ -22,7 +22,7 @@ from blake3 import blake3
 
 from pipeline.errors import ConfigError, CorruptError
 from pipeline.log import manifest, proved
-from pipeline.log.far import Far, part_name, several, shown
+from pipeline.log.far import Far, part_name, several, shown, unless
 from pipeline.log.manifest import Manifest, SealedPart
 from pipeline.log.parquet import prove
 
@@ -108,10 +108,10 @@ def bring(
     """
     objects.mkdir(parents=True, exist_ok=True)
 
-    def brought(part: SealedPart) -> None:
+    def brought(part: SealedPart, is_over: threading.Event) -> None:
         path = objects / part.blake3
         if not _is_kept(path, part):
-            _come(far, part_name(of, part), part, path)
+            _come(far, part_name(of, part), part, path, is_over)
         arrived(part.size)
 
     several("arriving", brought, sorted(parts, key=lambda part: -part.size))
@@ -138,12 +138,12 @@ def _is_kept(path: Path, part: SealedPart) -> bool:
     return is_whole
 
 
-def _come(far: Far, name: str, part: SealedPart, path: Path) -> None:
+def _come(far: Far, name: str, part: SealedPart, path: Path, is_over: threading.Event) -> None:
     coming = path.with_name(f"{COMING}{path.name}-{os.getpid()}-{threading.get_ident()}")
     digest, size = blake3(), 0
     try:
         with coming.open("wb", buffering=0) as file:
-            for chunk in far.chunks(name):
+            for chunk in unless(is_over, far.chunks(name)):
                 if size + len(chunk) > part.size:
                     size += len(chunk)
                     break  # whatever else comes is not of it, and may fill the disk

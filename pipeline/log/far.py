@@ -20,9 +20,10 @@ import os
 import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import cached_property
 from pathlib import Path
+from threading import Event
 from typing import Any, Final, NamedTuple, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -307,16 +308,29 @@ def _keep_open(stream: object) -> None:
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(stream))
 
 
-def several(name: str, move: Callable[[T], object], items: Iterable[T]) -> None:
-    """Move items, `AT_ONCE` at a time. Raises what the first of them that can't be moved raises; those not begun are left out."""
+def several(name: str, move: Callable[[T, Event], object], items: Iterable[T]) -> None:
+    """Move items, `AT_ONCE` at a time, each told by an event that nobody waits for it any more.
+
+    Raises what the first of them that can't be moved raises; those not begun are left out.
+    """
+    is_over = Event()
     with ThreadPoolExecutor(AT_ONCE, name) as pool:
-        going = [pool.submit(move, item) for item in items]
+        going = [pool.submit(move, item, is_over) for item in items]
         try:
-            for each in going:
+            for each in as_completed(going):
                 each.result()
         except BaseException:
+            is_over.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def unless(is_over: Event, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The same chunks, as long as somebody waits for them. Raises FarError."""
+    for chunk in chunks:
+        if is_over.is_set():
+            raise FarError("given up on the way")
+        yield chunk
 
 
 def digest_of(content: bytes) -> str:

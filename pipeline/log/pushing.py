@@ -21,8 +21,8 @@ import contextlib
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from typing import Final, NamedTuple
 
 import msgspec
@@ -32,7 +32,6 @@ from pipeline.errors import ConfigError, CorruptError, FarError, LogError
 from pipeline.log import manifest
 from pipeline.log.arriving import part_path, prove_kept
 from pipeline.log.far import (
-    AT_ONCE,
     CHUNK_BYTES,
     Far,
     Object,
@@ -44,6 +43,7 @@ from pipeline.log.far import (
     manifest_name,
     part_name,
     several,
+    unless,
 )
 from pipeline.log.manifest import Manifest, checked_code_name
 from pipeline.log.store import CODE, Store
@@ -73,7 +73,8 @@ class _Item(NamedTuple):
     name: str
     size: int
     blake3: str
-    put: Callable[[], None]
+    put: Callable[[Event], None]
+    """Upload it, until nobody waits for it any more."""
 
 
 def push(
@@ -180,25 +181,26 @@ def _take_back(far: Far, claim: str) -> None:
 
 def _missing(far: Far, items: list[_Item], there: dict[str, Object]) -> list[_Item]:
     """Those that are not there, with other bytes, or can't be read."""
+    whole = set()
 
-    def is_whole(item: _Item) -> bool:
+    def look(item: _Item, is_over: Event) -> None:
         if there.get(item.name, Object(-1, 0)).size != item.size:
-            return False
+            return
         digest = blake3()
-        try:
-            for chunk in far.chunks(item.name):
+        # Another push may write it in this moment, and not every server does that at a stroke.
+        with contextlib.suppress(FarError):
+            for chunk in unless(is_over, far.chunks(item.name)):
                 digest.update(chunk)
-        except FarError:  # another push may write it in this moment, and not every server does that at a stroke
-            return False
-        return digest.hexdigest() == item.blake3
+            if digest.hexdigest() == item.blake3:
+                whole.add(item.name)
 
-    with ThreadPoolExecutor(AT_ONCE, "proving") as pool:
-        return [item for item, is_there in zip(items, pool.map(is_whole, items), strict=True) if not is_there]
+    several("proving", look, items)
+    return [item for item in items if item.name not in whole]
 
 
 def _put_all(items: list[_Item], arrived: Callable[[int], None]) -> None:
-    def put(item: _Item) -> None:
-        item.put()
+    def put(item: _Item, is_over: Event) -> None:
+        item.put(is_over)
         arrived(item.size)
 
     several("pushing", put, sorted(items, key=lambda item: -item.size))
@@ -212,10 +214,10 @@ def _parts(far: Far, folder: Path, of: Manifest) -> Iterator[_Item]:
         yield _Item(name, part.size, part.blake3, _file_put(far, name, path, part.blake3))
 
 
-def _file_put(far: Far, name: str, path: Path, expected: str) -> Callable[[], None]:
+def _file_put(far: Far, name: str, path: Path, expected: str) -> Callable[[Event], None]:
     """Upload a file, if it has the hash that it should."""
 
-    def put() -> None:
+    def put(is_over: Event) -> None:
         digest = blake3()
 
         def check() -> None:
@@ -228,7 +230,7 @@ def _file_put(far: Far, name: str, path: Path, expected: str) -> Callable[[], No
                     digest.update(chunk)
                     yield chunk
 
-        far.put(name, chunks(), check)
+        far.put(name, unless(is_over, chunks()), check)
 
     return put
 
@@ -238,7 +240,7 @@ def _code(far: Far, folder: Path, of: Manifest) -> Iterator[_Item]:
     if of.code:
         content = packed_code(folder, of)
         name = code_name(of)
-        yield _Item(name, len(content), blake3(content).hexdigest(), lambda: far.put(name, [content]))
+        yield _Item(name, len(content), blake3(content).hexdigest(), lambda _: far.put(name, [content]))
 
 
 def packed_code(folder: Path, of: Manifest) -> bytes:

@@ -118,6 +118,30 @@ def test_who_is_killed_in_the_middle_leaves_nothing_that_is_seen(recorded, bucke
     assert ids(bucket.uri) == [ID]
 
 
+def test_who_gives_up_waits_for_no_object_to_its_end(recorded, folder, monkeypatch):
+    (largest,) = (part for part in recorded.manifest(ID).parts if part.kind == "quote")
+    monkeypatch.setattr(pushing, "CHUNK_BYTES", 512)
+    passed = []
+
+    class Slow(Far):
+        def put(self, name, chunks, *more):
+            super().put(name, slowly(chunks) if "kind=quote" in name else chunks, *more)
+
+    def slowly(chunks):
+        for chunk in chunks:
+            passed.append(chunk)
+            time.sleep(0.05)
+            yield chunk
+
+    def given_up(_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        push(recorded, ID, Slow(folder), arrived=given_up)
+    assert sum(map(len, passed)) < largest.size
+    assert Far(folder).manifests() == {}
+
+
 def test_a_file_that_is_given_up_leaves_nothing_on_a_mounted_path(folder):
     def half():
         yield b"half"
