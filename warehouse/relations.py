@@ -17,7 +17,7 @@ from pipeline.block import Block
 from pipeline.codes import Kind
 from pipeline.log.arrow import SCHEMAS, to_arrow
 from pipeline.log.backtests import SCHEMA as RESULT_SCHEMA
-from pipeline.log.backtests import Results, backtests, table_of
+from pipeline.log.backtests import rows_by_backtest, table_of
 from pipeline.log.manifest import Manifest, Words
 from pipeline.log.reader import read_journal
 from pipeline.log.store import Store
@@ -232,8 +232,8 @@ def _cells(store: Store, manifests: Iterable[Manifest] | None) -> pa.Table:
     """The rows of all backtests, or those over the sessions read; which backtest stands in front."""
     sessions = None if manifests is None else {session_and_run(manifest)[0] for manifest in manifests}
     tables = []
-    for asked in backtests(store):
-        rows = [row for row in Results(store, asked.id).rows() if sessions is None or row.session in sessions]
+    for asked, found in rows_by_backtest(store):
+        rows = [row for row in found if sessions is None or row.session in sessions]
         place = [pa.repeat(pa.scalar(text), len(rows)) for text in (asked.id, asked.overnight)]
         tables.append(pa.Table.from_arrays([*place, *table_of(rows).columns], schema=CELLS))
     return pa.concat_tables(tables) if tables else CELLS.empty_table()

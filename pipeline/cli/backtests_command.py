@@ -18,11 +18,10 @@ def command() -> None:
 @click.pass_obj
 def list_(home: str, as_json: bool) -> None:
     """One line a backtest, oldest first."""
-    from pipeline.log.backtests import Results, backtests
+    from pipeline.log.backtests import rows_by_backtest
     from pipeline.log.store import Store
 
-    store = Store(Path(home))
-    found = [(asked, len(Results(store, asked.id).rows())) for asked in backtests(store)]
+    found = [(asked, len(rows)) for asked, rows in rows_by_backtest(Store(Path(home)))]
     if as_json:
         as_json_line({"backtests": [{"id": a.id, "rows": rows, "rows_asked": a.rows} for a, rows in found]})
         return

@@ -17,10 +17,9 @@ def command() -> None:
 @click.pass_obj
 def list_(home: str, as_json: bool) -> None:
     """One line a study, oldest first."""
-    from pipeline.log.studies import Trials, studies
+    from pipeline.log.studies import batches_by_study
 
-    store = home_of(home)
-    found = [(asked, sum(len(each.trials) for each in Trials(store, asked.id).batches())) for asked in studies(store)]
+    found = [(asked, sum(len(each.trials) for each in batches)) for asked, batches in batches_by_study(home_of(home))]
     if as_json:
         as_json_line({"studies": [{"id": asked.id, "trials": count} for asked, count in found]})
         return

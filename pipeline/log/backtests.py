@@ -12,7 +12,7 @@ day and place in the sweep. Two sessions of one content have rows of one key, an
 
 import contextlib
 import shutil
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -283,6 +283,17 @@ def backtests(store: Store) -> list[Backtest]:
         with contextlib.suppress(NotFoundError):  # another command deletes it
             found.append(Results(store, path.parent.name).asked())
     return sorted(found, key=lambda asked: (asked.created_ns, asked.id))
+
+
+def rows_by_backtest(store: Store, keys: Collection[str] | None = None) -> Iterator[tuple[Backtest, list[CellRow]]]:
+    """Each of them with its rows so far, or those with one of these keys; what is deleted meanwhile is left out. Raises CorruptError."""
+    for asked in backtests(store):
+        results = Results(store, asked.id)
+        try:
+            rows = results.rows() if keys is None else results.rows_of(keys)
+        except NotFoundError:  # another command deletes it
+            continue
+        yield asked, rows
 
 
 def find_backtest(store: Store, text: str) -> Backtest:

@@ -10,6 +10,7 @@ shorter one. A batch is published whole, once all its cells are run; these lie i
 
 import contextlib
 import shutil
+from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
@@ -133,6 +134,18 @@ def studies(store: Store) -> list[Study]:
         with contextlib.suppress(NotFoundError):  # another command deletes it
             found.append(Trials(store, path.parent.name).asked())
     return sorted(found, key=lambda asked: (asked.created_ns, asked.id))
+
+
+def batches_by_study(store: Store) -> Iterator[tuple[Study, list[Batch]]]:
+    """Each of them with its batches; what is deleted meanwhile is left out. Raises CorruptError."""
+    for asked in studies(store):
+        trials = Trials(store, asked.id)
+        try:
+            batches = trials.batches()
+            trials.asked()  # of one that is gone whole there are none
+        except NotFoundError:  # another command deletes it
+            continue
+        yield asked, batches
 
 
 def find_study(store: Store, text: str) -> Study:

@@ -20,7 +20,7 @@ from blake3 import blake3
 
 from pipeline.errors import ConfigError, LogError, NotFoundError
 from pipeline.log import cache, hot
-from pipeline.log.backtests import Backtest, CellRow, Place, Results, backtests
+from pipeline.log.backtests import Backtest, CellRow, Place, Results, rows_by_backtest
 from pipeline.log.manifest import Manifest
 from pipeline.log.store import Store, slug
 from pipeline.run.ahead import ahead
@@ -270,8 +270,7 @@ def _done(store: Store, results: Results, cells: Sequence[Cell]) -> set[Place]:
     done = {row.place for row in own if _will_do(store, wanted[row.place], row)}
     left = [cell for cell in cells if cell.place not in done]
     keys = {cell.key for cell in left}
-    others = [other.id for other in backtests(store) if other.id != results.folder.name] if left else []
-    found = (Results(store, other).rows_of(keys) for other in others)
+    found = (rows for _, rows in rows_by_backtest(store, keys)) if left else ()
     copies = _copies(store, chain(own, chain.from_iterable(found)), left)
     results.add(copies)
     return done | {row.place for row in copies}

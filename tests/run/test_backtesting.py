@@ -326,6 +326,17 @@ def test_two_of_the_same_backtest_do_not_run_at_once(store):
     held.release()
 
 
+def test_a_backtest_that_is_deleted_meanwhile_is_in_nobodys_way(store, monkeypatch):
+    run(store, sessions=["last"])
+    asked = backtests(store)
+    Results(store, asked[0].id).delete()
+    monkeypatch.setattr("pipeline.log.backtests.backtests", lambda _: asked)
+    assert len(run(store, sweeps=["fast=3"], sessions=["last"]).rows) == 1
+    for words in (["backtests", "list"], ["sql", "select count(*) from cells"]):
+        said = CliRunner().invoke(main, ["--home", str(store.home), *words])
+        assert said.exit_code == 0, said.output
+
+
 def test_an_unsealed_session_is_refused(store):
     from pipeline.provenance import Mode  # noqa: PLC0415 - beside its only use
 

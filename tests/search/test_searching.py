@@ -19,7 +19,8 @@ from pipeline.log import proved
 from pipeline.log.backtests import backtests
 from pipeline.log.check import check
 from pipeline.log.store import Store
-from pipeline.log.studies import BATCH, Trials, studies
+from pipeline.log.studies import BATCH, Trials, batches_by_study, studies
+from pipeline.run import optimizing
 from pipeline.run.cell import run_job
 from pipeline.run.engines import EngineChoice
 from pipeline.run.optimizing import best_of
@@ -192,7 +193,8 @@ def test_studies_are_listed_shown_and_deleted(done):
 
 def test_what_another_command_deletes_meanwhile_is_left_out(done, space, monkeypatch):
     searched(done, space, msgspec.structs.replace(SEARCH, seed=8))
-    gone, stays = (study.id for study in studies(done))
+    both = studies(done)
+    gone, stays = (study.id for study in both)
     asked = [each.id for each in backtests(done)]
     batches = Trials(done, gone).batches
     read = proved.read
@@ -207,6 +209,8 @@ def test_what_another_command_deletes_meanwhile_is_left_out(done, space, monkeyp
         batches()
     assert [study.id for study in studies(done)] == [stays]
     assert [each.id for each in backtests(done)] == asked[1:]
+    monkeypatch.setattr("pipeline.log.studies.studies", lambda _: both)
+    assert [study.id for study, _ in batches_by_study(done)] == [stays]
 
 
 def test_an_address_without_ray_is_refused(store):

@@ -22,6 +22,7 @@ from pipeline.log.backtests import (
     _rows,
     backtests,
     find_backtest,
+    rows_by_backtest,
 )
 from pipeline.log.check import check
 from pipeline.log.store import Store
@@ -210,6 +211,18 @@ def test_backtests_are_found_by_name_beginning_and_time(results, tmp_path):
     assert not results.folder.exists()
     with pytest.raises(NotFoundError):
         results.asked()
+
+
+@pytest.mark.parametrize("keys", [None, {ROWS[0].key}])
+def test_a_backtest_that_is_deleted_while_all_are_read_is_left_out(results, tmp_path, keys):
+    store = Store(tmp_path)
+    for id_ in ("b-probe-2", "b-probe-3"):
+        Results(store, id_).begin(msgspec.structs.replace(ASKED_NOW, id=id_))
+        Results(store, id_).add(ROWS)
+    read = rows_by_backtest(store, keys)
+    assert next(read) == (ASKED_NOW, [])
+    Results(store, "b-probe-2").delete()
+    assert [(asked.id, rows) for asked, rows in read] == [("b-probe-3", ROWS[:1] if keys else ROWS)]
 
 
 def test_sessions_are_selected_by_days_words_and_beginnings(tmp_path):
