@@ -267,6 +267,9 @@ def _done(store: Store, results: Results, cells: Sequence[Cell]) -> set[Place]:
     """Places of the cells that have a row; rows of the same cell elsewhere are taken over."""
     wanted = {cell.place: cell for cell in cells}
     own = results.rows()
+    if any(row.place not in wanted or wanted[row.place].key != row.key for row in own):  # an id has eight digits
+        name = results.folder.name
+        raise ConfigError(f"{name}: another backtest has this id; `tape backtests delete {name}`, then ask again")
     done = {row.place for row in own if _will_do(store, wanted[row.place], row)}
     left = [cell for cell in cells if cell.place not in done]
     keys = {cell.key for cell in left}

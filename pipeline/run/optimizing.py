@@ -107,6 +107,8 @@ def optimize(
     asked = _asked(bench, space, sessions, search)
     kept = Trials(bench.store, asked.id)
     kept.begin(asked)
+    if _what(kept.asked()) != _what(asked):  # an id has eight digits
+        raise ConfigError(f"{asked.id}: another study has this id; `tape studies delete {asked.id}`, then ask again")
     held = kept.hold()
     try:
         batches = kept.batches()
@@ -122,6 +124,11 @@ def optimize(
     finally:
         held.release()
     return asked, [trial for batch in batches[:wanted] for trial in batch.trials]
+
+
+def _what(asked: Study) -> bytes:
+    """What was asked, whenever it was."""
+    return msgspec.json.encode(msgspec.structs.replace(asked, created_ns=0), order="deterministic")
 
 
 def behind(progress: Callable[[int], None], before: int) -> Callable[[int], None]:

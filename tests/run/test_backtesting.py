@@ -197,6 +197,14 @@ def test_other_settings_and_other_code_are_other_cells(store, tmp_path):
     assert sum(row.fees_nano for row in fees.rows) > sum(row.fees_nano for row in first.rows) == 0
 
 
+def test_another_backtest_of_the_same_id_is_refused(store, monkeypatch):
+    monkeypatch.setattr("pipeline.run.backtesting._id_of", lambda *_: "b-same")
+    run(store, sweeps=["fast=3"], sessions=["last"])
+    with pytest.raises(ConfigError, match="b-same: another backtest has this id; `tape backtests delete b-same`"):
+        run(store, sweeps=["fast=5"], sessions=["last"])
+    assert run(store, sweeps=["fast=3"], sessions=["last"]).done_before == 1
+
+
 def test_a_killed_worker_is_told_and_its_cell_run_again(store, deadly):
     told = []
     outcome = run(store, files=[deadly], sessions=["last"], told=told.append, keep_runs=True, workers=2)

@@ -106,6 +106,15 @@ def test_another_seed_is_another_study_and_known_cells_are_not_run_again(store, 
     assert not asked
 
 
+def test_another_study_of_the_same_id_is_refused(done, space, monkeypatch):
+    (study,) = studies(done)
+    asked = optimizing._asked
+    monkeypatch.setattr(optimizing, "_asked", lambda *words: msgspec.structs.replace(asked(*words), id=study.id))
+    with pytest.raises(ConfigError, match=f"{study.id}: another study has this id; `tape studies delete {study.id}`"):
+        searched(done, space, msgspec.structs.replace(SEARCH, seed=8))
+    assert len(searched(done, space, created_ns=2)[1]) == 9
+
+
 def test_two_of_the_same_search_do_not_run_at_once(done, space):
     (study,) = studies(done)
     held = Trials(done, study.id).hold()
