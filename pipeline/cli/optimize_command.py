@@ -17,6 +17,7 @@ from pipeline.cli.searching import (
     number,
     search_options,
     value_word,
+    warn_of_stopped,
 )
 from pipeline.cli.show import as_json_line, json_option, speed_asked, speed_options
 
@@ -179,6 +180,7 @@ def _show_best(study: "Study", trials: "Sequence[Trial]", judgement: "Judgement"
                 f"  WARNING {judgement.outside_before:,} of the sessions out of sample lie before the last one in sample: "
                 "what was chosen knows what came later, so they show nothing of trading on"
             )
+        warn_of_stopped(outside)
         if others := judgement.outside_elsewhere:
             click.echo(
                 f"  WARNING {others:,} other {'set' if others == 1 else 'sets'} of parameters in this store saw sessions out of sample: "

@@ -16,6 +16,7 @@ from pipeline.cli.show import INTERRUPTED, progress
 if TYPE_CHECKING:
     from pipeline.log.backtests import Value
     from pipeline.log.store import Store
+    from pipeline.reports.scoring import Score
     from pipeline.run.engines import EngineChoice
     from pipeline.run.fold import Speed
     from pipeline.run.optimizing import Bench
@@ -111,6 +112,15 @@ def value_word(value: Any) -> str:
 def number(value: float | None) -> str:
     """Of an objective; `-` where there is none."""
     return "-" if value is None else f"{value:,.2f}" if abs(value) >= 10 else f"{value:.4f}"  # four digits either way
+
+
+def warn_of_stopped(outside: "Score") -> None:
+    """What a strategy that failed had out of sample is no result."""
+    if outside.stopped:
+        click.echo(
+            f"  WARNING a strategy stopped in {outside.stopped:,} of the sessions out of sample, and what came until then "
+            "is what counts of them; `tape backtest` with these parameters says why"
+        )
 
 
 def lost(drop: float | None) -> str:

@@ -15,6 +15,7 @@ from pipeline.cli.searching import (
     named,
     number,
     search_options,
+    warn_of_stopped,
 )
 from pipeline.cli.show import as_json_line, json_option, speed_asked, speed_options
 
@@ -101,6 +102,7 @@ def _show(walk: "Walk", objective: str) -> None:
     for each in walk.jumps:
         click.echo(f"  {_jumps(each)}")
     _show_elsewhere(walk)
+    warn_of_stopped(total)
     if losing := [
         str(place)
         for place, stage in enumerate(walk.stages, 1)

@@ -96,6 +96,22 @@ def test_sessions_out_of_sample_that_lie_before_those_in_sample_are_told(done, m
     assert before_the_last([first], [last]) == 0
 
 
+def test_a_strategy_that_stops_out_of_sample_is_told(store, tmp_path, monkeypatch):
+    here(monkeypatch)
+    line = "    if not quote.ask >= quote.bid:"
+    stops = f"    if ctx.now_ns >= {store.select(['last'])[0].first_ts_ns}:\n        s.fast.value = 1.0 / (p.fast - p.fast)\n"
+    path = tmp_path / "failing.py"
+    path.write_text(FILE.read_text().replace(line, f"{stops}{line}"))
+    asked = ["last 2", "--strategy", str(path), "--trades-min", "0", "--param", "fast=3,5", "--param", "slow=27"]
+    for words in (
+        ["optimize", *asked, "--trials", "4", "--batch", "4", "--out-of-sample", "0.5"],
+        ["walkforward", *asked, "--in-sample", "1", "--out-of-sample", "1"],
+    ):
+        shown = CliRunner().invoke(main, ["--home", str(store.home), *words])
+        assert shown.exit_code == 0, shown.output
+        assert "WARNING a strategy stopped in 1 of the sessions out of sample" in shown.output
+
+
 def test_how_often_others_looked_out_of_sample_is_told(done, space, whole, monkeypatch):
     trials, inside, outside = whole[1], done.select(["last 2"]), done.sessions()[:2]
 
