@@ -50,6 +50,8 @@ def connected(address: str, cores: int, told: Callable[[str], None]) -> Iterator
     """
     if not address:  # before Ray is loaded: nothing of a cluster of our own listens beyond loopback
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+    else:
+        _take_token()
     if ray().is_initialized() and address in {"", "auto", ray().get_runtime_context().gcs_address}:
         yield
         return
@@ -64,6 +66,16 @@ def connected(address: str, cores: int, told: Callable[[str], None]) -> Iterator
             _start(str(folder / "r"), cores or os.cpu_count() or 1)
         ending.callback(ray().shutdown)
         yield
+
+
+def _take_token() -> None:
+    """Have Ray show the token of this user, if there is one: `ray start` asks for it then, and who joins shows none unless told to.
+
+    Before Ray is loaded. A cluster that asks for none does not mind.
+    """
+    is_there = os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")
+    if is_there or (Path.home() / ".ray" / "auth_token").is_file():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
 
 
 def _start(folder: str, cores: int) -> None:

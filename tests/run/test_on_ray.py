@@ -387,6 +387,22 @@ def test_a_head_is_known_by_an_answer_in_pieces_and_one_that_speaks_tls_by_ray_a
         cluster.greet(*server.getsockname())
 
 
+def test_the_token_that_ray_start_asks_for_is_shown(tmp_path, monkeypatch):
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    cluster._take_token()
+    assert "RAY_AUTH_MODE" not in os.environ
+    (tmp_path / ".ray").mkdir()
+    (tmp_path / ".ray" / "auth_token").touch()
+    cluster._take_token()
+    assert os.environ["RAY_AUTH_MODE"] == "token"
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    cluster._take_token()
+    assert os.environ["RAY_AUTH_MODE"] == "disabled", "who says how means it"
+
+
 class InThisProcess:
     """Ray as far as it is asked, and a clock: tasks run where their answers are taken, and take 20 s."""
 
