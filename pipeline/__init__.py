@@ -109,7 +109,7 @@ A `scanner.field` is what can be asked of them; all are in `scanner.fields`, out
 `scanner.company_fields` and `scanner.status_fields`. A `scanner.definition`, read by `scanner.reading` with the `scanner.keys` there are, becomes
 `scanner.verdicts`, these change the `scanner.universe`, both leave as `scanner.rows`; a list of symbols, perhaps of days or moments (`scanner.list_lines`), is one of `scanner.lists`. All that is remembered is kept as `scanner.frozen`.
 
-**At rest.** `log.seal` turns segments into `log.parts` of `log.parquet`, written as `log.encoding` chooses; `log.manifest` says what a log is, `log.familiar` remembers those read before, `log.store` says where logs lie
+**At rest.** `log.seal` turns segments into `log.parts` of `log.parquet`, written as `log.encoding` chooses, which `log.compacting` makes fewer of; `log.manifest` says what a log is, `log.familiar` remembers those read before, `log.store` says where logs lie
 and what they are called, `log.counts` what an open one holds by now, `log.export` makes a copy that stands alone. `log.reader` gives rows back in order, over
 `log.segments`, `log.scan` and `log.merge`; `log.follow` goes on where it ends. `log.hot` reads sealed inputs a
 second time without decoding them, out of a `log.cache` of columns that `log.mapped` writes and maps; `log.trail` holds what an engine

@@ -7,7 +7,7 @@ reads; safe beside a recording.
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -28,6 +28,9 @@ from pipeline.log.scan import Scan, Verdict, is_beyond_a_crash
 from pipeline.log.seal import unnamed
 from pipeline.log.segments import SUFFIX, Segments, numbers
 from pipeline.log.store import CODE, DELETED_PREFIX, RUNS, SESSIONS, SIMULATIONS, Store
+
+_LOOKS_MAX: Final = 5
+"""At a log that changes while it is looked at: it is sealed every few seconds at most."""
 
 
 class Damage(msgspec.Struct, frozen=True):
@@ -102,18 +105,30 @@ class _Inquiry:
 
     def weigh(self, folder: Path) -> None:
         """Count the bytes of a folder."""
-        self._bytes += sum(path.stat().st_size for path in _files(folder))
+        self._bytes += sum(map(_size, _files(folder)))
 
     def look_at_log(self, folder: Path) -> None:
-        """Everything in a session's or run's folder."""
+        """Everything in a session's or run's folder; once more where files went because it is sealed meanwhile, as who records does."""
+        for _ in range(_LOOKS_MAX):
+            look = _Inquiry(self._root, self._disk)
+            of = look._look_at_log(folder)
+            if of is None or not look._damage or _is_still(folder, of):
+                break
+        self.leftovers += look.leftovers
+        self._damage += look._damage
+        self._torn += look._torn
+        self._bytes += look._bytes
+
+    def _look_at_log(self, folder: Path) -> Manifest | None:
+        """What it is, where that can be read."""
         self.weigh(folder)
         if is_half_made(folder, self._disk):
             self.leftovers.append(self.name(folder))
-            return
+            return None
         of = self._manifest(folder)
         if of is None:
             self.look_at_journal(folder / JOURNAL, 0, is_closed=False)
-            return
+            return None
         for part in of.parts:
             self._part(folder, part)
         for name, digest in of.code.items():
@@ -125,6 +140,7 @@ class _Inquiry:
         self.leftovers += [
             self.name(path) for path in _files(folder) if _is_unknown(path.relative_to(folder).as_posix(), of)
         ]
+        return of
 
     def look_at_purchases(self, store: Store) -> None:
         """Everything that was bought."""
@@ -244,6 +260,22 @@ class _Inquiry:
 
     def _add(self, error: CorruptError) -> None:
         self._damage.append(Damage(self.name(Path(error.path)), error.valid_end, error.reason))
+
+
+def _is_still(folder: Path, of: Manifest) -> bool:
+    """Whether this is still the manifest; also where it can't be read any more, as was told."""
+    try:
+        return manifest.load(folder) == of
+    except (CorruptError, SchemaError, NotFoundError):
+        return True
+
+
+def _size(path: Path) -> int:
+    """In bytes; 0 of what went in this moment."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _is_unknown(name: str, of: Manifest) -> bool:

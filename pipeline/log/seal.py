@@ -8,7 +8,8 @@
 
 A crash before 4 leaves files that nobody names, a crash after it leaves files that nobody needs; both are removed by
 5 of the next run. While recording, each segment that is closed becomes one part per kind, inputs apart from derived
-rows (`inputs-000007`, `derived-000007`), because rows derived from its last inputs may lie in the next segment. At
+rows (`inputs-000007`, `derived-000007`), because rows derived from its last inputs may lie in the next segment; many of
+them become fewer by `log.compacting`. At
 the end all is merged into one part per kind in (seq, ord) order (`part-00001`); but a log that holds no derived rows
 is in order already, so its last segments only become the last parts.
 
@@ -140,6 +141,11 @@ def tidy(folder: Path, disk: Disk) -> list[str]:
     leftovers = unnamed(folder, manifest.load(folder), disk)
     _drop(leftovers, folder, disk)
     return leftovers
+
+
+def drop_unfinished(folder: Path, disk: Disk) -> None:
+    """Remove what a process that died while it wrote parts has left: nobody reads it, and its name is in the way."""
+    _drop([name for name in unnamed(folder, manifest.load(folder), disk) if name.endswith(TEMPORARY)], folder, disk)
 
 
 def _drop(names: list[str], folder: Path, disk: Disk) -> None:

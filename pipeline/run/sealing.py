@@ -1,4 +1,4 @@
-"""Sealing while recording: segments that are closed become Parquet in a process of their own, one after the other.
+"""Sealing while recording: segments that are closed become Parquet in a process of their own, one after the other; many parts fewer.
 
 That takes a second of work for each of them, which a thread would take from the loop that decides. The process yields to all
 others, and only writes files; what counts is decided here, under the lock that the recorder holds (`log.seal`).
@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -18,12 +19,14 @@ from typing import Final, Self
 import msgspec
 
 from pipeline.errors import LogError, TapeError
+from pipeline.log.compacting import compact
 from pipeline.log.disk import Disk
+from pipeline.log.manifest import SealedPart
 from pipeline.log.reader import JOURNAL
-from pipeline.log.seal import NewParts, seal_segment
+from pipeline.log.seal import NewParts, drop_unfinished, seal_segment
 from pipeline.log.segments import numbers
 from pipeline.run.code import ROOT
-from pipeline.run.sealing_words import Failed, Said, Segment
+from pipeline.run.sealing_words import Asked, Compacted, Failed, Neighbours, Said, Segment, Written
 
 BOOT: Final = (
     "import signal, sys; [signal.signal(each, signal.SIG_IGN) for each in (signal.SIGINT, signal.SIGTERM)]; "
@@ -59,6 +62,7 @@ class Sealing:
         self._disk = disk
         self._is_over = threading.Event()
         self._is_ready = is_ready
+        self._compacts = True
         self._worker: _Worker | None = None
         self._thread = threading.Thread(target=self._run, name="sealing", daemon=True)
 
@@ -89,31 +93,58 @@ class Sealing:
     def _run(self) -> None:
         try:
             while not self._is_over.is_set():
-                if len(numbers(self._disk, self._folder / JOURNAL)) < 2 or not seal_segment(
-                    self._folder, self._disk, written=self._written
-                ):
+                if not self._is_sealed() and not self._is_compacted():
                     self._is_over.wait(_LOOK_EVERY_S)
         except (TapeError, OSError) as error:
             if not self._is_over.is_set():
                 self.trouble = f"{error}; sealed at the end instead"
 
+    def _is_sealed(self) -> bool:
+        """Whether a segment was sealed. Raises LogError, OSError."""
+        is_one_closed = len(numbers(self._disk, self._folder / JOURNAL)) >= 2
+        return is_one_closed and seal_segment(self._folder, self._disk, written=self._written)
+
+    def _is_compacted(self) -> bool:
+        """Whether parts were put into one, for which there is time when no segment waits. What goes wrong leaves the parts as they are."""
+        if not self._compacts:
+            return False
+        try:
+            return compact(self._folder, self._disk, written=self._compacted)
+        except (TapeError, OSError) as error:
+            self._compacts = False
+            if not self._is_over.is_set():
+                self.trouble = f"{error}; its parts stay as they are"
+            return False
+
     def _written(self, folder: Path, _disk: Disk) -> NewParts:
         """The oldest unsealed segment as parts, written by the worker. Raises LogError, OSError."""
+        said = self._said(Segment(str(folder.resolve())))
+        assert isinstance(said, Written)
+        return said.new
+
+    def _compacted(self, folder: Path, _disk: Disk, parts: Sequence[SealedPart]) -> SealedPart:
+        """These parts as one, written by the worker. Raises as `_written` does."""
+        said = self._said(Neighbours(str(folder.resolve()), tuple(parts)))
+        assert isinstance(said, Compacted)
+        return said.part
+
+    def _said(self, asked: Asked) -> Said:
         death: DiedError | None = None
         for _ in range(TRIES):
             if self._is_over.is_set():
                 break
             try:
                 self._worker = worker = self._worker or _Worker()
-                said = worker.ask(Segment(str(folder.resolve())))
+                said = worker.ask(asked)
             except DiedError as died:
                 death = died
                 self._bury()
+                drop_unfinished(self._folder, self._disk)
                 self.trouble = f"the process that seals died, {died}; another one took its place"
                 continue
             if isinstance(said, Failed):
                 raise LogError(said.reason)
-            return said.new
+            return said
         raise LogError(f"the process that seals died {TRIES} times over one segment, {death}")
 
     def _bury(self) -> None:
@@ -136,13 +167,13 @@ class _Worker:
     def process_id(self) -> int:
         return self._process.pid
 
-    def ask(self, segment: Segment) -> Said:
-        """What came of a segment. Raises DiedError."""
+    def ask(self, asked: Asked) -> Said:
+        """What came of it. Raises DiedError."""
         process = self._process
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            process.stdin.write(msgspec.json.encode(segment) + b"\n")
+            process.stdin.write(msgspec.json.encode(asked) + b"\n")
             process.stdin.flush()
         except (BrokenPipeError, ValueError):
             raise DiedError(self._how()) from None

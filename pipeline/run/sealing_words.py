@@ -5,14 +5,26 @@ from pathlib import Path
 import msgspec
 
 from pipeline.errors import TapeError
+from pipeline.log.compacting import compacted
 from pipeline.log.disk import RealDisk
+from pipeline.log.manifest import SealedPart
 from pipeline.log.seal import NewParts, written_segment
 
 
-class Segment(msgspec.Struct, frozen=True):
+class Segment(msgspec.Struct, frozen=True, tag="segment"):
     """What is asked: write the oldest unsealed segment of the log in this folder."""
 
     folder: str
+
+
+class Neighbours(msgspec.Struct, frozen=True, tag="neighbours"):
+    """What is asked: write these parts of the log in this folder as one."""
+
+    folder: str
+    parts: tuple[SealedPart, ...]
+
+
+Asked = Segment | Neighbours
 
 
 class Written(msgspec.Struct, frozen=True, tag="written"):
@@ -21,20 +33,31 @@ class Written(msgspec.Struct, frozen=True, tag="written"):
     new: NewParts
 
 
+class Compacted(msgspec.Struct, frozen=True, tag="compacted"):
+    """The parts as one."""
+
+    part: SealedPart
+
+
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
     """It can't be written, by anybody."""
 
     reason: str
 
 
-Said = Written | Failed
+Said = Written | Compacted | Failed
 
 
 def answered(asked: bytes) -> bytes:
-    """The line that answers a line, once the segment is written or can't be."""
-    segment = msgspec.json.decode(asked, type=Segment)
+    """The line that answers a line, once what is asked is written or can't be."""
+    words: Asked = msgspec.json.decode(asked, type=Asked)
+    folder, disk = Path(words.folder), RealDisk()
     try:
-        said: Said = Written(written_segment(Path(segment.folder), RealDisk()))
+        match words:
+            case Segment():
+                said: Said = Written(written_segment(folder, disk))
+            case Neighbours():
+                said = Compacted(compacted(folder, disk, words.parts))
     except (TapeError, OSError) as error:
         said = Failed(str(error))
     return msgspec.json.encode(said) + b"\n"

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 
@@ -11,6 +12,7 @@ import pytest
 
 from pipeline.block import Block
 from pipeline.codes import Kind
+from pipeline.log import compacting
 from pipeline.log.check import check
 from pipeline.log.journal import Limits
 from pipeline.log.manifest import Mode
@@ -157,3 +159,60 @@ def is_gone(process_id):
             return file.read().rpartition(")")[2].split()[0] in "ZX"
     except FileNotFoundError:
         return True
+
+
+def test_many_parts_become_fewer_while_it_is_recorded(session, monkeypatch):
+    monkeypatch.setattr(compacting, "AT_ONCE", 4)
+    store, manifest = session
+    folder = store.folder(manifest.id)
+    with opened(store, manifest, None, limits=LIMITS) as recorder:
+        fill(recorder, range(200))
+        wait_for(lambda: is_compact(store.manifest(manifest.id)))
+        assert not recorder.sealing.trouble
+        filled, killed = 200, threading.Thread(target=kill_at_work, args=(recorder, folder), daemon=True)
+        killed.start()
+        while killed.is_alive():
+            assert filled < 50_000, "waited in vain"
+            fill(recorder, range(filled, filled + 20))
+            filled += 20
+        wait_for(lambda: "another one took its place" in recorder.sealing.trouble)
+        fill(recorder, range(filled, filled + 200))
+        filled += 200
+        wait_for(lambda: is_compact(store.manifest(manifest.id)))
+    seal(folder)
+    assert times_in(folder) == list(range(filled * ROWS))
+    report = check(store)
+    assert report.sound
+    assert not report.leftovers
+
+
+def is_compact(manifest):
+    """Whether there are three of each tier at most, of more segments than that."""
+    return manifest.sealed.segment > 16 and len(manifest.parts) <= 3 * 4
+
+
+def kill_at_work(recorder, folder):
+    """Kill the process while it writes parts as one."""
+    while not any(folder.glob("events/*/*-????????????.parquet.tmp")):
+        pass
+    kill(recorder.sealing.worker_id)
+
+
+def test_damage_of_a_part_stops_compacting_and_not_the_sealing(session, monkeypatch):
+    store, manifest = session
+    with opened(store, manifest, None, limits=LIMITS) as recorder:
+        fill(recorder, range(100))
+        wait_for(lambda: store.manifest(manifest.id).parts)
+        (damaged, *_) = store.manifest(manifest.id).parts
+        path = store.folder(manifest.id) / damaged.file
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+        monkeypatch.setattr(compacting, "AT_ONCE", 4)
+        fill(recorder, range(100, 400))
+        wait_for(lambda: "its parts stay as they are" in recorder.sealing.trouble)
+        assert damaged.file in recorder.sealing.trouble
+        before = store.manifest(manifest.id).sealed.segment
+        fill(recorder, range(400, 600))
+        wait_for(lambda: store.manifest(manifest.id).sealed.segment > before + 2)
+    assert [each.file.endswith(damaged.file) for each in check(store).damage] == [True]

@@ -8,8 +8,10 @@ from store_samples import START_NS, random_block, write_few_kinds, write_steps
 
 from pipeline.codes import Kind
 from pipeline.errors import CorruptError
-from pipeline.log import manifest, proved
+from pipeline.log import check as checking
+from pipeline.log import compacting, manifest, proved
 from pipeline.log.check import Damage, check, check_log
+from pipeline.log.compacting import compact
 from pipeline.log.frames import FrameKind
 from pipeline.log.journal import Journal
 from pipeline.log.reader import LogReader
@@ -156,3 +158,28 @@ def test_sealing_keeps_no_durable_file(full_store):
     assert not (full_store.folder("sealed") / "journal" / "durable").exists()
     assert (full_store.folder("half") / "journal" / "durable").exists()
     assert check(full_store).leftovers == []
+
+
+def test_what_is_sealed_while_it_is_looked_at_is_no_damage(store, begun, monkeypatch):
+    made, journal = begun(segment_bytes=60_000)
+    folder = store.folder(made.id)
+    write_steps(journal, 12, lag=3)
+    assert seal_segment(folder)
+    prove, sealed = checking.prove_kept, []
+
+    def prove_slowly(*of):
+        if len(sealed) < 3:
+            sealed.append(seal_segment(folder))
+            while compact(folder):
+                pass
+            sealed.append(seal_segment(folder))
+        return prove(*of)
+
+    monkeypatch.setattr(compacting, "AT_ONCE", 2)
+    monkeypatch.setattr(checking, "prove_kept", prove_slowly)
+    report = check_log(folder)
+    assert sealed
+    assert report.sound, report.damage
+    path = folder / manifest.load(folder).parts[0].file
+    path.unlink()
+    assert [damage.reason.partition(",")[0] for damage in check_log(folder).damage] == ["the file is missing"]
