@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from pipeline.cli import sql_out
+from pipeline.errors import TapeError
 
 if TYPE_CHECKING:
     import duckdb
@@ -90,7 +91,7 @@ class Shell:
             self._typed.clear()
             self._ask(statement)
 
-    def _ask(self, statement: str) -> None:
+    def _ask(self, statement: str, *, is_again: bool = False) -> None:
         import duckdb
 
         try:
@@ -99,7 +100,18 @@ class Shell:
                 sql_out.write(result, self._form, None, is_whole=False)
             self._columns = _columns_of(self._connection)
         except duckdb.Error as error:
-            click.echo(f"tape: {error}", err=True)
+            if is_again or "No files found" not in str(error):
+                click.echo(f"tape: {error}", err=True)
+                return
+            try:
+                self._connection = self._connect()
+            except TapeError as lost:
+                click.echo(f"tape: {lost}", err=True)
+                return
+            click.echo(
+                "connected again: a recording has put files together meanwhile; tables made here are gone", err=True
+            )
+            self._ask(statement, is_again=True)
         except KeyboardInterrupt:
             self._connection.interrupt()
             click.echo("interrupted", err=True)

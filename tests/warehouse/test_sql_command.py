@@ -4,10 +4,12 @@ import csv
 import json
 import os
 import pty
+import shutil
 import subprocess
 import sys
 
 import click
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -16,6 +18,8 @@ from warehouse_samples import DECISIONS, INPUTS, written
 
 from pipeline.cli import main
 from pipeline.cli.sql_shell import Shell, completions
+from pipeline.log import manifest
+from pipeline.log.store import Store
 from warehouse import connect, named_in
 from warehouse.writing import inert
 
@@ -184,6 +188,30 @@ def test_the_shell_takes_statements_over_lines_goes_on_after_errors_and_obeys(ho
     shell.take("create table mine as select 1 as own;")
     shell.take(".columns mine")
     assert capsys.readouterr().out.endswith("\nown\n")
+
+
+def test_the_shell_finds_rows_whose_files_were_put_together_meanwhile(home, tmp_path, capsys):
+    store = Store(shutil.copytree(home, tmp_path / "copy"))
+    shell = Shell(lambda: connect(store.home, asked=named_in("from fills")), lambda: None)
+    asked = "select count(*) from fills;"
+    shell.take(".format csv")
+    shell.take(asked)
+    before = capsys.readouterr().out
+    for log in (*store.sessions(), *store.runs()):
+        folder, parts = store.folder(log.id), []
+        for part in log.parts:
+            moved = msgspec.structs.replace(part, file=part.file.replace("part-00001", "part-000001000016"))
+            (folder / part.file).rename(folder / moved.file)
+            parts.append(moved)
+        manifest.update(folder, parts=tuple(parts))
+    shell.take(asked)
+    told = capsys.readouterr()
+    assert told.out == before
+    assert told.err.startswith("connected again")
+    for path in store.home.rglob("kind=fill/*.parquet"):
+        path.unlink()
+    shell.take(asked)
+    assert "the file is missing" in capsys.readouterr().err
 
 
 def test_on_a_terminal_words_are_completed_with_tab_and_kept_for_the_next_time(tmp_path):
