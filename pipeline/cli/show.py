@@ -129,14 +129,21 @@ def progress(label: str, total: int | None = None) -> Iterator[Callable[[int], N
 
 @contextmanager
 def bytes_passing(label: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A function that is told, from any thread, how many bytes more have passed; draws a line on a terminal, nothing elsewhere."""
+    """A function that is told, from any thread, how many bytes more have passed; draws a line on a terminal, nothing elsewhere.
+
+    An interrupt says that nothing is lost, and ends the command.
+    """
     lock, passed = threading.Lock(), 0
-    with progress(label, total) as told:
+    try:
+        with progress(label, total) as told:
 
-        def more(count: int) -> None:
-            nonlocal passed
-            with lock:
-                passed += count
-                told(min(passed, total))
+            def more(count: int) -> None:
+                nonlocal passed
+                with lock:
+                    passed += count
+                    told(min(passed, total))
 
-        yield more
+            yield more
+    except KeyboardInterrupt:
+        click.echo("interrupted: what arrived whole is kept, and the same command brings the rest", err=True)
+        sys.exit(INTERRUPTED)

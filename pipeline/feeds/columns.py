@@ -64,7 +64,7 @@ def exact_times(column: Any, *, unit: str, zone: str, fold: str, name: str) -> E
     if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
         is_local = pa.types.is_date(column.type) or column.type.tz is None
         ns = _texts_as_times(column, pa.timestamp("ns", None if is_local else "UTC"), name)
-        return _in_range(ns if not is_local else _zoned(ns, zone, fold, name), name)
+        return _in_range(ns if not is_local else _zoned_column(ns, zone, fold, name), name)
     if pa.types.is_string(column.type) and not unit:
         return _in_range(_times_of_texts(column, zone, fold, name), name)
     if not unit:
@@ -198,10 +198,7 @@ def _stretch_of_times(column: Any, zone: str, fold: str, name: str) -> Exact:
         local = _texts_as_times(column, pa.timestamp("ns"), name)
     except _NoTimesError:
         return _times_by_halves(column, zone, fold, name)
-    found = _zoned(local, zone, fold, name)
-    if found.reasons is None:
-        return found
-    return Exact(found.values, np.array([reason and f"{name}: {reason}" for reason in found.reasons], object))
+    return _zoned_column(local, zone, fold, name)
 
 
 def _times_by_halves(column: Any, zone: str, fold: str, name: str) -> Exact:
@@ -256,6 +253,14 @@ def _zoned(local: Exact, zone: str, fold: str, name: str) -> Exact:
         raise UnitError(f"times of column {name!r} carry no zone: say it, like tz=UTC or tz=America/New_York")
     ns, reasons = utc_ns(local.values, zone, fold)
     return Exact(ns, reasons)
+
+
+def _zoned_column(local: Exact, zone: str, fold: str, name: str) -> Exact:
+    """The same, with the column's name in each reason."""
+    found = _zoned(local, zone, fold, name)
+    if found.reasons is None:
+        return found
+    return Exact(found.values, np.array([reason and f"{name}: {reason}" for reason in found.reasons], object))
 
 
 def _in_range(times: Exact, name: str) -> Exact:

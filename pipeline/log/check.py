@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from pipeline.errors import CorruptError, LogError, NotFoundError, SchemaError
+from pipeline.errors import CorruptError, FarError, LogError, NotFoundError, SchemaError
 from pipeline.log import backtests, manifest, proved, purchases, studies
 from pipeline.log.arriving import MARK, part_path, prove_kept
 from pipeline.log.backtests import FOLDER as BACKTESTS
@@ -244,6 +244,8 @@ class _Inquiry:
                 self._bytes += part.size  # of a far store: it is not in the folder that was weighed
         except FileNotFoundError:
             self._damage.append(Damage(name, 0, f"the file is missing, {part.rows} rows"))
+        except FarError as error:
+            self._damage.append(Damage(name, 0, str(error)))
         except CorruptError as error:
             pieces = (
                 damaged_pieces(path, part) if path and path.exists() else []

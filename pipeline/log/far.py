@@ -251,16 +251,16 @@ class Far:
         temporary = path.with_name(f".{path.name}-{secrets.token_hex(4)}{TEMPORARY}")
         fd = disk.create(temporary)
         try:
-            for chunk in chunks:
-                disk.write(fd, chunk)
-            check()
-            disk.sync(fd)
-            os.close(fd)
+            try:
+                for chunk in chunks:
+                    disk.write(fd, chunk)
+                check()
+                disk.sync(fd)
+            finally:
+                os.close(fd)
             os.utime(temporary)  # its age is from when it is seen, not from when the disk had taken it
             disk.rename(temporary, path)
         except BaseException:
-            with contextlib.suppress(OSError):
-                os.close(fd)
             temporary.unlink(missing_ok=True)
             raise
         disk.sync_folder(path.parent)

@@ -141,7 +141,7 @@ def _refuse_other(far: Far, of: Manifest, there: dict[str, Object]) -> None:
     if others:
         raise ConfigError(
             f"{far.place}/{folder_of(of)}: another log has this name there, {min(map(log_id_in, others))}; this one is "
-            f"{of.log_id}. Nothing there was changed: push it from a copy of another name (`tape sessions export`, `restore`)"
+            f"{of.log_id}. Nothing there was changed: push it to another path (--to)"
         )
 
 

@@ -5,6 +5,7 @@ No session is on both sides of a border, none on one side has the content of one
 
 import math
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import NamedTuple
 
 from pipeline.errors import ConfigError
@@ -44,7 +45,7 @@ def windows(sessions: Sequence[Manifest], inside: int, outside: int, step: int) 
 
 def held_back(sessions: Sequence[Manifest], share: float) -> Window:
     """The last part of the sessions out of sample, at least one, the rest in sample. Raises ConfigError as `check_apart` does."""
-    count = max(1, math.floor(len(sessions) * share))
+    count = max(1, math.floor(len(sessions) * Decimal(str(share))))
     if len(sessions) <= count:
         raise ConfigError(f"--out-of-sample {share:g}: of {len(sessions)} sessions that leaves none in sample")
     window = Window(tuple(sessions[:-count]), tuple(sessions[-count:]))

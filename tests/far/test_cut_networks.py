@@ -11,7 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "run"))
 from commands import tape
 
-from pipeline.errors import FarError
+from pipeline.errors import CorruptError, FarError
 from pipeline.log.far import Far
 from pipeline.log.pulling import pull
 from pipeline.log.pushing import push
@@ -102,7 +102,9 @@ def test_a_pull_whose_network_is_cut_takes_nothing_and_goes_on(recorded, bucket,
     with way(bucket, 1 << 40) as (made, uri):
         there = Store(visit(uri))
         made.left = int(share * size)
-        with pytest.raises(FarError, match="s3://"):
+        with pytest.raises(
+            (FarError, CorruptError), match="s3://"
+        ):  # an answer that was cut may look like a short object
             pull(store, there, ID)
     assert (store.sessions(), store.unreadable()) == ([], {})
     assert pull(store, Store(visit(bucket.uri)), ID).is_new

@@ -16,7 +16,7 @@ from object_server import flip
 from pipeline.errors import ConfigError, CorruptError, FarError, LogError
 from pipeline.log import manifest, pushing
 from pipeline.log.export import bring_in, export
-from pipeline.log.far import Far, claim_name, claimed_by, log_id_in
+from pipeline.log.far import Far, Object, claim_name, claimed_by, log_id_in
 from pipeline.log.pulling import pull
 from pipeline.log.pushing import push
 from pipeline.log.store import Store
@@ -75,7 +75,7 @@ def test_what_an_interrupted_push_left_damaged_is_written_over(recorded, folder,
 KILLED = """
 import sys, time
 from pathlib import Path
-from pipeline.log.far import Far
+from pipeline.log.far import Far, Object
 from pipeline.log.pushing import push
 from pipeline.log.store import Store
 
@@ -303,6 +303,21 @@ def test_a_store_that_does_not_list_what_was_put_is_told(recorded, folder):
 
     with pytest.raises(FarError, match="what was just put is not listed there"):
         push(recorded, ID, Late(folder))
+
+
+@pytest.mark.parametrize(("size", "said"), [(3, "3 bytes of"), (None, "nothing arrived")])
+def test_what_did_not_arrive_whole_is_seen_before_the_manifest_comes(recorded, folder, size, said):
+    class Losing(Far):
+        def listed(self, under):
+            found = super().listed(under)
+            for name in [name for name in found if "kind=quote" in name]:
+                found[name] = Object(size, 0)
+            return {name: about for name, about in found.items() if about.size is not None}
+
+    with pytest.raises(FarError, match=rf"kind=quote.*{said}"):
+        push(recorded, ID, Losing(folder))
+    assert Far(folder).manifests() == {}
+    assert push(recorded, ID, Far(folder)).is_new
 
 
 def test_a_manifest_that_another_pushed_is_not_written_anew(recorded, folder):

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import parse_qs
 
 import pytest
+from click.testing import CliRunner
 from object_server import flip
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "run"))
@@ -310,3 +311,25 @@ def test_one_name_at_two_endpoints_is_two_stores(recorded, bucket, monkeypatch):
     monkeypatch.setattr(Far, "manifests", lambda _: {})  # the other one answers, and has nothing
     assert Store(visit(uri)).sessions() == []
     assert [log.id for log in Store(home).sessions()] == [ID], "the other one is as it was"
+
+
+def test_an_object_that_is_gone_is_damage_and_the_rest_is_checked(recorded, folder):
+    push(recorded, ID, Far(folder))
+    (gone,) = Path(folder.removeprefix("file://")).glob(f"sessions/{ID}*/**/kind=quote/*.parquet")
+    gone.unlink()
+    report = check_log(visit(folder) / "sessions" / ID)
+    assert ["kind=quote" in damage.file for damage in report.damage] == [True]
+
+
+@pytest.mark.parametrize("words", [["push", ID, "--to"], ["pull", ID, "--from"]])
+def test_an_interrupt_says_that_the_same_command_goes_on(recorded, folder, tmp_path, monkeypatch, words):
+    push(recorded, ID, Far(folder))
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"pipeline.log.{words[0]}ing.{words[0]}", interrupted)
+    home = recorded.home if words[0] == "push" else tmp_path / "home"
+    done = CliRunner().invoke(main, ["--home", str(home), *words, folder])
+    assert done.exit_code == 130
+    assert "the same command brings the rest" in done.stderr

@@ -31,6 +31,9 @@ def taken_out() -> str:
         ("risk", "the gate of orders"),
         ("log", "the log"),
         ("order", "orders at a broker"),
+        ("far", "stores far away"),
+        ("node", "nodes of a cluster"),
+        ("cells", "rows of backtests"),
         ("sql", "SQL"),
     ):
         names = [each.name for each in mutants.MUTANTS if each.name.split()[0] == room]
