@@ -62,7 +62,10 @@ class Sealing:
         self._disk = disk
         self._is_over = threading.Event()
         self._is_ready = is_ready
-        self._compacts = True
+        self._is_damaged = False
+        """Whether a part could not be read: none is put together any more."""
+        self._may_be_fewer = True
+        """Whether there are parts that nobody has looked at since; looking reads the manifest."""
         self._worker: _Worker | None = None
         self._thread = threading.Thread(target=self._run, name="sealing", daemon=True)
 
@@ -102,19 +105,19 @@ class Sealing:
     def _is_sealed(self) -> bool:
         """Whether a segment was sealed. Raises LogError, OSError."""
         is_one_closed = len(numbers(self._disk, self._folder / JOURNAL)) >= 2
-        return is_one_closed and seal_segment(self._folder, self._disk, written=self._written)
+        is_sealed = is_one_closed and seal_segment(self._folder, self._disk, written=self._written)
+        self._may_be_fewer |= is_sealed and not self._is_damaged
+        return is_sealed
 
     def _is_compacted(self) -> bool:
         """Whether parts were put into one, for which there is time when no segment waits. What goes wrong leaves the parts as they are."""
-        if not self._compacts:
-            return False
         try:
-            return compact(self._folder, self._disk, written=self._compacted)
+            self._may_be_fewer = self._may_be_fewer and compact(self._folder, self._disk, written=self._compacted)
         except (TapeError, OSError) as error:
-            self._compacts = False
+            self._may_be_fewer, self._is_damaged = False, True
             if not self._is_over.is_set():
                 self.trouble = f"{error}; its parts stay as they are"
-            return False
+        return self._may_be_fewer
 
     def _written(self, folder: Path, _disk: Disk) -> NewParts:
         """The oldest unsealed segment as parts, written by the worker. Raises LogError, OSError."""
