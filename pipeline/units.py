@@ -61,6 +61,8 @@ def nano_from_text(text: str) -> int:
         raise UnitError(f"{text[:40]!r} is not a decimal number") from None
     if not number.is_finite() or (number and abs(number.adjusted()) > _EXPONENT_MAX):
         raise UnitError(f"{text[:40]!r} is not a finite number between 1e-9 and 9.2e9")
+    if not number:
+        return 0  # with whatever exponent: `0e999999999` is no power to work out
     sign, digits, exponent = number.as_tuple()
     assert isinstance(exponent, int)  # finite, so no 'n', 'N' or 'F'
     shift = exponent + 9

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline import units
 from pipeline.errors import UnitError
+from pipeline.instruments import steps_from_text
 
 nanos = st.integers(-units.INT64_MAX, units.INT64_MAX)
 
@@ -35,6 +36,12 @@ def test_a_price_survives_the_float_a_handler_sees(nano):
 def test_a_number_that_does_not_fit_is_refused(text):
     with pytest.raises(UnitError):
         units.nano_from_text(text)
+
+
+@pytest.mark.parametrize("text", ["0e999999999", "-0e-999999999", "0.00e400"])
+def test_a_zero_is_zero_whatever_its_exponent(text):
+    """No power is worked out for it: that would take all memory there is."""
+    assert units.nano_from_text(text) == steps_from_text(text, units.NANO) == 0
 
 
 @given(st.text(max_size=30))

@@ -19,6 +19,8 @@ from pipeline.normalize.tables import UNIT_NS
 from pipeline.units import ABSENT, INT64_MAX, NANO, TS_MAX_NS, nano_from_text, text_from_nano
 
 _DECIMAL: Final = pa.decimal128(38, 9)
+_LARGE_EXPONENT: Final = "[eE][+-]?0*[1-9][0-9]"
+"""Of two digits."""
 _FLOAT_STEPS_MAX: Final = 4
 """How far, in steps of the float itself, a float may lie from the decimal it stands for: it may have been computed."""
 
@@ -147,6 +149,8 @@ def _steps_of_texts(column: Any, step_nano: int, name: str) -> Exact:
             return _steps_of_integers(column.cast(pa.int64()), NANO)
         except pa.ArrowInvalid:
             pass  # some are no whole numbers: as decimals, then
+    if _is_strange(column):
+        return _one_by_one(column, _reader_of_steps(step_nano), name)
     try:
         decimals = column.cast(_DECIMAL)
     except pa.ArrowInvalid:
@@ -160,6 +164,12 @@ def _steps_of_texts(column: Any, step_nano: int, name: str) -> Exact:
     if not fits.all() or (step_nano != 1 and (nano % step_nano).any()) or (nano == ABSENT).any():
         return _one_by_one(column, _reader_of_steps(step_nano), name)
     return Exact(np.where(is_there, nano // step_nano, ABSENT))
+
+
+def _is_strange(column: Any) -> bool:
+    """Whether pyarrow's decimals must not see it: a scale beyond their table of powers, as `1e-9999` has, ends the process (arrow 26)."""
+    longest = pc.max(pc.binary_length(column)).as_py() or 0
+    return longest > _DECIMAL.precision or bool(pc.any(pc.match_substring_regex(column, _LARGE_EXPONENT)).as_py())
 
 
 def _reader_of_steps(step_nano: int) -> Callable[[str], int]:

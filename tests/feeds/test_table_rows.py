@@ -11,7 +11,7 @@ from table_samples import BARS, bars_csv, bars_of, csv_file, rejections
 
 from pipeline.codes import Kind, Mark
 from pipeline.errors import FeedError
-from pipeline.feeds.columns import exact_times
+from pipeline.feeds.columns import exact_steps, exact_times
 from pipeline.feeds.tables import TableFile, mapping_from
 from pipeline.instruments import COIN_STEP_NANO, WHOLE_STEP_NANO
 from pipeline.normalize.marks import bar_marks, one_bar_marks
@@ -150,3 +150,21 @@ def test_what_a_row_is_read_as_does_not_depend_on_its_neighbours(tz):
     for _ in range(100):
         texts = ["x", *rng.choices(TIMES, weights=[20, 20, 1, 1, 1, 1, 1], k=rng.randrange(200))]
         assert read(texts) == [alone[text] for text in texts]
+
+
+@pytest.mark.parametrize(
+    ("text", "nano"),
+    [
+        ("1e-9999", None),
+        ("1e-99999999", None),
+        ("0e999999999", 0),
+        ("0." + "0" * 60 + "1", None),
+        ("1.5e-05", 15_000),
+        ("1e3", 10**12),
+    ],
+)
+def test_no_exponent_ends_the_process_or_keeps_it_busy(text, nano):
+    """Those of two digits and more are read by us: behind its table of powers pyarrow reads what lies there."""
+    found = exact_steps(pa.array([text, "1.5"]), 1, "price")
+    assert found.values.tolist() == [ABSENT if nano is None else nano, 3 * NANO // 2]
+    assert (found.reasons is not None) == (nano is None)
