@@ -98,8 +98,8 @@ def open_page(page, url):
     """Until its rows and charts are there and no script of it runs."""
     page.goto(url)
     page.locator(READY).first.wait_for()
-    page.wait_for_function(_IS_WHOLE)
     page.get_by_test_id("stStatusWidget").wait_for(state="hidden")
+    page.wait_for_function(_IS_WHOLE)
 
 
 def paints_s(opened, url, rounds):

@@ -167,18 +167,19 @@ def test_many_parts_become_fewer_while_it_is_recorded(session, monkeypatch):
     folder = store.folder(manifest.id)
     with opened(store, manifest, None, limits=LIMITS) as recorder:
         fill(recorder, range(200))
-        wait_for(lambda: is_compact(store.manifest(manifest.id)))
+        wait_for(lambda: is_compact(store.manifest(manifest.id), folder))
         assert not recorder.sealing.trouble
         filled, killed = 200, threading.Thread(target=kill_at_work, args=(recorder, folder), daemon=True)
         killed.start()
         while killed.is_alive():
-            assert filled < 50_000, "waited in vain"
-            fill(recorder, range(filled, filled + 20))
-            filled += 20
+            assert filled < 20_000, "waited in vain"
+            fill(recorder, range(filled, filled + 100))
+            filled += 100
+            wait_for(lambda: not killed.is_alive() or is_compact(store.manifest(manifest.id), folder))
         wait_for(lambda: "another one took its place" in recorder.sealing.trouble)
         fill(recorder, range(filled, filled + 200))
         filled += 200
-        wait_for(lambda: is_compact(store.manifest(manifest.id)))
+        wait_for(lambda: is_compact(store.manifest(manifest.id), folder))
     seal(folder)
     assert times_in(folder) == list(range(filled * ROWS))
     report = check(store)
@@ -186,9 +187,10 @@ def test_many_parts_become_fewer_while_it_is_recorded(session, monkeypatch):
     assert not report.leftovers
 
 
-def is_compact(manifest):
-    """Whether there are three of each tier at most, of more segments than that."""
-    return manifest.sealed.segment > 16 and len(manifest.parts) <= 3 * 4
+def is_compact(manifest, folder):
+    """Whether all that is closed is sealed, in three parts of each tier at most, of more segments than that."""
+    is_sealed = len(list(folder.glob("journal/*.seg"))) <= 2
+    return is_sealed and manifest.sealed.segment > 16 and len(manifest.parts) <= 3 * 4
 
 
 def kill_at_work(recorder, folder):
