@@ -264,8 +264,10 @@ class Talk:
         if verdict.again:
             self._tell(FeedAction.REJECTED, verdict.again, f": not answered within {answer_s:g} s")
             assert self._wanted is not None
-            # Given back and asked for: a dialogue asks but once for what it believes asked for.
-            self._say([*self._dialogue.want(self._wanted - verdict.again), *self._dialogue.want(self._wanted)])
+            # A dialogue asks but once for what it believes asked for, so it is made to believe that these are given back. They
+            # are not: a vendor that sends and does not say so would stop, and what came in between would be missing in silence.
+            self._dialogue.want(self._wanted - verdict.again)
+            self._say(self._dialogue.want(self._wanted))
         if verdict.given_up:
             self._tell(FeedAction.REJECTED, verdict.given_up, ": not answered, gone on without")
             self._line.holes.close(verdict.given_up, self._line.clock.now_ns())

@@ -375,6 +375,27 @@ def test_a_symbol_that_is_never_answered_costs_one_connection_and_no_other_symbo
     assert world.missing("A", 5, 290) == []
 
 
+def test_what_is_asked_for_again_is_not_given_back_before():
+    """A vendor that sends and does not say so would stop, and what comes in between would be missing in silence."""
+    heard = []
+
+    def script(world, peer, _number):
+        topics = set()
+
+        def answer(said):
+            heard.append(said)
+            say_yes(peer, topics, said | {"sub": [text for text in said.get("sub", []) if text != "quotes:B"]})
+            topics.update(said.get("sub", []))
+
+        return lambda: serve_with(world, peer, topics, answer)
+
+    world = in_world(script, resting(9))
+    assert len(world.connects) == 1
+    assert sum("quotes:B" in said.get("sub", []) for said in heard) == 2
+    assert not [said for said in heard if said.get("unsub")]
+    assert world.missing("B", 3, 8) == []
+
+
 def test_a_refused_symbol_is_told_and_the_others_flow():
     def script(world, peer, _number):
         topics = set()
