@@ -3,7 +3,7 @@
 import shutil
 
 import pytest
-from crashing_disk import CrashingDisk, Died
+from dying import die_at, everything, rehearsed
 from store_samples import rows_of, write_few_kinds, write_steps
 
 from pipeline.codes import Kind
@@ -26,10 +26,6 @@ def part(kind, stretch, first, last, size=1):
 
 def of(*parts):
     return Manifest(id="x", what="session", mode="import", log_id="0" * 32, created_ns=1, parts=parts)
-
-
-def everything(folder):
-    return rows_of([block for batch in LogReader(folder).batches(what="all", rows=37) for block in batch])
 
 
 def test_sixteen_neighbours_that_cover_as_much_become_one():
@@ -104,14 +100,20 @@ def test_what_was_replaced_goes_with_the_next_segment_only(store, begun, monkeyp
     assert rows_of(found) == rows_of(written), "who opened them before finds the rows where they are now"
 
 
-def test_a_damaged_part_is_left_alone(store, begun, monkeypatch):
+@pytest.fixture
+def two_sealed(store, begun, monkeypatch):
+    """The folder of a log of which two segments are sealed, where two parts become one."""
     monkeypatch.setattr(compacting, "AT_ONCE", 2)
     made, journal = begun(segment_bytes=60_000)
     folder = store.folder(made.id)
     write_steps(journal, 12, lag=3)
     assert seal_segment(folder)
     assert seal_segment(folder)
-    before = manifest.load(folder)
+    return folder
+
+
+def test_a_damaged_part_is_left_alone(two_sealed):
+    folder, before = two_sealed, manifest.load(two_sealed)
     path = folder / neighbours(before)[1].file
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
@@ -121,14 +123,8 @@ def test_a_damaged_part_is_left_alone(store, begun, monkeypatch):
     assert manifest.load(folder) == before
 
 
-def test_other_rows_than_went_in_are_seen(store, begun, monkeypatch):
-    monkeypatch.setattr(compacting, "AT_ONCE", 2)
-    made, journal = begun(segment_bytes=60_000)
-    folder = store.folder(made.id)
-    write_steps(journal, 12, lag=3)
-    assert seal_segment(folder)
-    assert seal_segment(folder)
-    before = manifest.load(folder)
+def test_other_rows_than_went_in_are_seen(two_sealed, monkeypatch):
+    folder, before = two_sealed, manifest.load(two_sealed)
     blocks = compacting.PartFile.blocks
     monkeypatch.setattr(compacting.PartFile, "blocks", lambda file: list(blocks(file, rows=3))[1:])
     with pytest.raises((LogError, ValueError)):
@@ -153,21 +149,6 @@ def test_compacting_may_die_at_any_call(store, begun, tmp_path, monkeypatch, is_
     journal.close()
     origin = store.folder(made.id)
     manifest.update(origin, state="ended")
-    rehearsal = tmp_path / "a" / "b" / "c" / "rehearsal"
-    shutil.copytree(origin, rehearsal)
-    whole = CrashingDisk()
-    compacted_and_sealed(rehearsal, whole)
-    assert sum("000001000002" in call for call in whole.calls) > 1
-    for call in range(has_power_cut, len(whole.calls), share):
-        folder = tmp_path / "a" / "b" / f"c{call}" / "session"
-        shutil.copytree(origin, folder)
-        disk = CrashingDisk(dies_at=call)
-        with pytest.raises(Died):
-            compacted_and_sealed(folder, disk)
-        if has_power_cut:
-            disk.power_cut(seed=call)
-        assert everything(folder) == expected, whole.calls[call]
-        compacted_and_sealed(folder, RealDisk())
-        assert everything(folder) == expected, whole.calls[call]
-        assert unnamed(folder, manifest.load(folder), RealDisk()) == []
-        shutil.rmtree(folder.parent)
+    calls = rehearsed(tmp_path, origin, compacted_and_sealed)
+    assert sum("000001000002" in call for call in calls) > 1
+    die_at(calls, tmp_path, origin, compacted_and_sealed, expected, share=share, has_power_cut=has_power_cut)

@@ -3,17 +3,12 @@
 import shutil
 
 import pytest
-from crashing_disk import CrashingDisk, Died
+from crashing_disk import CrashingDisk
+from dying import die_at, everything, rehearsed
 from store_samples import rows_of, write_few_kinds
 
 from pipeline.log import manifest
-from pipeline.log.disk import RealDisk
-from pipeline.log.reader import LogReader
-from pipeline.log.seal import seal, seal_segment, unnamed
-
-
-def everything(folder):
-    return rows_of([block for batch in LogReader(folder).batches(what="all") for block in batch])
+from pipeline.log.seal import seal, seal_segment
 
 
 def seal_all(folder, disk):
@@ -36,25 +31,9 @@ def origin_and_rows(store, begun, request):
 @pytest.mark.parametrize("share", [3, pytest.param(1, marks=pytest.mark.soak)])
 def test_sealing_may_die_at_any_call(tmp_path, origin_and_rows, has_power_cut, share):
     origin, written = origin_and_rows
-    expected = rows_of(written)
-    rehearsal = tmp_path / "a" / "b" / "c" / "rehearsal"
-    shutil.copytree(origin, rehearsal)
-    whole = CrashingDisk()
-    seal_all(rehearsal, whole)
-    assert whole.calls[-1].startswith("sync_folder")
-    for call in range(has_power_cut, len(whole.calls), share):
-        folder = tmp_path / "a" / "b" / f"c{call}" / "session"
-        shutil.copytree(origin, folder)
-        disk = CrashingDisk(dies_at=call)
-        with pytest.raises(Died):
-            seal_all(folder, disk)
-        if has_power_cut:
-            disk.power_cut(seed=call)
-        assert everything(folder) == expected, whole.calls[call]
-        seal_all(folder, RealDisk())
-        assert everything(folder) == expected, whole.calls[call]
-        assert unnamed(folder, manifest.load(folder), RealDisk()) == []
-        shutil.rmtree(folder.parent)
+    calls = rehearsed(tmp_path, origin, seal_all)
+    assert calls[-1].startswith("sync_folder")
+    die_at(calls, tmp_path, origin, seal_all, rows_of(written), share=share, has_power_cut=has_power_cut)
 
 
 @pytest.mark.parametrize("rule", ["sync", "sync_folder"])
