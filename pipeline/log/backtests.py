@@ -285,9 +285,11 @@ def backtests(store: Store) -> list[Backtest]:
     return sorted(found, key=lambda asked: (asked.created_ns, asked.id))
 
 
-def rows_by_backtest(store: Store, keys: Collection[str] | None = None) -> Iterator[tuple[Backtest, list[CellRow]]]:
-    """Each of them with its rows so far, or those with one of these keys; what is deleted meanwhile is left out. Raises CorruptError."""
-    for asked in backtests(store):
+def rows_by_backtest(
+    store: Store, keys: Collection[str] | None = None, *, of: Iterable[Backtest] | None = None
+) -> Iterator[tuple[Backtest, list[CellRow]]]:
+    """Each of them, or of these, with its rows so far, or those with one of these keys; what is deleted meanwhile is left out. Raises CorruptError."""
+    for asked in backtests(store) if of is None else of:
         results = Results(store, asked.id)
         try:
             rows = results.rows() if keys is None else results.rows_of(keys)

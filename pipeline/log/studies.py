@@ -10,7 +10,7 @@ shorter one. A batch is published whole, once all its cells are run; these lie i
 
 import contextlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import msgspec
@@ -136,9 +136,9 @@ def studies(store: Store) -> list[Study]:
     return sorted(found, key=lambda asked: (asked.created_ns, asked.id))
 
 
-def batches_by_study(store: Store) -> Iterator[tuple[Study, list[Batch]]]:
-    """Each of them with its batches; what is deleted meanwhile is left out. Raises CorruptError."""
-    for asked in studies(store):
+def batches_by_study(store: Store, *, of: Iterable[Study] | None = None) -> Iterator[tuple[Study, list[Batch]]]:
+    """Each of them, or of these, with its batches; what is deleted meanwhile is left out. Raises CorruptError."""
+    for asked in studies(store) if of is None else of:
         trials = Trials(store, asked.id)
         try:
             batches = trials.batches()

@@ -10,11 +10,9 @@ from collections.abc import Set as AbstractSet
 
 import msgspec
 
-from pipeline.errors import NotFoundError
-from pipeline.log.backtests import Backtest, CellRow, Results, Value, backtests
+from pipeline.log.backtests import Backtest, CellRow, Value, backtests, rows_by_backtest
 from pipeline.log.manifest import Manifest
-from pipeline.log.store import Store
-from pipeline.log.studies import Batch, Study, Trials, studies
+from pipeline.log.studies import batches_by_study, studies
 from pipeline.run.backtesting import Overnight
 from pipeline.run.cell import key_of
 from pipeline.run.fold import anew
@@ -63,40 +61,27 @@ class Tries:
     def _read_rows(self, ids: AbstractSet[str], known: AbstractSet[str]) -> AbstractSet[str]:
         """Take in what backtests hold; which of them there are."""
         kept = backtests(self._bench.store)
-        for asked in kept:
-            if asked.strategies == self._strategies and not ids.isdisjoint(asked.sessions):
-                for row in _rows_of(self._bench.store, asked):
-                    if row.session in ids and row.key not in known:
-                        places = self._cells.setdefault(_word_of(asked, row), {})
-                        places.setdefault((row.session, row.day), set()).add(row.key)
+        wanted = [
+            asked for asked in kept if asked.strategies == self._strategies and not ids.isdisjoint(asked.sessions)
+        ]
+        for asked, rows in rows_by_backtest(self._bench.store, of=wanted):
+            for row in rows:
+                if row.session in ids and row.key not in known:
+                    places = self._cells.setdefault(_word_of(asked, row), {})
+                    places.setdefault((row.session, row.day), set()).add(row.key)
         return {asked.id for asked in kept}
 
     def _read_trials(self, kept: AbstractSet[str], known: AbstractSet[bytes]) -> None:
-        for study in studies(self._bench.store):
-            if study.strategies != self._strategies:
-                continue
+        of = [study for study in studies(self._bench.store) if study.strategies == self._strategies]
+        for study, batches in batches_by_study(self._bench.store, of=of):
             self._studies[study.id] = frozenset(study.sessions)
-            for batch in _batches_of(self._bench.store, study):
+            for batch in batches:
                 if batch.backtest in kept:
                     continue
                 for trial in batch.trials:
                     word = _word(study.code_hash, study.settings, study.params | trial.params)
                     if word not in known:
                         self._trials.setdefault(word, set()).update(study.sessions)
-
-
-def _rows_of(store: Store, asked: Backtest) -> list[CellRow]:
-    try:
-        return Results(store, asked.id).rows()
-    except NotFoundError:  # another command deletes it
-        return []
-
-
-def _batches_of(store: Store, study: Study) -> list[Batch]:
-    try:
-        return Trials(store, study.id).batches()
-    except NotFoundError:  # as above
-        return []
 
 
 def _keys(bench: Bench, space: Space, sessions: Sequence[Manifest], points: Sequence[Point]) -> set[str]:
