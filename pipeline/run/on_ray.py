@@ -160,13 +160,13 @@ class RayHands:
             task = _task(_prepare).remote(self._kit)
             while not ray().wait([task], timeout=_WAIT_S)[0]:
                 waits += 1
+                self._is_head_there()
                 if waits == _TOLD_AFTER:
                     what = "what it has to compile takes up to a minute"
                     has_core = ray().cluster_resources().get("CPU", 0) >= 1
                     self._told(
                         f"waiting for the first process of Ray; {what if has_core else 'no node has a core for it yet'}"
                     )
-                self._is_head_there()
                 yield None
             try:
                 answer = msgspec.json.decode(ray().get(task), type=Answer)
